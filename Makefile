@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The list of things to do; the work is in tools/ and meson.build.
+
+.PHONY: help demo check build asan fmt tidy sim soak fuzz model kmod vm bench bench-path clean \
+	deps hooks
+
+help:
+	@echo 'make build       tools/deps (Debian 12) and the static binary build/sdsd'
+	@echo 'make demo        build, then three nodes and a first volume on this machine'
+	@echo 'make check       build, unit tests under ASan/UBSan, style, cluster tests'
+	@echo 'make asan        sanitizer build (gcc) and warnings-as-errors build (clang)'
+	@echo 'make fmt         clang-format over src cli kmod test'
+	@echo 'make tidy        the rules a tool can hold: tools/tidy.py'
+	@echo 'make bench       control plane figures: test/bench/bench.sh'
+	@echo 'make deps        Debian packages and static libraries into .deps/'
+	@echo 'make hooks       git pre-commit hook: tidy and format'
+	@echo 'make clean       remove the build folders (.deps/ stays)'
+	@echo 'later parts      sim soak fuzz model kmod vm bench-path'
+
+deps:
+	@tools/deps
+
+build: deps
+	@tools/build release
+	@ls -l build/sdsd | awk '{ print $$9 ": " $$5 " bytes" }'
+
+demo: build
+	@bash test/demo.sh build/sdsd
+
+check: build
+	@tools/check
+
+asan: deps
+	@tools/build asan
+	@tools/build clang
+	@echo 'asan: build-asan (gcc, ASan+UBSan) and build-clang (clang -Werror) are up to date'
+
+fmt:
+	@tools/fmt
+
+tidy:
+	@tools/tidy.py
+
+sim soak fuzz model:
+	@echo 'filled by a later part: $@ (simulator and model checking of the control and data plane)'
+
+kmod vm bench-path:
+	@echo 'filled by a later part: $@ (kernel module and virtual machines)'
+
+bench: build
+	@bash test/bench/bench.sh build/sdsd
+
+hooks:
+	@git config core.hooksPath tools/hooks
+	@echo 'hooks: git runs tools/hooks/pre-commit from now on'
+
+clean:
+	rm -rf build build-dev build-asan build-clang build-fuzz

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * agent.h - makes this node look like the desired state. Level-triggered: a watch on
+ * the store (and a slow tick) -> plan.c (pure) -> run.c. Reports what is (observe.c) to
+ * the leader when something changed, and every second as a sign of life.
+ */
+#ifndef SDSD_AGENT_AGENT_H
+#define SDSD_AGENT_AGENT_H
+
+#include <uv.h>
+
+#include "replication/plane.h"
+#include "storage/storage.h"
+#include "store/store.h"
+
+/* asks the leader (api/leader.h behind it): cb(http status, parsed body or NULL) */
+typedef void (*agent_call)(const char *method, const char *path, const char *body, int deadline_ms,
+			   void (*cb)(int status, json *doc, void *arg), void *cb_arg, void *arg);
+
+struct agent_config {
+	uv_loop_t *loop;
+	struct store *store;
+	const char *node;           /* this node's name */
+	const char *version;
+	const char *run_dir;        /* NBD sockets: <run_dir>/nbd/<resource>-<volume>.sock */
+	uint64_t boot;
+	const struct plane_ops *plane_ops;
+	struct plane *plane;
+	agent_call call;
+	void *arg;
+};
+
+struct agent;
+int agent_new(const struct agent_config *config, struct agent **ret, struct err *err);
+void agent_free(struct agent *a);
+/* plane_hooks.changed ends here: report soon */
+void agent_poke(struct agent *a);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * api.h - the HTTP API: routes, the LINSTOR REST v1 shapes, our additions under
+ * /v1/sds/. Every node serves it; what needs the leader is carried there (leader.h).
+ */
+#ifndef SDSD_API_API_H
+#define SDSD_API_API_H
+
+#include <uv.h>
+
+#include "model/observed.h"
+#include "net/http.h"
+#include "raft/consensus.h"
+#include "raft/members.h"
+#include "store/store.h"
+
+struct api_config {         /* all borrowed for the life of the api */
+	uv_loop_t *loop;
+	struct store *store;
+	struct consensus *consensus;
+	struct tls *tls;
+	const char *node;       /* this node's name */
+	uint32_t node_id;
+	const char *version;
+	/* Signs a newcomer's request (cluster/join.c); the api does not know certificates. Fills
+	 * ret_cert_pem; reads ca/self through the store. */
+	int (*sign)(const char *csr_pem, const char *node, uint32_t node_id, struct buf *ret_cert_pem,
+		    char ret_fingerprint[65], struct err *err, void *arg);
+	/* adds to the join answer what the newcomer needs beside its certificate (cluster key, ca) */
+	int (*join_extra)(json *answer, struct err *err, void *arg);
+	/* join token text for (id, secret): "sds1-..." */
+	void (*token_text)(const char *id, const char *secret, char *out, size_t len, void *arg);
+	void *arg;
+};
+
+struct api;
+int api_new(const struct api_config *config, struct api **ret, struct err *err);
+void api_free(struct api *a);
+/* http_handler for the unix socket, the node port (ALPN_HTTP) and ALPN_JOIN (join only) */
+void api_handle_local(struct http_request *r, void *api);
+void api_handle_node(struct http_request *r, void *api);
+void api_handle_join(struct http_request *r, void *api);
+struct leader *api_leader(struct api *a);
+struct observed *api_observed(struct api *a);
+/* from consensus_config.on_leader: clears or starts the leader's work (observed, members) */
+void api_on_leader(struct api *a, bool is_leader);
+
+#endif

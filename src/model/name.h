@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* name.h - names: [A-Za-z_][A-Za-z0-9_-]*, case preserved, compared without case. */
+#ifndef SDSD_MODEL_NAME_H
+#define SDSD_MODEL_NAME_H
+
+#include "base/err.h"
+#include "model/limits.h"
+
+/* what: "resource name", for the sentence. -E_INVALID. Resource names "all" and "proxy" are refused by resource_check. */
+int name_check(const char *what, const char *name, int min_len, struct err *err);
+/* lower-case form used in store keys; name must have passed name_check */
+void name_key(const char *name, char out[NAME_MAX_LEN + 1]);
+
+#endif

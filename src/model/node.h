@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * node.h - a machine of the cluster. Document "node/<name>":
+ * {"name","id":1,"uuid","address":"10.0.0.1","port":7000,"fingerprint":"<sha256 of its certificate>",
+ *  "joined_ms":..., "flags":[], "props":{}}
+ */
+#ifndef SDSD_MODEL_NODE_H
+#define SDSD_MODEL_NODE_H
+
+#include "base/json.h"
+#include "model/name.h"
+
+struct node {
+	char name[NAME_MAX_LEN + 1];
+	uint32_t id; /* Raft server id, 1.., never reused */
+	char uuid[37];
+	char address[ADDRESS_LEN_MAX]; /* literal IP address */
+	int port;                      /* of the node port */
+	char fingerprint[65];
+};
+
+int node_parse(json *doc, struct node *ret, struct err *err);
+json *node_doc(const struct node *n); /* a new document */
+void node_key(const char *name, char *out, size_t len);
+
+#endif

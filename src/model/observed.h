@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * observed.h - what nodes last reported (not in Raft): lives on the leader, in
+ * memory. What is not reported is unknown since a time, never the last good value.
+ * A report is the JSON body of POST /v1/sds/report (made by agent/observe.c):
+ * {"node":"n1","boot":123,"version":"0.1.0","applied":17,
+ *  "pools":{"ssd":{"free_kib":..,"total_kib":..,"error":""}},
+ *  "replicas":{"<resource>":{"state":"up|creating|failed|removing","error":"","allocated_kib":..,
+ *      "role":"writer|replica|client|idle", "mode":"out|learner|member","epoch":5,"open":true,"nbd":"/path.sock",
+ *      "synced_regions":..,"regions":.., "serving":true,
+ *      "peers":{"<slot>":{"connected":true,"mode":"member|learner|lost"}} (writer only) }}}
+ */
+#ifndef SDSD_MODEL_OBSERVED_H
+#define SDSD_MODEL_OBSERVED_H
+
+#include "base/json.h"
+
+#define OBSERVED_STALE_MS 3000 /* no report for so long: the node is OFFLINE, its states unknown */
+
+struct observed;
+struct observed *observed_new(void);
+void observed_free(struct observed *o);
+void observed_clear(struct observed *o); /* leadership was lost */
+/* takes a copy of the report; -E_INVALID when it has no node name. now_ms: monotonic ms */
+int observed_report(struct observed *o, json *report, int64_t now_ms, struct err *err);
+/* Borrowed until the next call that changes o; NULL when never or not lately reported (stale). */
+json *observed_node(struct observed *o, const char *node, int64_t now_ms);
+json *observed_pool(struct observed *o, const char *node, const char *pool, int64_t now_ms);
+json *observed_replica(struct observed *o, const char *node, const char *resource, int64_t now_ms);
+bool observed_online(struct observed *o, const char *node, int64_t now_ms);
+/* ms since the last report; -1 never */
+int64_t observed_age_ms(struct observed *o, const char *node, int64_t now_ms);
+void observed_forget(struct observed *o, const char *node);
+
+#endif

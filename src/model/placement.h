@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * placement.h - which nodes and pools get the copies of a new or growing
+ * resource. Pure: same input, same answer; ties broken by node name.
+ */
+#ifndef SDSD_MODEL_PLACEMENT_H
+#define SDSD_MODEL_PLACEMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "model/limits.h"
+
+#define PLACEMENT_OVERCOMMIT 2.0 /* promised / capacity of a thin pool */
+
+struct placement_pool {       /* one candidate; strings borrowed */
+	const char *node, *pool;
+	bool online, thin;
+	bool has_replica;         /* the resource has one on this node already */
+	bool target;              /* node property AutoplaceTarget is not "false" */
+	int64_t free_kib, total_kib; /* -1 unknown */
+	int64_t promised_kib;     /* sizes of all replicas placed here, this one not counted */
+	int replicas;             /* count of replicas in this pool, for spreading */
+};
+struct placement_want {
+	int64_t size_kib;
+	int copies;               /* to add now */
+	const char *const *nodes; /* allowed nodes; n_nodes 0: all */
+	int n_nodes;
+	const char *const *pools;
+	int n_pools;
+};
+/* chosen[copies]: indexes into pools. -E_NO_NODES: err says how many were found of how many wanted,
+ * and for each node the first rule that failed, with numbers. */
+int placement_choose(const struct placement_pool *pools, int n_pools, const struct placement_want *want,
+		     int *chosen, struct err *err, struct buf *explain /* may be NULL: all nodes, a line each */);
+
+#endif

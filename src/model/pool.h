@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pool.h - where replicas of a node live. Document "pool/<node>/<name>":
+ * {"node","name","kind":"FILE"|"FILE_THIN","dir":"/var/lib/sdsd/pool","uuid","props":{}}
+ * (LINSTOR: provider_kind; the directory travels as props StorDriver/FileDir = StorDriver/StorPoolName)
+ */
+#ifndef SDSD_MODEL_POOL_H
+#define SDSD_MODEL_POOL_H
+
+#include "base/json.h"
+#include "model/name.h"
+
+#define POOL_DISKLESS "DfltDisklessStorPool" /* shown by the API on every node, no document */
+
+enum pool_kind { POOL_FILE, POOL_FILE_THIN, POOL_KINDS };
+
+struct pool {
+	char node[NAME_MAX_LEN + 1];
+	char name[NAME_MAX_LEN + 1];
+	enum pool_kind kind;
+	char uuid[37];
+	char dir[PATH_LEN_MAX];
+};
+
+int pool_parse(json *doc, struct pool *ret, struct err *err);
+json *pool_doc(const struct pool *p);
+void pool_key(const char *node, const char *name, char *out, size_t len);
+const char *pool_kind_name(enum pool_kind k);                   /* "FILE_THIN" */
+int pool_kind_parse(const char *text, enum pool_kind *ret);     /* any case, also "filethin" */
+
+#endif

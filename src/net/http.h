@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * http.h - an HTTP/1.1 server on a conn: keep-alive, pipelining (answered in
+ * order), limits, slow clients. It knows nothing of routes: each whole request
+ * is handed to one callback, which answers now or later.
+ */
+#ifndef SDSD_NET_HTTP_H
+#define SDSD_NET_HTTP_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "net/conn.h"
+
+#define HTTP_URL_MAX 8192
+#define HTTP_HEADERS_MAX 16384 /* bytes, all headers of one request */
+#define HTTP_HEADER_COUNT_MAX 64
+#define HTTP_BODY_MAX (1u << 20)
+#define HTTP_IDLE_TIMEOUT_MS 60000
+#define HTTP_REQUEST_TIMEOUT_MS 15000 /* from the first byte to the last of one request */
+#define HTTP_PIPELINE_MAX 16          /* requests being answered on one conn; more wait unread */
+
+struct http_request; /* one request; lives until its answer is given */
+
+/* Called for each whole request. The handler must end it with exactly one http_reply, now or
+ * later, on the same loop; when the client is gone meanwhile the reply is dropped silently. */
+typedef void (*http_handler)(struct http_request *r, void *arg);
+
+/* Takes c (open). Bad syntax, too large, too slow: answered 400/413/431/408 and closed. */
+void http_serve(struct conn *c, http_handler handler, void *arg);
+
+const char *http_method(const struct http_request *r); /* "GET" ... */
+const char *http_path(const struct http_request *r);   /* raw, still percent-encoded, without query */
+const char *http_query(const struct http_request *r);  /* raw, without '?'; "" */
+const char *http_header(const struct http_request *r, const char *name); /* NULL when missing */
+const struct buf *http_body(const struct http_request *r);
+const struct tls_peer *http_peer(const struct http_request *r); /* NULL on the unix socket */
+bool http_is_unix(const struct http_request *r);
+
+/* Adds a header to the coming answer. */
+void http_reply_header(struct http_request *r, const char *name, const char *value);
+/* body is copied; content type application/json. HEAD gets the length only. Frees r. */
+void http_reply(struct http_request *r, int status, const void *body, size_t len);
+
+/* Percent-decodes len bytes of in to out; -E_INVALID on bad escapes or a NUL; -ENAMETOOLONG */
+int http_unescape(const char *in, size_t len, char *out, size_t out_len);
+/* Percent-encodes a path element to out; -ENAMETOOLONG */
+int http_escape(const char *in, char *out, size_t out_len);
+/* n-th (0..) decoded value of key in a query string; 0, -ENOENT, or as http_unescape */
+int http_query_value(const char *query, const char *key, int nth, char *out, size_t out_len);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tls.h - TLS 1.3 contexts of the node port. Both ends show certificates of
+ * the cluster's CA. The one exception is ALPN_JOIN, where the newcomer has no
+ * certificate yet and the token proves it (docs/security.md).
+ */
+#ifndef SDSD_NET_TLS_H
+#define SDSD_NET_TLS_H
+
+#include <openssl/ssl.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define ALPN_RAFT "sdsd-raft/1"
+#define ALPN_DATA "sdsd-data/1"
+#define ALPN_HTTP "http/1.1"
+#define ALPN_JOIN "sdsd-join/1"
+#define TLS_ID_MAX 64
+#define TLS_FINGERPRINT_LEN 64 /* sha256 of the DER form, hex */
+
+/* who the other end is, from its verified certificate */
+struct tls_peer {
+	char node[TLS_ID_MAX];      /* common name; "" when there is no certificate */
+	char cluster[TLS_ID_MAX];   /* cluster uuid from the SAN URI sdsd://<cluster>/<node id> */
+	uint32_t node_id;           /* raft id; 0 when there is no certificate */
+	char fingerprint[TLS_FINGERPRINT_LEN + 1];
+};
+
+struct tls; /* one node's server and client contexts; thread safe once made */
+
+/* PEM files of a state directory: ca.pem node.pem node.key. NULL and err on failure
+ * (missing, damaged, key does not fit, expired: each says which file). */
+struct tls *tls_new(const char *ca_pem_path, const char *cert_path, const char *key_path,
+		    struct err *err);
+/* A client context for joining: no certificate of ours; the server's chain must hold a CA
+ * whose fingerprint is ca_fingerprint and which signed the leaf. */
+struct tls *tls_new_join(const char *ca_fingerprint, struct err *err);
+void tls_free(struct tls *t);
+
+/* New SSL on memory BIOs. Server: offers all ALPN above. Client: asks for alpn. */
+SSL *tls_server_ssl(struct tls *t);
+SSL *tls_client_ssl(struct tls *t, const char *alpn);
+/* After the handshake. 0; -E_DENIED when the certificate is missing (and alpn is not
+ * ALPN_JOIN), not of our CA, of another cluster, or malformed. *ret_alpn is one of the ALPN_ constants. */
+int tls_identify(struct tls *t, SSL *ssl, struct tls_peer *ret, const char **ret_alpn, struct err *err);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * store.h - the replicated documents in LMDB: the same on every node, changed
+ * only by transactions that Raft has committed (txn.h), read by anybody on the
+ * main loop. A document is a JSON object under a key "<table>/<id>" (ids of
+ * two parts: "<table>/<a>/<b>", lower case), with the revision (Raft index) of its last change.
+ * The only code that includes <lmdb.h>. Layout: docs/ondisk.md#lmdb.
+ */
+#ifndef SDSD_STORE_STORE_H
+#define SDSD_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#define STORE_KEY_MAX 500        /* bytes with the end */
+#define STORE_DOC_MAX (256u << 10) /* bytes of one document */
+#define STORE_MAP_DEFAULT (1ull << 30)
+
+struct store;
+
+/* Opens or creates <dir>/store.mdb. map_bytes 0: default. -E_CORRUPT with what and where when the
+ * file is damaged or of a newer format; -ENOSPC; -EACCES. */
+int store_open(const char *dir, uint64_t map_bytes, struct store **ret, struct err *err);
+void store_close(struct store *s);
+
+/* index of the last applied entry; 0 in a new store. Survives crashes exactly. */
+uint64_t store_applied(const struct store *s);
+
+/* A parsed copy owned by the caller, and its revision (may be NULL). -E_NOT_FOUND, -E_CORRUPT */
+int store_get(struct store *s, const char *key, json **ret, uint64_t *ret_revision);
+/* Calls each in key order for the documents below prefix (a whole "<table>/" or "<table>/<a>/");
+ * doc is borrowed. Stops when each returns non-zero and returns that. */
+typedef int (*store_each)(const char *key, json *doc, uint64_t revision, void *arg);
+int store_list(struct store *s, const char *prefix, store_each each, void *arg);
+/* What a prefix holds, as one number to compare later: changes whenever any key below it is made,
+ * changed or deleted (count and highest revision). */
+struct store_stamp { uint64_t count, revision; };
+int store_prefix_stamp(struct store *s, const char *prefix, struct store_stamp *ret);
+
+/* Watches: called on the main loop after each applied transaction that touched a key below prefix
+ * (and once with key "" after a snapshot replaced everything). */
+typedef void (*store_watch_cb)(const char *key, uint64_t revision, void *arg);
+struct store_watch;
+struct store_watch *store_watch(struct store *s, const char *prefix, store_watch_cb cb, void *arg);
+void store_unwatch(struct store *s, struct store_watch *w);
+
+/* Applies one encoded transaction (txn.h) as the entry "index", in one LMDB transaction with the
+ * applied index. Entries at or below store_applied are skipped: result says TXN_SKIPPED.
+ * Deterministic. 0 with *ret set when the entry was consumed, whatever its outcome; negative when
+ * the disk failed (-ENOSPC: LMDB or disk full; nothing was changed, applied index neither). */
+struct txn_result;
+int store_apply(struct store *s, uint64_t index, const void *data, size_t len,
+		struct txn_result *ret, struct err *err);
+/* The whole content as bytes for a Raft snapshot, and back (replaces everything atomically). */
+int store_dump(struct store *s, struct buf *out, struct err *err);
+int store_restore(struct store *s, const void *data, size_t len, struct err *err);
+
+#endif

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * mailbox.c - a list of functions to run on a loop's thread, woken by
- * uv_async. It knows nothing of what is posted. The list is taken whole under
- * the lock and run outside of it, so a letter may post another one.
+ * uv_async. It knows nothing of what is posted. Each letter is taken under the
+ * lock and run outside of it, so a letter may post another one, or close.
  */
 #include "base/mailbox.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
+
+#define MAILBOX_BATCH_MAX 1024
 
 struct mail {
 	struct mail *next;
@@ -15,39 +16,56 @@ struct mail {
 	void *arg;
 };
 
-/* true when something ran */
-static bool deliver(struct mailbox *m)
+static struct mail *take(struct mailbox *m)
 {
-	struct mail *mail, *next;
+	struct mail *mail;
 
 	uv_mutex_lock(&m->lock);
 	mail = m->head;
-	m->head = m->tail = NULL;
-	uv_mutex_unlock(&m->lock);
-	if (!mail)
-		return false;
-	for (; mail; mail = next) {
-		next = mail->next;
-		mail->fn(mail->arg);
-		free(mail);
+	if (mail) {
+		m->head = mail->next;
+		if (!m->head)
+			m->tail = NULL;
 	}
-	return true;
+	uv_mutex_unlock(&m->lock);
+	return mail;
+}
+
+static void run(struct mail *mail)
+{
+	mail->fn(mail->arg);
+	free(mail);
+}
+
+static void deliver_all(struct mailbox *m)
+{
+	struct mail *mail;
+
+	while ((mail = take(m)))
+		run(mail);
 }
 
 static void on_wake(uv_async_t *async)
 {
 	struct mailbox *m = async->data;
+	struct mail *mail;
 
-	/* What is posted by a letter wakes us again: the loop's other events get their turn.
-	 * m must not be touched after: a letter may have closed and freed it. */
-	deliver(m);
+	/* bounded, so that letters which post letters leave the loop its other events */
+	for (int i = 0; i < MAILBOX_BATCH_MAX; i++) {
+		mail = take(m);
+		if (!mail)
+			return;
+		run(mail); /* may call mailbox_close, which empties the list */
+	}
+	if (!uv_is_closing((uv_handle_t *)async))
+		uv_async_send(async);
 }
 
 int mailbox_init(struct mailbox *m, uv_loop_t *loop)
 {
 	int rv;
 
-	*m = (struct mailbox){0};
+	*m = (struct mailbox){ 0 };
 	rv = uv_mutex_init(&m->lock);
 	if (rv < 0)
 		return rv;
@@ -66,7 +84,7 @@ void mailbox_post(struct mailbox *m, void (*fn)(void *arg), void *arg)
 
 	if (!mail)
 		abort();
-	*mail = (struct mail){.fn = fn, .arg = arg};
+	*mail = (struct mail){ .fn = fn, .arg = arg };
 	uv_mutex_lock(&m->lock);
 	if (m->tail)
 		m->tail->next = mail;
@@ -83,8 +101,7 @@ static void on_closed(uv_handle_t *handle)
 	struct mailbox *m = handle->data;
 
 	/* letters that the last letters posted */
-	while (deliver(m))
-		;
+	deliver_all(m);
 	uv_mutex_destroy(&m->lock);
 	if (m->closed)
 		m->closed(m);
@@ -93,7 +110,6 @@ static void on_closed(uv_handle_t *handle)
 void mailbox_close(struct mailbox *m, void (*closed)(struct mailbox *))
 {
 	m->closed = closed;
-	while (deliver(m))
-		;
+	deliver_all(m);
 	uv_close((uv_handle_t *)&m->async, on_closed);
 }

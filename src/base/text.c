@@ -13,34 +13,34 @@
 
 #include "base/clock.h"
 
-#define SIZE_KIB_MAX ((int64_t)1 << 53)
-#define SIZE_BARE_MIN (1u << 20) /* below, a number without unit is more likely a slip */
-#define SIZE_DIGITS_MAX 20
+#define SIZE_KIB_MAX	  ((int64_t)1 << 53)
+#define SIZE_BARE_MIN	  (1u << 20) /* below, a number without unit is more likely a slip */
+#define SIZE_DIGITS_MAX	  20
 #define SIZE_FRACTION_MAX 9
 
 static const struct {
 	const char *suffix; /* compared without case */
 	uint64_t bytes;
 } size_units[] = {
-	{"b", 1},
-	{"k", 1ull << 10},
-	{"kib", 1ull << 10},
-	{"kb", 1000ull},
-	{"m", 1ull << 20},
-	{"mib", 1ull << 20},
-	{"mb", 1000000ull},
-	{"g", 1ull << 30},
-	{"gib", 1ull << 30},
-	{"gb", 1000000000ull},
-	{"t", 1ull << 40},
-	{"tib", 1ull << 40},
-	{"tb", 1000000000000ull},
-	{"p", 1ull << 50},
-	{"pib", 1ull << 50},
-	{"pb", 1000000000000000ull},
-	{"e", 1ull << 60},
-	{"eib", 1ull << 60},
-	{"eb", 1000000000000000000ull},
+	{ "b", 1 },
+	{ "k", 1ull << 10 },
+	{ "kib", 1ull << 10 },
+	{ "kb", 1000ull },
+	{ "m", 1ull << 20 },
+	{ "mib", 1ull << 20 },
+	{ "mb", 1000000ull },
+	{ "g", 1ull << 30 },
+	{ "gib", 1ull << 30 },
+	{ "gb", 1000000000ull },
+	{ "t", 1ull << 40 },
+	{ "tib", 1ull << 40 },
+	{ "tb", 1000000000000ull },
+	{ "p", 1ull << 50 },
+	{ "pib", 1ull << 50 },
+	{ "pb", 1000000000000000ull },
+	{ "e", 1ull << 60 },
+	{ "eib", 1ull << 60 },
+	{ "eb", 1000000000000000000ull },
 };
 
 /* reads 1..max digits; returns how many, 0 when there is none or too many */
@@ -94,16 +94,16 @@ int text_parse_size_kib(const char *text, int64_t *ret_kib, struct err *err)
 		if (size_unit(p, &unit) < 0)
 			goto invalid;
 	} else if (scale != 1) {
-		return err_set(err, -E_INVALID, "size \"%.40s\" needs a unit, such as %.20sG",
-			       text, text);
+		return err_set(err, -E_INVALID, "size \"%.40s\" needs a unit, such as %.20sG", text,
+			       text);
 	} else if (whole < SIZE_BARE_MIN) {
 		return err_set(err, -E_INVALID,
 			       "size \"%.40s\" needs a unit, such as %.20sG (a number alone means "
 			       "bytes and must be 1048576 or more)",
 			       text, text);
 	}
-	/* rounded up twice in the same direction; 20 digits * 2^60 * 10^9 < 2^128 */
-	bytes = ((whole * scale + fraction) * unit + scale - 1) / scale;
+	/* no overflow: 20 digits * 2^60 < 2^127. Rounded up twice, in the same direction. */
+	bytes = whole * unit + (fraction * unit + scale - 1) / scale;
 	kib = (bytes + 1023) / 1024;
 	if (kib < 1 || kib > (unsigned __int128)SIZE_KIB_MAX)
 		return err_set(err, -E_INVALID, "size \"%.40s\" is outside 1 KiB to 8 EiB", text);
@@ -117,7 +117,7 @@ invalid:
 
 const char *text_size_kib(int64_t kib, char *buf, size_t len)
 {
-	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	double value = (double)kib;
 	size_t unit = 0;
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * init.h - makes the first node of a new cluster in an empty state directory:
+ * certificate authority, keys, identity, an empty Raft log and init.json, which
+ * holds what the first transaction (change_cluster_init) puts into the store:
+ * {"cluster":"<uuid>","cluster_name":"default","created_ms":1,
+ *  "node":{as in model/node.h: "name","id":1,"uuid","address","port","fingerprint","joined_ms"},
+ *  "ca":{"cert_pem":"-----BEGIN...","key_sealed":"<hex, pki_seal>"},      -> ca/self
+ *  "token":{"id","secret_sha256","expires_ms"}}                         -> token/<id>
+ * Called by the CLI, never while a daemon runs on the directory.
+ */
+#ifndef SDSD_CLUSTER_INIT_H
+#define SDSD_CLUSTER_INIT_H
+
+#include "cluster/identity.h"
+#include "cluster/token.h"
+
+#define INIT_JSON_MAX (256u << 10)
+#define NODE_PORT_DEFAULT 7700
+
+struct init_options {
+	const char *dir;
+	const char *node;         /* NULL: the host name */
+	const char *cluster_name; /* NULL: "default" */
+	const char *address;      /* "IP" or "IP:PORT"; NULL: found, port NODE_PORT_DEFAULT */
+};
+
+/* -E_EXISTS when the directory has an identity; a half-made one is made anew. ret_token is the text
+ * of the first join token (valid TOKEN_TTL_DEFAULT_S from now). */
+int cluster_init(const struct init_options *o, struct identity *ret, char ret_token[TOKEN_TEXT_MAX],
+		 struct err *err);
+
+/* Shared with join: "IP[:PORT]" -> checked literal address; NULL: the address by which peer_ip
+ * (NULL: the default route) is reached. -E_INVALID with a sentence. */
+int init_address(const char *text, const char *peer_ip, char out[ADDRESS_LEN_MAX], int *ret_port,
+		 struct err *err);
+/* text or, when NULL, the host name up to its first dot, checked as a node name */
+int init_node_name(const char *text, char out[NAME_MAX_LEN + 1], struct err *err);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nodeport.h - the one TLS port of a node: accepts, and hands each connection to
+ * whom its ALPN names. It knows none of them; daemon.c registers them.
+ */
+#ifndef SDSD_CLUSTER_NODEPORT_H
+#define SDSD_CLUSTER_NODEPORT_H
+
+#include "net/conn.h"
+
+#define NODEPORT_CONNS_MAX 4096
+
+/* Each takes the connection (conn_set_ops, conn_detach or conn_close before it returns). */
+struct nodeport_ops {
+	void (*on_raft)(struct conn *c, void *arg);
+	void (*on_data)(struct conn *c, void *arg);
+	void (*on_http)(struct conn *c, void *arg);
+	void (*on_join)(struct conn *c, void *arg);
+	/* false: the peer, known by a valid certificate, is not (any more) a node of this cluster */
+	bool (*is_member)(const struct tls_peer *peer, void *arg);
+};
+
+struct nodeport;
+int nodeport_new(uv_loop_t *loop, const char *host, int port, struct tls *tls,
+		 const struct nodeport_ops *ops, void *arg, struct nodeport **ret, struct err *err);
+int nodeport_port(const struct nodeport *np);
+void nodeport_free(struct nodeport *np); /* NULL is fine; accepted connections go on */
+
+#endif

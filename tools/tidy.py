@@ -57,9 +57,18 @@ class Report:
 
 
 def tree_files():
-    out = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
-                         stdout=subprocess.PIPE, text=True).stdout
-    return [p for p in sorted(set(out.splitlines())) if os.path.isfile(os.path.join(ROOT, p))]
+    git = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=False,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    found = git.stdout.splitlines() if git.returncode == 0 else walk()
+    return [p for p in sorted(set(found)) if os.path.isfile(os.path.join(ROOT, p))]
+
+
+def walk():
+    """The tree without git (an unpacked archive): all but build folders and the like."""
+    for folder, below, names in os.walk(ROOT):
+        below[:] = [d for d in below if not d.startswith("build") and (d == ".ci" or d[0] != ".")]
+        for name in names:
+            yield os.path.relpath(os.path.join(folder, name), ROOT)
 
 
 def is_c(path):
@@ -141,7 +150,8 @@ def folder_of(path):
 
 def resolve(path, name):
     """The file of the tree that a quoted include means, or None."""
-    for base in (os.path.dirname(path), "src", ""):
+    test = ["test"] if path.startswith("test/") else []
+    for base in [os.path.dirname(path), "src", ""] + test:
         found = os.path.normpath(os.path.join(base, name))
         if os.path.isfile(os.path.join(ROOT, found)):
             return found

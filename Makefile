@@ -28,7 +28,7 @@ build: deps
 demo: build
 	@bash test/demo.sh build/sdsd
 
-check: build
+check: deps
 	@tools/check
 
 asan: deps

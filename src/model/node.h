@@ -19,6 +19,9 @@ struct node {
 	char fingerprint[65];
 };
 
+/* The rules of the fields themselves; uuid may be "". -E_INVALID */
+int node_check(const struct node *n, struct err *err);
+bool node_address_is_literal(const char *address);
 int node_parse(json *doc, struct node *ret, struct err *err);
 json *node_doc(const struct node *n); /* a new document */
 void node_key(const char *name, char *out, size_t len);

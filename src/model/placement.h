@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * placement.h - which nodes and pools get the copies of a new or growing
- * resource. Pure: same input, same answer; ties broken by node name.
+ * resource. Pure: same input, same answer. Of the suitable pools the one with the
+ * most free space is taken, in steps of 1/PLACEMENT_STEPS of the largest pool, so
+ * that noise does not decide; then the one with the fewest replicas; then by name.
+ * At most one replica on a node.
  */
 #ifndef SDSD_MODEL_PLACEMENT_H
 #define SDSD_MODEL_PLACEMENT_H
@@ -13,9 +16,12 @@
 #include "model/limits.h"
 
 #define PLACEMENT_OVERCOMMIT 2.0 /* promised / capacity of a thin pool */
+#define PLACEMENT_FREE_PERCENT 5 /* a pool with less free space gets nothing new */
+#define PLACEMENT_STEPS 32
 
 struct placement_pool {       /* one candidate; strings borrowed */
-	const char *node, *pool;
+	const char *node, *pool;  /* pool NULL: the node has none (a witness) */
+	const char *error;        /* what its node says is wrong with the pool; NULL or "": nothing */
 	bool online, thin;
 	bool has_replica;         /* the resource has one on this node already */
 	bool target;              /* node property AutoplaceTarget is not "false" */

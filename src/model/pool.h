@@ -22,6 +22,8 @@ struct pool {
 	char dir[PATH_LEN_MAX];
 };
 
+/* The rules of the fields themselves; uuid may be "". -E_INVALID */
+int pool_check(const struct pool *p, struct err *err);
 int pool_parse(json *doc, struct pool *ret, struct err *err);
 json *pool_doc(const struct pool *p);
 void pool_key(const char *node, const char *name, char *out, size_t len);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * group.h - resource groups: what resources made from them have in common.
+ * Document "group/<name>": {"name","uuid","description","props":{},"select_filter":{..},
+ *  "volume_groups":[{"volume_number":0,"props":{},"flags":[]}]}
+ * select_filter is LINSTOR's; what it holds is normalised: "place_count" a number,
+ * "diskless_on_remaining" a boolean, "node_name_list" and "storage_pool_list" lists of names
+ * ("storage_pool" beside a list of one). Fields that we do not know are kept.
+ */
+#ifndef SDSD_MODEL_GROUP_H
+#define SDSD_MODEL_GROUP_H
+
+#include "base/json.h"
+#include "model/name.h"
+
+#define GROUP_DEFAULT "DfltRscGrp" /* always there */
+#define GROUP_DESCRIPTION_MAX 4096
+
+struct group_filter {           /* of a group or of a request; strings borrowed from the json */
+	int place_count;        /* 0: not given */
+	int additional;         /* "additional_place_count"; 0: not given */
+	bool has_diskless_on_remaining, diskless_on_remaining;
+	const char *nodes[NODES_MAX];
+	int n_nodes;
+	const char *pools[NODES_MAX];
+	int n_pools;
+};
+
+/* filter NULL: nothing given. -E_INVALID, also for selectors that we could only ignore. */
+int group_filter_parse(json *filter, struct group_filter *ret, struct err *err);
+/* Sets in *filter what body gives (null is "not given"), normalised; body was parsed before. */
+void group_filter_merge(json *filter, json *body);
+void group_key(const char *name, char *out, size_t len);
+
+#endif

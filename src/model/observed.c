@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * observed.c - the nodes' latest reports, in memory of the leader. Called by
+ * the API (reports come in, views go out) and by the change functions (is it
+ * open, is there room). It knows no clock: the caller says what time it is.
+ */
+#include "model/observed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/name.h"
+
+struct seen {
+	char key[NAME_MAX_LEN + 1]; /* lower-case node name */
+	json *report;               /* owned copy */
+	json *pools, *replicas;     /* owned: the report's, with lower-case names, for look-ups */
+	int64_t at_ms;
+};
+
+struct observed {
+	struct seen node[NODES_MAX]; /* sorted by key */
+	int n;
+};
+
+struct observed *observed_new(void)
+{
+	return calloc(1, sizeof(struct observed));
+}
+
+static void seen_release(struct seen *s)
+{
+	json_object_put(s->report);
+	json_object_put(s->pools);
+	json_object_put(s->replicas);
+}
+
+void observed_clear(struct observed *o)
+{
+	for (int i = 0; i < o->n; i++)
+		seen_release(&o->node[i]);
+	o->n = 0;
+}
+
+void observed_free(struct observed *o)
+{
+	if (!o)
+		return;
+	observed_clear(o);
+	free(o);
+}
+
+/* where key is or belongs */
+static int find(const struct observed *o, const char *key, bool *ret_found)
+{
+	int lo = 0, hi = o->n;
+
+	while (lo < hi) {
+		int mid = lo + (hi - lo) / 2;
+		int c = strcmp(o->node[mid].key, key);
+
+		if (c == 0) {
+			*ret_found = true;
+			return mid;
+		}
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	*ret_found = false;
+	return lo;
+}
+
+static struct seen *seen_of(struct observed *o, const char *node)
+{
+	char key[NAME_MAX_LEN + 1];
+	bool found;
+	int i;
+
+	name_key(node, key);
+	i = find(o, key, &found);
+	return found ? &o->node[i] : NULL;
+}
+
+/* values are shared with map; anything but an object counts as empty */
+static json *lower_keys(json *map)
+{
+	json *low = json_object_new_object();
+	char key[NAME_MAX_LEN + 1];
+
+	if (!json_object_is_type(map, json_type_object))
+		return low;
+	json_object_object_foreach(map, name, value) {
+		name_key(name, key);
+		jset(low, key, json_object_get(value));
+	}
+	return low;
+}
+
+int observed_report(struct observed *o, json *report, int64_t now_ms, struct err *err)
+{
+	const char *node = jget_str(report, "node", NULL);
+	char key[NAME_MAX_LEN + 1];
+	struct seen *s;
+	bool found;
+	int rv, i;
+
+	rv = name_check("report: node name", node, NAME_MIN_LEN, err);
+	if (rv < 0)
+		return rv;
+	name_key(node, key);
+	i = find(o, key, &found);
+	s = &o->node[i];
+	if (found) {
+		seen_release(s);
+	} else {
+		if (o->n == NODES_MAX)
+			return err_set(err, -E_INVALID, "report of %s: %d nodes reported already",
+				       node, NODES_MAX);
+		memmove(s + 1, s, (size_t)(o->n - i) * sizeof(*s));
+		o->n++;
+		memcpy(s->key, key, sizeof(key));
+	}
+	s->report = json_copy(report);
+	s->pools = lower_keys(jget(s->report, "pools"));
+	s->replicas = lower_keys(jget(s->report, "replicas"));
+	s->at_ms = now_ms;
+	return 0;
+}
+
+static struct seen *fresh(struct observed *o, const char *node, int64_t now_ms)
+{
+	struct seen *s = seen_of(o, node);
+
+	return s && now_ms - s->at_ms < OBSERVED_STALE_MS ? s : NULL;
+}
+
+static json *object_in(json *map, const char *name)
+{
+	char key[NAME_MAX_LEN + 1];
+	json *value;
+
+	name_key(name, key);
+	value = jget(map, key);
+	return json_object_is_type(value, json_type_object) ? value : NULL;
+}
+
+json *observed_node(struct observed *o, const char *node, int64_t now_ms)
+{
+	struct seen *s = fresh(o, node, now_ms);
+
+	return s ? s->report : NULL;
+}
+
+json *observed_pool(struct observed *o, const char *node, const char *pool, int64_t now_ms)
+{
+	struct seen *s = fresh(o, node, now_ms);
+
+	return s ? object_in(s->pools, pool) : NULL;
+}
+
+json *observed_replica(struct observed *o, const char *node, const char *resource, int64_t now_ms)
+{
+	struct seen *s = fresh(o, node, now_ms);
+
+	return s ? object_in(s->replicas, resource) : NULL;
+}
+
+bool observed_online(struct observed *o, const char *node, int64_t now_ms)
+{
+	return fresh(o, node, now_ms) != NULL;
+}
+
+int64_t observed_age_ms(struct observed *o, const char *node, int64_t now_ms)
+{
+	struct seen *s = seen_of(o, node);
+
+	return !s ? -1 : now_ms > s->at_ms ? now_ms - s->at_ms : 0;
+}
+
+void observed_forget(struct observed *o, const char *node)
+{
+	struct seen *s = seen_of(o, node);
+
+	if (!s)
+		return;
+	seen_release(s);
+	o->n--;
+	memmove(s, s + 1, (size_t)(&o->node[o->n] - s) * sizeof(*s));
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * resource.c - the documents of a resource, its record and its replicas, and
+ * their structs. Called by the change functions, the agent and the API. What
+ * belongs together in one decision is loaded by bundle.c.
+ */
+#include "model/resource.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "model/field.h"
+
+int resource_check_name(const char *name, struct err *err)
+{
+	int rv = name_check("resource name", name, NAME_MIN_LEN, err);
+
+	if (rv < 0)
+		return rv;
+	if (strcasecmp(name, "all") == 0 || strcasecmp(name, "proxy") == 0)
+		return err_set(err, -E_INVALID,
+			       "resource name \"%s\" is reserved; choose another name", name);
+	return 0;
+}
+
+int volume_check_size(int64_t size_kib, struct err *err)
+{
+	char min[32], max[32];
+
+	if (size_kib >= VOLUME_KIB_MIN && size_kib <= VOLUME_KIB_MAX)
+		return 0;
+	return err_set(err, -E_INVALID, "volume size %lld KiB: from %s to %s is possible",
+		       (long long)size_kib, text_size_kib(VOLUME_KIB_MIN, min, sizeof(min)),
+		       text_size_kib(VOLUME_KIB_MAX, max, sizeof(max)));
+}
+
+static int volume_parse(json *doc, const char *what, struct volume *ret, struct err *err)
+{
+	int64_t number, size, minor;
+	int rv;
+
+	if ((rv = field_object(doc, what, err)) < 0 ||
+	    (rv = field_i64(doc, what, "number", 0, VOLUMES_PER_RESOURCE_MAX - 1, &number,
+			    err)) < 0 ||
+	    (rv = field_i64(doc, what, "size_kib", VOLUME_KIB_MIN, VOLUME_KIB_MAX, &size,
+			    err)) < 0 ||
+	    (rv = field_i64(doc, what, "minor", MINOR_FIRST, MINOR_LAST, &minor, err)) < 0)
+		return rv;
+	if (size % VOLUME_KIB_MIN)
+		return err_set(err, -E_INVALID, "%s: \"size_kib\" must be a multiple of %d", what,
+			       VOLUME_KIB_MIN);
+	*ret = (struct volume){ .number = (int)number, .size_kib = size, .minor = (int)minor };
+	return 0;
+}
+
+static int volumes_parse(json *list, const char *what, struct resource *r, struct err *err)
+{
+	size_t n;
+	int rv;
+
+	if (!list)
+		return 0;
+	if (!json_object_is_type(list, json_type_array))
+		return err_set(err, -E_INVALID, "%s: \"volumes\" must be a list", what);
+	n = json_object_array_length(list);
+	if (n > VOLUMES_PER_RESOURCE_MAX)
+		return err_set(err, -E_INVALID, "%s: %zu volumes, %d can be", what, n,
+			       VOLUMES_PER_RESOURCE_MAX);
+	for (size_t i = 0; i < n; i++) {
+		rv = volume_parse(json_object_array_get_idx(list, i), what, &r->volume[i], err);
+		if (rv < 0)
+			return rv;
+	}
+	r->n_volumes = (int)n;
+	return 0;
+}
+
+int resource_parse(json *doc, struct resource *ret, struct err *err)
+{
+	char what[NAME_MAX_LEN + 16];
+	struct resource r = { 0 };
+	int rv;
+
+	rv = field_object(doc, "resource", err);
+	if (rv == 0)
+		rv = field_str(doc, "resource", "name", r.name, sizeof(r.name), err);
+	if (rv == 0)
+		rv = resource_check_name(r.name, err);
+	if (rv < 0)
+		return rv;
+	snprintf(what, sizeof(what), "resource %s", r.name);
+	if ((rv = field_uuid(doc, what, r.uuid, err)) < 0 ||
+	    (rv = field_str(doc, what, "group", r.group, sizeof(r.group), err)) < 0 ||
+	    (rv = field_i64(doc, what, "created_ms", 0, INT64_MAX, &r.created_ms, err)) < 0 ||
+	    (rv = volumes_parse(jget(doc, "volumes"), what, &r, err)) < 0)
+		return rv;
+	*ret = r;
+	return 0;
+}
+
+int record_parse(json *doc, struct record *ret, struct err *err)
+{
+	int64_t epoch, writer, in_sync, node = 0, counter = 0;
+	struct record r = { 0 };
+	json *tag;
+	int rv;
+
+	if ((rv = field_object(doc, "record", err)) < 0 ||
+	    (rv = field_i64(doc, "record", "epoch", 1, UINT32_MAX, &epoch, err)) < 0 ||
+	    (rv = field_i64(doc, "record", "writer", WRITER_NONE, REPLICAS_MAX - 1, &writer,
+			    err)) < 0 ||
+	    (rv = field_i64(doc, "record", "in_sync", 1, (1 << REPLICAS_MAX) - 1, &in_sync,
+			    err)) < 0)
+		return rv;
+	tag = jget(doc, "tag");
+	if (tag) {
+		if ((rv = field_object(tag, "record: \"tag\"", err)) < 0 ||
+		    (rv = field_i64(tag, "record tag", "node", 0, UINT32_MAX, &node, err)) < 0 ||
+		    (rv = field_i64(tag, "record tag", "counter", 0, UINT32_MAX, &counter,
+				    err)) < 0 ||
+		    (rv = field_u64_text(tag, "record tag", "boot", &r.tag.boot, err)) < 0)
+			return rv;
+	}
+	r.epoch = (uint32_t)epoch;
+	r.writer = (int)writer;
+	r.in_sync = (uint32_t)in_sync;
+	r.tag.node = (uint32_t)node;
+	r.tag.counter = (uint32_t)counter;
+	*ret = r;
+	return 0;
+}
+
+int replica_parse(json *doc, struct replica *ret, struct err *err)
+{
+	char what[2 * NAME_MAX_LEN + 24];
+	struct replica r = { 0 };
+	int64_t slot;
+	int rv;
+
+	if ((rv = field_object(doc, "replica", err)) < 0 ||
+	    (rv = field_str(doc, "replica", "resource", r.resource, sizeof(r.resource), err)) < 0 ||
+	    (rv = field_str(doc, "replica", "node", r.node, sizeof(r.node), err)) < 0)
+		return rv;
+	snprintf(what, sizeof(what), "replica %s on %s", r.resource, r.node);
+	if ((rv = resource_check_name(r.resource, err)) < 0 ||
+	    (rv = name_check("node name", r.node, NAME_MIN_LEN, err)) < 0 ||
+	    (rv = field_uuid(doc, what, r.uuid, err)) < 0 ||
+	    (rv = field_i64(doc, what, "slot", 0, REPLICAS_MAX - 1, &slot, err)) < 0 ||
+	    (rv = field_bool(doc, what, "diskless", &r.diskless, err)) < 0 ||
+	    (rv = field_bool(doc, what, "created", &r.created, err)) < 0 ||
+	    (rv = field_bool(doc, what, "deleting", &r.deleting, err)) < 0 ||
+	    (rv = field_str_or_empty(doc, what, "pool", r.pool, sizeof(r.pool), err)) < 0)
+		return rv;
+	if (r.diskless != !r.pool[0])
+		return err_set(err, -E_INVALID, r.diskless ? "%s: without a disk, but in a pool"
+							   : "%s: \"pool\" is missing",
+			       what);
+	if (r.pool[0] && (rv = name_check("pool name", r.pool, POOL_NAME_MIN_LEN, err)) < 0)
+		return rv;
+	r.slot = (int)slot;
+	*ret = r;
+	return 0;
+}
+
+json *resource_doc(const struct resource *r)
+{
+	json *doc = json_object_new_object(), *volumes = json_object_new_array(), *v;
+
+	for (int i = 0; i < r->n_volumes; i++) {
+		v = json_object_new_object();
+		jset_i64(v, "number", r->volume[i].number);
+		jset_i64(v, "size_kib", r->volume[i].size_kib);
+		jset_i64(v, "minor", r->volume[i].minor);
+		jset(v, "props", json_object_new_object());
+		json_object_array_add(volumes, v);
+	}
+	jset_str(doc, "name", r->name);
+	jset_str(doc, "uuid", r->uuid);
+	jset_str(doc, "group", r->group);
+	jset_i64(doc, "created_ms", r->created_ms);
+	jset(doc, "props", json_object_new_object());
+	jset(doc, "volumes", volumes);
+	return doc;
+}
+
+void record_write(json *doc, const struct record *r)
+{
+	json *tag = json_object_new_object();
+	char boot[24];
+
+	snprintf(boot, sizeof(boot), "%" PRIu64, r->tag.boot);
+	jset_i64(tag, "node", r->tag.node);
+	jset_str(tag, "boot", boot);
+	jset_i64(tag, "counter", r->tag.counter);
+	jset_i64(doc, "epoch", r->epoch);
+	jset_i64(doc, "writer", r->writer);
+	jset_i64(doc, "in_sync", r->in_sync);
+	jset(doc, "tag", tag);
+}
+
+bool record_same(const struct record *a, const struct record *b)
+{
+	return a->epoch == b->epoch && a->writer == b->writer && a->in_sync == b->in_sync &&
+	       a->tag.node == b->tag.node && a->tag.boot == b->tag.boot &&
+	       a->tag.counter == b->tag.counter;
+}
+
+json *record_doc(const struct record *r, const char *resource_uuid)
+{
+	json *doc = json_object_new_object();
+
+	jset_str(doc, "uuid", resource_uuid);
+	record_write(doc, r);
+	return doc;
+}
+
+json *replica_doc(const struct replica *r)
+{
+	json *doc = json_object_new_object();
+
+	jset_str(doc, "resource", r->resource);
+	jset_str(doc, "node", r->node);
+	jset_str(doc, "uuid", r->uuid);
+	jset_i64(doc, "slot", r->slot);
+	jset_bool(doc, "diskless", r->diskless);
+	jset_str(doc, "pool", r->pool);
+	jset_bool(doc, "created", r->created);
+	jset_bool(doc, "deleting", r->deleting);
+	jset(doc, "props", json_object_new_object());
+	return doc;
+}
+
+int64_t resource_size_kib(const struct resource *r)
+{
+	int64_t sum = 0;
+
+	for (int i = 0; i < r->n_volumes; i++)
+		sum += r->volume[i].size_kib;
+	return sum;
+}
+
+void resource_key(const char *name, char *out, size_t len)
+{
+	char low[NAME_MAX_LEN + 1];
+
+	name_key(name, low);
+	snprintf(out, len, "resource/%s", low);
+}
+
+void record_key(const char *name, char *out, size_t len)
+{
+	char low[NAME_MAX_LEN + 1];
+
+	name_key(name, low);
+	snprintf(out, len, "record/%s", low);
+}
+
+static void pair_key(const char *table, const char *a, const char *b, char *out, size_t len)
+{
+	char low_a[NAME_MAX_LEN + 1], low_b[NAME_MAX_LEN + 1];
+
+	name_key(a, low_a);
+	name_key(b, low_b);
+	snprintf(out, len, "%s/%s/%s", table, low_a, low_b);
+}
+
+void replica_key(const char *resource, const char *node, char *out, size_t len)
+{
+	pair_key("replica", resource, node, out, len);
+}
+
+void placed_key(const char *node, const char *resource, char *out, size_t len)
+{
+	pair_key("placed", node, resource, out, len);
+}
+
+void leftover_key(const char *node, const char *uuid, char *out, size_t len)
+{
+	pair_key("leftover", node, uuid, out, len);
+}
+
+void minor_key(int minor, char *out, size_t len)
+{
+	snprintf(out, len, "minor/%d", minor);
+}

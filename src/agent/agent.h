@@ -20,9 +20,9 @@ typedef void (*agent_call)(const char *method, const char *path, const char *bod
 struct agent_config {
 	uv_loop_t *loop;
 	struct store *store;
-	const char *node;           /* this node's name */
+	const char *node; /* this node's name */
 	const char *version;
-	const char *run_dir;        /* NBD sockets: <run_dir>/nbd/<resource>-<volume>.sock */
+	const char *run_dir; /* NBD sockets: <run_dir>/nbd/<resource>-<volume>.sock */
 	uint64_t boot;
 	const struct plane_ops *plane_ops;
 	struct plane *plane;

@@ -9,6 +9,8 @@
 #ifndef SDSD_CLUSTER_IDENTITY_H
 #define SDSD_CLUSTER_IDENTITY_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 #include "model/limits.h"
 

@@ -14,17 +14,21 @@
 #define CLUSTER_KEY_LEN 32
 
 /* new CA: PEM of certificate and key appended */
-int pki_make_ca(const char *cluster_name, struct buf *cert_pem, struct buf *key_pem, struct err *err);
+int pki_make_ca(const char *cluster_name, struct buf *cert_pem, struct buf *key_pem,
+		struct err *err);
 int pki_make_key(struct buf *key_pem, struct err *err);
 int pki_make_csr(const char *key_pem, const char *node, struct buf *csr_pem, struct err *err);
 /* CN=node, SAN URI sdsd://<cluster>/<node_id>, client and server use. The request's own signature is checked,
  * its names are not used. fingerprint: sha256 of the DER form in hex. */
-int pki_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem, const char *cluster,
-	     const char *node, uint32_t node_id, struct buf *cert_pem, char fingerprint[65], struct err *err);
+int pki_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem,
+	     const char *cluster, const char *node, uint32_t node_id, struct buf *cert_pem,
+	     char fingerprint[65], struct err *err);
 int pki_fingerprint(const char *cert_pem, char out[65], struct err *err);
 /* hex(nonce | ciphertext | tag) */
-int pki_seal(const uint8_t key[CLUSTER_KEY_LEN], const void *data, size_t len, struct buf *out_hex, struct err *err);
-int pki_unseal(const uint8_t key[CLUSTER_KEY_LEN], const char *hex, struct buf *out, struct err *err); /* -E_DENIED wrong key or damaged */
+int pki_seal(const uint8_t key[CLUSTER_KEY_LEN], const void *data, size_t len, struct buf *out_hex,
+	     struct err *err);
+int pki_unseal(const uint8_t key[CLUSTER_KEY_LEN], const char *hex, struct buf *out,
+	       struct err *err); /* -E_DENIED wrong key or damaged */
 void pki_sha256_hex(const void *data, size_t len, char out[65]);
 
 #endif

@@ -12,8 +12,11 @@
 #define TOKEN_TTL_DEFAULT_S 3600
 #define TOKEN_TTL_MAX_S (30 * 86400)
 
-struct token { char id[9], secret[33], fingerprint[65]; };
-int token_parse(const char *text, struct token *ret, struct err *err); /* surrounding blanks allowed */
+struct token {
+	char id[9], secret[33], fingerprint[65];
+};
+int token_parse(const char *text, struct token *ret,
+		struct err *err); /* surrounding blanks allowed */
 void token_format(const struct token *t, char out[TOKEN_TEXT_MAX]);
 void token_make(const char *fingerprint, struct token *ret);
 

@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * file.c - volumes as files of a directory: <dir>/<name> is the data from
+ * offset 0, <dir>/<name>.meta the metadata, which names the owner (replica
+ * uuid). Called by storage.c in worker threads.
+ *
+ * A file is only touched when a metadata file of our owner stands beside it.
+ * Creation keeps that true at every moment of a crash:
+ *   1. <name>.meta.new formatted with the owner, synced, also in the directory
+ *   2. <name> made (exclusively), sized, synced
+ *   3. <name>.meta.new renamed to <name>.meta, directory synced
+ * so a half-made pair is always recognised by <name>.meta.new. Removal goes the
+ * other way: data first, what names the owner last.
+ */
+#include "storage/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+#define META_SUFFIX ".meta"
+#define NEW_SUFFIX ".meta.new"
+#define FILE_NAME_MAX 80
+
+/* the three names of a volume in its directory */
+struct names {
+	char data[FILE_NAME_MAX], meta[FILE_NAME_MAX], fresh[FILE_NAME_MAX];
+};
+
+enum owner { OWNER_NONE, OWNER_US, OWNER_OTHER, OWNER_UNKNOWN };
+
+static void names_of(const struct storage_volume *v, struct names *n)
+{
+	snprintf(n->data, sizeof(n->data), "%s", v->name);
+	snprintf(n->meta, sizeof(n->meta), "%s" META_SUFFIX, v->name);
+	snprintf(n->fresh, sizeof(n->fresh), "%s" NEW_SUFFIX, v->name);
+}
+
+static void paths_of(const struct storage_pool *p, const struct names *n, struct storage_paths *ret)
+{
+	snprintf(ret->data, sizeof(ret->data), "%s/%s", p->dir, n->data);
+	snprintf(ret->meta, sizeof(ret->meta), "%s/%s", p->dir, n->meta);
+}
+
+/* what went wrong with the directory itself, in words */
+static int dir_fail(const struct storage_pool *p, int code, struct err *err)
+{
+	switch (code) {
+	case -ENOENT:
+		return err_set(err, code,
+			       "pool %s: the directory %s does not exist: make it, or mount what "
+			       "belongs there",
+			       p->name, p->dir);
+	case -ENOTDIR:
+	case -ELOOP:
+		return err_set(err, code, "pool %s: %s is not a directory", p->name, p->dir);
+	case -EROFS:
+		return err_set(err, code, "pool %s: %s is on a read-only file system", p->name,
+			       p->dir);
+	case -EACCES:
+	case -EPERM:
+		return err_set(err, code, "pool %s: no permission to write in %s", p->name, p->dir);
+	default:
+		return err_set(err, code, "pool %s: %s: %s", p->name, p->dir, err_name(code));
+	}
+}
+
+static int file_fail(const struct storage_pool *p, const char *what, const char *file, int code,
+		     struct err *err)
+{
+	if (code == -EROFS)
+		return dir_fail(p, code, err);
+	return err_set(err, code, "pool %s: cannot %s %s/%s: %s", p->name, what, p->dir, file,
+		       err_name(code));
+}
+
+/* descriptor of the pool directory, or negative */
+static int dir_open(const struct storage_pool *p, struct err *err)
+{
+	int fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? dir_fail(p, -errno, err) : fd;
+}
+
+static int64_t kib(uint64_t bytes)
+{
+	return (int64_t)((bytes + 1023) / 1024);
+}
+
+static int space_of(const struct storage_pool *p, int dir, struct storage_space *ret,
+		    struct err *err)
+{
+	struct statvfs vfs;
+
+	if (fstatvfs(dir, &vfs) < 0)
+		return dir_fail(p, -errno, err);
+	if (vfs.f_flag & ST_RDONLY)
+		return dir_fail(p, -EROFS, err);
+	ret->total_kib = (int64_t)(vfs.f_blocks * (vfs.f_frsize / 512) / 2);
+	ret->free_kib = (int64_t)(vfs.f_bavail * (vfs.f_frsize / 512) / 2);
+	return 0;
+}
+
+/* Whose metadata the file is; *ret_bytes its size. Negative only when it cannot be read. */
+static int owner_of(const struct storage_pool *p, int dir, const char *file, const uint8_t us[16],
+		    enum owner *ret, struct err *err)
+{
+	uint8_t owner[16];
+	struct stat st;
+	int fd, rv;
+
+	fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		*ret = OWNER_NONE;
+		return 0;
+	}
+	if (fd < 0)
+		return file_fail(p, "open", file, -errno, err);
+	if (fstat(fd, &st) < 0) {
+		rv = file_fail(p, "examine", file, -errno, err);
+	} else if (!S_ISREG(st.st_mode)) {
+		*ret = OWNER_UNKNOWN;
+		rv = 0;
+	} else {
+		rv = storage_meta_ops()->owner(fd, owner, err);
+		if (rv == 0)
+			*ret = memcmp(owner, us, 16) == 0 ? OWNER_US : OWNER_OTHER;
+		else if (rv == -E_CORRUPT)
+			*ret = OWNER_UNKNOWN;
+		rv = rv == -E_CORRUPT ? 0 : rv;
+	}
+	close(fd);
+	return rv;
+}
+
+static int foreign(const struct storage_pool *p, const char *file, enum owner who, struct err *err)
+{
+	if (who == OWNER_OTHER)
+		return err_set(err, -E_EXISTS,
+			       "pool %s: %s/%s belongs to another replica and is left alone",
+			       p->name, p->dir, file);
+	return err_set(err, -E_EXISTS,
+		       "pool %s: %s/%s is there already and is not of sdsd: move it away", p->name,
+		       p->dir, file);
+}
+
+/* size of a regular file; -ENOENT */
+static int size_of(const struct storage_pool *p, int dir, const char *file, uint64_t *ret,
+		   struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return file_fail(p, "examine", file, -errno, err);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, -E_CORRUPT, "pool %s: %s/%s is not a regular file", p->name,
+			       p->dir, file);
+	*ret = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int unlink_in(const struct storage_pool *p, int dir, const char *file, struct err *err)
+{
+	if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
+		return file_fail(p, "remove", file, -errno, err);
+	return 0;
+}
+
+static int sync_dir(const struct storage_pool *p, int dir, struct err *err)
+{
+	return fsync(dir) < 0 ? file_fail(p, "sync", ".", -errno, err) : 0;
+}
+
+/* --- create ------------------------------------------------------------- */
+
+static int reserve(const struct storage_pool *p, int fd, const char *file, uint64_t bytes,
+		   bool thin, struct err *err)
+{
+	int rv;
+
+	if (!thin) {
+		/* Not posix_fallocate: where the file system cannot, the C library would write
+		 * to every block, which on a large volume takes hours. */
+		do {
+			rv = fallocate(fd, 0, 0, (off_t)bytes) < 0 ? -errno : 0;
+		} while (rv == -EINTR);
+		if (rv == 0)
+			return 0;
+		if (rv != -EOPNOTSUPP && rv != -ENOSYS)
+			return file_fail(p, "reserve space for", file, rv, err);
+		log_warn("storage",
+			 "pool=%s volume=%s space is not reserved: the file system of %s cannot",
+			 p->name, file, p->dir);
+	}
+	if (ftruncate(fd, (off_t)bytes) < 0)
+		return file_fail(p, "set the size of", file, -errno, err);
+	return 0;
+}
+
+static int make_meta(const struct storage_pool *p, int dir, const struct storage_volume *v,
+		     const char *file, bool thin, struct err *err)
+{
+	int fd, rv;
+
+	fd = openat(dir, file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return file_fail(p, "make", file, -errno, err);
+	rv = reserve(p, fd, file, v->meta_bytes, thin, err);
+	if (rv == 0) {
+		rv = storage_meta_ops()->format(fd, v, err);
+		if (rv < 0)
+			err_prefix(err, "pool %s: %s/%s", p->name, p->dir, file);
+	}
+	if (rv == 0 && fsync(fd) < 0)
+		rv = file_fail(p, "sync", file, -errno, err);
+	close(fd);
+	return rv == 0 ? sync_dir(p, dir, err) : rv;
+}
+
+static int make_data(const struct storage_pool *p, int dir, const struct storage_volume *v,
+		     bool thin, struct err *err)
+{
+	int fd, rv;
+
+	fd = openat(dir, v->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EEXIST)
+		return foreign(p, v->name, OWNER_UNKNOWN, err);
+	if (fd < 0)
+		return file_fail(p, "make", v->name, -errno, err);
+	rv = reserve(p, fd, v->name, v->size_bytes, thin, err);
+	if (rv == 0 && fsync(fd) < 0)
+		rv = file_fail(p, "sync", v->name, -errno, err);
+	close(fd);
+	return rv == 0 ? sync_dir(p, dir, err) : rv;
+}
+
+/* Numbers before the attempt: a sentence with them is worth more than "no space left". */
+static int check_space(const struct storage_pool *p, int dir, const struct storage_volume *v,
+		       bool thin, struct err *err)
+{
+	struct storage_space space;
+	uint64_t want = v->meta_bytes + (thin ? 0 : v->size_bytes);
+	char text[2][32];
+	int rv = space_of(p, dir, &space, err);
+
+	if (rv < 0)
+		return rv;
+	if (space.free_kib >= kib(want))
+		return 0;
+	return err_set(err, -ENOSPC, "pool %s: %s is full: %s wanted, %s free", p->name, p->dir,
+		       text_size_kib(kib(want), text[0], sizeof(text[0])),
+		       text_size_kib(space.free_kib, text[1], sizeof(text[1])));
+}
+
+/* Takes back what a crash or a failure left of a pair that was never complete. Only with our
+ * owner's metadata there (caller has checked); data first. */
+static int drop(const struct storage_pool *p, int dir, const struct names *n, struct err *err)
+{
+	int rv = unlink_in(p, dir, n->data, err);
+
+	if (rv == 0)
+		rv = sync_dir(p, dir, err);
+	if (rv == 0)
+		rv = unlink_in(p, dir, n->meta, err);
+	if (rv == 0)
+		rv = unlink_in(p, dir, n->fresh, err);
+	if (rv == 0)
+		rv = sync_dir(p, dir, err);
+	return rv;
+}
+
+/* 0: nothing of this name is in the way any more; 1: the pair is complete and ours */
+static int clear_way(const struct storage_pool *p, int dir, const struct storage_volume *v,
+		     const struct names *n, struct err *err)
+{
+	enum owner meta, fresh;
+	struct err ignored;
+	uint64_t size;
+	int rv;
+
+	rv = owner_of(p, dir, n->meta, v->owner, &meta, err);
+	if (rv == 0)
+		rv = owner_of(p, dir, n->fresh, v->owner, &fresh, err);
+	if (rv < 0)
+		return rv;
+	if (meta == OWNER_OTHER || meta == OWNER_UNKNOWN)
+		return foreign(p, n->meta, meta, err);
+	if (fresh == OWNER_OTHER)
+		return foreign(p, n->fresh, fresh, err);
+	if (meta == OWNER_US && size_of(p, dir, n->data, &size, &ignored) == 0 &&
+	    size == v->size_bytes) {
+		rv = unlink_in(p, dir, n->fresh, err);
+		return rv < 0 ? rv : 1;
+	}
+	if (meta == OWNER_US || fresh == OWNER_US)
+		return drop(p, dir, n, err);
+	/* step 1 did not end, so step 2 was never begun: a data file here is not ours */
+	return unlink_in(p, dir, n->fresh, err);
+}
+
+static int create(const struct storage_pool *p, const struct storage_volume *v, bool thin,
+		  struct storage_paths *ret, struct err *err)
+{
+	struct names n;
+	struct err ignored;
+	bool data_made = false;
+	int dir, rv;
+
+	names_of(v, &n);
+	dir = dir_open(p, err);
+	if (dir < 0)
+		return dir;
+	rv = clear_way(p, dir, v, &n, err);
+	if (rv != 0)
+		goto out;
+	if (faccessat(dir, n.data, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		rv = foreign(p, n.data, OWNER_UNKNOWN, err);
+		goto out;
+	}
+	rv = check_space(p, dir, v, thin, err);
+	if (rv == 0)
+		rv = make_meta(p, dir, v, n.fresh, thin, err);
+	if (rv == 0) {
+		rv = make_data(p, dir, v, thin, err);
+		data_made = rv != -E_EXISTS;
+	}
+	if (rv == 0 && renameat(dir, n.fresh, dir, n.meta) < 0)
+		rv = file_fail(p, "rename", n.fresh, -errno, err);
+	if (rv == 0)
+		rv = sync_dir(p, dir, err);
+	else if (data_made)
+		drop(p, dir, &n,
+		     &ignored); /* give the space back; what fails here the next try repeats */
+	else
+		unlink_in(p, dir, n.fresh, &ignored);
+out:
+	close(dir);
+	if (rv < 0)
+		return rv;
+	paths_of(p, &n, ret);
+	return 0;
+}
+
+static int create_thick(const struct storage_pool *p, const struct storage_volume *v,
+			struct storage_paths *ret, struct err *err)
+{
+	return create(p, v, false, ret, err);
+}
+
+static int create_thin(const struct storage_pool *p, const struct storage_volume *v,
+		       struct storage_paths *ret, struct err *err)
+{
+	return create(p, v, true, ret, err);
+}
+
+/* --- the others --------------------------------------------------------- */
+
+static int probe(const struct storage_pool *p, struct storage_space *ret, struct err *err)
+{
+	int dir = dir_open(p, err), rv;
+
+	if (dir < 0)
+		return dir;
+	if (faccessat(dir, ".", W_OK | X_OK, 0) < 0)
+		rv = dir_fail(p, -errno, err);
+	else
+		rv = space_of(p, dir, ret, err);
+	close(dir);
+	return rv;
+}
+
+static int missing(const struct storage_pool *p, const char *file, struct err *err)
+{
+	return err_set(err, -ENOENT,
+		       "pool %s: %s/%s is missing: it is not made anew, since it held data; is "
+		       "the right file system mounted?",
+		       p->name, p->dir, file);
+}
+
+static int check_size(const struct storage_pool *p, int dir, const char *file, uint64_t want,
+		      struct err *err)
+{
+	uint64_t size = 0;
+	int rv = size_of(p, dir, file, &size, err);
+
+	if (rv == -ENOENT)
+		return missing(p, file, err);
+	if (rv == 0 && size < want)
+		return err_set(err, -E_CORRUPT, "pool %s: %s/%s has %llu bytes, %llu expected",
+			       p->name, p->dir, file, (unsigned long long)size,
+			       (unsigned long long)want);
+	return rv;
+}
+
+static int locate(const struct storage_pool *p, const struct storage_volume *v,
+		  struct storage_paths *ret, struct err *err)
+{
+	enum owner meta;
+	struct names n;
+	int dir, rv;
+
+	names_of(v, &n);
+	dir = dir_open(p, err);
+	if (dir < 0)
+		return dir;
+	rv = owner_of(p, dir, n.meta, v->owner, &meta, err);
+	if (rv == 0 && meta == OWNER_NONE)
+		rv = missing(p, n.meta, err);
+	else if (rv == 0 && meta == OWNER_UNKNOWN)
+		rv = err_set(err, -E_CORRUPT, "pool %s: %s/%s is damaged or not of sdsd", p->name,
+			     p->dir, n.meta);
+	else if (rv == 0 && meta == OWNER_OTHER)
+		rv = foreign(p, n.meta, meta, err);
+	if (rv == 0)
+		rv = check_size(p, dir, n.data, v->size_bytes, err);
+	close(dir);
+	if (rv < 0)
+		return rv;
+	paths_of(p, &n, ret);
+	return 0;
+}
+
+/* "remove" is taken by stdio */
+static int remove_pair(const struct storage_pool *p, const struct storage_volume *v,
+		       struct err *err)
+{
+	enum owner meta, fresh;
+	struct names n;
+	int dir, rv;
+
+	names_of(v, &n);
+	dir = dir_open(p, err);
+	if (dir < 0)
+		return dir;
+	rv = owner_of(p, dir, n.meta, v->owner, &meta, err);
+	if (rv == 0)
+		rv = owner_of(p, dir, n.fresh, v->owner, &fresh, err);
+	if (rv < 0)
+		goto out;
+	if (meta == OWNER_US || (meta == OWNER_NONE && fresh == OWNER_US))
+		rv = drop(p, dir, &n, err);
+	else if (meta == OWNER_OTHER)
+		rv = foreign(p, n.meta, meta, err);
+	else if (meta == OWNER_UNKNOWN)
+		rv = err_set(
+			err, -E_CORRUPT,
+			"pool %s: %s/%s is damaged or not of sdsd and is left alone: remove it "
+			"by hand",
+			p->name, p->dir, n.meta);
+	/* otherwise nothing here is known to be ours: gone already, or never made */
+out:
+	close(dir);
+	return rv;
+}
+
+static int allocated(const struct storage_pool *p, const struct storage_volume *v, int64_t *ret_kib,
+		     struct err *err)
+{
+	struct stat data, meta;
+	struct names n;
+	int dir, rv = 0;
+
+	names_of(v, &n);
+	dir = dir_open(p, err);
+	if (dir < 0)
+		return dir;
+	if (fstatat(dir, n.data, &data, AT_SYMLINK_NOFOLLOW) < 0)
+		rv = file_fail(p, "examine", n.data, -errno, err);
+	else if (fstatat(dir, n.meta, &meta, AT_SYMLINK_NOFOLLOW) < 0)
+		rv = file_fail(p, "examine", n.meta, -errno, err);
+	else
+		*ret_kib = ((int64_t)data.st_blocks + (int64_t)meta.st_blocks) / 2;
+	close(dir);
+	return rv;
+}
+
+const struct storage_ops storage_file = {
+	.kind = "FILE",
+	.probe = probe,
+	.create = create_thick,
+	.locate = locate,
+	.remove = remove_pair,
+	.allocated = allocated,
+};
+
+const struct storage_ops storage_file_thin = {
+	.kind = "FILE_THIN",
+	.probe = probe,
+	.create = create_thin,
+	.locate = locate,
+	.remove = remove_pair,
+	.allocated = allocated,
+};

@@ -59,5 +59,23 @@ int store_apply(struct store *s, uint64_t index, const void *data, size_t len,
 /* The whole content as bytes for a Raft snapshot, and back (replaces everything atomically). */
 int store_dump(struct store *s, struct buf *out, struct err *err);
 int store_restore(struct store *s, const void *data, size_t len, struct err *err);
+/* The applied index inside of a dump, without looking at the rest. -E_CORRUPT */
+int store_dump_index(const void *data, size_t len, uint64_t *ret);
+
+/* The same dump in three steps, so that another thread can do the long one: begin and end on the
+ * main loop, write on any thread. What is written is the state at begin. */
+struct store_view;
+int store_view_begin(struct store *s, struct store_view **ret, struct err *err);
+int store_view_write(struct store_view *v, struct buf *out, struct err *err);
+void store_view_end(struct store_view *v); /* NULL is fine */
+
+/* Is there room for applying a transaction of so many encoded bytes, with a reserve? Asked before
+ * proposing, so that a full store refuses a request instead of stopping every node. -ENOSPC */
+#define STORE_ROOM_RESERVE  (1u << 20) /* bytes that must stay free in the map and on the disk */
+#define STORE_ROOM_FACTOR   8          /* bytes of pages for one byte of transaction */
+#define STORE_ROOM_OP_BYTES 12         /* the shortest encoded write; each may cost two pages */
+#define STORE_ROOM_OPS_MAX  4096       /* = TXN_OPS_MAX */
+#define STORE_USED_MAX      (448ull << 20) /* a snapshot must fit into one Raft message (500 MiB) */
+int store_room(struct store *s, size_t bytes, struct err *err);
 
 #endif

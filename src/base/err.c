@@ -43,21 +43,25 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 
 int err_prefix(struct err *err, const char *fmt, ...)
 {
-	char old[ERR_TEXT_MAX];
-	size_t used;
+	char joined[ERR_TEXT_MAX];
+	size_t used, len;
 	va_list ap;
 	int n;
 
 	if (!err)
 		return -EINVAL;
-	memcpy(old, err->text, sizeof(old));
-	old[sizeof(old) - 1] = '\0';
 	va_start(ap, fmt);
-	n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	n = vsnprintf(joined, sizeof(joined), fmt, ap);
 	va_end(ap);
 	used = n < 0 ? 0 : (size_t)n;
-	if (used < sizeof(err->text))
-		snprintf(err->text + used, sizeof(err->text) - used, ": %s", old);
+	if (used + 2 < sizeof(joined)) {
+		joined[used++] = ':';
+		joined[used++] = ' ';
+		len = strnlen(err->text, sizeof(joined) - used - 1);
+		memcpy(joined + used, err->text, len);
+		joined[used + len] = '\0';
+	}
+	memcpy(err->text, joined, sizeof(err->text));
 	return err->code;
 }
 

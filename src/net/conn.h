@@ -41,11 +41,11 @@ struct conn *conn_connect_tls(uv_loop_t *loop, struct tls *tls, const char *alpn
 			      int port, const struct conn_ops *ops, void *owner);
 struct conn *conn_connect_unix(uv_loop_t *loop, const char *path, const struct conn_ops *ops,
 			       void *owner);
-/* An already connected descriptor (socketpair, accepted unix socket); takes fd. */
+/* An already connected descriptor (socketpair, accepted unix socket); takes fd. on_open follows. */
 struct conn *conn_from_fd(uv_loop_t *loop, int fd, const struct conn_ops *ops, void *owner);
 
 void conn_set_ops(struct conn *c, const struct conn_ops *ops, void *owner);
-/* Copies data. 0; -ENOTCONN when closing; -ENOBUFS when more than CONN_QUEUE_MAX wait. */
+/* Until on_open, what is written waits. Copies data. 0; -ENOTCONN when closing; -ENOBUFS when more than CONN_QUEUE_MAX wait. */
 #define CONN_QUEUE_MAX (64u << 20)
 int conn_write(struct conn *c, const void *data, size_t len);
 /* As above without a copy for plain streams: data stays valid until done(arg) is called
@@ -69,7 +69,9 @@ const char *conn_name(const struct conn *c);            /* "10.0.0.2:7000" or "u
 
 /* Moving to another thread: detach closes the handle here (no callback any more, c is gone) and
  * yields a parcel; attach makes a conn of it on the other loop, on that thread. Bytes that had
- * been read and not been given to on_data yet travel along and are given after attach. */
+ * been read and not been given to on_data yet travel along and are given after attach. Only
+ * after on_open; NULL on no memory (c then still lives). attach gives an open conn: no on_open;
+ * NULL on no memory (p then still lives). */
 struct conn_parcel;
 struct conn_parcel *conn_detach(struct conn *c);
 struct conn *conn_attach(uv_loop_t *loop, struct conn_parcel *p, const struct conn_ops *ops,
@@ -78,7 +80,8 @@ void conn_parcel_free(struct conn_parcel *p); /* closes it unattached */
 
 /* Listeners. on_accept gets an open conn (TLS: handshake done, peer known); it must call
  * conn_set_ops before returning, or conn_detach/conn_close. At most max open at a time, more are
- * refused; a handshake has CONN_HANDSHAKE_TIMEOUT_MS. */
+ * refused; a handshake has CONN_HANDSHAKE_TIMEOUT_MS. The conn is open: on_open of the new ops is
+ * not called. */
 struct listener;
 typedef void (*listener_cb)(struct conn *c, void *arg);
 /* -EADDRINUSE etc. with a sentence. tls NULL: plain. */
@@ -87,6 +90,8 @@ int listener_tcp(uv_loop_t *loop, const char *host, int port, struct tls *tls, i
 /* an old socket file nobody listens on is replaced; one in use is -EADDRINUSE. mode e.g. 0600 */
 int listener_unix(uv_loop_t *loop, const char *path, mode_t mode, int max, listener_cb on_accept,
 		  void *arg, struct listener **ret, struct err *err);
+/* another time for the handshake than CONN_HANDSHAKE_TIMEOUT_MS, for conns accepted from now on */
+void listener_set_handshake_ms(struct listener *l, int timeout_ms);
 int listener_port(const struct listener *l); /* the real port when 0 was asked */
 /* closes; unix: removes the file. Accepted conns go on. */
 void listener_free(struct listener *l);

@@ -45,4 +45,9 @@ SSL *tls_client_ssl(struct tls *t, const char *alpn);
  * ALPN_JOIN), not of our CA, of another cluster, or malformed. *ret_alpn is one of the ALPN_ constants. */
 int tls_identify(struct tls *t, SSL *ssl, struct tls_peer *ret, const char **ret_alpn, struct err *err);
 
+/* For a failed SSL_do_handshake, SSL_read or SSL_write: says in words what went wrong, from the
+ * thread's OpenSSL error queue, which it empties. -E_DENIED for anything about certificates,
+ * else -EPROTO. */
+int tls_failure(SSL *ssl, struct err *err);
+
 #endif

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * conn_tls.c - TLS between a conn's socket and its owner. OpenSSL reads from
+ * the bytes just received and writes straight into the output queue, through a
+ * BIO of our own: no copy in between. conn.c calls it with what arrived;
+ * contexts and identities are tls.c's.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/conn_priv.h"
+
+#define TLS_RECORD_SIZE (16u << 10)
+
+static BIO_METHOD *bio_method;
+static uv_once_t bio_once = UV_ONCE_INIT;
+
+static int bio_read(BIO *bio, char *out, size_t len, size_t *ret)
+{
+	struct conn *c = BIO_get_data(bio);
+
+	BIO_clear_retry_flags(bio);
+	if (c->in_len == 0) {
+		BIO_set_retry_read(bio);
+		return 0;
+	}
+	if (len > c->in_len)
+		len = c->in_len;
+	memcpy(out, c->in, len);
+	c->in += len;
+	c->in_len -= len;
+	*ret = len;
+	return 1;
+}
+
+static int bio_write(BIO *bio, const char *data, size_t len, size_t *ret)
+{
+	struct conn *c = BIO_get_data(bio);
+
+	BIO_clear_retry_flags(bio);
+	if (queue_copy(&c->out, data, len) < 0)
+		return 0;
+	*ret = len;
+	return 1;
+}
+
+static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+	return cmd == BIO_CTRL_FLUSH;
+}
+
+static void bio_make_method(void)
+{
+	bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "conn");
+	if (!bio_method)
+		abort();
+	BIO_meth_set_read_ex(bio_method, bio_read);
+	BIO_meth_set_write_ex(bio_method, bio_write);
+	BIO_meth_set_ctrl(bio_method, bio_ctrl);
+}
+
+int conn_tls_bind(struct conn *c)
+{
+	BIO *bio;
+
+	uv_once(&bio_once, bio_make_method);
+	bio = BIO_new(bio_method);
+	if (!bio)
+		return -ENOMEM;
+	BIO_set_data(bio, c);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(c->ssl, bio, bio); /* frees those of before */
+	return 0;
+}
+
+static void handshake_failed(struct conn *c, struct err *reason)
+{
+	err_prefix(reason, "%s", c->name);
+	conn_fail(c, reason);
+}
+
+static void handshake_step(struct conn *c)
+{
+	struct err reason = { 0 };
+	int rv;
+
+	ERR_clear_error();
+	rv = SSL_do_handshake(c->ssl);
+	conn_kick(c); /* whatever came of it, there may be bytes to send */
+	if (rv != 1) {
+		if (SSL_get_error(c->ssl, rv) == SSL_ERROR_WANT_READ)
+			return;
+		tls_failure(c->ssl, &reason);
+		handshake_failed(c, &reason);
+		return;
+	}
+	if (tls_identify(c->tls, c->ssl, &c->peer, &c->alpn, &reason) < 0) {
+		conn_tls_end(c);
+		handshake_failed(c, &reason);
+		return;
+	}
+	conn_opened(c);
+}
+
+int conn_tls_start(struct conn *c, SSL *ssl)
+{
+	if (!ssl)
+		return -ENOMEM;
+	c->ssl = ssl;
+	if (conn_tls_bind(c) < 0)
+		return -ENOMEM;
+	c->stage = CONN_HANDSHAKING;
+	if (!SSL_is_server(ssl))
+		handshake_step(c);
+	conn_read_more(c);
+	return 0;
+}
+
+/* Fills the plaintext buffer as far as records are complete. Returns the length; *ret_error is the
+ * SSL_ERROR_ that stopped it, SSL_ERROR_NONE when the buffer is full. */
+static size_t read_plain(struct conn *c, uint8_t *plain, int *ret_error)
+{
+	size_t len = 0, n;
+
+	*ret_error = SSL_ERROR_NONE;
+	while (len < CONN_READ_SIZE) {
+		ERR_clear_error();
+		if (SSL_read_ex(c->ssl, plain + len, CONN_READ_SIZE - len, &n) != 1) {
+			*ret_error = SSL_get_error(c->ssl, 0);
+			break;
+		}
+		len += n;
+	}
+	return len;
+}
+
+static void read_ended(struct conn *c, int error)
+{
+	struct err reason = { 0 };
+
+	if (error == SSL_ERROR_ZERO_RETURN) {
+		c->peer_ended = true;
+		conn_close(c);
+		return;
+	}
+	tls_failure(c->ssl, &reason);
+	err_prefix(&reason, "%s", c->name);
+	conn_fail(c, &reason);
+}
+
+/* handshake and data, until the input is used up or the owner wants no more */
+static void pump(struct conn *c)
+{
+	uint8_t *plain = conn_scratch()->plain;
+
+	if (c->stage == CONN_HANDSHAKING)
+		handshake_step(c);
+	while (c->stage == CONN_OPEN && !c->paused) {
+		int error;
+		size_t len = read_plain(c, plain, &error);
+
+		/* What failed must be told after the data before it; the error queue is not
+		 * touched by the owner on this thread, or if so only the words suffer. */
+		if (len > 0)
+			c->ops->on_data(c, plain, len, c->owner);
+		if (error == SSL_ERROR_NONE)
+			continue;
+		if (error != SSL_ERROR_WANT_READ && c->stage == CONN_OPEN)
+			read_ended(c, error);
+		break;
+	}
+}
+
+void conn_tls_input(struct conn *c, const uint8_t *data, size_t len)
+{
+	struct err reason;
+
+	assert(c->left.len == 0);
+	c->in = data;
+	c->in_len = len;
+	pump(c);
+	if (c->in_len > 0 && c->stage == CONN_OPEN && buf_append(&c->left, c->in, c->in_len) < 0) {
+		err_set(&reason, -ENOMEM, "%s: out of memory", c->name);
+		conn_fail(c, &reason);
+	}
+	c->in = NULL;
+	c->in_len = 0;
+}
+
+void conn_tls_resume(struct conn *c)
+{
+	c->in = c->left.data;
+	c->in_len = c->left.len;
+	pump(c);
+	if (c->in_len == 0 || c->stage != CONN_OPEN)
+		buf_release(&c->left);
+	else
+		buf_consume(&c->left, c->left.len - c->in_len);
+	c->in = NULL;
+	c->in_len = 0;
+}
+
+int conn_tls_write(struct conn *c, const void *data, size_t len)
+{
+	struct err reason = { 0 };
+	size_t written;
+
+	if (c->stage != CONN_OPEN)
+		return buf_append(&c->early, data, len) < 0 ? -ENOBUFS : 0;
+	if (len == 0)
+		return 0;
+	ERR_clear_error();
+	c->records += len / TLS_RECORD_SIZE + 1;
+	if (c->records > CONN_REKEY_RECORDS) {
+		c->records = 0;
+		SSL_key_update(c->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+	}
+	if (SSL_write_ex(c->ssl, data, len, &written) != 1) {
+		tls_failure(c->ssl, &reason);
+		err_prefix(&reason, "%s", c->name);
+		conn_fail(c, &reason);
+		return -ENOTCONN;
+	}
+	return 0;
+}
+
+void conn_tls_end(struct conn *c)
+{
+	if (SSL_is_init_finished(c->ssl))
+		SSL_shutdown(c->ssl);
+	ERR_clear_error();
+}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * identity.h - who this node is: the files of its state directory that init or
- * join wrote. <dir>/identity.json {"cluster","cluster_name","node","node_id","uuid","address","port"},
- * ca.pem, node.pem, node.key (0600, never leaves), cluster.key (0600: 32 bytes hex, seals the CA key in the store),
- * init.json (first node, until its first transaction is committed), lock (held by the daemon),
+ * join wrote. <dir>/identity.json {"cluster","cluster_name","node","node_id","uuid","address",
+ * "port"}, ca.pem, node.pem, node.key (0600, never leaves), cluster.key (0600: 32 bytes in hex, seals
+ * the CA key in the store), init.json (first node, until its first transaction is committed), lock (held by the daemon),
  * store.mdb, raft/.
  */
 #ifndef SDSD_CLUSTER_IDENTITY_H

@@ -7,7 +7,7 @@
  *  "node":{as in model/node.h: "name","id":1,"uuid","address","port","fingerprint","joined_ms"},
  *  "ca":{"cert_pem":"-----BEGIN...","key_sealed":"<hex, pki_seal>"},      -> ca/self
  *  "token":{"id","secret_sha256","expires_ms"}}                         -> token/<id>
- * Called by the CLI, never while a daemon runs on the directory.
+ * Called by the command line, never while a daemon runs on the directory.
  */
 #ifndef SDSD_CLUSTER_INIT_H
 #define SDSD_CLUSTER_INIT_H
@@ -15,8 +15,9 @@
 #include "cluster/identity.h"
 #include "cluster/token.h"
 
+#define INIT_JSON "init.json"
 #define INIT_JSON_MAX (256u << 10)
-#define NODE_PORT_DEFAULT 7700
+#define INIT_NODE_ID 1
 
 struct init_options {
 	const char *dir;
@@ -25,16 +26,9 @@ struct init_options {
 	const char *address;      /* "IP" or "IP:PORT"; NULL: found, port NODE_PORT_DEFAULT */
 };
 
-/* -E_EXISTS when the directory has an identity; a half-made one is made anew. ret_token is the text
- * of the first join token (valid TOKEN_TTL_DEFAULT_S from now). */
+/* -E_EXISTS when the directory has an identity; a half-made one is made anew. ret_token is the
+ * text of the first join token (valid TOKEN_TTL_DEFAULT_S from now). */
 int cluster_init(const struct init_options *o, struct identity *ret, char ret_token[TOKEN_TEXT_MAX],
 		 struct err *err);
-
-/* Shared with join: "IP[:PORT]" -> checked literal address; NULL: the address by which peer_ip
- * (NULL: the default route) is reached. -E_INVALID with a sentence. */
-int init_address(const char *text, const char *peer_ip, char out[ADDRESS_LEN_MAX], int *ret_port,
-		 struct err *err);
-/* text or, when NULL, the host name up to its first dot, checked as a node name */
-int init_node_name(const char *text, char out[NAME_MAX_LEN + 1], struct err *err);
 
 #endif

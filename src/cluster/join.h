@@ -14,6 +14,8 @@
 #ifndef SDSD_CLUSTER_JOIN_H
 #define SDSD_CLUSTER_JOIN_H
 
+#include <stdbool.h>
+
 #include "cluster/identity.h"
 
 #define JOIN_WAIT_DEFAULT_S 30

@@ -21,6 +21,7 @@ struct nodeport_ops {
 };
 
 struct nodeport;
+/* -EADDRINUSE etc. with a sentence */
 int nodeport_new(uv_loop_t *loop, const char *host, int port, struct tls *tls,
 		 const struct nodeport_ops *ops, void *arg, struct nodeport **ret, struct err *err);
 int nodeport_port(const struct nodeport *np);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pki.h - the cluster's own certificate authority (docs/security.md): ECDSA P-256,
- * CA 30 years, node certificates 10 years. Private keys are made on their node and never
- * leave it; the CA key is kept in the store sealed (AES-256-GCM) by the cluster key, a file on each node.
+ * CA 30 years, node certificates 10 years. Private keys are made on their node and never leave it;
+ * the CA key is kept in the store sealed (AES-256-GCM) by the cluster key, a file on each node.
  */
 #ifndef SDSD_CLUSTER_PKI_H
 #define SDSD_CLUSTER_PKI_H
@@ -18,8 +18,8 @@ int pki_make_ca(const char *cluster_name, struct buf *cert_pem, struct buf *key_
 		struct err *err);
 int pki_make_key(struct buf *key_pem, struct err *err);
 int pki_make_csr(const char *key_pem, const char *node, struct buf *csr_pem, struct err *err);
-/* CN=node, SAN URI sdsd://<cluster>/<node_id>, client and server use. The request's own signature is checked,
- * its names are not used. fingerprint: sha256 of the DER form in hex. */
+/* CN=node, SAN URI sdsd://<cluster>/<node_id>, client and server use. The request's own signature is
+ * checked, its names are not used. fingerprint: sha256 of the DER form in hex. */
 int pki_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem,
 	     const char *cluster, const char *node, uint32_t node_id, struct buf *cert_pem,
 	     char fingerprint[65], struct err *err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * token.h - join tokens: "sds1-<id 8 hex>-<secret 32 hex>-<ca fingerprint 64 hex>". One use, expiring; the
- * store keeps only the secret's sha256. Document "token/<id>": {"id","secret_sha256","expires_ms","used_by":""}
+ * token.h - join tokens: "sds1-<id 8 hex>-<secret 32 hex>-<ca fingerprint 64 hex>". One use,
+ * expiring; the store keeps only the secret's sha256.
+ * Document "token/<id>": {"id","secret_sha256","expires_ms","used_by":""}
  */
 #ifndef SDSD_CLUSTER_TOKEN_H
 #define SDSD_CLUSTER_TOKEN_H

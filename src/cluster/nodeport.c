@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nodeport.c - accepts on the node port and dispatches by ALPN. Made by
+ * daemon.c when all who take connections are ready. To add a protocol: its
+ * ALPN in net/tls.h, a callback in nodeport_ops, a row in the table below.
+ */
+#include "cluster/nodeport.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+struct nodeport {
+	struct listener *listener;
+	struct nodeport_ops ops;
+	void *arg;
+};
+
+typedef void (*taker)(struct conn *c, void *arg);
+
+static taker find(const struct nodeport *np, const char *alpn)
+{
+	const struct {
+		const char *alpn;
+		taker take;
+	} table[] = {
+		{ ALPN_RAFT, np->ops.on_raft },
+		{ ALPN_DATA, np->ops.on_data },
+		{ ALPN_HTTP, np->ops.on_http },
+		{ ALPN_JOIN, np->ops.on_join },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (strcmp(table[i].alpn, alpn) == 0)
+			return table[i].take;
+	}
+	return NULL;
+}
+
+static void on_accept(struct conn *c, void *arg)
+{
+	struct nodeport *np = arg;
+	const struct tls_peer *peer = conn_peer(c);
+	taker take = find(np, conn_alpn(c));
+
+	if (!take) {
+		log_info("node-port", "peer=%s closed: no protocol agreed on", conn_name(c));
+		conn_close(c);
+		return;
+	}
+	/* a newcomer has no certificate yet */
+	if (take != np->ops.on_join && (!peer || !np->ops.is_member(peer, np->arg))) {
+		log_warn("node-port", "peer=%s node=%s closed: not a node of this cluster any more",
+			 conn_name(c), peer ? peer->node : "unknown");
+		conn_close(c);
+		return;
+	}
+	take(c, np->arg);
+}
+
+int nodeport_new(uv_loop_t *loop, const char *host, int port, struct tls *tls,
+		 const struct nodeport_ops *ops, void *arg, struct nodeport **ret, struct err *err)
+{
+	struct nodeport *np = calloc(1, sizeof(*np));
+	int rv;
+
+	if (!np)
+		return err_set(err, -ENOMEM, "no memory");
+	np->ops = *ops;
+	np->arg = arg;
+	rv = listener_tcp(loop, host, port, tls, NODEPORT_CONNS_MAX, on_accept, np, &np->listener,
+			  err);
+	if (rv < 0) {
+		free(np);
+		return rv;
+	}
+	*ret = np;
+	return 0;
+}
+
+int nodeport_port(const struct nodeport *np)
+{
+	return listener_port(np->listener);
+}
+
+void nodeport_free(struct nodeport *np)
+{
+	if (!np)
+		return;
+	listener_free(np->listener);
+	free(np);
+}

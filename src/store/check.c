@@ -321,10 +321,21 @@ static int check_free(struct check *c, unsigned flags, const uint8_t *value, uin
 	return 0;
 }
 
-/* The newer of the two meta pages, as LMDB takes it. NULL when one is wrong. */
+static bool is_meta(const struct check *c, const uint8_t *page)
+{
+	const uint8_t *meta = page + PAGE_HEAD;
+
+	return le16(page + 10) == P_META && le32(meta) == META_MAGIC &&
+	       le32(meta + 4) == META_VERSION && le32(meta + 24) == c->page_size;
+}
+
+/* The newer of the two meta pages, as LMDB takes it. NULL when one is wrong. The even
+ * transactions write the first page and the odd ones the second, so the two are neighbours;
+ * otherwise LMDB would go on from an older state as if nothing had happened. */
 static const uint8_t *newest_meta(struct check *c)
 {
-	const uint8_t *best = NULL;
+	const uint8_t *meta[2];
+	uint64_t id[2];
 
 	if (c->size < PAGE_HEAD + META_LEN)
 		return NULL;
@@ -334,15 +345,17 @@ static const uint8_t *newest_meta(struct check *c)
 		return NULL;
 	for (int i = 0; i < 2; i++) {
 		const uint8_t *page = c->base + (size_t)i * c->page_size;
-		const uint8_t *meta = page + PAGE_HEAD;
 
-		if (!(le16(page + 10) & P_META) || le32(meta) != META_MAGIC ||
-		    le32(meta + 4) != META_VERSION || le32(meta + 24) != c->page_size)
+		if (!is_meta(c, page))
 			return NULL;
-		if (!best || le64(meta + 128) > le64(best + 128))
-			best = meta;
+		meta[i] = page + PAGE_HEAD;
+		id[i] = le64(meta[i] + 128);
 	}
-	return best;
+	if (id[0] == 0 && id[1] == 0)
+		return meta[0]; /* new */
+	if (id[0] % 2 != 0 || (id[1] != id[0] + 1 && id[1] + 1 != id[0]))
+		return NULL;
+	return id[0] > id[1] ? meta[0] : meta[1];
 }
 
 static int check_all(struct check *c)

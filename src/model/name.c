@@ -41,6 +41,10 @@ int name_check(const char *what, const char *name, int min_len, struct err *err)
 
 void name_key(const char *name, char out[NAME_MAX_LEN + 1])
 {
-	if (!name || !*name || strchr(name, '/') || text_lower(name, out, NAME_MAX_LEN + 1) < 0)
+	const char *p = name;
+
+	while (p && is_later(*p))
+		p++;
+	if (!p || *p || p == name || text_lower(name, out, NAME_MAX_LEN + 1) < 0)
 		memcpy(out, NAME_KEY_NONE, sizeof(NAME_KEY_NONE));
 }

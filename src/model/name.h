@@ -10,8 +10,8 @@
 
 /* what: "resource name", for the sentence. -E_INVALID. Resource names "all" and "proxy" are refused by resource_check. */
 int name_check(const char *what, const char *name, int min_len, struct err *err);
-/* Lower-case form used in store keys. Any text may be asked for: what cannot be a name (too long, a
- * slash, empty, NULL) gives NAME_KEY_NONE, so that looking it up finds nothing. */
+/* Lower-case form used in store keys. Any text may be asked for: what is too long, empty,
+ * NULL or has a character of no name gives NAME_KEY_NONE, so that looking it up finds nothing. */
 void name_key(const char *name, char out[NAME_MAX_LEN + 1]);
 
 #endif

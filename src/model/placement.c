@@ -15,6 +15,8 @@
 #include "base/text.h"
 
 #define REASON_MAX 200
+#define LABEL_MAX (2 * NAME_MAX_LEN + 2)
+#define PIECE_MAX (REASON_MAX + LABEL_MAX + 2)
 #define ERR_TAIL_ROOM 24 /* for "; and 255 more" */
 
 enum verdict {
@@ -213,7 +215,7 @@ static int refuse(const struct placement_pool *pools, int n_pools,
 		  const struct placement_want *want, const enum verdict *verdict, int found,
 		  struct err *err)
 {
-	char text[ERR_TEXT_MAX], piece[REASON_MAX + 2 * NAME_MAX_LEN + 8], why[REASON_MAX], who[128];
+	char text[ERR_TEXT_MAX], piece[PIECE_MAX], why[REASON_MAX], who[LABEL_MAX];
 	int left_out = 0;
 	bool first = true;
 	size_t used;
@@ -258,7 +260,7 @@ static int explain_all(const struct placement_pool *pools, int n_pools,
 		       const struct placement_want *want, const enum verdict *verdict,
 		       struct buf *explain)
 {
-	char why[REASON_MAX], who[128];
+	char why[REASON_MAX], who[LABEL_MAX];
 	int rv;
 
 	for (int i = 0; i < n_pools; i++) {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "model/limits.h"
 
 #define PLACEMENT_OVERCOMMIT 2.0 /* promised / capacity of a thin pool */

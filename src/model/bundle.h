@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bundle.h - a resource with its record and its replicas: what decisions about
+ * it read together, and the steps that such decisions are made of. Each step
+ * changes the bundle and puts the document into the transaction; the resource's
+ * and the record's own documents are put by bundle_save, once.
+ */
+#ifndef SDSD_MODEL_BUNDLE_H
+#define SDSD_MODEL_BUNDLE_H
+
+#include "model/change.h"
+
+struct bundle {
+	struct change_env *env; /* borrowed, as t */
+	struct txn *t;
+	json *doc; /* owned; bundle_save puts it when dirty */
+	bool dirty;
+	struct resource resource;
+	json *record_doc; /* owned; NULL: no copy was placed yet */
+	bool record_dirty, record_gone;
+	struct record record;
+	struct replica replica[REPLICAS_MAX];
+	int n;
+};
+
+/* A resource that exists: reads all of it. -E_NOT_FOUND */
+int bundle_load(struct change_env *env, struct txn *t, const char *name, struct bundle *b,
+		struct err *err);
+/* A new resource without volumes. -E_EXISTS, -E_INVALID, -E_NOT_FOUND (the group) */
+int bundle_make(struct change_env *env, struct txn *t, const char *name, const char *group,
+		json *props, struct bundle *b, struct err *err);
+void bundle_release(struct bundle *b);
+void bundle_save(struct bundle *b);
+
+/* NULL when there is none */
+struct replica *bundle_replica_on(struct bundle *b, const char *node);
+struct replica *bundle_replica_at(struct bundle *b, int slot);
+int bundle_copies(const struct bundle *b); /* with a disk, not being deleted */
+bool bundle_is_open_on(struct bundle *b, const char *node);
+/* its node reports that it serves or holds the device open; an absent node is not active */
+bool bundle_writer_is_active(struct bundle *b);
+/* -E_IN_USE when any node of the resource reports it open */
+int bundle_check_closed(struct bundle *b, struct err *err);
+
+int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *props, struct err *err);
+/* in pool, or diskless when pool is NULL; *ret_slot may be NULL. -E_INVALID: no slot is free */
+int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int *ret_slot,
+		       struct err *err);
+/* the first copies: makes the record with these slots in sync; later it does nothing */
+void bundle_add_record(struct bundle *b, uint32_t slots);
+/* the replica's documents; one with a disk becomes a leftover. The record is the caller's business. */
+int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err);
+/* a new epoch without writer. -E_INVALID when epochs are used up */
+int bundle_bump_record(struct bundle *b, uint32_t in_sync, struct err *err);
+/* all replicas and the record, and the volumes' minors: what a volume leaves behind */
+int bundle_drop_all(struct bundle *b, struct err *err);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* place.h - placing copies of a loaded resource; for the change functions of this folder only. */
+#ifndef SDSD_MODEL_PLACE_H
+#define SDSD_MODEL_PLACE_H
+
+#include "model/bundle.h"
+#include "model/placement.h"
+
+/* -E_INVALID without a volume, or when there would be more copies than COPIES_MAX */
+int place_check(struct bundle *b, int more_copies, struct err *err);
+/* Adds want->copies copies and, with the first, the record. any_target: nodes with
+ * AutoplaceTarget=false too, since a person named the node. -E_NO_NODES with the reasons */
+int place_copies(struct bundle *b, const struct placement_want *want, bool any_target,
+		 struct err *err);
+/* As place says, with the group's filter for what it leaves open; *ret_added: copies. */
+int place_bundle(struct bundle *b, const struct change_place *place, int *ret_added,
+		 struct err *err);
+
+#endif

@@ -63,8 +63,7 @@ int bundle_load(struct change_env *env, struct txn *t, const char *name, struct 
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	name_key(name, low);
-	if ((rv = resource_parse(b->doc, &b->resource, err)) < 0 ||
-	    (rv = load_record(b, err)) < 0)
+	if ((rv = resource_parse(b->doc, &b->resource, err)) < 0 || (rv = load_record(b, err)) < 0)
 		goto release;
 	snprintf(key, sizeof(key), "replica/%s/", low);
 	if (err)
@@ -128,7 +127,8 @@ static int find_group(struct change_env *env, struct txn *t, const char *group, 
 	group_key(group, key, sizeof(key));
 	rv = txn_get(t, env->store, key, &doc);
 	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "resource group %.60s: there is no such group; create it first",
+		return err_set(err, rv,
+			       "resource group %.60s: there is no such group; create it first",
 			       group);
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
@@ -335,10 +335,11 @@ int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int
 	json *doc;
 
 	if (slot < 0)
-		return err_set(err, -E_INVALID,
-			       "resource %s: %d nodes have a replica, which is the limit; delete one "
-			       "that is not needed first",
-			       b->resource.name, REPLICAS_MAX);
+		return err_set(
+			err, -E_INVALID,
+			"resource %s: %d nodes have a replica, which is the limit; delete one "
+			"that is not needed first",
+			b->resource.name, REPLICAS_MAX);
 	*r = (struct replica){ .slot = slot, .diskless = !pool };
 	snprintf(r->resource, sizeof(r->resource), "%s", b->resource.name);
 	snprintf(r->node, sizeof(r->node), "%s", node);

@@ -48,7 +48,8 @@ int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int
 		       struct err *err);
 /* the first copies: makes the record with these slots in sync; later it does nothing */
 void bundle_add_record(struct bundle *b, uint32_t slots);
-/* the replica's documents; one with a disk becomes a leftover. The record is the caller's business. */
+/* the replica's documents; one with a disk becomes a leftover. The record is the caller's
+ * business. */
 int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err);
 /* a new epoch without writer. -E_INVALID when epochs are used up */
 int bundle_bump_record(struct bundle *b, uint32_t in_sync, struct err *err);

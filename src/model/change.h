@@ -15,7 +15,8 @@
  * "cluster/self": {"cluster":"<uuid>","name","next_node_id":2,"next_minor":1000,"options":{}}
  * "ca/self": {"cert_pem","key_sealed"}
  * "token/<id>": {"id","secret_sha256","expires_ms","used_by":""}
- * "promise/<node>/<pool>": {"kib","replicas"}: what is placed in a pool; changed with each placement,
+ * "promise/<node>/<pool>": {"kib","replicas"}: what is placed in a pool; changed with each
+ * placement,
  *   so that two of them in one pool conflict and its capacity is exact. Missing: nothing.
  */
 #ifndef SDSD_MODEL_CHANGE_H
@@ -35,65 +36,99 @@
 struct change_env {
 	struct store *store;
 	struct observed *observed;
-	int64_t now_ms;     /* wall clock, for created_ms and expiry */
-	int64_t mono_ms;    /* for observed */
+	int64_t now_ms;  /* wall clock, for created_ms and expiry */
+	int64_t mono_ms; /* for observed */
 	/* a fresh uuid at each call (text_uuid) */
 	void (*uuid)(char out[37]);
 };
 
 /* nodes: the cluster folder checks token and certificate, then calls change_node_add */
-int change_node_add(struct change_env *env, struct txn *t, const struct node *n /* id 0: next free */, uint32_t *ret_id, struct err *err);
-int change_node_delete(struct change_env *env, struct txn *t, const char *name, struct err *err); /* -E_IN_USE with replicas */
-int change_node_modify(struct change_env *env, struct txn *t, const char *name, json *body, struct err *err);
+int change_node_add(struct change_env *env, struct txn *t,
+		    const struct node *n /* id 0: next free */, uint32_t *ret_id, struct err *err);
+int change_node_delete(struct change_env *env, struct txn *t, const char *name,
+		       struct err *err); /* -E_IN_USE with replicas */
+int change_node_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+		       struct err *err);
 
 /* p->uuid "": a fresh one; props may be NULL, here and below */
-int change_pool_create(struct change_env *env, struct txn *t, const struct pool *p, json *props, struct err *err);
-int change_pool_delete(struct change_env *env, struct txn *t, const char *node, const char *name, struct err *err);
+int change_pool_create(struct change_env *env, struct txn *t, const struct pool *p, json *props,
+		       struct err *err);
+int change_pool_delete(struct change_env *env, struct txn *t, const char *node, const char *name,
+		       struct err *err);
 
-/* body: the LINSTOR request (docs: linstor REST v1, resource groups); "volume_groups" is taken too. A raised
+/* body: the LINSTOR request (docs: linstor REST v1, resource groups); "volume_groups" is taken
+ * too. A raised
  * place_count changes no resource by itself: the caller autoplaces those of the group. */
 int change_group_create(struct change_env *env, struct txn *t, json *body, struct err *err);
-int change_group_modify(struct change_env *env, struct txn *t, const char *name, json *body, struct err *err);
+int change_group_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+			struct err *err);
 int change_group_delete(struct change_env *env, struct txn *t, const char *name, struct err *err);
 
-struct change_place {       /* where copies go */
-	int copies;         /* total wanted; 0: the group's place_count, else COPIES_DEFAULT */
-	int additional;     /* > 0: this many more instead */
-	const char *nodes[NODES_MAX]; int n_nodes; /* restrict to; 0: the group's, else any */
-	const char *pools[NODES_MAX]; int n_pools;
+struct change_place {   /* where copies go */
+	int copies;     /* total wanted; 0: the group's place_count, else COPIES_DEFAULT */
+	int additional; /* > 0: this many more instead */
+	const char *nodes[NODES_MAX];
+	int n_nodes; /* restrict to; 0: the group's, else any */
+	const char *pools[NODES_MAX];
+	int n_pools;
 	bool diskless_on_remaining; /* or the group's */
 };
 /* what a request's select_filter (NULL: none) asks for; strings borrowed from it. -E_INVALID */
 int change_place_parse(json *select_filter, struct change_place *ret, struct err *err);
-int change_resource_create(struct change_env *env, struct txn *t, const char *name, const char *group, json *props, struct err *err);
-int change_resource_modify(struct change_env *env, struct txn *t, const char *name, json *body, struct err *err);
-int change_resource_delete(struct change_env *env, struct txn *t, const char *name, struct err *err);
-int change_volume_create(struct change_env *env, struct txn *t, const char *resource, int number /* -1: lowest free */, int64_t size_kib, json *props, int *ret_number, struct err *err);
-int change_volume_delete(struct change_env *env, struct txn *t, const char *resource, int number, struct err *err);
-/* resource + volumes + placement in one transaction (spawn, sdsd volume create); place NULL: as the group says */
-int change_spawn(struct change_env *env, struct txn *t, const char *group, const char *name, const int64_t *sizes_kib, int n_sizes, bool definitions_only, json *props, const struct change_place *place, struct err *err);
-int change_autoplace(struct change_env *env, struct txn *t, const char *resource, const struct change_place *place, int *ret_added, struct err *err);
-int change_replica_create(struct change_env *env, struct txn *t, const char *resource, const char *node, const char *pool /* NULL: choose */, bool diskless, struct err *err);
-/* A copy in the set of an active writer is only marked (deleting): the writer drops it from the set, then
+int change_resource_create(struct change_env *env, struct txn *t, const char *name,
+			   const char *group, json *props, struct err *err);
+int change_resource_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+			   struct err *err);
+int change_resource_delete(struct change_env *env, struct txn *t, const char *name,
+			   struct err *err);
+int change_volume_create(struct change_env *env, struct txn *t, const char *resource,
+			 int number /* -1: lowest free */, int64_t size_kib, json *props,
+			 int *ret_number, struct err *err);
+int change_volume_delete(struct change_env *env, struct txn *t, const char *resource, int number,
+			 struct err *err);
+/* resource + volumes + placement in one transaction (spawn, sdsd volume create); place NULL: as
+ * the group says */
+int change_spawn(struct change_env *env, struct txn *t, const char *group, const char *name,
+		 const int64_t *sizes_kib, int n_sizes, bool definitions_only, json *props,
+		 const struct change_place *place, struct err *err);
+int change_autoplace(struct change_env *env, struct txn *t, const char *resource,
+		     const struct change_place *place, int *ret_added, struct err *err);
+int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
+			  const char *node, const char *pool /* NULL: choose */, bool diskless,
+			  struct err *err);
+/* A copy in the set of an active writer is only marked (deleting): the writer drops it from the
+ * set, then
  * change_replica_reap makes it a leftover. Everything else is gone at once. */
-int change_replica_delete(struct change_env *env, struct txn *t, const char *resource, const char *node, struct err *err);
-/* Finishes what can be finished of the replicas marked deleting; the leader calls it when the resource's
+int change_replica_delete(struct change_env *env, struct txn *t, const char *resource,
+			  const char *node, struct err *err);
+/* Finishes what can be finished of the replicas marked deleting; the leader calls it when the
+ * resource's
  * record or its writer's state changes. Nothing to do: 0, without writes. */
-int change_replica_reap(struct change_env *env, struct txn *t, const char *resource, struct err *err);
+int change_replica_reap(struct change_env *env, struct txn *t, const char *resource,
+			struct err *err);
 
 /* from agents and data planes */
-int change_replica_created(struct change_env *env, struct txn *t, const char *resource, const char *node, const char *uuid, struct err *err);
-int change_leftover_done(struct change_env *env, struct txn *t, const char *node, const char *uuid, struct err *err);
-/* protocol: CAS(e -> e+1, p, I, tag). -E_CONFLICT: the record is not at next->epoch - 1 (ret_present is filled);
- * -E_INVALID: next breaks a rule (empty set, unknown slot, writer without replica). uuid: the resource's, against name reuse. */
-int change_record(struct change_env *env, struct txn *t, const char *resource, const char *uuid, const struct record *next, struct record *ret_present, struct err *err);
-/* The first transaction of a cluster: cluster/self, ca/self, node, DfltRscGrp, first token. -E_EXISTS after that.
+int change_replica_created(struct change_env *env, struct txn *t, const char *resource,
+			   const char *node, const char *uuid, struct err *err);
+int change_leftover_done(struct change_env *env, struct txn *t, const char *node, const char *uuid,
+			 struct err *err);
+/* protocol: CAS(e -> e+1, p, I, tag). -E_CONFLICT: the record is not at next->epoch - 1
+ * (ret_present is filled);
+ * -E_INVALID: next breaks a rule (empty set, unknown slot, writer without replica). uuid: the
+ * resource's, against name reuse. */
+int change_record(struct change_env *env, struct txn *t, const char *resource, const char *uuid,
+		  const struct record *next, struct record *ret_present, struct err *err);
+/* The first transaction of a cluster: cluster/self, ca/self, node, DfltRscGrp, first token.
+ * -E_EXISTS after that.
  * init: {"cluster","name","ca_cert_pem","ca_key_sealed","node":{node document, id 1},
  *        "token":{"id","secret_sha256","expires_ms"} or null} */
 int change_cluster_init(struct change_env *env, struct txn *t, json *init, struct err *err);
-int change_token_create(struct change_env *env, struct txn *t, const char *id, const char *secret_sha256, int64_t expires_ms, struct err *err);
-/* checks the token (exists, secret, unused, unexpired: -E_DENIED with which) and marks it used by node */
-int change_token_use(struct change_env *env, struct txn *t, const char *id, const char *secret_sha256, const char *node, struct err *err);
+int change_token_create(struct change_env *env, struct txn *t, const char *id,
+			const char *secret_sha256, int64_t expires_ms, struct err *err);
+/* checks the token (exists, secret, unused, unexpired: -E_DENIED with which) and marks it used by
+ * node */
+int change_token_use(struct change_env *env, struct txn *t, const char *id,
+		     const char *secret_sha256, const char *node, struct err *err);
 int change_token_delete(struct change_env *env, struct txn *t, const char *id, struct err *err);
 
 #endif

@@ -40,8 +40,9 @@ static int put_ca(struct txn *t, json *init, struct err *err)
 	json *doc;
 
 	if (!cert[0] || !sealed[0])
-		return err_set(err, -E_INVALID, "init: \"ca_cert_pem\" or \"ca_key_sealed\" is "
-						"missing");
+		return err_set(err, -E_INVALID,
+			       "init: \"ca_cert_pem\" or \"ca_key_sealed\" is "
+			       "missing");
 	doc = json_object_new_object();
 	jset_str(doc, "cert_pem", cert);
 	jset_str(doc, "key_sealed", sealed);

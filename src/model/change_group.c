@@ -69,9 +69,10 @@ int change_group_create(struct change_env *env, struct txn *t, json *body, struc
 	rv = read_group(env, t, name, key, sizeof(key), &doc, NULL);
 	if (rv == 0) {
 		json_object_put(doc);
-		return err_set(err, -E_EXISTS,
-			       "resource group %s exists already; modify it, or choose another name",
-			       name);
+		return err_set(
+			err, -E_EXISTS,
+			"resource group %s exists already; modify it, or choose another name",
+			name);
 	}
 	if (rv != -E_NOT_FOUND)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));

@@ -160,10 +160,11 @@ static int check_unused(struct change_env *env, struct txn *t, const char *name,
 	if (rv < 0)
 		return err_set(err, rv, "node %s: %s", name, err_name(rv));
 	if (l.n > LISTED_MAX)
-		return err_set(err, -E_IN_USE,
-			       "node %s: has replicas of %d resources (%s, ...); delete or move them "
-			       "first",
-			       name, l.n, l.text);
+		return err_set(
+			err, -E_IN_USE,
+			"node %s: has replicas of %d resources (%s, ...); delete or move them "
+			"first",
+			name, l.n, l.text);
 	if (l.n > 0)
 		return err_set(err, -E_IN_USE,
 			       "node %s: has replicas of %s; delete or move them first", name,

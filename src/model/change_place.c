@@ -254,8 +254,9 @@ static int wanted_copies(const struct change_place *place, const struct group_fi
 
 	if (place->additional > 0)
 		return place->additional;
-	total = place->copies > 0 ? place->copies
-	      : group->place_count > 0 ? group->place_count : COPIES_DEFAULT;
+	total = place->copies > 0        ? place->copies
+		: group->place_count > 0 ? group->place_count
+					 : COPIES_DEFAULT;
 	return total > present ? total - present : 0;
 }
 

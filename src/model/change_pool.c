@@ -65,8 +65,7 @@ int change_pool_create(struct change_env *env, struct txn *t, const struct pool 
 	json *doc, *checked;
 	int rv;
 
-	if ((rv = pool_check(p, err)) < 0 ||
-	    (rv = find_node(env, t, p->node, made.node, err)) < 0)
+	if ((rv = pool_check(p, err)) < 0 || (rv = find_node(env, t, p->node, made.node, err)) < 0)
 		return rv;
 	name_key(p->node, low);
 	snprintf(prefix, sizeof(prefix), "pool/%s/", low);

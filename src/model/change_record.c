@@ -11,8 +11,8 @@
 #include <string.h>
 
 struct slots {
-	uint32_t used;     /* has a replica */
-	uint32_t copies;   /* with a disk whose files were made */
+	uint32_t used;   /* has a replica */
+	uint32_t copies; /* with a disk whose files were made */
 	uint32_t deleting;
 	struct err *err;
 };
@@ -54,8 +54,7 @@ static int check_next(const char *resource, const struct slots *s, const struct 
 			       "(0x%x)",
 			       resource, next->in_sync, joining & s->deleting);
 	if (next->writer != WRITER_NONE &&
-	    (next->writer < 0 || next->writer >= REPLICAS_MAX ||
-	     !(s->used & (1u << next->writer))))
+	    (next->writer < 0 || next->writer >= REPLICAS_MAX || !(s->used & (1u << next->writer))))
 		return err_set(err, -E_INVALID, "resource %s: writer %d has no replica", resource,
 			       next->writer);
 	return 0;

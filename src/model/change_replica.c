@@ -126,10 +126,11 @@ static int delete_one(struct bundle *b, struct replica *r, struct err *err)
 		return err_set(err, -E_IN_USE, "resource %s: open on %s: close it there first",
 			       b->resource.name, r->node);
 	if (!r->diskless && bundle_copies(b) - !r->deleting == 0)
-		return err_set(err, -E_IN_USE,
-			       "resource %s: the copy on %s is the last one; add another copy first, "
-			       "or delete the resource",
-			       b->resource.name, r->node);
+		return err_set(
+			err, -E_IN_USE,
+			"resource %s: the copy on %s is the last one; add another copy first, "
+			"or delete the resource",
+			b->resource.name, r->node);
 	if (is_in_set(b, r)) {
 		/* the writer's own copy cannot wait for the writer: closed, as seen above */
 		if (!was_writer && bundle_writer_is_active(b))

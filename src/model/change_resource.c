@@ -38,7 +38,8 @@ static int set_group(struct change_env *env, struct txn *t, json *doc, json *bod
 	group_key(group, key, sizeof(key));
 	rv = txn_get(t, env->store, key, &group_doc);
 	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "resource group %.60s: there is no such group; create it first",
+		return err_set(err, rv,
+			       "resource group %.60s: there is no such group; create it first",
 			       group);
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
@@ -70,8 +71,7 @@ int change_resource_modify(struct change_env *env, struct txn *t, const char *na
 	return 0;
 }
 
-int change_resource_delete(struct change_env *env, struct txn *t, const char *name,
-			   struct err *err)
+int change_resource_delete(struct change_env *env, struct txn *t, const char *name, struct err *err)
 {
 	char key[STORE_KEY_MAX];
 	struct bundle b;
@@ -108,10 +108,11 @@ static int check_number(const struct bundle *b, int number, struct err *err)
 		return err_set(err, -E_EXISTS, "resource %s: has a volume %d already",
 			       b->resource.name, number);
 	if (b->resource.n_volumes >= VOLUMES_PER_RESOURCE_MAX || number >= VOLUMES_PER_RESOURCE_MAX)
-		return err_set(err, -E_INVALID,
-			       "resource %s: a resource has one volume, number 0, at present; create "
-			       "another resource for a second volume",
-			       b->resource.name);
+		return err_set(
+			err, -E_INVALID,
+			"resource %s: a resource has one volume, number 0, at present; create "
+			"another resource for a second volume",
+			b->resource.name);
 	return 0;
 }
 
@@ -179,10 +180,11 @@ static int add_volumes(struct bundle *b, const int64_t *sizes_kib, int n_sizes, 
 	int rv;
 
 	if (n_sizes > VOLUMES_PER_RESOURCE_MAX)
-		return err_set(err, -E_INVALID,
-			       "resource %s: %d volumes wanted; a resource has one volume at present: "
-			       "create a resource for each",
-			       b->resource.name, n_sizes);
+		return err_set(
+			err, -E_INVALID,
+			"resource %s: %d volumes wanted; a resource has one volume at present: "
+			"create a resource for each",
+			b->resource.name, n_sizes);
 	for (int i = 0; i < n_sizes; i++) {
 		rv = bundle_add_volume(b, i, sizes_kib[i], NULL, err);
 		if (rv < 0)
@@ -203,10 +205,11 @@ int change_spawn(struct change_env *env, struct txn *t, const char *group, const
 	if (rv == 0)
 		rv = add_volumes(&b, sizes_kib, n_sizes, err);
 	if (rv == 0 && !definitions_only && n_sizes == 0)
-		rv = err_set(err, -E_INVALID,
-			     "resource %s: the size of its volume is missing; give volume_sizes, or "
-			     "definitions_only",
-			     name);
+		rv = err_set(
+			err, -E_INVALID,
+			"resource %s: the size of its volume is missing; give volume_sizes, or "
+			"definitions_only",
+			name);
 	if (rv == 0 && !definitions_only)
 		rv = place_bundle(&b, place ? place : &as_group_says, &added, err);
 	if (rv == 0)

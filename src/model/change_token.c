@@ -13,8 +13,8 @@
 #include "base/text.h"
 #include "model/token_doc.h"
 
-#define TOKEN_ID_LEN 8       /* hex digits */
-#define TOKEN_SECRET_LEN 64  /* hex digits of a SHA-256 */
+#define TOKEN_ID_LEN 8      /* hex digits */
+#define TOKEN_SECRET_LEN 64 /* hex digits of a SHA-256 */
 
 static bool is_hex(const char *text, size_t len)
 {
@@ -78,12 +78,14 @@ int change_token_create(struct change_env *env, struct txn *t, const char *id,
 	}
 	if (rv != -E_NOT_FOUND)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	rv = store_prefix_stamp(env->store, "token/", &stamp); /* not noted: a rough limit will do */
+	rv = store_prefix_stamp(env->store, "token/",
+				&stamp); /* not noted: a rough limit will do */
 	if (rv < 0)
 		return err_set(err, rv, "tokens: %s", err_name(rv));
 	if (stamp.count >= TOKENS_MAX)
-		return err_set(err, -E_INVALID, "there are %d tokens, which is the limit; delete "
-						"those that are used or expired",
+		return err_set(err, -E_INVALID,
+			       "there are %d tokens, which is the limit; delete "
+			       "those that are used or expired",
 			       TOKENS_MAX);
 	token_doc_put(t, id, secret_sha256, expires_ms);
 	return 0;
@@ -117,9 +119,8 @@ int change_token_use(struct change_env *env, struct txn *t, const char *id,
 	if (rv < 0 && rv != -E_NOT_FOUND)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	/* one answer for both, so that ids cannot be found by trying */
-	if (rv < 0 ||
-	    !text_equal_secret(secret_sha256 ? secret_sha256 : "",
-			       jget_str(doc, "secret_sha256", "?"))) {
+	if (rv < 0 || !text_equal_secret(secret_sha256 ? secret_sha256 : "",
+					 jget_str(doc, "secret_sha256", "?"))) {
 		rv = err_set(err, -E_DENIED,
 			     "token is not valid; make a new one: sdsd token create");
 		goto put;
@@ -144,8 +145,9 @@ int change_token_delete(struct change_env *env, struct txn *t, const char *id, s
 	token_key(id, key, sizeof(key));
 	rv = txn_get(t, env->store, key, &doc);
 	if (rv < 0)
-		return err_set(err, rv, rv == -E_NOT_FOUND ? "token %.40s: there is no such token"
-							   : "token %.40s: cannot be read",
+		return err_set(err, rv,
+			       rv == -E_NOT_FOUND ? "token %.40s: there is no such token"
+						  : "token %.40s: cannot be read",
 			       id);
 	json_object_put(doc);
 	txn_put(t, key, NULL);

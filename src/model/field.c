@@ -39,8 +39,7 @@ int field_str_or_empty(json *doc, const char *what, const char *key, char *out, 
 	return 0;
 }
 
-int field_str(json *doc, const char *what, const char *key, char *out, size_t len,
-	      struct err *err)
+int field_str(json *doc, const char *what, const char *key, char *out, size_t len, struct err *err)
 {
 	int rv = field_str_or_empty(doc, what, key, out, len, err);
 
@@ -51,8 +50,8 @@ int field_str(json *doc, const char *what, const char *key, char *out, size_t le
 	return 0;
 }
 
-int field_i64(json *doc, const char *what, const char *key, int64_t min, int64_t max,
-	      int64_t *ret, struct err *err)
+int field_i64(json *doc, const char *what, const char *key, int64_t min, int64_t max, int64_t *ret,
+	      struct err *err)
 {
 	int64_t n;
 	int rv = jget_i64(doc, key, &n);

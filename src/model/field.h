@@ -11,13 +11,12 @@
 #include "base/json.h"
 
 /* a string of 1..len-1 bytes */
-int field_str(json *doc, const char *what, const char *key, char *out, size_t len,
-	      struct err *err);
+int field_str(json *doc, const char *what, const char *key, char *out, size_t len, struct err *err);
 /* the same; missing, null and "" give "" */
 int field_str_or_empty(json *doc, const char *what, const char *key, char *out, size_t len,
 		       struct err *err);
-int field_i64(json *doc, const char *what, const char *key, int64_t min, int64_t max,
-	      int64_t *ret, struct err *err);
+int field_i64(json *doc, const char *what, const char *key, int64_t min, int64_t max, int64_t *ret,
+	      struct err *err);
 /* missing and null: false */
 int field_bool(json *doc, const char *what, const char *key, bool *ret, struct err *err);
 /* a number of 64 bits without sign, as a decimal string (or a JSON number); missing: 0 */

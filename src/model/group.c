@@ -12,7 +12,7 @@
 
 /* Selectors whose silent loss would place copies where the user did not want them. */
 static const char *const unsupported[] = {
-	"replicas_on_same", "replicas_on_different", "x_replicas_on_different_map",
+	"replicas_on_same",   "replicas_on_different",    "x_replicas_on_different_map",
 	"not_place_with_rsc", "not_place_with_rsc_regex",
 };
 
@@ -42,7 +42,8 @@ static int count_of(json *filter, const char *key, int *ret, struct err *err)
 		return 0;
 	}
 	if (rv < 0 || n < 0 || n > COPIES_MAX)
-		return err_set(err, -E_INVALID, "%s must be a number from 1 to %d", key, COPIES_MAX);
+		return err_set(err, -E_INVALID, "%s must be a number from 1 to %d", key,
+			       COPIES_MAX);
 	*ret = (int)n;
 	return 0;
 }
@@ -142,7 +143,8 @@ void group_filter_merge(json *filter, json *body)
 
 	if (!json_object_is_type(body, json_type_object))
 		return;
-	json_object_object_foreach(body, key, value) {
+	json_object_object_foreach(body, key, value)
+	{
 		if (!value || strcmp(key, "additional_place_count") == 0)
 			continue; /* the latter is of one request, never of a group */
 		if (strcmp(key, "storage_pool") == 0 || strcmp(key, "storage_pool_list") == 0)

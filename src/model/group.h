@@ -16,9 +16,9 @@
 #define GROUP_DEFAULT "DfltRscGrp" /* always there */
 #define GROUP_DESCRIPTION_MAX 4096
 
-struct group_filter {           /* of a group or of a request; strings borrowed from the json */
-	int place_count;        /* 0: not given */
-	int additional;         /* "additional_place_count"; 0: not given */
+struct group_filter {    /* of a group or of a request; strings borrowed from the json */
+	int place_count; /* 0: not given */
+	int additional;  /* "additional_place_count"; 0: not given */
 	bool has_diskless_on_remaining, diskless_on_remaining;
 	const char *nodes[NODES_MAX];
 	int n_nodes;

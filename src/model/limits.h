@@ -3,19 +3,19 @@
 #ifndef SDSD_MODEL_LIMITS_H
 #define SDSD_MODEL_LIMITS_H
 
-#define NAME_MAX_LEN 48          /* node, resource, group */
+#define NAME_MAX_LEN 48 /* node, resource, group */
 #define NAME_MIN_LEN 2
 #define POOL_NAME_MIN_LEN 3
-#define NODES_MAX 256            /* of a cluster; node ids 1.. */
+#define NODES_MAX 256 /* of a cluster; node ids 1.. */
 #define POOLS_PER_NODE_MAX 32
 #define RESOURCES_MAX 100000
 #define VOLUMES_PER_RESOURCE_MAX 1 /* several volumes in one stream: a later part */
-#define REPLICAS_MAX 16          /* slots of a resource, copies and diskless clients together */
+#define REPLICAS_MAX 16            /* slots of a resource, copies and diskless clients together */
 #define COPIES_MAX 7
 #define COPIES_DEFAULT 2
 #define VOLUME_KIB_MIN 4
 #define VOLUME_KIB_MAX (16ll << 30) /* 16 TiB */
-#define PROPS_MAX 128            /* per object */
+#define PROPS_MAX 128               /* per object */
 #define PROP_KEY_MAX 256
 #define PROP_VALUE_MAX 4096
 #define MINOR_FIRST 1000

@@ -8,7 +8,8 @@
 
 #define NAME_KEY_NONE "?" /* the key of what cannot be a name: no object ever has it */
 
-/* what: "resource name", for the sentence. -E_INVALID. Resource names "all" and "proxy" are refused by resource_check. */
+/* what: "resource name", for the sentence. -E_INVALID. Resource names "all" and "proxy" are
+ * refused by resource_check. */
 int name_check(const char *what, const char *name, int min_len, struct err *err);
 /* Lower-case form used in store keys. Any text may be asked for: what is too long, empty,
  * NULL or has a character of no name gives NAME_KEY_NONE, so that looking it up finds nothing. */

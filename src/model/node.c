@@ -72,8 +72,8 @@ int node_parse(json *doc, struct node *ret, struct err *err)
 	    (rv = field_uuid(doc, what, n.uuid, err)) < 0 ||
 	    (rv = field_str(doc, what, "address", n.address, sizeof(n.address), err)) < 0 ||
 	    (rv = field_i64(doc, what, "port", 1, 65535, &port, err)) < 0 ||
-	    (rv = field_str(doc, what, "fingerprint", n.fingerprint, sizeof(n.fingerprint),
-			    err)) < 0)
+	    (rv = field_str(doc, what, "fingerprint", n.fingerprint, sizeof(n.fingerprint), err)) <
+		    0)
 		return rv;
 	n.id = (uint32_t)id;
 	n.port = (int)port;

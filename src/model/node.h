@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * node.h - a machine of the cluster. Document "node/<name>":
- * {"name","id":1,"uuid","address":"10.0.0.1","port":7000,"fingerprint":"<sha256 of its certificate>",
+ * {"name","id":1,"uuid","address":"10.0.0.1","port":7000,"fingerprint":"<sha256 of its
+ * certificate>",
  *  "joined_ms":..., "flags":[], "props":{}}
  */
 #ifndef SDSD_MODEL_NODE_H

@@ -91,7 +91,8 @@ static json *lower_keys(json *map)
 
 	if (!json_object_is_type(map, json_type_object))
 		return low;
-	json_object_object_foreach(map, name, value) {
+	json_object_object_foreach(map, name, value)
+	{
 		name_key(name, key);
 		jset(low, key, json_object_get(value));
 	}

@@ -6,7 +6,8 @@
  * {"node":"n1","boot":123,"version":"0.1.0","applied":17,
  *  "pools":{"ssd":{"free_kib":..,"total_kib":..,"error":""}},
  *  "replicas":{"<resource>":{"state":"up|creating|failed|removing","error":"","allocated_kib":..,
- *      "role":"writer|replica|client|idle", "mode":"out|learner|member","epoch":5,"open":true,"nbd":"/path.sock",
+ *      "role":"writer|replica|client|idle",
+ *      "mode":"out|learner|member","epoch":5,"open":true,"nbd":"/path.sock",
  *      "synced_regions":..,"regions":.., "serving":true,
  *      "peers":{"<slot>":{"connected":true,"mode":"member|learner|lost"}} (writer only) }}}
  */

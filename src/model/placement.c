@@ -59,8 +59,9 @@ static enum verdict no_room(const struct placement_pool *p, int64_t size_kib, ch
 	text_size_kib(p->promised_kib, promised, sizeof(promised));
 	text_size_kib(p->total_kib, total, sizeof(total));
 	if (p->thin)
-		snprintf(why, REASON_MAX, "%s wanted, %s free to promise (%s promised of %.1f x %s)",
-			 wanted, room, promised, PLACEMENT_OVERCOMMIT, total);
+		snprintf(why, REASON_MAX,
+			 "%s wanted, %s free to promise (%s promised of %.1f x %s)", wanted, room,
+			 promised, PLACEMENT_OVERCOMMIT, total);
 	else
 		snprintf(why, REASON_MAX, "%s wanted, %s free", wanted, room);
 	return POOL_UNFIT;

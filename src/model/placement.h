@@ -20,15 +20,15 @@
 #define PLACEMENT_FREE_PERCENT 5 /* a pool with less free space gets nothing new */
 #define PLACEMENT_STEPS 32
 
-struct placement_pool {       /* one candidate; strings borrowed */
-	const char *node, *pool;  /* pool NULL: the node has none (a witness) */
-	const char *error;        /* what its node says is wrong with the pool; NULL or "": nothing */
+struct placement_pool {          /* one candidate; strings borrowed */
+	const char *node, *pool; /* pool NULL: the node has none (a witness) */
+	const char *error; /* what its node says is wrong with the pool; NULL or "": nothing */
 	bool online, thin;
-	bool has_replica;         /* the resource has one on this node already */
-	bool target;              /* node property AutoplaceTarget is not "false" */
+	bool has_replica;            /* the resource has one on this node already */
+	bool target;                 /* node property AutoplaceTarget is not "false" */
 	int64_t free_kib, total_kib; /* -1 unknown */
-	int64_t promised_kib;     /* sizes of all replicas placed here, this one not counted */
-	int replicas;             /* count of replicas in this pool, for spreading */
+	int64_t promised_kib;        /* sizes of all replicas placed here, this one not counted */
+	int replicas;                /* count of replicas in this pool, for spreading */
 };
 struct placement_want {
 	int64_t size_kib;
@@ -40,7 +40,8 @@ struct placement_want {
 };
 /* chosen[copies]: indexes into pools. -E_NO_NODES: err says how many were found of how many wanted,
  * and for each node the first rule that failed, with numbers. */
-int placement_choose(const struct placement_pool *pools, int n_pools, const struct placement_want *want,
-		     int *chosen, struct err *err, struct buf *explain /* may be NULL: all nodes, a line each */);
+int placement_choose(const struct placement_pool *pools, int n_pools,
+		     const struct placement_want *want, int *chosen, struct err *err,
+		     struct buf *explain /* may be NULL: all nodes, a line each */);
 
 #endif

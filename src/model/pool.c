@@ -51,8 +51,7 @@ static bool is_plain_dir(const char *dir)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return false;
 	}
-	return strcmp(dir + len - 2, "/.") != 0 &&
-	       (len < 3 || strcmp(dir + len - 3, "/..") != 0);
+	return strcmp(dir + len - 2, "/.") != 0 && (len < 3 || strcmp(dir + len - 3, "/..") != 0);
 }
 
 int pool_check(const struct pool *p, struct err *err)
@@ -103,8 +102,8 @@ int pool_parse(json *doc, struct pool *ret, struct err *err)
 	    (rv = field_str(doc, what, "dir", p.dir, sizeof(p.dir), err)) < 0)
 		return rv;
 	if (pool_kind_parse(kind, &p.kind) < 0)
-		return err_set(err, -E_INVALID, "%s: kind \"%s\" is not known; use FILE or FILE_THIN",
-			       what, kind);
+		return err_set(err, -E_INVALID,
+			       "%s: kind \"%s\" is not known; use FILE or FILE_THIN", what, kind);
 	rv = pool_check(&p, err);
 	if (rv < 0)
 		return rv;

@@ -2,7 +2,8 @@
 /*
  * pool.h - where replicas of a node live. Document "pool/<node>/<name>":
  * {"node","name","kind":"FILE"|"FILE_THIN","dir":"/var/lib/sdsd/pool","uuid","props":{}}
- * (LINSTOR: provider_kind; the directory travels as props StorDriver/FileDir = StorDriver/StorPoolName)
+ * (LINSTOR: provider_kind; the directory travels as props StorDriver/FileDir =
+ * StorDriver/StorPoolName)
  */
 #ifndef SDSD_MODEL_POOL_H
 #define SDSD_MODEL_POOL_H
@@ -27,7 +28,7 @@ int pool_check(const struct pool *p, struct err *err);
 int pool_parse(json *doc, struct pool *ret, struct err *err);
 json *pool_doc(const struct pool *p);
 void pool_key(const char *node, const char *name, char *out, size_t len);
-const char *pool_kind_name(enum pool_kind k);                   /* "FILE_THIN" */
-int pool_kind_parse(const char *text, enum pool_kind *ret);     /* any case, also "filethin" */
+const char *pool_kind_name(enum pool_kind k);               /* "FILE_THIN" */
+int pool_kind_parse(const char *text, enum pool_kind *ret); /* any case, also "filethin" */
 
 #endif

@@ -28,13 +28,12 @@ static int value_text(const char *what, const char *key, json *value, const char
 		*ret = json_object_get_string(value);
 		break;
 	default:
-		return err_set(err, -E_INVALID, "%s: property \"%.80s\" must be a text", what,
-			       key);
+		return err_set(err, -E_INVALID, "%s: property \"%.80s\" must be a text", what, key);
 	}
 	if (strlen(*ret) > PROP_VALUE_MAX)
 		return err_set(err, -E_INVALID,
-			       "%s: the value of property \"%.80s\" has %zu bytes, %d can be",
-			       what, key, strlen(*ret), PROP_VALUE_MAX);
+			       "%s: the value of property \"%.80s\" has %zu bytes, %d can be", what,
+			       key, strlen(*ret), PROP_VALUE_MAX);
 	return 0;
 }
 
@@ -47,7 +46,8 @@ static int set_all(const char *what, json *props, json *given, struct err *err)
 		return 0;
 	if (!json_object_is_type(given, json_type_object))
 		return err_set(err, -E_INVALID, "%s: properties must be an object of texts", what);
-	json_object_object_foreach(given, raw, value) {
+	json_object_object_foreach(given, raw, value)
+	{
 		const char *key = without_slashes(raw);
 
 		if (!value)
@@ -82,7 +82,8 @@ static json *without(json *props, const char *name, bool below)
 	json *kept = json_object_new_object();
 
 	name = without_slashes(name);
-	json_object_object_foreach(props, key, value) {
+	json_object_object_foreach(props, key, value)
+	{
 		if (!(below ? is_below(key, name) : strcmp(key, name) == 0))
 			jset(kept, key, json_object_get(value));
 	}

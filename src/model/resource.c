@@ -43,10 +43,10 @@ static int volume_parse(json *doc, const char *what, struct volume *ret, struct 
 	int rv;
 
 	if ((rv = field_object(doc, what, err)) < 0 ||
-	    (rv = field_i64(doc, what, "number", 0, VOLUMES_PER_RESOURCE_MAX - 1, &number,
-			    err)) < 0 ||
-	    (rv = field_i64(doc, what, "size_kib", VOLUME_KIB_MIN, VOLUME_KIB_MAX, &size,
-			    err)) < 0 ||
+	    (rv = field_i64(doc, what, "number", 0, VOLUMES_PER_RESOURCE_MAX - 1, &number, err)) <
+		    0 ||
+	    (rv = field_i64(doc, what, "size_kib", VOLUME_KIB_MIN, VOLUME_KIB_MAX, &size, err)) <
+		    0 ||
 	    (rv = field_i64(doc, what, "minor", MINOR_FIRST, MINOR_LAST, &minor, err)) < 0)
 		return rv;
 	if (size % VOLUME_KIB_MIN)
@@ -110,17 +110,17 @@ int record_parse(json *doc, struct record *ret, struct err *err)
 
 	if ((rv = field_object(doc, "record", err)) < 0 ||
 	    (rv = field_i64(doc, "record", "epoch", 1, UINT32_MAX, &epoch, err)) < 0 ||
-	    (rv = field_i64(doc, "record", "writer", WRITER_NONE, REPLICAS_MAX - 1, &writer,
-			    err)) < 0 ||
-	    (rv = field_i64(doc, "record", "in_sync", 1, (1 << REPLICAS_MAX) - 1, &in_sync,
-			    err)) < 0)
+	    (rv = field_i64(doc, "record", "writer", WRITER_NONE, REPLICAS_MAX - 1, &writer, err)) <
+		    0 ||
+	    (rv = field_i64(doc, "record", "in_sync", 1, (1 << REPLICAS_MAX) - 1, &in_sync, err)) <
+		    0)
 		return rv;
 	tag = jget(doc, "tag");
 	if (tag) {
 		if ((rv = field_object(tag, "record: \"tag\"", err)) < 0 ||
 		    (rv = field_i64(tag, "record tag", "node", 0, UINT32_MAX, &node, err)) < 0 ||
-		    (rv = field_i64(tag, "record tag", "counter", 0, UINT32_MAX, &counter,
-				    err)) < 0 ||
+		    (rv = field_i64(tag, "record tag", "counter", 0, UINT32_MAX, &counter, err)) <
+			    0 ||
 		    (rv = field_u64_text(tag, "record tag", "boot", &r.tag.boot, err)) < 0)
 			return rv;
 	}
@@ -155,8 +155,9 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	    (rv = field_str_or_empty(doc, what, "pool", r.pool, sizeof(r.pool), err)) < 0)
 		return rv;
 	if (r.diskless != !r.pool[0])
-		return err_set(err, -E_INVALID, r.diskless ? "%s: without a disk, but in a pool"
-							   : "%s: \"pool\" is missing",
+		return err_set(err, -E_INVALID,
+			       r.diskless ? "%s: without a disk, but in a pool"
+					  : "%s: \"pool\" is missing",
 			       what);
 	if (r.pool[0] && (rv = name_check("pool name", r.pool, POOL_NAME_MIN_LEN, err)) < 0)
 		return rv;

@@ -4,14 +4,16 @@
  * writer and in sync.
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
  *                     "volumes":[{"number":0,"size_kib":1048576,"minor":1000,"props":{}}]}
- * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,"tag":{"node":0,"boot":"0","counter":0}}
+ * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
+ *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
  * "replica/<resource>/<node>": {"resource","node","uuid","slot":0,"diskless":false,"pool":"ssd",
  *                     "created":false,"deleting":false,"props":{}}
  *                     Replicas exist only while the resource has its volume.
- * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's replicas are found
- * "leftover/<node>/<replica uuid>": {"node","pool","resource","uuid","deleted_ms"}: files to be removed by the node's agent,
- *                     which then deletes this document. The resource's name is free at once.
+ * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's
+ *                     replicas are found
+ * "leftover/<node>/<replica uuid>": {"node","pool","resource","uuid","deleted_ms"}: files to be
+ *                     removed by the node's agent, which then deletes this document. The resource's name is free at once.
  * "minor/<minor>":    {"resource","number"}: this minor is taken
  */
 #ifndef SDSD_MODEL_RESOURCE_H
@@ -38,11 +40,15 @@ struct resource {
 };
 
 /* protocol.md: the record {e, p, I, tag}. slots instead of nodes. */
-struct record_tag { uint32_t node; uint64_t boot; uint32_t counter; };
+struct record_tag {
+	uint32_t node;
+	uint64_t boot;
+	uint32_t counter;
+};
 struct record {
-	uint32_t epoch;    /* 1 at creation; the first serving epoch is 2 */
-	int writer;        /* slot or WRITER_NONE */
-	uint32_t in_sync;  /* mask of slots, never 0 once the resource has a copy */
+	uint32_t epoch;   /* 1 at creation; the first serving epoch is 2 */
+	int writer;       /* slot or WRITER_NONE */
+	uint32_t in_sync; /* mask of slots, never 0 once the resource has a copy */
 	struct record_tag tag;
 };
 
@@ -50,10 +56,10 @@ struct replica {
 	char resource[NAME_MAX_LEN + 1];
 	char node[NAME_MAX_LEN + 1];
 	char uuid[37];
-	int slot;      /* 0..REPLICAS_MAX-1, unique in the resource, freed with the replica */
+	int slot; /* 0..REPLICAS_MAX-1, unique in the resource, freed with the replica */
 	bool diskless;
 	char pool[NAME_MAX_LEN + 1]; /* "" when diskless */
-	bool created;  /* its node has made the files; from now on missing files are a failure, never made anew */
+	bool created; /* its node made the files; missing ones are a failure now, never made anew */
 	bool deleting; /* must leave the in-sync set first */
 };
 
@@ -73,7 +79,7 @@ void replica_key(const char *resource, const char *node, char *out, size_t len);
 void placed_key(const char *node, const char *resource, char *out, size_t len);
 void leftover_key(const char *node, const char *uuid, char *out, size_t len);
 void minor_key(int minor, char *out, size_t len);
-int64_t resource_size_kib(const struct resource *r); /* of all volumes */
+int64_t resource_size_kib(const struct resource *r);      /* of all volumes */
 int volume_check_size(int64_t size_kib, struct err *err); /* range; callers round up to 4 KiB */
 
 #endif

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * api.c - from an HTTP request to the place that answers it, and back. Called by
+ * the servers that daemon.c sets up (unix socket, node port, join) and by
+ * leader.c for requests of this process. It knows who may ask what, and that
+ * some answers are the leader's; it knows no objects.
+ *
+ * A user's request goes the same way on every node, the leader included: carried
+ * by leader.c, which tries again when leadership moves in the middle. What a
+ * node sends on arrives as a hop and is answered or sent back, never carried on.
+ */
+#include "api/api.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/state.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define CARRY_MS 30000       /* longest a user waits for an answer */
+#define APPLIED_WAIT_MS 2000 /* for the own store to catch up with what the leader answered */
+#define FRESH_LEADER_MS 5000 /* reports need a while to find a new leader */
+
+int64_t api_mono_ms(void)
+{
+	return (int64_t)(clock_boot_ns() / 1000000);
+}
+
+void api_get(struct api *a)
+{
+	a->refs++;
+}
+
+void api_put(struct api *a)
+{
+	if (--a->refs > 0)
+		return;
+	observed_free(a->observed);
+	json_object_put(a->reaper.resources);
+	free(a);
+}
+
+/* Time */
+
+static void slow_tick(struct api *a, int64_t now)
+{
+	a->tick_ms = now;
+	if (a->members) {
+		api_update_members(a);
+		api_reap(a);
+	}
+}
+
+static void on_tick(uv_timer_t *t)
+{
+	struct api *a = t->data;
+	int64_t now = api_mono_ms();
+
+	if (consensus_leader(a->config.consensus, NULL))
+		a->leader_seen_ms = now;
+	wait_check(a);
+	leader_tick(a->leader);
+	if (now - a->tick_ms >= API_TICK_MS)
+		slow_tick(a, now);
+	if (a->fast && !a->waits && leader_is_idle(a->leader)) {
+		a->fast = false;
+		uv_timer_start(&a->timer, on_tick, API_TICK_MS, API_TICK_MS);
+	}
+}
+
+void api_hurry(struct api *a)
+{
+	if (a->closing)
+		return;
+	a->fast = true;
+	uv_timer_start(&a->timer, on_tick, 0, API_FAST_MS);
+}
+
+/* Members */
+
+struct wishes {
+	struct api *api;
+	struct member_wish wish[CONSENSUS_SERVERS_MAX];
+	int n;
+	int64_t now;
+};
+
+static bool node_reachable(struct api *a, const char *node, int64_t now)
+{
+	if (strcasecmp(node, a->config.node) == 0)
+		return true;
+	if (observed_online(a->observed, node, now))
+		return true;
+	return observed_age_ms(a->observed, node, now) < 0 &&
+	       now - a->led_since_ms < FRESH_LEADER_MS;
+}
+
+static int add_wish(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	struct wishes *w = arg;
+	struct member_wish *wish;
+	struct node node;
+	struct err err;
+
+	if (w->n == CONSENSUS_SERVERS_MAX)
+		return 0;
+	if (node_parse(doc, &node, &err) < 0) {
+		/* a wish that lacks one node would remove it from the configuration */
+		log_error("api", "key=%s error=%s", key, err.text);
+		return -E_CORRUPT;
+	}
+	wish = &w->wish[w->n++];
+	wish->id = node.id;
+	snprintf(wish->address, sizeof(wish->address),
+		 strchr(node.address, ':') ? "[%.100s]:%d" : "%.100s:%d", node.address, node.port);
+	wish->reachable = node_reachable(w->api, node.name, w->now);
+	return 0;
+}
+
+void api_update_members(struct api *a)
+{
+	struct wishes *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		abort();
+	w->api = a;
+	w->now = api_mono_ms();
+	/* an empty store (before the first transaction) wishes nothing */
+	if (store_list(a->config.store, "node/", add_wish, w) == 0 && w->n > 0)
+		members_update(a->members, w->wish, w->n);
+	free(w);
+}
+
+void api_on_leader(struct api *a, bool is_leader)
+{
+	observed_clear(a->observed);
+	if (is_leader && !a->members) {
+		a->led_since_ms = api_mono_ms();
+		a->members = members_new(a->config.consensus);
+		api_update_members(a);
+	} else if (!is_leader && a->members) {
+		a->led_since_ms = -1;
+		members_free(a->members);
+		a->members = NULL;
+	}
+	if (!a->closing)
+		api_hurry(a);
+}
+
+/* The way of a request */
+
+static void no_route(struct api_call *c, int rv)
+{
+	json *list = rc_list();
+	int status = rv == -EOPNOTSUPP ? 405 : rv == -ENOENT ? 404 : 400;
+
+	if (status == 405)
+		rc_add(list, rc_code(RC_ERROR, 0, 0, RC_UNKNOWN_ERROR),
+		       "%s is not possible on %.200s", c->method, c->path);
+	else if (status == 404)
+		rc_add(list, rc_code(RC_ERROR, 0, 0, RC_UNKNOWN_ERROR),
+		       "There is no %.200s in this API", c->path);
+	else
+		rc_add(list, RC_PARSE_ERROR,
+		       "The path %.200s has a bad escape or an element that is too long", c->path);
+	call_reply_json(c, status, list);
+}
+
+static void forbid(struct api_call *c, const char *why)
+{
+	struct err err;
+
+	err_set(&err, -E_DENIED, "%s", why);
+	call_fail(c, -E_DENIED, &err);
+}
+
+struct carried {
+	struct api_call *call;
+	int status;
+	uint64_t revision;
+	struct buf body;
+};
+
+static bool carried_applied(void *arg, int64_t waited_ms)
+{
+	struct carried *k = arg;
+
+	return store_applied(k->call->api->config.store) >= k->revision;
+}
+
+static void carried_finish(void *arg, bool in_time)
+{
+	struct carried *k = arg;
+
+	k->call->revision = k->revision;
+	call_reply(k->call, k->status, k->body.data, k->body.len);
+	buf_release(&k->body);
+	free(k);
+}
+
+static void on_carried(const struct leader_answer *answer, void *arg)
+{
+	struct api_call *c = arg;
+	struct carried *k;
+
+	if (!answer->reached && c->match.route->place == PLACE_READ && !c->api->closing) {
+		c->stale = true;
+		api_run(c);
+		return;
+	}
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		abort();
+	k->call = c;
+	k->status = answer->status;
+	k->revision = answer->revision;
+	buf_init(&k->body, answer->body->len + 1);
+	if (buf_append(&k->body, answer->body->data, answer->body->len) < 0)
+		abort();
+	if (c->api->closing || carried_applied(k, 0))
+		carried_finish(k, true);
+	else
+		wait_start(c->api, APPLIED_WAIT_MS, carried_applied, carried_finish, k);
+}
+
+static void carry(struct api_call *c)
+{
+	struct leader_request r = {
+		.method = c->method, .url = c->url, .body = (const char *)c->body.data,
+		.body_len = c->body.len, .id = c->id, .author = c->author, .who = c->who,
+		.deadline_ms = CARRY_MS,
+	};
+
+	leader_carry(c->api->leader, &r, on_carried, c);
+}
+
+static void on_fresh(int status, void *arg)
+{
+	struct api_call *c = arg;
+	struct api *a = c->api;
+
+	if (status < 0 || a->closing)
+		call_moved(c, CALL_MOVED);
+	else
+		api_run(c);
+	api_put(a);
+}
+
+void api_run(struct api_call *c)
+{
+	c->match.route->handler(c);
+}
+
+static void answer_as_leader(struct api_call *c)
+{
+	if (c->match.route->place == PLACE_LEADER) {
+		api_run(c);
+		return;
+	}
+	/* a leader that was deposed without knowing would show an old state */
+	api_get(c->api);
+	consensus_barrier(c->api->config.consensus, on_fresh, c);
+}
+
+static bool parse_body(struct api_call *c)
+{
+	struct err err;
+
+	if (c->body.len == 0 || c->doc)
+		return true;
+	if (json_parse((const char *)c->body.data, c->body.len, &c->doc, &err) == 0)
+		return true;
+	call_bad_body(c, "%s", err.text);
+	return false;
+}
+
+void api_dispatch(struct api_call *c)
+{
+	int rv = router_find(api_routes, api_routes_count(), c->method, c->path, &c->match);
+
+	if (rv < 0)
+		no_route(c, rv);
+	else if (!(c->match.route->who & c->who))
+		forbid(c, "this operation is for nodes of the cluster only");
+	else if (!parse_body(c))
+		return;
+	else if (c->match.route->place == PLACE_HERE)
+		api_run(c);
+	else if (!c->hop)
+		carry(c);
+	else if (consensus_is_leader(c->api->config.consensus))
+		answer_as_leader(c);
+	else
+		call_moved(c, CALL_MOVED);
+}
+
+/* From and to HTTP */
+
+static void on_http_reply(struct api_call *c, int status, const void *body, size_t len, void *arg)
+{
+	struct http_request *r = arg;
+	char number[32];
+
+	http_reply_header(r, "X-Request-Id", c->id);
+	if (c->revision > 0) {
+		snprintf(number, sizeof(number), "%llu", (unsigned long long)c->revision);
+		http_reply_header(r, "X-Revision", number);
+	}
+	if (c->moved != CALL_STAYS)
+		http_reply_header(r, "X-Sdsd-Leader",
+				  c->moved == CALL_MOVED_MAYBE ? "unknown" : "elsewhere");
+	if (c->stale)
+		http_reply_header(r, "X-Sdsd-Stale", "no leader");
+	http_reply(r, status, body, len);
+}
+
+static bool id_is_fine(const char *id)
+{
+	size_t n = strlen(id);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!isalnum((unsigned char)id[i]) && !strchr("-_.:", id[i]))
+			return false;
+	}
+	return n > 0 && n <= CALL_ID_MAX;
+}
+
+static struct api_call *call_of(struct api *a, struct http_request *r)
+{
+	const struct buf *body = http_body(r);
+	const char *id = http_header(r, "X-Request-Id");
+	const char *query = http_query(r);
+	char url[HTTP_URL_MAX + 2];
+	struct api_call *c;
+
+	snprintf(url, sizeof(url), "%s%s%s", http_path(r), query[0] ? "?" : "", query);
+	c = call_new(a, http_method(r), url, body->data, body->len);
+	if (!c) {
+		static const char text[] =
+			"[{\"ret_code\":-3458764513820540931,\"message\":\"Not a usable request\"}]";
+
+		http_reply(r, 400, text, sizeof(text) - 1);
+		return NULL;
+	}
+	if (id && id_is_fine(id))
+		snprintf(c->id, sizeof(c->id), "%s", id);
+	c->reply = on_http_reply;
+	c->reply_arg = r;
+	return c;
+}
+
+void api_handle_local(struct http_request *r, void *api)
+{
+	struct api_call *c = call_of(api, r);
+
+	if (!c)
+		return;
+	c->who = WHO_USER;
+	snprintf(c->author, sizeof(c->author), "local");
+	api_dispatch(c);
+}
+
+void api_handle_join(struct http_request *r, void *api)
+{
+	struct api_call *c = call_of(api, r);
+
+	if (!c)
+		return;
+	c->who = WHO_JOIN;
+	snprintf(c->author, sizeof(c->author), "join");
+	api_dispatch(c);
+}
+
+static int stop_at_first(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	return 1;
+}
+
+/* Does the store still know the node of this certificate? A store without any node (a newcomer's,
+ * before its first snapshot) cannot tell. */
+static bool is_member(struct api *a, const struct tls_peer *peer)
+{
+	char key[STORE_KEY_MAX];
+	struct node node;
+	json *doc = NULL;
+	int rv;
+
+	if (name_check("node name", peer->node, NAME_MIN_LEN, NULL) < 0)
+		return false;
+	node_key(peer->node, key, sizeof(key));
+	rv = store_get(a->config.store, key, &doc, NULL);
+	if (rv == -E_NOT_FOUND)
+		return store_list(a->config.store, "node/", stop_at_first, NULL) == 0;
+	if (rv < 0)
+		return false;
+	rv = node_parse(doc, &node, NULL);
+	json_object_put(doc);
+	return rv == 0 && node.id == peer->node_id &&
+	       strcasecmp(node.fingerprint, peer->fingerprint) == 0;
+}
+
+void api_handle_node(struct http_request *r, void *api)
+{
+	struct api *a = api;
+	const struct tls_peer *peer = http_peer(r);
+	const char *origin = http_header(r, "X-Sdsd-Origin");
+	const char *author = http_header(r, "X-Sdsd-Author");
+	struct api_call *c = call_of(a, r);
+
+	if (!c)
+		return;
+	c->hop = true;
+	if (!peer || !is_member(a, peer)) {
+		/* a follower may not have heard of a newcomer yet: the leader decides */
+		if (!consensus_is_leader(a->config.consensus))
+			c->moved = CALL_MOVED;
+		forbid(c, "this certificate is not, or not any more, of a node of the cluster");
+		return;
+	}
+	snprintf(c->node, sizeof(c->node), "%s", peer->node);
+	c->node_id = peer->node_id;
+	c->who = !origin || strcmp(origin, "node") == 0 ? WHO_NODE
+		 : strcmp(origin, "join") == 0		 ? WHO_JOIN
+							 : WHO_USER;
+	if (author && c->who != WHO_NODE)
+		snprintf(c->author, sizeof(c->author), "%.40s via %.40s", author, peer->node);
+	else
+		snprintf(c->author, sizeof(c->author), "node=%.64s", peer->node);
+	api_dispatch(c);
+}
+
+/* Life */
+
+int api_new(const struct api_config *config, struct api **ret, struct err *err)
+{
+	struct api *a = calloc(1, sizeof(*a));
+	int rv;
+
+	if (!a)
+		return err_set(err, -ENOMEM, "no memory for the API");
+	a->config = *config;
+	a->refs = 1;
+	a->led_since_ms = -1;
+	a->started_ms = a->leader_seen_ms = a->tick_ms = api_mono_ms();
+	a->observed = observed_new();
+	if (!a->observed)
+		abort();
+	a->leader = leader_new(a);
+	rv = uv_timer_init(config->loop, &a->timer);
+	if (rv < 0)
+		abort(); /* only a broken loop fails here */
+	a->timer.data = a;
+	api_get(a);
+	uv_timer_start(&a->timer, on_tick, API_TICK_MS, API_TICK_MS);
+	*ret = a;
+	return 0;
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+	api_put(h->data);
+}
+
+/* Calls that wait for consensus are answered when it answers them (at the latest when it stops);
+ * the memory goes with the last of them. */
+void api_free(struct api *a)
+{
+	if (!a)
+		return;
+	a->closing = true;
+	leader_free(a->leader);
+	a->leader = NULL;
+	wait_abandon(a);
+	members_free(a->members);
+	a->members = NULL;
+	uv_close((uv_handle_t *)&a->timer, on_timer_closed);
+	api_put(a);
+}
+
+struct leader *api_leader(struct api *a)
+{
+	return a->leader;
+}
+
+struct observed *api_observed(struct api *a)
+{
+	return a->observed;
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * call.c - makes, answers and reads requests. Called by api.c, leader.c and all
+ * handlers. It knows the shapes of answers and of queries, no objects.
+ */
+#include "api/call.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/state.h"
+#include "base/text.h"
+#include "net/http.h"
+
+#define QUERY_VALUE_MAX 512
+#define QUERY_VALUES_MAX 1024 /* values of one repeated key that are looked at */
+
+static void call_free(struct api_call *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		c->api->calls = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	json_object_put(c->doc);
+	buf_release(&c->body);
+	free(c->url);
+	free(c->path);
+	free(c->query);
+	free(c);
+}
+
+struct api_call *call_new(struct api *api, const char *method, const char *url, const void *body,
+			  size_t len)
+{
+	struct api_call *c;
+	const char *mark = strchr(url, '?');
+	size_t path_len = mark ? (size_t)(mark - url) : strlen(url);
+
+	if (url[0] != '/' || strlen(url) >= HTTP_URL_MAX || strlen(method) >= sizeof(c->method))
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		abort();
+	c->api = api;
+	snprintf(c->method, sizeof(c->method), "%s", method);
+	c->url = strdup(url);
+	c->path = strndup(url, path_len);
+	c->query = strdup(mark ? mark + 1 : "");
+	buf_init(&c->body, HTTP_BODY_MAX);
+	if (!c->url || !c->path || !c->query)
+		abort();
+	c->next = api->calls;
+	if (c->next)
+		c->next->prev = c;
+	api->calls = c;
+	text_uuid(c->id);
+	if (len > 0 && buf_append(&c->body, body, len) < 0) {
+		call_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void call_reply(struct api_call *c, int status, const void *body, size_t len)
+{
+	c->reply(c, status, body, len, c->reply_arg);
+	call_free(c);
+}
+
+void call_reply_json(struct api_call *c, int status, json *doc)
+{
+	const char *text = json_text(doc);
+
+	call_reply(c, status, text, strlen(text));
+	json_object_put(doc);
+}
+
+void call_reply_rc(struct api_call *c, int ok_status, json *list)
+{
+	call_reply_json(c, rc_status(list, ok_status), list);
+}
+
+json *call_error_list(uint64_t op, uint64_t object, int code, const struct err *err)
+{
+	json *list = rc_list();
+	const char *text = err && err->text[0] ? err->text : err_name(code);
+	const char *correction = rc_correction(code);
+	json *entry;
+
+	entry = rc_add(list, rc_code(RC_ERROR, op, object, rc_number(code, object)), "%s", text);
+	if (err && err->text[0])
+		jset_str(entry, "cause", err_name(code));
+	if (correction)
+		jset_str(entry, "correction", correction);
+	return list;
+}
+
+void call_fail_object(struct api_call *c, uint64_t object, int code, const struct err *err)
+{
+	uint64_t op = c->match.route ? c->match.route->op : 0;
+
+	json *list = call_error_list(op, object, code, err);
+
+	call_reply_json(c, c->error_status ? c->error_status : rc_status(list, 500), list);
+}
+
+void call_fail(struct api_call *c, int code, const struct err *err)
+{
+	call_fail_object(c, c->match.route ? c->match.route->object : 0, code, err);
+}
+
+void call_bad_body(struct api_call *c, const char *fmt, ...)
+{
+	json *list = rc_list();
+	char text[ERR_TEXT_MAX];
+	json *entry;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	entry = rc_add(list, RC_PARSE_ERROR, "The request body cannot be used: %s", text);
+	jset_str(entry, "correction", "Send the JSON that this operation is documented with.");
+	call_reply_json(c, 400, list);
+}
+
+void call_moved(struct api_call *c, enum call_moved how)
+{
+	json *list = rc_list();
+
+	c->moved = how;
+	rc_add(list, rc_code(RC_ERROR, 0, 0, RC_UNKNOWN_ERROR),
+	       how == CALL_MOVED_MAYBE ? "Leadership was lost while this was decided"
+				       : "This node does not lead the cluster now");
+	call_reply_json(c, 503, list);
+}
+
+json *call_object(struct api_call *c)
+{
+	if (!c->doc) {
+		c->doc = json_object_new_object();
+		if (!c->doc)
+			abort();
+	}
+	if (json_object_is_type(c->doc, json_type_object))
+		return c->doc;
+	call_bad_body(c, "a JSON object is expected, not %s",
+		      json_type_to_name(json_object_get_type(c->doc)));
+	return NULL;
+}
+
+int call_check_type(json *o, const char *key, enum json_type type, struct err *err)
+{
+	json *value = jget(o, key);
+
+	if (!value || json_object_is_type(value, type))
+		return 0;
+	/* scalars are converted freely, as the clients rely on */
+	if (type == json_type_string && !json_object_is_type(value, json_type_object) &&
+	    !json_object_is_type(value, json_type_array))
+		return 0;
+	return err_set(err, -E_INVALID, "field %s must be %s, not %s", key,
+		       json_type_to_name(type), json_type_to_name(json_object_get_type(value)));
+}
+
+bool call_query_bool(struct api_call *c, const char *key, bool def)
+{
+	char value[QUERY_VALUE_MAX];
+
+	if (http_query_value(c->query, key, 0, value, sizeof(value)) < 0)
+		return def;
+	return strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0;
+}
+
+bool call_query_has(struct api_call *c, const char *key, const char *value)
+{
+	char text[QUERY_VALUE_MAX];
+	bool any = false;
+
+	for (int i = 0; i < QUERY_VALUES_MAX; i++) {
+		int rv = http_query_value(c->query, key, i, text, sizeof(text));
+
+		if (rv == -ENOENT)
+			break;
+		any = true;
+		if (rv == 0 && strcasecmp(text, value) == 0)
+			return true;
+	}
+	return !any;
+}
+
+bool call_query_props(struct api_call *c, json *props)
+{
+	char text[QUERY_VALUE_MAX];
+
+	for (int i = 0; i < QUERY_VALUES_MAX; i++) {
+		int rv = http_query_value(c->query, "props", i, text, sizeof(text));
+		const char *have;
+		char *value;
+
+		if (rv == -ENOENT)
+			break;
+		if (rv < 0)
+			return false;
+		value = strchr(text, '=');
+		if (value)
+			*value++ = '\0';
+		have = jget_str(props, text, NULL);
+		if (!have || (value && strcmp(have, value) != 0))
+			return false;
+	}
+	return true;
+}
+
+static int64_t query_number(struct api_call *c, const char *key)
+{
+	char value[QUERY_VALUE_MAX];
+	char *end;
+	long long n;
+
+	if (http_query_value(c->query, key, 0, value, sizeof(value)) < 0)
+		return 0;
+	errno = 0;
+	n = strtoll(value, &end, 10);
+	return errno || *end || n < 0 ? 0 : n;
+}
+
+json *call_query_page(struct api_call *c, json *list)
+{
+	int64_t limit = query_number(c, "limit"), offset = query_number(c, "offset");
+	int64_t n = (int64_t)json_object_array_length(list);
+	json *page;
+
+	if (limit == 0)
+		return list;
+	page = rc_list();
+	for (int64_t i = offset; i < n && i - offset < limit; i++)
+		json_object_array_add(page, json_object_get(json_object_array_get_idx(list, i)));
+	json_object_put(list);
+	return page;
+}

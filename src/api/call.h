@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * call.h - one request on its way through the API: where it came from, what it
+ * asks, where its answer goes. Filled from an HTTP request or by leader.c for
+ * a request that never leaves the process; handlers cannot tell the difference.
+ */
+#ifndef SDSD_API_CALL_H
+#define SDSD_API_CALL_H
+
+#include "api/rc.h"
+#include "api/router.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#define CALL_ID_MAX 64      /* characters of a request id */
+#define CALL_AUTHOR_MAX 96
+
+struct api;
+
+/* "the leader is elsewhere": how sure is it that nothing was done? */
+enum call_moved { CALL_STAYS, CALL_MOVED, CALL_MOVED_MAYBE };
+
+struct api_call {
+	struct api *api;
+	struct api_call *prev, *next; /* all calls of the api, for its end */
+	char method[16];
+	char *url;                    /* path and query as they came; owned */
+	char *path, *query;           /* both owned; query "" when there is none */
+	struct buf body;
+	json *doc;                    /* the body parsed; NULL when it is empty */
+	struct route_match match;
+	char id[CALL_ID_MAX + 1];     /* request id: makes a mutation exactly-once */
+	char author[CALL_AUTHOR_MAX]; /* who asked, for the history: "unix", "node=n1" */
+	unsigned who;                 /* one WHO_ bit */
+	char node[64];                /* WHO_NODE: its name and Raft id */
+	uint32_t node_id;
+	bool hop;                     /* came from another node: never carried on */
+	bool stale;                   /* answered without a leader, from this node's definitions */
+	uint64_t revision;            /* goes out as X-Revision when not 0 */
+	int error_status;             /* of a refusal instead of what its list says; 0: that */
+	enum call_moved moved;        /* goes out as X-Sdsd-Leader: elsewhere|unknown */
+	void (*reply)(struct api_call *c, int status, const void *body, size_t len, void *arg);
+	void *reply_arg;
+};
+
+/* url and body are copied. NULL when url is no path or too long. */
+struct api_call *call_new(struct api *api, const char *method, const char *url, const void *body,
+			  size_t len);
+/* Sends the answer and frees c. */
+void call_reply(struct api_call *c, int status, const void *body, size_t len);
+void call_reply_json(struct api_call *c, int status, json *doc); /* takes doc */
+/* takes list; the status follows from it */
+void call_reply_rc(struct api_call *c, int ok_status, json *list);
+/* An error of our own, coded for the route's object; text NULL: the code's name */
+void call_fail(struct api_call *c, int code, const struct err *err);
+void call_fail_object(struct api_call *c, uint64_t object, int code, const struct err *err);
+/* 400: the body is not what this request needs */
+void call_bad_body(struct api_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* 503 with the mark that sends the caller to the next leader */
+void call_moved(struct api_call *c, enum call_moved how);
+/* The list that call_fail answers; the caller owns it. */
+json *call_error_list(uint64_t op, uint64_t object, int code, const struct err *err);
+
+/* The body as an object: an empty body is an empty object. NULL: 400 was answered and c is gone.
+ * Borrowed from c. */
+json *call_object(struct api_call *c);
+/* -E_INVALID when the value of key is there and is neither null nor of the given JSON type */
+int call_check_type(json *o, const char *key, enum json_type type, struct err *err);
+
+/* Query: one boolean in any case; does a repeated key hold value (any case)? Absent key: true. */
+bool call_query_bool(struct api_call *c, const char *key, bool def);
+bool call_query_has(struct api_call *c, const char *key, const char *value);
+/* props=Key or props=Key=Value, all must hold */
+bool call_query_props(struct api_call *c, json *props);
+/* limit and offset applied; takes and returns an array */
+json *call_query_page(struct api_call *c, json *list);
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * general.c - version and health, and what several handlers read from requests.
+ * Called through routes.c and by the handlers.
+ */
+#include <stdio.h>
+#include <strings.h>
+
+#include "api/handlers.h"
+#include "api/view.h"
+
+/* What our tier of operations equals: clients unlock features by it, and parse dotted integers. */
+#define REST_API_VERSION "1.27.0"
+#define HEALTH_LEADER_MS 3000 /* an election is no reason to fail over */
+
+void version_get(struct api_call *c)
+{
+	json *o = view_object();
+	char text[64];
+
+	snprintf(text, sizeof(text), "1.34.0-sdsd-%.32s", c->api->config.version);
+	jset_str(o, "version", text);
+	jset_str(o, "git_hash", c->api->config.version);
+	jset_str(o, "build_time", __DATE__);
+	jset_str(o, "rest_api_version", REST_API_VERSION);
+	call_reply_json(c, 200, o);
+}
+
+void health_get(struct api_call *c)
+{
+	struct api *a = c->api;
+	int64_t gone_ms = api_mono_ms() - a->leader_seen_ms;
+	struct err err;
+
+	if (consensus_leader(a->config.consensus, NULL) || gone_ms < HEALTH_LEADER_MS) {
+		json *o = view_object();
+
+		jset_str(o, "status", "ok");
+		jset_str(o, "node", a->config.node);
+		call_reply_json(c, 200, o);
+		return;
+	}
+	err_set(&err, -E_NO_LEADER, "node %s knows of no leader since %lld s", a->config.node,
+		(long long)gone_ms / 1000);
+	call_reply_json(c, 503, call_error_list(0, 0, -E_NO_LEADER, &err));
+}
+
+int place_of_body(json *body, struct change_place *ret, struct err *err)
+{
+	int rv = change_place_parse(jget(body, "select_filter"), ret, err);
+
+	if (rv == 0 && jget(body, "diskless_on_remaining"))
+		ret->diskless_on_remaining = jget_bool(body, "diskless_on_remaining", false);
+	return rv;
+}
+
+int check_layers(json *list, struct err *err)
+{
+	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		json *one = json_object_array_get_idx(list, i);
+		const char *type = json_object_is_type(one, json_type_object)
+					   ? jget_str(one, "type", "")
+				   : one ? json_object_get_string(one)
+					 : "";
+
+		if (strcasecmp(type, "drbd") != 0 && strcasecmp(type, "storage") != 0)
+			return err_set(err, -E_INVALID,
+				       "Layer '%.40s' is not supported: use DRBD,STORAGE", type);
+	}
+	return 0;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * handlers.h - what routes.c puts into its table: one function per operation. Each
+ * answers its call exactly once, now or later.
+ */
+#ifndef SDSD_API_HANDLERS_H
+#define SDSD_API_HANDLERS_H
+
+#include "api/state.h"
+
+/* general.c */
+void version_get(struct api_call *c);
+void health_get(struct api_call *c);
+/* nodes.c */
+void nodes_list(struct api_call *c);
+void nodes_get(struct api_call *c);
+void nodes_post(struct api_call *c);
+void nodes_modify(struct api_call *c);
+void nodes_delete(struct api_call *c);
+/* pools.c */
+void pools_view(struct api_call *c);
+void pools_list(struct api_call *c);
+void pools_get(struct api_call *c);
+void pools_create(struct api_call *c);
+void pools_delete(struct api_call *c);
+/* groups.c */
+void groups_list(struct api_call *c);
+void groups_get(struct api_call *c);
+void groups_create(struct api_call *c);
+void groups_modify(struct api_call *c);
+void groups_delete(struct api_call *c);
+void groups_spawn(struct api_call *c);
+/* resources.c: definitions */
+void definitions_list(struct api_call *c);
+void definitions_get(struct api_call *c);
+void definitions_create(struct api_call *c);
+void definitions_modify(struct api_call *c);
+void definitions_delete(struct api_call *c);
+/* volumes.c: volume definitions */
+void volumes_list(struct api_call *c);
+void volumes_get(struct api_call *c);
+void volumes_create(struct api_call *c);
+void volumes_delete(struct api_call *c);
+/* replicas.c: resources in LINSTOR's words */
+void replicas_list(struct api_call *c);
+void replicas_get(struct api_call *c);
+void replicas_volumes(struct api_call *c);
+void replicas_volume(struct api_call *c);
+void replicas_view(struct api_call *c);
+void replicas_create(struct api_call *c);
+void replicas_create_many(struct api_call *c);
+void replicas_delete(struct api_call *c);
+void replicas_available(struct api_call *c);
+void replicas_autoplace(struct api_call *c);
+/* sds.c, status.c: our own, below /v1/sds */
+void sds_join(struct api_call *c);
+void sds_token_create(struct api_call *c);
+void sds_token_list(struct api_call *c);
+void sds_token_delete(struct api_call *c);
+void sds_report(struct api_call *c);
+void sds_record_read(struct api_call *c);
+void sds_record_cas(struct api_call *c);
+void sds_replica_created(struct api_call *c);
+void sds_leftover_done(struct api_call *c);
+void sds_reap(struct api_call *c);
+void status_get(struct api_call *c);
+void status_raft(struct api_call *c);
+void status_local(struct api_call *c);
+
+/* select_filter of a request -> where copies go; names are borrowed from body. -E_INVALID */
+int place_of_body(json *body, struct change_place *ret, struct err *err);
+/* layer names of a request, in a list of texts or of {"type"}: only drbd and storage */
+int check_layers(json *list, struct err *err);
+
+#endif

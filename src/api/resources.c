@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * resources.c - resource definitions: list, one, make, modify, delete. Called
+ * through routes.c. Their replicas are LINSTOR's "resources": replicas.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/view.h"
+
+struct definition_listing {
+	struct api_call *call;
+	json *list;
+	bool with_volumes;
+};
+
+static void list_one(json *doc, void *arg)
+{
+	struct definition_listing *l = arg;
+	struct view v;
+
+	if (!call_query_has(l->call, "resource_definitions", jget_str(doc, "name", "")) ||
+	    !call_query_props(l->call, jget(doc, "props")))
+		return;
+	/* some clients ask for this list before every step: no replicas are looked at */
+	memset(&v, 0, sizeof(v));
+	v.doc = doc;
+	if (resource_parse(doc, &v.res, NULL) == 0)
+		view_push(l->list, view_definition(&v, l->with_volumes));
+}
+
+void definitions_list(struct api_call *c)
+{
+	struct definition_listing l = { c, view_list(),
+					call_query_bool(c, "with_volume_definitions", false) };
+
+	view_docs(c->api, "resource/", list_one, &l);
+	call_reply_json(c, 200, call_query_page(c, l.list));
+}
+
+void definitions_get(struct api_call *c)
+{
+	struct view v;
+	struct err err;
+	int rv = view_load(c->api, c->match.arg[0], &v);
+
+	if (rv < 0) {
+		err_set(&err, rv, "Resource definition '%.100s' not found.", c->match.arg[0]);
+		call_fail(c, rv, &err);
+		return;
+	}
+	call_reply_json(c, 200,
+			view_definition(&v, call_query_bool(c, "with_volume_definitions", true)));
+	view_release(&v);
+}
+
+static const char *name_of(json *definition)
+{
+	return jget_str(definition, "name", jget_str(definition, "external_name", ""));
+}
+
+static int create(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	json *definition = jget(m->call->doc, "resource_definition");
+	const char *name = name_of(definition);
+	const char *group = jget_str(definition, "resource_group_name", NULL);
+	int rv = check_layers(jget(definition, "layer_data"), err);
+
+	if (rv < 0)
+		return rv;
+	rv = change_resource_create(env, t, name, group, jget(definition, "props"), err);
+	if (rv == -E_NOT_FOUND)
+		m->object = RC_RSC_GRP;
+	if (rv == 0)
+		rc_ref(mutation_done(m, RC_CREATED, "New resource definition '%s' created.", name),
+		       "RscDfn", name);
+	return rv;
+}
+
+void definitions_create(struct api_call *c)
+{
+	json *definition;
+	struct err err;
+
+	if (!call_object(c))
+		return;
+	definition = jget(c->doc, "resource_definition");
+	if (!json_object_is_type(definition, json_type_object)) {
+		call_bad_body(c, "field resource_definition must be an object");
+		return;
+	}
+	if (call_check_type(definition, "name", json_type_string, &err) < 0 ||
+	    call_check_type(definition, "props", json_type_object, &err) < 0) {
+		call_bad_body(c, "%s", err.text);
+		return;
+	}
+	mutate(c, 201, create, NULL);
+}
+
+static int modify(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	const char *name = m->call->match.arg[0];
+	int rv = change_resource_modify(env, t, name, m->call->doc, err);
+
+	if (rv == 0)
+		rc_ref(mutation_done(m, RC_MODIFIED, "Resource definition '%s' modified.", name),
+		       "RscDfn", name);
+	return rv;
+}
+
+void definitions_modify(struct api_call *c)
+{
+	struct err err;
+
+	if (!call_object(c))
+		return;
+	if (call_check_type(c->doc, "override_props", json_type_object, &err) < 0 ||
+	    call_check_type(c->doc, "delete_props", json_type_array, &err) < 0) {
+		call_bad_body(c, "%s", err.text);
+		return;
+	}
+	mutate(c, 200, modify, NULL);
+}
+
+static int delete(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	const char *name = m->call->match.arg[0];
+	int rv = change_resource_delete(env, t, name, err);
+
+	if (rv == -E_NOT_FOUND) {
+		rc_ref(mutation_note(m, rc_code(RC_WARN, RC_DEL, RC_RSC_DFN, RC_WARN_NOT_FOUND),
+				     "Resource definition '%s' not found; nothing to delete.",
+				     name),
+		       "RscDfn", name);
+		return 0;
+	}
+	if (rv == 0)
+		rc_ref(mutation_done(m, RC_DELETED, "Resource definition '%s' deleted.", name),
+		       "RscDfn", name);
+	return rv;
+}
+
+static void deleted(struct mutation *m)
+{
+	mutation_wait_removed(m, m->call->match.arg[0], NULL);
+}
+
+void definitions_delete(struct api_call *c)
+{
+	mutate(c, 200, delete, deleted);
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * router.c - finds the route of a request. Called by api.c for each request; it
+ * knows patterns, not handlers. To add an operation: one row in routes.c.
+ */
+#include "api/router.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "net/http.h"
+
+struct part {
+	const char *text;
+	size_t len;
+};
+
+/* number of elements, or -ENAMETOOLONG */
+static int split(const char *path, struct part *parts)
+{
+	int n = 0;
+
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if (len > 0) {
+			if (n == ROUTER_PARTS_MAX)
+				return -ENAMETOOLONG;
+			parts[n++] = (struct part){ path, len };
+		}
+		path += len;
+		path += *path == '/';
+	}
+	return n;
+}
+
+static int pattern_matches(const char *pattern, const struct part *parts, int n)
+{
+	struct part want[ROUTER_PARTS_MAX];
+
+	if (split(pattern, want) != n)
+		return 0;
+	for (int i = 0; i < n; i++) {
+		if (want[i].len == 2 && memcmp(want[i].text, "{}", 2) == 0)
+			continue;
+		if (want[i].len != parts[i].len ||
+		    memcmp(want[i].text, parts[i].text, parts[i].len) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+static int take_args(const struct route *r, const struct part *parts, struct route_match *ret)
+{
+	struct part want[ROUTER_PARTS_MAX];
+	int n = split(r->pattern, want);
+
+	ret->n_args = 0;
+	for (int i = 0; i < n; i++) {
+		int rv;
+
+		if (want[i].len != 2 || memcmp(want[i].text, "{}", 2) != 0)
+			continue;
+		if (ret->n_args == ROUTER_ARGS_MAX)
+			return -ENAMETOOLONG;
+		rv = http_unescape(parts[i].text, parts[i].len, ret->arg[ret->n_args],
+				   ROUTER_ARG_MAX);
+		if (rv < 0)
+			return rv;
+		ret->n_args++;
+	}
+	ret->route = r;
+	return 0;
+}
+
+int router_find(const struct route *routes, size_t n, const char *method, const char *path,
+		struct route_match *ret)
+{
+	struct part parts[ROUTER_PARTS_MAX];
+	int n_parts = split(path, parts);
+	bool path_known = false;
+
+	if (n_parts < 0)
+		return -ENOENT; /* longer than any path there is */
+	if (strcmp(method, "HEAD") == 0)
+		method = "GET";
+	for (size_t i = 0; i < n; i++) {
+		if (!pattern_matches(routes[i].pattern, parts, n_parts))
+			continue;
+		path_known = true;
+		if (strcmp(routes[i].method, method) == 0)
+			return take_args(&routes[i], parts, ret);
+	}
+	return path_known ? -EOPNOTSUPP : -ENOENT;
+}

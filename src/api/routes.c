@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * routes.c - the table of the API. To add an operation: a handler in handlers.h
+ * and one row here. The order does not matter: no two patterns of one method
+ * match the same path.
+ */
+#include "api/handlers.h"
+
+#define N "/v1/nodes/{}"
+#define RG "/v1/resource-groups/{}"
+#define RD "/v1/resource-definitions/{}"
+#define SDS "/v1/sds/"
+#define ANY (WHO_USER | WHO_NODE)
+
+const struct route api_routes[] = {
+	{ "GET", "/v1/controller/version", ANY, PLACE_HERE, 0, RC_CTRL, version_get },
+	{ "GET", "/health", ANY, PLACE_HERE, 0, RC_CTRL, health_get },
+
+	{ "GET", "/v1/nodes", ANY, PLACE_READ, 0, RC_NODE, nodes_list },
+	{ "POST", "/v1/nodes", ANY, PLACE_HERE, RC_CRT, RC_NODE, nodes_post },
+	{ "GET", N, ANY, PLACE_READ, 0, RC_NODE, nodes_get },
+	{ "PUT", N, ANY, PLACE_LEADER, RC_MOD, RC_NODE, nodes_modify },
+	{ "DELETE", N, ANY, PLACE_LEADER, RC_DEL, RC_NODE, nodes_delete },
+
+	{ "GET", "/v1/view/storage-pools", ANY, PLACE_READ, 0, RC_STOR_POOL, pools_view },
+	{ "GET", N "/storage-pools", ANY, PLACE_READ, 0, RC_STOR_POOL, pools_list },
+	{ "POST", N "/storage-pools", ANY, PLACE_LEADER, RC_CRT, RC_STOR_POOL, pools_create },
+	{ "GET", N "/storage-pools/{}", ANY, PLACE_READ, 0, RC_STOR_POOL, pools_get },
+	{ "DELETE", N "/storage-pools/{}", ANY, PLACE_LEADER, RC_DEL, RC_STOR_POOL, pools_delete },
+
+	{ "GET", "/v1/resource-groups", ANY, PLACE_READ, 0, RC_RSC_GRP, groups_list },
+	{ "POST", "/v1/resource-groups", ANY, PLACE_LEADER, RC_CRT, RC_RSC_GRP, groups_create },
+	{ "GET", RG, ANY, PLACE_READ, 0, RC_RSC_GRP, groups_get },
+	{ "PUT", RG, ANY, PLACE_LEADER, RC_MOD, RC_RSC_GRP, groups_modify },
+	{ "DELETE", RG, ANY, PLACE_LEADER, RC_DEL, RC_RSC_GRP, groups_delete },
+	{ "POST", RG "/spawn", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN, groups_spawn },
+
+	{ "GET", "/v1/resource-definitions", ANY, PLACE_READ, 0, RC_RSC_DFN, definitions_list },
+	{ "POST", "/v1/resource-definitions", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN,
+	  definitions_create },
+	{ "GET", RD, ANY, PLACE_READ, 0, RC_RSC_DFN, definitions_get },
+	{ "PUT", RD, ANY, PLACE_LEADER, RC_MOD, RC_RSC_DFN, definitions_modify },
+	{ "DELETE", RD, ANY, PLACE_LEADER, RC_DEL, RC_RSC_DFN, definitions_delete },
+
+	{ "GET", RD "/volume-definitions", ANY, PLACE_READ, 0, RC_VLM_DFN, volumes_list },
+	{ "POST", RD "/volume-definitions", ANY, PLACE_LEADER, RC_CRT, RC_VLM_DFN,
+	  volumes_create },
+	{ "GET", RD "/volume-definitions/{}", ANY, PLACE_READ, 0, RC_VLM_DFN, volumes_get },
+	{ "DELETE", RD "/volume-definitions/{}", ANY, PLACE_LEADER, RC_DEL, RC_VLM_DFN,
+	  volumes_delete },
+
+	{ "GET", "/v1/view/resources", ANY, PLACE_READ, 0, RC_RSC, replicas_view },
+	{ "GET", RD "/resources", ANY, PLACE_READ, 0, RC_RSC, replicas_list },
+	{ "POST", RD "/resources", ANY, PLACE_LEADER, RC_CRT, RC_RSC, replicas_create_many },
+	{ "GET", RD "/resources/{}", ANY, PLACE_READ, 0, RC_RSC, replicas_get },
+	{ "POST", RD "/resources/{}", ANY, PLACE_LEADER, RC_CRT, RC_RSC, replicas_create },
+	{ "DELETE", RD "/resources/{}", ANY, PLACE_LEADER, RC_DEL, RC_RSC, replicas_delete },
+	{ "POST", RD "/resources/{}/make-available", ANY, PLACE_LEADER, RC_CRT, RC_RSC,
+	  replicas_available },
+	{ "GET", RD "/resources/{}/volumes", ANY, PLACE_READ, 0, RC_RSC, replicas_volumes },
+	{ "GET", RD "/resources/{}/volumes/{}", ANY, PLACE_READ, 0, RC_RSC, replicas_volume },
+	{ "POST", RD "/autoplace", ANY, PLACE_LEADER, RC_CRT, RC_RSC, replicas_autoplace },
+
+	{ "GET", SDS "status", ANY, PLACE_READ, 0, RC_CTRL, status_get },
+	{ "GET", SDS "nodes-raft", ANY, PLACE_HERE, 0, RC_CTRL, status_raft },
+	{ "GET", SDS "local", ANY, PLACE_HERE, 0, RC_CTRL, status_local },
+	{ "GET", SDS "tokens", ANY, PLACE_READ, 0, RC_CTRL, sds_token_list },
+	{ "POST", SDS "tokens", ANY, PLACE_LEADER, RC_CRT, RC_CTRL, sds_token_create },
+	{ "DELETE", SDS "tokens/{}", ANY, PLACE_LEADER, RC_DEL, RC_CTRL, sds_token_delete },
+	{ "POST", SDS "join", WHO_JOIN, PLACE_LEADER, RC_CRT, RC_NODE, sds_join },
+
+	{ "POST", SDS "report", WHO_NODE, PLACE_LEADER, 0, RC_NODE, sds_report },
+	{ "POST", SDS "record-read", WHO_NODE, PLACE_FRESH, 0, RC_RSC_DFN, sds_record_read },
+	{ "POST", SDS "record-cas", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC_DFN, sds_record_cas },
+	{ "POST", SDS "replica-created", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC,
+	  sds_replica_created },
+	{ "POST", SDS "leftover-done", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC,
+	  sds_leftover_done },
+	{ "POST", SDS "reap", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC, sds_reap },
+};
+
+size_t api_routes_count(void)
+{
+	return sizeof(api_routes) / sizeof(api_routes[0]);
+}

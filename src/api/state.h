@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * state.h - what the files of api/ share: the api itself, waiting for something
+ * to become true, and mutations. Nobody outside api/ includes this.
+ */
+#ifndef SDSD_API_STATE_H
+#define SDSD_API_STATE_H
+
+#include <uv.h>
+
+#include "api/api.h"
+#include "api/call.h"
+#include "api/leader.h"
+#include "model/change.h"
+
+#define API_TICK_MS 1000 /* members, presence of a leader */
+#define API_FAST_MS 20   /* while somebody waits */
+
+struct wait;
+
+/* replicas marked for deletion: looked after once a second on the leader (reap.c) */
+struct reaper {
+	struct store_stamp stamp; /* of the replicas when they were last looked through */
+	json *resources;          /* names that have some; owned, NULL: none */
+	int asked;                /* requests under way */
+};
+
+struct api {
+	struct api_config config;
+	struct observed *observed;
+	struct leader *leader;
+	struct members *members;  /* while this node leads */
+	struct api_call *calls;   /* being answered */
+	struct wait *waits;
+	uv_timer_t timer;
+	bool fast;                /* the timer runs at API_FAST_MS */
+	int64_t tick_ms;          /* of the last slow tick */
+	int64_t leader_seen_ms;   /* monotonic: a leader was known then */
+	int64_t led_since_ms;     /* monotonic; -1 while this node does not lead */
+	int64_t started_ms;
+	bool closing;
+	struct reaper reaper;
+	int refs;                 /* the owner, the timer, and answers consensus still owes */
+};
+
+int64_t api_mono_ms(void);
+void api_get(struct api *a);
+void api_put(struct api *a);
+/* somebody waits now, or something happened that waiting calls should look at */
+void api_hurry(struct api *a);
+/* Finds the route and runs the handler: c is at the place that answers it, or is carried there.
+ * c is filled except for match and doc. */
+void api_dispatch(struct api_call *c);
+/* runs the handler of a call that is at its place (leader.c: in this process) */
+void api_run(struct api_call *c);
+/* every node document's id, address and presence, to the members driver */
+void api_update_members(struct api *a);
+
+void api_reap(struct api *a);
+/* Waiting. ready is asked again and again, waited_ms says for how long by now; finish is called once:
+ * in_time is false at the deadline and when the api ends. */
+typedef bool (*wait_ready)(void *arg, int64_t waited_ms);
+typedef void (*wait_finish)(void *arg, bool in_time);
+void wait_start(struct api *a, int deadline_ms, wait_ready ready, wait_finish finish, void *arg);
+void wait_check(struct api *a); /* looks at all */
+void wait_abandon(struct api *a); /* finishes all, not in time */
+
+/* Mutations: decide, propose, on a conflict decide again, answer. */
+#define MUTATION_TRIES_MAX 20
+
+struct mutation {
+	struct api_call *call;
+	/* Decides: fills t and m->answer. Called again from fresh state after a conflict. 0 with an
+	 * empty t: nothing to do, m->answer says so. */
+	int (*change)(struct mutation *m, struct change_env *env, struct txn *t, struct err *err);
+	/* Committed: the place to wait for the effect; ends with mutation_reply, once, now or later.
+	 * NULL: at once. Runs also for a request that is repeated. */
+	void (*after)(struct mutation *m);
+	int ok_status;
+	uint64_t object;   /* of which errors speak; change may set it before it refuses */
+	json *answer;      /* body; an ApiCallRc list or something of the operation's own */
+	bool fresh;        /* a barrier has shown that this node decides on committed state */
+	bool wrote;        /* something was committed, now or under the same request id */
+	int tries;
+	void *own;           /* the handler's; freed with free() */
+};
+
+void mutate(struct api_call *c, int ok_status,
+	    int (*change)(struct mutation *, struct change_env *, struct txn *, struct err *),
+	    void (*after)(struct mutation *));
+/* as above with something of the handler's own, taken */
+void mutate_own(struct api_call *c, int ok_status,
+		int (*change)(struct mutation *, struct change_env *, struct txn *, struct err *),
+		void (*after)(struct mutation *), void *own);
+/* Sends m->answer and frees m. */
+void mutation_reply(struct mutation *m);
+/* m->answer = a list with one SUCCESS entry; borrowed */
+json *mutation_done(struct mutation *m, unsigned number, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* as above with any code */
+json *mutation_note(struct mutation *m, int64_t code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* after functions: replicas.c */
+#define READY_WAIT_MS 15000
+#define REMOVED_WAIT_MS 5000
+void mutation_wait_ready(struct mutation *m, const char *resource, const char *node);
+void mutation_wait_removed(struct mutation *m, const char *resource, const char *node);
+
+#endif

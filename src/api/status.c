@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * status.c - GET /v1/sds/status (the cluster on one page), nodes-raft and local
+ * (what this node knows by itself, leader or not). Called through routes.c.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/handlers.h"
+#include "api/verdict.h"
+#include "api/view.h"
+
+static const char *role_name(enum consensus_role role)
+{
+	static const char *const names[] = {
+		[CONSENSUS_SPARE] = "spare",
+		[CONSENSUS_STANDBY] = "stand-by",
+		[CONSENSUS_VOTER] = "voter",
+	};
+
+	return names[role];
+}
+
+struct raft_view {
+	struct consensus_server server[CONSENSUS_SERVERS_MAX];
+	int n;
+	uint32_t leader;
+};
+
+static void raft_load(struct api *a, struct raft_view *r)
+{
+	r->n = consensus_servers(a->config.consensus, r->server, CONSENSUS_SERVERS_MAX);
+	if (r->n > CONSENSUS_SERVERS_MAX)
+		r->n = CONSENSUS_SERVERS_MAX;
+	r->leader = consensus_leader(a->config.consensus, NULL);
+}
+
+static const struct consensus_server *raft_server(const struct raft_view *r, uint32_t id)
+{
+	for (int i = 0; i < r->n; i++) {
+		if (r->server[i].id == id)
+			return &r->server[i];
+	}
+	return NULL;
+}
+
+/* Nodes */
+
+struct node_status {
+	struct api *api;
+	struct raft_view raft;
+	json *list;
+	int64_t now;
+	int online, voters, voters_online;
+	char leader[NAME_MAX_LEN + 1];
+	bool stale;
+};
+
+static void status_node(json *doc, void *arg)
+{
+	struct node_status *s = arg;
+	struct api *a = s->api;
+	const char *name = jget_str(doc, "name", "");
+	uint32_t id = (uint32_t)jget_i64_or(doc, "id", 0);
+	const struct consensus_server *server = raft_server(&s->raft, id);
+	json *o = view_object(), *seen = observed_node(a->observed, name, s->now);
+	bool self = strcasecmp(name, a->config.node) == 0;
+	bool online = seen || self;
+
+	jset_str(o, "name", name);
+	jset_i64(o, "id", id);
+	jset_str(o, "address", jget_str(doc, "address", ""));
+	jset_i64(o, "port", jget_i64_or(doc, "port", 0));
+	jset_str(o, "state", online ? "online" : s->stale ? "unknown" : "offline");
+	jset_str(o, "role", id == s->raft.leader && id ? "leader"
+			    : server		      ? role_name(server->role)
+						      : "joining");
+	jset_i64(o, "age_ms", self ? 0 : observed_age_ms(a->observed, name, s->now));
+	jset_str(o, "version", jget_str(seen, "version", self ? a->config.version : ""));
+	if (jget(seen, "applied"))
+		jset_i64(o, "applied", jget_i64_or(seen, "applied", 0));
+	view_push(s->list, o);
+	s->online += online;
+	if (id == s->raft.leader && id)
+		snprintf(s->leader, sizeof(s->leader), "%s", name);
+	if (server && server->role == CONSENSUS_VOTER) {
+		s->voters++;
+		s->voters_online += online;
+	}
+}
+
+/* Resources */
+
+static enum copy_state copy_state(const struct view *v, int i)
+{
+	const char *state = view_state(v, i);
+
+	if (strcmp(state, "up") == 0)
+		return COPY_UP;
+	if (strcmp(state, "failed") == 0)
+		return COPY_FAILED;
+	return strcmp(state, "unknown") == 0 ? COPY_UNKNOWN : COPY_CREATING;
+}
+
+static void judge(struct node_status *s, const struct view *v, struct verdict_result *ret)
+{
+	struct verdict_input in = { .leader = !s->stale };
+
+	for (int i = 0; i < v->n; i++) {
+		struct verdict_copy *c = &in.copy[in.n];
+
+		if (v->rep[i].r.diskless)
+			continue;
+		in.n++;
+		c->node = v->rep[i].r.node;
+		c->state = copy_state(v, i);
+		c->in_sync = view_in_sync(v, i);
+		c->leaving = v->rep[i].r.deleting;
+		c->progress = view_progress(v, i);
+		c->away_ms = observed_age_ms(s->api->observed, c->node, s->now);
+		c->error = jget_str(v->rep[i].seen, "error", "");
+	}
+	verdict_of(&in, ret);
+}
+
+static json *status_replica(const struct view *v, int i)
+{
+	json *o = view_object();
+
+	jset_str(o, "node", v->rep[i].r.node);
+	jset_bool(o, "diskless", v->rep[i].r.diskless);
+	jset_str(o, "pool", v->rep[i].r.pool);
+	jset_str(o, "state", view_state(v, i));
+	jset_bool(o, "in_sync", view_in_sync(v, i));
+	jset_bool(o, "open", view_open(v, i));
+	jset_bool(o, "deleting", v->rep[i].r.deleting);
+	if (view_progress(v, i) >= 0)
+		jset(o, "progress", json_object_new_double(view_progress(v, i)));
+	jset_str(o, "error", jget_str(v->rep[i].seen, "error", ""));
+	jset_str(o, "nbd", jget_str(v->rep[i].seen, "nbd", ""));
+	return o;
+}
+
+/* The writer is who serves now; the record names the last one, who may be gone. */
+static const char *writer_name(const struct view *v)
+{
+	for (int i = 0; i < v->n; i++) {
+		if (strcmp(jget_str(v->rep[i].seen, "role", ""), "writer") == 0)
+			return v->rep[i].r.node;
+	}
+	return "";
+}
+
+struct resource_status {
+	struct node_status *nodes;
+	json *list;
+	int count[VERDICT_UNAVAILABLE + 1];
+};
+
+static void status_resource(struct view *v, void *arg)
+{
+	struct resource_status *s = arg;
+	struct verdict_result r;
+	json *o = view_object(), *replicas = view_list();
+	int copies = 0;
+	int64_t size_kib = 0;
+
+	judge(s->nodes, v, &r);
+	s->count[r.verdict]++;
+	for (int i = 0; i < v->n; i++) {
+		copies += !v->rep[i].r.diskless;
+		view_push(replicas, status_replica(v, i));
+	}
+	for (int k = 0; k < v->res.n_volumes; k++)
+		size_kib += v->res.volume[k].size_kib;
+	jset_str(o, "name", v->res.name);
+	jset_str(o, "verdict", verdict_name(r.verdict));
+	jset_i64(o, "copies", copies);
+	jset_i64(o, "in_sync", r.good);
+	jset_str(o, "writer", writer_name(v));
+	jset_str(o, "reason", r.reason);
+	jset_str(o, "next", r.next);
+	jset_i64(o, "size_kib", size_kib);
+	jset_i64(o, "epoch", v->has_record ? v->rec.epoch : 0);
+	jset(o, "replicas", replicas);
+	view_push(s->list, o);
+}
+
+static json *cluster_line(struct node_status *n, const struct resource_status *r)
+{
+	struct api *a = n->api;
+	json *o = view_object(), *doc = NULL;
+
+	store_get(a->config.store, "cluster/self", &doc, NULL);
+	jset_str(o, "name", jget_str(doc, "name", ""));
+	jset_str(o, "uuid", jget_str(doc, "cluster", jget_str(doc, "uuid", "")));
+	json_object_put(doc);
+	jset_str(o, "leader", n->stale ? "" : n->leader);
+	jset_i64(o, "nodes", (int64_t)json_object_array_length(n->list));
+	jset_i64(o, "online", n->online);
+	jset_i64(o, "voters", n->voters);
+	jset_i64(o, "voters_online", n->voters_online);
+	jset_bool(o, "quorum", !n->stale);
+	jset_i64(o, "term", (int64_t)consensus_term(a->config.consensus));
+	jset_i64(o, "applied", (int64_t)store_applied(a->config.store));
+	jset_i64(o, "no_leader_ms", n->stale ? n->now - a->leader_seen_ms : 0);
+	for (int v = VERDICT_SAFE; v <= VERDICT_UNAVAILABLE; v++)
+		jset_i64(o, verdict_name(v), r->count[v]);
+	return o;
+}
+
+void status_get(struct api_call *c)
+{
+	struct node_status n = { .api = c->api, .list = view_list(), .now = api_mono_ms(),
+				 .stale = c->stale };
+	struct resource_status r = { .nodes = &n, .list = view_list() };
+	json *o = view_object();
+
+	raft_load(c->api, &n.raft);
+	view_docs(c->api, "node/", status_node, &n);
+	view_each(c->api, status_resource, &r);
+	jset(o, "cluster", cluster_line(&n, &r));
+	jset(o, "nodes", n.list);
+	jset(o, "resources", r.list);
+	call_reply_json(c, 200, o);
+}
+
+static json *raft_list(struct api *a)
+{
+	struct raft_view r;
+	json *list = view_list();
+
+	raft_load(a, &r);
+	for (int i = 0; i < r.n; i++) {
+		json *o = view_object();
+
+		jset_i64(o, "id", r.server[i].id);
+		jset_str(o, "address", r.server[i].address);
+		jset_str(o, "role", role_name(r.server[i].role));
+		jset_bool(o, "leader", r.server[i].id == r.leader);
+		view_push(list, o);
+	}
+	return list;
+}
+
+void status_raft(struct api_call *c)
+{
+	call_reply_json(c, 200, raft_list(c->api));
+}
+
+void status_local(struct api_call *c)
+{
+	struct api *a = c->api;
+	char address[CONSENSUS_ADDRESS_MAX] = "";
+	uint32_t leader = consensus_leader(a->config.consensus, address);
+	json *o = view_object();
+
+	jset_str(o, "node", a->config.node);
+	jset_i64(o, "node_id", a->config.node_id);
+	jset_str(o, "version", a->config.version);
+	jset_bool(o, "is_leader", consensus_is_leader(a->config.consensus));
+	jset_i64(o, "leader_id", leader);
+	jset_str(o, "leader_address", address);
+	jset_i64(o, "no_leader_ms", leader ? 0 : api_mono_ms() - a->leader_seen_ms);
+	jset_i64(o, "term", (int64_t)consensus_term(a->config.consensus));
+	jset_i64(o, "applied", (int64_t)store_applied(a->config.store));
+	jset_i64(o, "uptime_ms", api_mono_ms() - a->started_ms);
+	jset(o, "servers", raft_list(a));
+	call_reply_json(c, 200, o);
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * verdict.c - decides what to call a resource's state. Called by status.c. It knows
+ * neither documents nor reports, so that a table of rows can test it.
+ */
+#include "api/verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const names[] = {
+	[VERDICT_SAFE] = "safe",
+	[VERDICT_DEGRADED] = "degraded",
+	[VERDICT_AT_RISK] = "at risk",
+	[VERDICT_UNAVAILABLE] = "unavailable",
+};
+
+const char *verdict_name(enum verdict v)
+{
+	return names[v];
+}
+
+/* appends, "; " between; what does not fit is cut */
+static void say(char *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(char *text, const char *fmt, ...)
+{
+	size_t used = strlen(text);
+	va_list ap;
+
+	if (used > 0 && used + 2 < VERDICT_TEXT_MAX) {
+		memcpy(text + used, "; ", 3);
+		used += 2;
+	}
+	va_start(ap, fmt);
+	vsnprintf(text + used, VERDICT_TEXT_MAX - used, fmt, ap);
+	va_end(ap);
+}
+
+static bool is_good(const struct verdict_copy *c)
+{
+	return c->in_sync && c->state == COPY_UP;
+}
+
+static void explain_unknown(const struct verdict_copy *c, struct verdict_result *r)
+{
+	if (c->away_ms >= 0)
+		say(r->reason, "%s does not answer since %lld s", c->node,
+		    (long long)c->away_ms / 1000);
+	else
+		say(r->reason, "%s has not reported yet", c->node);
+	say(r->next, "%s catches up when it is back", c->node);
+}
+
+static void explain_up(const struct verdict_copy *c, struct verdict_result *r)
+{
+	if (c->progress >= 0) {
+		say(r->reason, "%s is catching up (%.0f %%)", c->node, c->progress);
+		say(r->next, "%s joins when it has everything", c->node);
+	} else {
+		say(r->reason, "%s is out of date", c->node);
+		say(r->next, "%s catches up when the volume is opened", c->node);
+	}
+}
+
+static void explain(const struct verdict_copy *c, struct verdict_result *r)
+{
+	if (c->leaving) {
+		say(r->reason, "the copy on %s is being removed", c->node);
+		return;
+	}
+	switch (c->state) {
+	case COPY_UNKNOWN:
+		explain_unknown(c, r);
+		break;
+	case COPY_CREATING:
+		say(r->reason, "%s is making its copy", c->node);
+		say(r->next, "%s goes on by itself", c->node);
+		break;
+	case COPY_FAILED:
+		say(r->reason, "%s failed: %s", c->node, c->error[0] ? c->error : "no reason given");
+		say(r->next, "%s tries again by itself", c->node);
+		break;
+	case COPY_UP:
+		explain_up(c, r);
+		break;
+	}
+}
+
+static enum verdict judge(int good, int wanted)
+{
+	if (good == 0)
+		return VERDICT_UNAVAILABLE;
+	if (good < wanted)
+		return good == 1 ? VERDICT_AT_RISK : VERDICT_DEGRADED;
+	return VERDICT_SAFE;
+}
+
+void verdict_of(const struct verdict_input *in, struct verdict_result *ret)
+{
+	struct verdict_result r = { 0 };
+	int wanted = 0;
+
+	for (int i = 0; i < in->n; i++) {
+		wanted += !in->copy[i].leaving;
+		r.good += is_good(&in->copy[i]);
+	}
+	for (int i = 0; i < in->n; i++) {
+		if (!is_good(&in->copy[i]) || in->copy[i].leaving)
+			explain(&in->copy[i], &r);
+	}
+	r.verdict = judge(r.good, wanted);
+	if (in->n == 0) {
+		snprintf(r.reason, sizeof(r.reason), "no copies are placed");
+		snprintf(r.next, sizeof(r.next), "none: place copies or delete it");
+	} else if (!in->leader) {
+		snprintf(r.reason, sizeof(r.reason), "no leader: the state is not known");
+		snprintf(r.next, sizeof(r.next), "a leader is elected when enough nodes run");
+	} else if (r.verdict == VERDICT_SAFE && wanted == 1 && !r.reason[0]) {
+		snprintf(r.reason, sizeof(r.reason), "one copy, as asked for: no redundancy");
+	}
+	*ret = r;
+}

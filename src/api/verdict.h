@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verdict.h - one word about a resource, why, and what happens next by itself.
+ * Pure: from what is wanted and what is seen. "unknown" is never taken for good.
+ */
+#ifndef SDSD_API_VERDICT_H
+#define SDSD_API_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/limits.h"
+
+#define VERDICT_TEXT_MAX 256
+
+enum verdict { VERDICT_SAFE, VERDICT_DEGRADED, VERDICT_AT_RISK, VERDICT_UNAVAILABLE };
+
+enum copy_state { COPY_UP, COPY_CREATING, COPY_FAILED, COPY_UNKNOWN };
+
+struct verdict_copy {
+	const char *node;
+	enum copy_state state;
+	bool in_sync;       /* in the record's set */
+	bool leaving;       /* being deleted */
+	double progress;    /* per cent caught up; -1 not catching up */
+	int64_t away_ms;    /* COPY_UNKNOWN: its node's last report; -1 none yet */
+	const char *error;  /* COPY_FAILED; "" */
+};
+
+struct verdict_input {
+	bool leader;        /* some node leads: what is seen is worth something */
+	int n;              /* copies with a disk; clients are not here */
+	struct verdict_copy copy[REPLICAS_MAX];
+};
+
+struct verdict_result {
+	enum verdict verdict;
+	int good;           /* copies in sync on nodes that answer */
+	char reason[VERDICT_TEXT_MAX];
+	char next[VERDICT_TEXT_MAX]; /* "" when there is nothing to do */
+};
+
+void verdict_of(const struct verdict_input *in, struct verdict_result *ret);
+const char *verdict_name(enum verdict v); /* "safe", "degraded", "at risk", "unavailable" */
+
+#endif

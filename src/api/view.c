@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * view.c - loads resources with their replicas, record and observed state.
+ * Called by the handlers that show or wait; the LINSTOR shapes are in
+ * view_shape.c, the verdict in verdict.c.
+ */
+#include "api/view.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
+
+json *view_object(void)
+{
+	json *o = json_object_new_object();
+
+	if (!o)
+		abort();
+	return o;
+}
+
+json *view_list(void)
+{
+	return rc_list();
+}
+
+void view_push(json *list, json *value)
+{
+	if (json_object_array_add(list, value) < 0)
+		abort();
+}
+
+json *view_strings(const char *const *texts, int n)
+{
+	json *list = view_list();
+
+	for (int i = 0; i < n; i++) {
+		json *text = json_object_new_string(texts[i]);
+
+		if (!text)
+			abort();
+		view_push(list, text);
+	}
+	return list;
+}
+
+json *view_props(json *doc)
+{
+	json *props = jget(doc, "props");
+
+	return json_object_is_type(props, json_type_object) ? json_copy(props) : view_object();
+}
+
+/* The documents are collected first: a callback may read the store again. */
+static int collect(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	view_push(arg, json_object_get(doc));
+	return 0;
+}
+
+void view_docs(struct api *a, const char *prefix, void (*each)(json *doc, void *arg), void *arg)
+{
+	json *docs = view_list();
+
+	if (store_list(a->config.store, prefix, collect, docs) < 0)
+		log_error("api", "prefix=%s error=the store cannot be read", prefix);
+	for (size_t i = 0; i < json_object_array_length(docs); i++)
+		each(json_object_array_get_idx(docs, i), arg);
+	json_object_put(docs);
+}
+
+static void fill_pool(struct api *a, struct view_replica *rep)
+{
+	char key[STORE_KEY_MAX];
+	struct pool pool;
+	json *doc = NULL;
+
+	snprintf(rep->kind, sizeof(rep->kind), "%s", rep->r.diskless ? "DISKLESS" : "FILE");
+	if (rep->r.diskless || !rep->r.pool[0])
+		return;
+	pool_key(rep->r.node, rep->r.pool, key, sizeof(key));
+	if (store_get(a->config.store, key, &doc, NULL) < 0)
+		return;
+	if (pool_parse(doc, &pool, NULL) == 0)
+		snprintf(rep->kind, sizeof(rep->kind), "%s", pool_kind_name(pool.kind));
+	json_object_put(doc);
+}
+
+struct loading {
+	struct api *api;
+	struct view *view;
+	int64_t now;
+};
+
+static void add_replica(json *doc, void *arg)
+{
+	struct loading *l = arg;
+	struct view *v = l->view;
+	struct view_replica *rep = &v->rep[v->n];
+	struct api *a = l->api;
+	json *seen;
+
+	if (v->n == REPLICAS_MAX || replica_parse(doc, &rep->r, NULL) < 0)
+		return;
+	rep->doc = json_object_get(doc);
+	rep->online = observed_online(a->observed, rep->r.node, l->now);
+	seen = observed_replica(a->observed, rep->r.node, v->res.name, l->now);
+	/* what a node still says about a deleted resource of this name is not about this one */
+	if (strcmp(jget_str(seen, "uuid", rep->r.uuid), rep->r.uuid) == 0)
+		rep->seen = json_copy(seen);
+	fill_pool(a, rep);
+	v->n++;
+}
+
+static int load_record(struct api *a, struct view *v)
+{
+	char key[STORE_KEY_MAX];
+	json *doc = NULL;
+	int rv;
+
+	record_key(v->res.name, key, sizeof(key));
+	rv = store_get(a->config.store, key, &doc, NULL);
+	if (rv == -E_NOT_FOUND)
+		return 0; /* a definition without copies */
+	if (rv < 0)
+		return rv;
+	rv = record_parse(doc, &v->rec, NULL);
+	v->has_record = rv == 0;
+	json_object_put(doc);
+	return rv;
+}
+
+int view_load(struct api *a, const char *resource, struct view *ret)
+{
+	struct loading l = { .api = a, .view = ret, .now = api_mono_ms() };
+	char key[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
+	int rv;
+
+	memset(ret, 0, sizeof(*ret));
+	if (name_check("resource name", resource, NAME_MIN_LEN, NULL) < 0)
+		return -E_NOT_FOUND;
+	resource_key(resource, key, sizeof(key));
+	rv = store_get(a->config.store, key, &ret->doc, NULL);
+	if (rv < 0)
+		return rv;
+	rv = resource_parse(ret->doc, &ret->res, NULL);
+	if (rv == 0)
+		rv = load_record(a, ret);
+	if (rv < 0) {
+		view_release(ret);
+		return rv;
+	}
+	name_key(resource, low);
+	snprintf(key, sizeof(key), "replica/%s/", low);
+	view_docs(a, key, add_replica, &l);
+	return 0;
+}
+
+void view_release(struct view *v)
+{
+	json_object_put(v->doc);
+	v->doc = NULL;
+	for (int i = 0; i < v->n; i++) {
+		json_object_put(v->rep[i].doc);
+		json_object_put(v->rep[i].seen);
+	}
+	v->n = 0;
+}
+
+struct all {
+	struct api *api;
+	void (*each)(struct view *v, void *arg);
+	void *arg;
+};
+
+static void one_of_all(json *doc, void *arg)
+{
+	struct all *all = arg;
+	struct view v;
+
+	if (view_load(all->api, jget_str(doc, "name", ""), &v) < 0)
+		return;
+	all->each(&v, all->arg);
+	view_release(&v);
+}
+
+void view_each(struct api *a, void (*each)(struct view *v, void *arg), void *arg)
+{
+	struct all all = { a, each, arg };
+
+	view_docs(a, "resource/", one_of_all, &all);
+}
+
+int view_find(const struct view *v, const char *node)
+{
+	for (int i = 0; i < v->n; i++) {
+		if (strcasecmp(v->rep[i].r.node, node) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int view_slot(const struct view *v, int slot)
+{
+	for (int i = 0; i < v->n; i++) {
+		if (v->rep[i].r.slot == slot)
+			return i;
+	}
+	return -1;
+}
+
+bool view_in_sync(const struct view *v, int i)
+{
+	return v->has_record && !v->rep[i].r.diskless &&
+	       (v->rec.in_sync & (1u << v->rep[i].r.slot)) != 0;
+}
+
+const char *view_state(const struct view *v, int i)
+{
+	return v->rep[i].seen ? jget_str(v->rep[i].seen, "state", "unknown")
+	       : v->rep[i].online ? "creating" /* its node has not come to it yet */
+				  : "unknown";
+}
+
+bool view_open(const struct view *v, int i)
+{
+	return jget_bool(v->rep[i].seen, "open", false);
+}
+
+double view_progress(const struct view *v, int i)
+{
+	int64_t all = jget_i64_or(v->rep[i].seen, "regions", 0);
+	int64_t done = jget_i64_or(v->rep[i].seen, "synced_regions", 0);
+
+	if (strcmp(jget_str(v->rep[i].seen, "mode", ""), "learner") != 0 || all <= 0)
+		return -1;
+	return done >= all ? 100.0 : 100.0 * (double)done / (double)all;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * view.h - documents and observed state put together, and the LINSTOR shapes of
+ * them. What the clients crash without is always there (empty lists and maps
+ * included); what is not known is left out or called unknown, never guessed.
+ */
+#ifndef SDSD_API_VIEW_H
+#define SDSD_API_VIEW_H
+
+#include "api/state.h"
+
+#define VIEW_UNLIMITED_KIB INT64_MAX /* capacity of a diskless pool */
+
+struct view_replica {
+	struct replica r;
+	json *doc;       /* owned */
+	json *seen;      /* owned copy of what its node reported; NULL: unknown */
+	bool online;     /* its node reports */
+	char kind[16];   /* of its pool; "DISKLESS" */
+};
+
+/* one resource with all that belongs to it */
+struct view {
+	json *doc;       /* owned */
+	struct resource res;
+	struct record rec;
+	bool has_record;
+	int n;
+	struct view_replica rep[REPLICAS_MAX];
+};
+
+/* -E_NOT_FOUND, -E_CORRUPT; *ret is released by view_release */
+int view_load(struct api *a, const char *resource, struct view *ret);
+void view_release(struct view *v);
+/* Every resource in order of name; each may keep nothing. */
+void view_each(struct api *a, void (*each)(struct view *v, void *arg), void *arg);
+int view_find(const struct view *v, const char *node); /* index or -1 */
+int view_slot(const struct view *v, int slot);         /* index or -1 */
+bool view_in_sync(const struct view *v, int i);        /* in the record's set */
+/* "up", "creating", ...; "unknown" when its node does not report */
+const char *view_state(const struct view *v, int i);
+bool view_open(const struct view *v, int i);
+/* per cent of the regions that a learner has; -1 when it is not catching up */
+double view_progress(const struct view *v, int i);
+
+/* New objects, owned by the caller */
+json *view_node(struct api *a, json *doc);
+json *view_pool(struct api *a, const struct pool *p, json *doc);
+json *view_pool_diskless(struct api *a, const char *node);
+json *view_group(json *doc);
+json *view_definition(const struct view *v, bool with_volumes);
+json *view_volume_definition(const struct view *v, int k);
+json *view_resource(struct api *a, const struct view *v, int i, bool with_volumes);
+json *view_volume(struct api *a, const struct view *v, int i, int k);
+
+/* small builders */
+json *view_object(void);
+json *view_list(void);
+json *view_strings(const char *const *texts, int n);
+void view_push(json *list, json *value); /* takes value */
+/* a copy of doc's props, {} when there are none */
+json *view_props(json *doc);
+
+/* Calls for every document below prefix; the store may be read inside. doc borrowed. */
+void view_docs(struct api *a, const char *prefix, void (*each)(json *doc, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * view_shape.c - the LINSTOR shapes of nodes, pools, groups, definitions,
+ * resources and volumes. Called by the handlers that show them. The data plane
+ * calls itself DRBD over STORAGE: unknown layer names make clients fail whole
+ * lists, and some read sizes and health only there.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/view.h"
+#include "model/group.h"
+
+#define TYPE_DRBD "DRBD"
+#define TYPE_STORAGE "STORAGE"
+#define PEER_SLOTS (REPLICAS_MAX - 1)
+#define PROMOTION_SCORE 10100 /* plus the copies that can be read: what clients take for healthy */
+
+static json *layer_stack(void)
+{
+	return view_strings((const char *const[]){ TYPE_DRBD, TYPE_STORAGE }, 2);
+}
+
+/* Nodes and pools */
+
+static json *net_interface(const struct node *n)
+{
+	json *nic = view_object();
+
+	jset_str(nic, "name", "default");
+	jset_str(nic, "address", n->address);
+	jset_i64(nic, "satellite_port", n->port);
+	jset_str(nic, "satellite_encryption_type", "SSL");
+	jset_bool(nic, "is_active", true);
+	jset_str(nic, "uuid", n->uuid);
+	return nic;
+}
+
+static const char *connection_status(struct api *a, const char *node)
+{
+	int64_t now = api_mono_ms();
+
+	if (observed_online(a->observed, node, now))
+		return "ONLINE";
+	if (strcasecmp(node, a->config.node) == 0)
+		return "ONLINE"; /* it is answering */
+	/* a leader of a moment ago has not heard of anybody; without a leader nobody has */
+	if (a->led_since_ms < 0 || (observed_age_ms(a->observed, node, now) < 0 &&
+				    now - a->led_since_ms < OBSERVED_STALE_MS))
+		return "UNKNOWN";
+	return "OFFLINE";
+}
+
+json *view_node(struct api *a, json *doc)
+{
+	struct node n;
+	json *o = view_object(), *nics = view_list(), *flags = jget(doc, "flags");
+
+	if (node_parse(doc, &n, NULL) < 0) {
+		json_object_put(nics);
+		json_object_put(o);
+		return NULL;
+	}
+	view_push(nics, net_interface(&n));
+	jset_str(o, "name", n.name);
+	jset_str(o, "type", "COMBINED");
+	jset_str(o, "connection_status", connection_status(a, n.name));
+	jset(o, "flags", json_object_is_type(flags, json_type_array) ? json_copy(flags)
+								       : view_list());
+	jset(o, "props", view_props(doc));
+	jset(o, "net_interfaces", nics);
+	jset(o, "storage_providers",
+	     view_strings((const char *const[]){ "DISKLESS", "FILE", "FILE_THIN" }, 3));
+	jset(o, "resource_layers", layer_stack());
+	jset(o, "unsupported_providers", view_object());
+	jset(o, "unsupported_layers", view_object());
+	jset_str(o, "uuid", n.uuid);
+	return o;
+}
+
+static json *pool_shape(const char *node, const char *name, const char *kind)
+{
+	char space[2 * NAME_MAX_LEN + 2];
+	json *o = view_object();
+
+	snprintf(space, sizeof(space), "%s;%s", node, name);
+	jset_str(o, "storage_pool_name", name);
+	jset_str(o, "node_name", node);
+	jset_str(o, "provider_kind", kind);
+	jset_str(o, "free_space_mgr_name", space);
+	jset_bool(o, "external_locking", false);
+	jset_bool(o, "supports_snapshots", false);
+	return o;
+}
+
+static json *pool_traits(bool thin)
+{
+	json *traits = view_object();
+
+	jset_str(traits, "Provisioning", thin ? "Thin" : "Fat");
+	jset_str(traits, "SupportsSnapshots", "false");
+	return traits;
+}
+
+json *view_pool(struct api *a, const struct pool *p, json *doc)
+{
+	json *o = pool_shape(p->node, p->name, pool_kind_name(p->kind));
+	json *seen = observed_pool(a->observed, p->node, p->name, api_mono_ms());
+	json *props = view_props(doc), *reports = view_list();
+	const char *error = jget_str(seen, "error", "");
+	int64_t free_kib, total_kib;
+
+	jset_str(props, "StorDriver/StorPoolName", p->dir);
+	jset_str(props, "StorDriver/FileDir", p->dir);
+	jset(o, "props", props);
+	jset(o, "static_traits", pool_traits(p->kind == POOL_FILE_THIN));
+	/* both or neither: clients compute with them */
+	if (jget_i64(seen, "free_kib", &free_kib) == 0 &&
+	    jget_i64(seen, "total_kib", &total_kib) == 0 && free_kib >= 0 && total_kib >= 0) {
+		jset_i64(o, "free_capacity", free_kib);
+		jset_i64(o, "total_capacity", total_kib);
+	}
+	if (!seen)
+		rc_add(reports,
+		       rc_code(RC_WARN, 0, RC_NODE, RC_WARN_NOT_CONNECTED),
+		       "No report about pool %s from node %s: its capacity is unknown", p->name,
+		       p->node);
+	else if (error[0])
+		rc_add(reports, rc_code(RC_ERROR, 0, RC_STOR_POOL, RC_STOR_POOL_CONFIGURATION),
+		       "Pool %s on node %s: %s", p->name, p->node, error);
+	jset(o, "reports", reports);
+	jset_str(o, "uuid", p->uuid);
+	return o;
+}
+
+json *view_pool_diskless(struct api *a, const char *node)
+{
+	json *o = pool_shape(node, POOL_DISKLESS, "DISKLESS");
+	json *doc = NULL;
+	char key[STORE_KEY_MAX];
+
+	jset_i64(o, "free_capacity", VIEW_UNLIMITED_KIB);
+	jset_i64(o, "total_capacity", VIEW_UNLIMITED_KIB);
+	jset(o, "props", view_object());
+	jset(o, "static_traits", view_object());
+	jset(o, "reports", view_list());
+	/* it has no document: the node's uuid stands for it */
+	node_key(node, key, sizeof(key));
+	store_get(a->config.store, key, &doc, NULL);
+	jset_str(o, "uuid", jget_str(doc, "uuid", ""));
+	json_object_put(doc);
+	return o;
+}
+
+/* Groups and definitions */
+
+json *view_group(json *doc)
+{
+	json *o = view_object(), *filter = json_copy(jget(doc, "select_filter"));
+
+	if (!json_object_is_type(filter, json_type_object)) {
+		json_object_put(filter);
+		filter = view_object();
+	}
+	if (!jget(filter, "place_count"))
+		jset_i64(filter, "place_count", COPIES_DEFAULT);
+	if (!jget(filter, "layer_stack"))
+		jset(filter, "layer_stack", layer_stack());
+	jset_str(o, "name", jget_str(doc, "name", ""));
+	jset_str(o, "description", jget_str(doc, "description", ""));
+	jset(o, "props", view_props(doc));
+	jset(o, "select_filter", filter);
+	jset_str(o, "uuid", jget_str(doc, "uuid", ""));
+	return o;
+}
+
+static json *typed(const char *type, json *data)
+{
+	json *o = view_object();
+
+	jset_str(o, "type", type);
+	if (data)
+		jset(o, "data", data);
+	return o;
+}
+
+static json *drbd_definition(void)
+{
+	json *o = view_object();
+
+	jset_i64(o, "port", -1);
+	jset_str(o, "secret", "none");
+	jset_i64(o, "peer_slots", PEER_SLOTS);
+	jset_i64(o, "al_stripes", 1);
+	jset_i64(o, "al_stripe_size_kib", 32);
+	jset_str(o, "transport_type", "IP");
+	jset_bool(o, "down", false);
+	return o;
+}
+
+static json *drbd_volume_definition(const struct view *v, int k)
+{
+	json *o = view_object();
+
+	jset_i64(o, "volume_number", v->res.volume[k].number);
+	jset_i64(o, "minor_number", v->res.volume[k].minor);
+	return o;
+}
+
+static json *volume_doc(const struct view *v, int k)
+{
+	json *list = jget(v->doc, "volumes");
+
+	return json_object_is_type(list, json_type_array) ? json_object_array_get_idx(list, k)
+							  : NULL;
+}
+
+json *view_volume_definition(const struct view *v, int k)
+{
+	json *o = view_object(), *layers = view_list();
+	char uuid[64];
+
+	view_push(layers, typed(TYPE_DRBD, drbd_volume_definition(v, k)));
+	view_push(layers, typed(TYPE_STORAGE, view_object()));
+	snprintf(uuid, sizeof(uuid), "%s-%d", v->res.uuid, v->res.volume[k].number);
+	jset_i64(o, "volume_number", v->res.volume[k].number);
+	jset_i64(o, "size_kib", v->res.volume[k].size_kib);
+	jset(o, "props", view_props(volume_doc(v, k)));
+	jset(o, "flags", view_list());
+	jset(o, "layer_data", layers);
+	jset_str(o, "uuid", uuid);
+	return o;
+}
+
+json *view_definition(const struct view *v, bool with_volumes)
+{
+	json *o = view_object(), *layers = view_list();
+
+	view_push(layers, typed(TYPE_DRBD, drbd_definition()));
+	view_push(layers, typed(TYPE_STORAGE, view_object()));
+	jset_str(o, "name", v->res.name);
+	jset(o, "props", view_props(v->doc));
+	jset(o, "flags", view_list());
+	jset(o, "layer_data", layers);
+	jset_str(o, "uuid", v->res.uuid);
+	jset_str(o, "resource_group_name", v->res.group);
+	if (with_volumes) {
+		json *list = view_list();
+
+		for (int k = 0; k < v->res.n_volumes; k++)
+			view_push(list, view_volume_definition(v, k));
+		jset(o, "volume_definitions", list);
+	}
+	return o;
+}
+
+/* Resources and volumes */
+
+static bool is_known(const struct view *v, int i)
+{
+	return v->rep[i].seen != NULL;
+}
+
+static bool is_up(const struct view *v, int i)
+{
+	return strcmp(view_state(v, i), "up") == 0;
+}
+
+static const char *disk_state(const struct view *v, int i)
+{
+	const char *state = view_state(v, i);
+
+	if (v->rep[i].r.diskless)
+		return "Diskless";
+	if (strcmp(state, "failed") == 0)
+		return "Failed";
+	if (strcmp(state, "creating") == 0)
+		return "Attaching";
+	if (strcmp(state, "removing") == 0)
+		return "Detaching";
+	if (!is_up(v, i))
+		return "DUnknown";
+	if (view_in_sync(v, i))
+		return "UpToDate";
+	return view_progress(v, i) >= 0 ? "Inconsistent" : "Outdated";
+}
+
+static int readable_copies(const struct view *v)
+{
+	int n = 0;
+
+	for (int i = 0; i < v->n; i++)
+		n += view_in_sync(v, i) && is_up(v, i);
+	return n;
+}
+
+static void device_path(const struct view *v, int k, char *out, size_t len)
+{
+	snprintf(out, len, "/dev/rvol%d", v->res.volume[k].minor);
+}
+
+static int64_t allocated_kib(const struct view *v, int i, int k)
+{
+	int64_t kib = v->rep[i].r.diskless ? 0 : v->res.volume[k].size_kib;
+
+	return jget_i64_or(v->rep[i].seen, "allocated_kib", kib);
+}
+
+static json *drbd_volume(const struct view *v, int i, int k)
+{
+	json *o = view_object();
+	char path[64];
+
+	device_path(v, k, path, sizeof(path));
+	jset(o, "drbd_volume_definition", drbd_volume_definition(v, k));
+	jset_str(o, "device_path", path);
+	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
+	jset_i64(o, "usable_size_kib", v->res.volume[k].size_kib);
+	return o;
+}
+
+static json *storage_volume(const struct view *v, int i, int k)
+{
+	json *o = view_object();
+
+	jset_i64(o, "volume_number", v->res.volume[k].number);
+	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
+	jset_i64(o, "usable_size_kib",
+		 v->rep[i].r.diskless ? 0 : v->res.volume[k].size_kib);
+	jset_str(o, "device_path", "");
+	return o;
+}
+
+static json *storage_layer(const struct view *v, int i)
+{
+	json *o = view_object(), *storage = view_object(), *volumes = view_list();
+
+	for (int k = 0; k < v->res.n_volumes; k++)
+		view_push(volumes, storage_volume(v, i, k));
+	jset(storage, "storage_volumes", volumes);
+	jset_str(o, "type", TYPE_STORAGE);
+	jset_str(o, "resource_name_suffix", "");
+	jset(o, "children", view_list());
+	jset(o, "storage", storage);
+	return o;
+}
+
+static json *connections(const struct view *v, int i)
+{
+	json *o = view_object();
+
+	for (int j = 0; j < v->n; j++) {
+		json *link = view_object();
+		bool up = v->rep[i].online && v->rep[j].online;
+
+		if (j == i) {
+			json_object_put(link);
+			continue;
+		}
+		jset_bool(link, "connected", up);
+		jset_str(link, "message", up ? "Connected" : "Connecting");
+		jset(o, v->rep[j].r.node, link);
+	}
+	return o;
+}
+
+static json *drbd_layer(const struct view *v, int i)
+{
+	json *o = view_object(), *volumes = view_list();
+	int copies = readable_copies(v);
+
+	for (int k = 0; k < v->res.n_volumes; k++)
+		view_push(volumes, drbd_volume(v, i, k));
+	jset(o, "drbd_resource_definition", drbd_definition());
+	jset_i64(o, "node_id", v->rep[i].r.slot);
+	jset_i64(o, "peer_slots", PEER_SLOTS);
+	jset_i64(o, "al_stripes", 1);
+	jset_i64(o, "al_size", 32);
+	if (is_known(v, i)) {
+		jset_i64(o, "promotion_score",
+			 is_up(v, i) && copies > 0 ? PROMOTION_SCORE + copies : 0);
+		jset_bool(o, "may_promote", is_up(v, i) && copies > 0 && !view_open(v, i));
+	}
+	jset(o, "tcp_ports", view_list());
+	jset(o, "connections", connections(v, i));
+	jset(o, "drbd_volumes", volumes);
+	return o;
+}
+
+static json *layer_object(const struct view *v, int i)
+{
+	json *o = view_object(), *children = view_list();
+
+	view_push(children, storage_layer(v, i));
+	jset_str(o, "type", TYPE_DRBD);
+	jset_str(o, "resource_name_suffix", "");
+	jset(o, "children", children);
+	jset(o, "drbd", drbd_layer(v, i));
+	return o;
+}
+
+static json *replication_states(const struct view *v, int i)
+{
+	json *o = view_object();
+	double own = view_progress(v, i);
+
+	for (int j = 0; j < v->n; j++) {
+		double other = view_progress(v, j);
+		json *one;
+
+		if (j == i || !v->rep[j].online)
+			continue;
+		one = view_object();
+		jset_str(one, "replication_state", own >= 0     ? "SyncTarget"
+						   : other >= 0 ? "SyncSource"
+								: "Established");
+		if (own >= 0)
+			jset(one, "done_percentage", json_object_new_double(own));
+		jset(o, v->rep[j].r.node, one);
+	}
+	return o;
+}
+
+static json *volume_reports(const struct view *v, int i)
+{
+	const char *error = jget_str(v->rep[i].seen, "error", "");
+	json *list = view_list();
+
+	if (!v->rep[i].seen && !v->rep[i].online)
+		rc_add(list, rc_code(RC_WARN, 0, RC_NODE, RC_WARN_NOT_CONNECTED),
+		       "No report from node %s: the state of its replica is unknown",
+		       v->rep[i].r.node);
+	else if (error[0])
+		rc_add(list, rc_code(RC_ERROR, 0, RC_VLM_DFN, RC_UNKNOWN_ERROR), "Node %s: %s",
+		       v->rep[i].r.node, error);
+	return list;
+}
+
+json *view_volume(struct api *a, const struct view *v, int i, int k)
+{
+	const struct view_replica *rep = &v->rep[i];
+	json *o = view_object(), *layers = view_list(), *props = view_object(), *state;
+	const char *nbd = jget_str(rep->seen, "nbd", "");
+	char text[64];
+
+	device_path(v, k, text, sizeof(text));
+	if (nbd[0])
+		jset_str(props, "Sdsd/NbdSocket", nbd);
+	view_push(layers, typed(TYPE_DRBD, drbd_volume(v, i, k)));
+	view_push(layers, typed(TYPE_STORAGE, storage_volume(v, i, k)));
+	jset_i64(o, "volume_number", v->res.volume[k].number);
+	jset_str(o, "storage_pool_name", rep->r.diskless ? POOL_DISKLESS : rep->r.pool);
+	jset_str(o, "provider_kind", rep->kind);
+	jset_str(o, "device_path", text);
+	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
+	jset_i64(o, "usable_size_kib", v->res.volume[k].size_kib);
+	jset(o, "props", props);
+	jset(o, "flags", view_list());
+	if (is_known(v, i)) {
+		state = view_object();
+		jset_str(state, "disk_state", disk_state(v, i));
+		jset(state, "replication_states", replication_states(v, i));
+		jset(o, "state", state);
+	}
+	jset(o, "layer_data_list", layers);
+	jset(o, "reports", volume_reports(v, i));
+	snprintf(text, sizeof(text), "%s-%d", rep->r.uuid, v->res.volume[k].number);
+	jset_str(o, "uuid", text);
+	return o;
+}
+
+static json *resource_flags(const struct view_replica *rep)
+{
+	static const char *const diskless[] = { "DISKLESS", "DRBD_DISKLESS" };
+	static const char *const leaving[] = { "DELETE", "DRBD_DELETE" };
+	json *list = rep->r.diskless ? view_strings(diskless, 2) : view_list();
+
+	for (int i = 0; rep->r.deleting && i < 2; i++)
+		view_push(list, json_object_new_string(leaving[i]));
+	return list;
+}
+
+json *view_resource(struct api *a, const struct view *v, int i, bool with_volumes)
+{
+	const struct view_replica *rep = &v->rep[i];
+	json *o = view_object(), *props = view_props(rep->doc), *state;
+
+	jset_str(props, "StorPoolName", rep->r.diskless ? POOL_DISKLESS : rep->r.pool);
+	jset_str(o, "name", v->res.name);
+	jset_str(o, "node_name", rep->r.node);
+	jset(o, "props", props);
+	jset(o, "flags", resource_flags(rep));
+	jset(o, "layer_object", layer_object(v, i));
+	if (is_known(v, i)) {
+		state = view_object();
+		jset_bool(state, "in_use", view_open(v, i));
+		jset(o, "state", state);
+	}
+	jset_str(o, "uuid", rep->r.uuid);
+	jset_i64(o, "create_timestamp", v->res.created_ms);
+	if (with_volumes) {
+		json *list = view_list();
+
+		for (int k = 0; k < v->res.n_volumes; k++)
+			view_push(list, view_volume(a, v, i, k));
+		jset(o, "volumes", list);
+	}
+	return o;
+}

@@ -28,7 +28,7 @@ static int apply_body(const char *what, json *doc, json *body, struct err *err)
 {
 	const char *description = jget_str(body, "description", NULL);
 	json *volumes = jget(body, "volume_groups"), *filter;
-	struct group_filter f;
+	struct group_select f;
 	int rv;
 
 	rv = group_filter_parse(jget(body, "select_filter"), &f, err);

@@ -247,7 +247,7 @@ int place_check(struct bundle *b, int more_copies, struct err *err)
 	return 0;
 }
 
-static int wanted_copies(const struct change_place *place, const struct group_filter *group,
+static int wanted_copies(const struct change_place *place, const struct group_select *group,
 			 int present)
 {
 	int total;
@@ -261,7 +261,7 @@ static int wanted_copies(const struct change_place *place, const struct group_fi
 }
 
 static int place_with(struct bundle *b, const struct change_place *place,
-		      const struct group_filter *group, int *ret_added, struct err *err)
+		      const struct group_select *group, int *ret_added, struct err *err)
 {
 	struct placement_want want = {
 		.size_kib = resource_size_kib(&b->resource),
@@ -286,7 +286,7 @@ static int place_with(struct bundle *b, const struct change_place *place,
 int place_bundle(struct bundle *b, const struct change_place *place, int *ret_added,
 		 struct err *err)
 {
-	struct group_filter *filter;
+	struct group_select *filter;
 	char key[STORE_KEY_MAX];
 	json *group = NULL;
 	int rv;
@@ -309,7 +309,7 @@ int place_bundle(struct bundle *b, const struct change_place *place, int *ret_ad
 
 int change_place_parse(json *select_filter, struct change_place *ret, struct err *err)
 {
-	struct group_filter f;
+	struct group_select f;
 	int rv = group_filter_parse(select_filter, &f, err);
 
 	if (rv < 0)

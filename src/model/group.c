@@ -83,9 +83,9 @@ static int names_of(json *filter, const char *key, int min_len, const char **nam
 	return 0;
 }
 
-int group_filter_parse(json *filter, struct group_filter *ret, struct err *err)
+int group_filter_parse(json *filter, struct group_select *ret, struct err *err)
 {
-	struct group_filter f = { 0 };
+	struct group_select f = { 0 };
 	int rv;
 
 	if (filter && !json_object_is_type(filter, json_type_object))
@@ -124,7 +124,7 @@ static json *name_list(const char *const *names, int n)
 
 static void merge_pools(json *filter, json *body)
 {
-	struct group_filter f;
+	struct group_select f;
 
 	if (!jget(body, "storage_pool") && !jget(body, "storage_pool_list"))
 		return;

@@ -16,7 +16,7 @@
 #define GROUP_DEFAULT "DfltRscGrp" /* always there */
 #define GROUP_DESCRIPTION_MAX 4096
 
-struct group_filter {    /* of a group or of a request; strings borrowed from the json */
+struct group_select {    /* of a group or of a request; strings borrowed from the json */
 	int place_count; /* 0: not given */
 	int additional;  /* "additional_place_count"; 0: not given */
 	bool has_diskless_on_remaining, diskless_on_remaining;
@@ -27,7 +27,7 @@ struct group_filter {    /* of a group or of a request; strings borrowed from th
 };
 
 /* filter NULL: nothing given. -E_INVALID, also for selectors that we could only ignore. */
-int group_filter_parse(json *filter, struct group_filter *ret, struct err *err);
+int group_filter_parse(json *filter, struct group_select *ret, struct err *err);
 /* Sets in *filter what body gives (null is "not given"), normalised; body was parsed before. */
 void group_filter_merge(json *filter, json *body);
 void group_key(const char *name, char *out, size_t len);

@@ -13,7 +13,8 @@
  * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's
  *                     replicas are found
  * "leftover/<node>/<replica uuid>": {"node","pool","resource","uuid","deleted_ms"}: files to be
- *                     removed by the node's agent, which then deletes this document. The resource's name is free at once.
+ *                     removed by the node's agent, which then deletes this document. The resource's
+ *                     name is free at once.
  * "minor/<minor>":    {"resource","number"}: this minor is taken
  */
 #ifndef SDSD_MODEL_RESOURCE_H

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_observed.c - reports come, grow old and are forgotten (model/observed.c).
+ */
+#include "model/observed.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "support/modelworld.h"
+
+TestSuite(observed, .fini = world_no_leaks);
+
+static int report(struct observed *o, const char *text, int64_t now_ms)
+{
+	struct err err = { 0 };
+	json *doc = world_json(text);
+	int rv = observed_report(o, doc, now_ms, &err);
+
+	json_object_put(doc);
+	return rv;
+}
+
+Test(observed, fresh_and_stale)
+{
+	struct observed *o = observed_new();
+
+	cr_expect_eq(observed_age_ms(o, "n1", 100), -1);
+	cr_expect_not(observed_online(o, "n1", 100));
+	cr_assert_eq(report(o,
+			    "{\"node\":\"N1\",\"pools\":{\"SSD\":{\"free_kib\":5}},"
+			    "\"replicas\":{\"Db\":{\"open\":true}}}",
+			    100),
+		     0);
+	cr_expect(observed_online(o, "n1", 100 + OBSERVED_STALE_MS - 1));
+	cr_expect_eq(jget_i64_or(observed_pool(o, "n1", "ssd", 100), "free_kib", -1), 5);
+	cr_expect(jget_bool(observed_replica(o, "n1", "DB", 100), "open", false));
+	cr_expect_str_eq(jget_str(observed_node(o, "n1", 100), "node", ""), "N1");
+	cr_expect_null(observed_pool(o, "n1", "hdd", 100));
+	cr_expect_null(observed_replica(o, "n1", "a/b", 100));
+
+	cr_expect_not(observed_online(o, "n1", 100 + OBSERVED_STALE_MS));
+	cr_expect_null(observed_node(o, "n1", 100 + OBSERVED_STALE_MS));
+	cr_expect_null(observed_pool(o, "n1", "ssd", 100 + OBSERVED_STALE_MS));
+	cr_expect_null(observed_replica(o, "n1", "db", 100 + OBSERVED_STALE_MS));
+	cr_expect_eq(observed_age_ms(o, "n1", 100 + OBSERVED_STALE_MS), OBSERVED_STALE_MS);
+	cr_expect_eq(observed_age_ms(o, "n1", 50), 0);
+	observed_free(o);
+	observed_free(NULL);
+}
+
+Test(observed, last_report_wins)
+{
+	struct observed *o = observed_new();
+
+	cr_assert_eq(report(o, "{\"node\":\"n1\",\"pools\":{\"ssd\":{\"free_kib\":5}}}", 1), 0);
+	cr_assert_eq(report(o, "{\"node\":\"n1\",\"pools\":{\"hdd\":{\"free_kib\":6}}}", 2), 0);
+	cr_expect_null(observed_pool(o, "n1", "ssd", 2));
+	cr_expect(observed_pool(o, "n1", "hdd", 2));
+	observed_forget(o, "N1");
+	cr_expect_null(observed_node(o, "n1", 2));
+	observed_forget(o, "n1");
+	observed_free(o);
+}
+
+Test(observed, odd_reports)
+{
+	static const struct {
+		const char *text;
+		int rv;
+	} rows[] = {
+		{ "{}", -E_INVALID },
+		{ "[]", -E_INVALID },
+		{ "{\"node\":\"\"}", -E_INVALID },
+		{ "{\"node\":\"a/b\"}", -E_INVALID },
+		{ "{\"node\":[]}", -E_INVALID },
+		{ "{\"node\":\"n1\",\"pools\":7,\"replicas\":[]}", 0 },
+		{ "{\"node\":\"n1\",\"pools\":{\"ssd\":7},\"replicas\":{\"db\":null}}", 0 },
+	};
+	struct observed *o = observed_new();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_expect_eq(report(o, rows[i].text, 1), rows[i].rv, "%s", rows[i].text);
+		cr_expect_null(observed_pool(o, "n1", "ssd", 1));
+		cr_expect_null(observed_replica(o, "n1", "db", 1));
+	}
+	observed_free(o);
+}
+
+Test(observed, as_many_as_nodes)
+{
+	struct observed *o = observed_new();
+	char text[64];
+
+	for (int i = 0; i < NODES_MAX; i++) {
+		snprintf(text, sizeof(text), "{\"node\":\"n%d\"}", (i * 37) % NODES_MAX);
+		cr_assert_eq(report(o, text, i), 0);
+	}
+	cr_expect_eq(report(o, "{\"node\":\"more\"}", 1), -E_INVALID);
+	cr_expect_eq(report(o, "{\"node\":\"N7\"}", 5000), 0); /* known ones may go on */
+	for (int i = 0; i < NODES_MAX; i++) {
+		snprintf(text, sizeof(text), "n%d", i);
+		cr_expect_geq(observed_age_ms(o, text, 5000), 0, "%s", text);
+	}
+	observed_forget(o, "n9");
+	cr_expect_eq(report(o, "{\"node\":\"more\"}", 1), 0);
+	observed_clear(o);
+	cr_expect_eq(observed_age_ms(o, "n7", 5000), -1);
+	observed_free(o);
+}

@@ -629,7 +629,19 @@ size_t conn_queued(const struct conn *c)
 	return queue_bytes(c) + c->early.len;
 }
 
+uint64_t conn_handed(const struct conn *c)
+{
+	if (!c->writing)
+		return c->handed;
+	return c->handed + c->inflight.bytes - uv_stream_get_write_queue_size(&c->h.stream);
+}
+
 /* ------------------------------------------------------------ small ones -- */
+
+uv_loop_t *conn_loop(const struct conn *c)
+{
+	return c->loop;
+}
 
 void conn_set_ops(struct conn *c, const struct conn_ops *ops, void *owner)
 {

@@ -44,6 +44,7 @@ struct conn *conn_connect_unix(uv_loop_t *loop, const char *path, const struct c
 /* An already connected descriptor (socketpair, accepted unix socket); takes fd. on_open follows. */
 struct conn *conn_from_fd(uv_loop_t *loop, int fd, const struct conn_ops *ops, void *owner);
 
+uv_loop_t *conn_loop(const struct conn *c);
 void conn_set_ops(struct conn *c, const struct conn_ops *ops, void *owner);
 /* Until on_open, what is written waits. Copies data. 0; -ENOTCONN when closing; -ENOBUFS when more than CONN_QUEUE_MAX wait. */
 #define CONN_QUEUE_MAX (64u << 20)
@@ -58,6 +59,7 @@ void conn_uncork(struct conn *c);
 void conn_read_pause(struct conn *c);
 void conn_read_resume(struct conn *c);
 size_t conn_queued(const struct conn *c); /* bytes not yet handed to the kernel */
+uint64_t conn_handed(const struct conn *c); /* bytes the kernel took so far; valid in on_close */
 /* Begins the end (what is queued is sent first, at most 2 s); on_close follows. Idempotent. */
 void conn_close(struct conn *c);
 /* Ends now, queued bytes are dropped; on_close follows (later). */
@@ -65,7 +67,7 @@ void conn_abort(struct conn *c);
 
 const struct tls_peer *conn_peer(const struct conn *c); /* NULL for plain; valid after on_open */
 const char *conn_alpn(const struct conn *c);            /* ALPN_ constant or "" */
-const char *conn_name(const struct conn *c);            /* "10.0.0.2:7000" or "unix", for logs */
+const char *conn_name(const struct conn *c);            /* "10.0.0.2:7000" or "unix" */
 
 /* Moving to another thread: detach closes the handle here (no callback any more, c is gone) and
  * yields a parcel; attach makes a conn of it on the other loop, on that thread. Bytes that had

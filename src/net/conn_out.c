@@ -161,6 +161,8 @@ static void on_written(uv_write_t *req, int status)
 	struct conn *c = req->data;
 
 	c->writing = false;
+	/* how much of a failed write has left is not known: it counts as all */
+	c->handed += c->inflight.bytes;
 	c->inflight.bytes = 0;
 	while (c->inflight.head)
 		retire(c, queue_pop(&c->inflight));
@@ -204,6 +206,8 @@ void conn_flush(struct conn *c)
 			write_failed(c, rv);
 			return;
 		}
+		if (rv > 0)
+			c->handed += (size_t)rv;
 		if (rv > 0 || bytes == 0)
 			consume(c, &c->out, rv > 0 ? (size_t)rv : 0);
 		if (rv >= 0 && (size_t)rv == bytes)

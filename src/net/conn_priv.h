@@ -89,6 +89,7 @@ struct conn {
 	const struct conn_ops *ops;
 	void *owner;
 
+	uint64_t handed;            /* bytes the kernel took, without those of inflight */
 	struct conn_queue out;      /* waiting for the kernel */
 	struct conn_queue inflight; /* given to uv_write; its rest is stream.write_queue_size */
 	struct conn_seg *spent;     /* done() is due, never inside the caller's call */

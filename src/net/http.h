@@ -18,26 +18,34 @@
 #define HTTP_BODY_MAX (1u << 20)
 #define HTTP_IDLE_TIMEOUT_MS 60000
 #define HTTP_REQUEST_TIMEOUT_MS 15000 /* from the first byte to the last of one request */
+#define HTTP_UNSENT_MAX (4u << 20)    /* bytes of answers waiting; requests then wait unread */
 #define HTTP_PIPELINE_MAX 16          /* requests being answered on one conn; more wait unread */
 
 struct http_request; /* one request; lives until its answer is given */
 
-/* Called for each whole request. The handler must end it with exactly one http_reply, now or
+/* Called for each whole request; requests of one conn overlap only while all are GET or HEAD. The
+ * handler must end it with exactly one http_reply, now or
  * later, on the same loop; when the client is gone meanwhile the reply is dropped silently. */
 typedef void (*http_handler)(struct http_request *r, void *arg);
 
 /* Takes c (open). Bad syntax, too large, too slow: answered 400/413/431/408 and closed. */
 void http_serve(struct conn *c, http_handler handler, void *arg);
+/* the same with other times than HTTP_IDLE_TIMEOUT_MS and HTTP_REQUEST_TIMEOUT_MS */
+void http_serve_timed(struct conn *c, http_handler handler, void *arg, int idle_ms,
+		      int request_ms);
 
 const char *http_method(const struct http_request *r); /* "GET" ... */
-const char *http_path(const struct http_request *r);   /* raw, still percent-encoded, without query */
-const char *http_query(const struct http_request *r);  /* raw, without '?'; "" */
-const char *http_header(const struct http_request *r, const char *name); /* NULL when missing */
+/* raw, still percent-encoded, without query */
+const char *http_path(const struct http_request *r);
+const char *http_query(const struct http_request *r); /* raw, without '?'; "" */
+/* name without case; the first of several; NULL when missing */
+const char *http_header(const struct http_request *r, const char *name);
 const struct buf *http_body(const struct http_request *r);
 const struct tls_peer *http_peer(const struct http_request *r); /* NULL on the unix socket */
 bool http_is_unix(const struct http_request *r);
 
-/* Adds a header to the coming answer. */
+/* Adds a header to the coming answer; a Content-Type replaces the usual one. Ignored when it holds
+ * control characters. */
 void http_reply_header(struct http_request *r, const char *name, const char *value);
 /* body is copied; content type application/json. HEAD gets the length only. Frees r. */
 void http_reply(struct http_request *r, int status, const void *body, size_t len);
@@ -46,7 +54,8 @@ void http_reply(struct http_request *r, int status, const void *body, size_t len
 int http_unescape(const char *in, size_t len, char *out, size_t out_len);
 /* Percent-encodes a path element to out; -ENAMETOOLONG */
 int http_escape(const char *in, char *out, size_t out_len);
-/* n-th (0..) decoded value of key in a query string; 0, -ENOENT, or as http_unescape */
+/* n-th (0..) decoded value of key in a query string ('+' is a blank there); 0, -ENOENT, or as
+ * http_unescape */
 int http_query_value(const char *query, const char *key, int nth, char *out, size_t out_len);
 
 #endif

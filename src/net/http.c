@@ -1,0 +1,706 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * http.c - the HTTP/1.1 server end of a conn. Called by the daemon for each
+ * accepted conn that speaks HTTP; it hands whole requests to one handler and
+ * knows nothing of paths or of what they mean.
+ *
+ * A struct http lives as long as its conn; a request lives until http_reply.
+ * When the conn goes first, its requests lose their http pointer and the
+ * answers fall on the floor. Requests are kept in the order they came in;
+ * answers leave from the front of that list.
+ *
+ * Input that cannot be taken yet (too many requests or too large answers under
+ * way) stays in h->in and the conn is paused. All of it is taken up again in
+ * one place, take_up(), which runs from on_data and from the kick.
+ */
+#include "net/http.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <http_parser.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
+#include "net/http_message.h"
+
+#define HTTP_RET_CODE "-3458764513820540931" /* what LINSTOR's clients take for an error */
+#define HTTP_EXTRA_MAX 8192                  /* headers added to one answer */
+#define HTTP_HEAD_MAX (HTTP_EXTRA_MAX + 1024)
+#define HTTP_HANDLES 2
+
+struct http_request {
+	struct http_request *next;
+	struct http *h;  /* NULL when the conn is gone */
+	bool dispatched; /* given to the handler */
+	bool answered;
+	bool close;                  /* the conn ends after the answer */
+	bool is_unix, has_peer, old; /* old: HTTP/1.0 */
+	bool wants_continue;         /* the client waits for "100 Continue" */
+	bool has_type;               /* extra holds a Content-Type */
+	unsigned int method;
+	char *query; /* in url */
+	struct buf url, body;
+	struct http_headers headers;
+	struct buf extra;  /* headers of the answer */
+	struct buf answer; /* the whole of it, when it has to wait for those before */
+	struct tls_peer peer;
+};
+
+enum http_timer {
+	HTTP_TIMER_OFF,     /* the handler is at work */
+	HTTP_TIMER_IDLE,    /* no request */
+	HTTP_TIMER_REQUEST, /* one is being received */
+};
+
+struct http {
+	struct conn *c; /* NULL when gone */
+	http_handler handler;
+	void *arg;
+	int idle_ms, request_ms;
+	http_parser parser;
+	uv_timer_t timer; /* slow request or idle conn */
+	uv_idle_t kick;
+	int handles;                      /* not closed yet */
+	struct http_request *reading;     /* being received; not in the list */
+	struct http_request *head, *tail; /* received, not answered */
+	int count;
+	enum http_timer timer_for;
+	bool ending;    /* nothing is read any more: error, or the last request was read */
+	bool taking_up; /* take_up() is on the stack */
+	bool headers_done;
+	size_t unsent_seen; /* when the idle time ran out last */
+	int fault;          /* status for what a parser callback refused; 0 */
+	struct err fault_text;
+	struct buf in;
+};
+
+/* ------------------------------------------------------------- requests -- */
+
+static struct http_request *request_new(struct http *h)
+{
+	struct http_request *r = calloc(1, sizeof(*r));
+	const struct tls_peer *peer;
+
+	if (!r)
+		return NULL;
+	r->h = h;
+	buf_init(&r->url, HTTP_URL_MAX);
+	buf_init(&r->body, HTTP_BODY_MAX);
+	buf_init(&r->extra, HTTP_EXTRA_MAX);
+	buf_init(&r->answer, CONN_QUEUE_MAX);
+	headers_init(&r->headers);
+	peer = conn_peer(h->c);
+	if (peer) {
+		r->peer = *peer;
+		r->has_peer = true;
+	}
+	r->is_unix = strcmp(conn_name(h->c), "unix") == 0;
+	return r;
+}
+
+static void request_free(struct http_request *r)
+{
+	if (!r)
+		return;
+	buf_release(&r->url);
+	buf_release(&r->body);
+	buf_release(&r->extra);
+	buf_release(&r->answer);
+	headers_release(&r->headers);
+	free(r);
+}
+
+static void list_append(struct http *h, struct http_request *r)
+{
+	if (h->tail)
+		h->tail->next = r;
+	else
+		h->head = r;
+	h->tail = r;
+	h->count++;
+}
+
+static struct http_request *list_pop(struct http *h)
+{
+	struct http_request *r = h->head;
+
+	h->head = r->next;
+	if (!h->head)
+		h->tail = NULL;
+	h->count--;
+	return r;
+}
+
+/* -------------------------------------------------------------- answers -- */
+
+static bool has_body(int status)
+{
+	return status >= 200 && status != 204 && status != 304;
+}
+
+/* status line and headers of an answer with len bytes; head has HTTP_HEAD_MAX */
+static int write_head(struct buf *head, const struct http_request *r, int status, size_t len)
+{
+	int rv;
+
+	rv = buf_printf(head, "HTTP/1.1 %d %s\r\n", status,
+			http_status_str((enum http_status)status));
+	if (rv == 0 && has_body(status))
+		rv = buf_printf(head, "%sContent-Length: %zu\r\n",
+				r->has_type ? "" : "Content-Type: application/json\r\n", len);
+	if (rv == 0)
+		rv = buf_append(head, r->extra.data, r->extra.len);
+	if (rv == 0 && r->close)
+		rv = buf_printf(head, "Connection: close\r\n");
+	else if (rv == 0 && r->old)
+		rv = buf_printf(head, "Connection: keep-alive\r\n");
+	return rv < 0 ? rv : buf_append(head, "\r\n", 2);
+}
+
+static void drop_conn(struct http *h)
+{
+	h->ending = true;
+	conn_abort(h->c);
+}
+
+static void send_continue(struct http *h)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	/* never before the answers of earlier requests */
+	if (!h->reading || !h->reading->wants_continue || h->head)
+		return;
+	h->reading->wants_continue = false;
+	if (conn_write(h->c, text, sizeof(text) - 1) < 0)
+		drop_conn(h);
+}
+
+/* sends the answers whose turn it is */
+static void send_answers(struct http *h)
+{
+	conn_cork(h->c);
+	while (h->head && h->head->answered) {
+		struct http_request *r = list_pop(h);
+		bool last = r->close;
+		int rv;
+
+		rv = conn_write(h->c, r->answer.data, r->answer.len);
+		if (rv < 0 && rv != -ENOTCONN) /* that one is ending, earlier answers are leaving */
+			drop_conn(h);
+		request_free(r);
+		if (last) {
+			h->ending = true;
+			conn_uncork(h->c);
+			conn_close(h->c);
+			return;
+		}
+	}
+	send_continue(h);
+	conn_uncork(h->c);
+}
+
+static void on_kick(uv_idle_t *idle);
+
+static void give_answer(struct http_request *r, int status, const void *body, size_t len)
+{
+	int rv;
+
+	buf_clear(&r->answer);
+	rv = write_head(&r->answer, r, status, len);
+	if (rv == 0 && r->method != HTTP_HEAD && has_body(status))
+		rv = buf_append(&r->answer, body, len);
+	r->answered = true;
+	if (rv < 0) {
+		/* too large for the queue of a conn, or no memory */
+		log_warn("http", "path=%s status=%d bytes=%zu answer dropped: %s", http_path(r),
+			 status, len, err_name(rv));
+		drop_conn(r->h);
+	}
+}
+
+void http_reply(struct http_request *r, int status, const void *body, size_t len)
+{
+	struct http *h = r->h;
+
+	assert(r->dispatched && !r->answered);
+	if (!h) {
+		request_free(r);
+		return;
+	}
+	give_answer(r, status, body, len);
+	if (!h->taking_up) {
+		send_answers(h);
+		/* the next request must not be handled inside of this call */
+		uv_idle_start(&h->kick, on_kick);
+	}
+}
+
+static bool is_clean(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+void http_reply_header(struct http_request *r, const char *name, const char *value)
+{
+	if (!is_clean(name) || !is_clean(value))
+		return;
+	if (buf_printf(&r->extra, "%s: %s\r\n", name, value) == 0 &&
+	    strcasecmp(name, "content-type") == 0)
+		r->has_type = true;
+}
+
+/* the last answer of this conn, behind those of the requests before */
+static void answer_error(struct http *h, int status, const char *text)
+{
+	struct http_request *r = h->reading;
+	struct buf body;
+
+	h->ending = true;
+	h->reading = NULL;
+	if (!r)
+		r = request_new(h);
+	if (!r) {
+		drop_conn(h);
+		return;
+	}
+	r->dispatched = true;
+	r->close = true;
+	r->method = HTTP_GET;
+	list_append(h, r);
+	buf_init(&body, 1024);
+	if (buf_printf(&body, "[{\"ret_code\":" HTTP_RET_CODE ",\"message\":\"%s\"}]", text) < 0)
+		buf_clear(&body);
+	give_answer(r, status, body.data, body.len);
+	buf_release(&body);
+}
+
+/* --------------------------------------------------------------- parsing -- */
+
+static int refuse(struct http *h, int status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse(struct http *h, int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	h->fault = status;
+	va_start(ap, fmt);
+	vsnprintf(h->fault_text.text, sizeof(h->fault_text.text), fmt, ap);
+	va_end(ap);
+	return 1;
+}
+
+static void rearm(struct http *h);
+
+static int on_message_begin(http_parser *parser)
+{
+	struct http *h = parser->data;
+
+	h->reading = request_new(h);
+	if (!h->reading)
+		return refuse(h, 503, "out of memory");
+	h->headers_done = false;
+	h->timer_for = HTTP_TIMER_OFF;
+	rearm(h);
+	return 0;
+}
+
+static int on_url(http_parser *parser, const char *at, size_t len)
+{
+	struct http *h = parser->data;
+
+	if (buf_append(&h->reading->url, at, len) < 0)
+		return refuse(h, 414, "the URL is longer than %d bytes", HTTP_URL_MAX);
+	return 0;
+}
+
+static int too_many_headers(struct http *h)
+{
+	return refuse(h, 431, "more than %d bytes or %d lines of headers", HTTP_HEADERS_MAX,
+		      HTTP_HEADER_COUNT_MAX);
+}
+
+static int on_header_field(http_parser *parser, const char *at, size_t len)
+{
+	struct http *h = parser->data;
+
+	if (h->headers_done)
+		return 0; /* trailers of a chunked body: not used by anybody */
+	return headers_name(&h->reading->headers, at, len) < 0 ? too_many_headers(h) : 0;
+}
+
+static int on_header_value(http_parser *parser, const char *at, size_t len)
+{
+	struct http *h = parser->data;
+
+	if (h->headers_done)
+		return 0;
+	return headers_value(&h->reading->headers, at, len) < 0 ? too_many_headers(h) : 0;
+}
+
+static int body_too_large(struct http *h)
+{
+	return refuse(h, 413, "the body is longer than %u bytes", HTTP_BODY_MAX);
+}
+
+static bool url_is_clean(const struct buf *url)
+{
+	for (size_t i = 0; i < url->len; i++) {
+		if (url->data[i] <= 0x20 || url->data[i] >= 0x7f)
+			return false;
+	}
+	return url->len > 0 && (url->data[0] == '/' || url->data[0] == '*');
+}
+
+static int check_head(struct http *h, http_parser *parser)
+{
+	struct http_request *r = h->reading;
+	const char *expect = headers_get(&r->headers, "expect", 0);
+	struct err err;
+
+	if (parser->http_major != 1 || parser->http_minor > 1)
+		return refuse(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+	if (parser->method == HTTP_CONNECT || !url_is_clean(&r->url))
+		return refuse(h, 400, "the request target is malformed");
+	if (headers_check_framing(&r->headers, &err) < 0)
+		return refuse(h, 400, "%s", err.text);
+	if (r->old && headers_get(&r->headers, "transfer-encoding", 0))
+		return refuse(h, 400, "HTTP/1.0 has no Transfer-Encoding");
+	if ((!r->old && !headers_get(&r->headers, "host", 0)) ||
+	    headers_get(&r->headers, "host", 1))
+		return refuse(h, 400, "exactly one Host header is needed");
+	if (parser->content_length != UINT64_MAX && parser->content_length > HTTP_BODY_MAX)
+		return body_too_large(h);
+	if (expect && strcasecmp(expect, "100-continue") != 0)
+		return refuse(h, 417, "the only expectation understood is 100-continue");
+	r->wants_continue = expect && !r->old;
+	return 0;
+}
+
+static int on_headers_complete(http_parser *parser)
+{
+	struct http *h = parser->data;
+
+	h->headers_done = true;
+	h->reading->old = parser->http_minor == 0;
+	h->reading->method = parser->method;
+	if (check_head(h, parser) != 0)
+		return -1;
+	parser->upgrade = 0; /* an offer that we do not take */
+	send_continue(h);
+	return 0;
+}
+
+static int on_body(http_parser *parser, const char *at, size_t len)
+{
+	struct http *h = parser->data;
+
+	h->reading->wants_continue = false; /* it did not wait */
+	return buf_append(&h->reading->body, at, len) < 0 ? body_too_large(h) : 0;
+}
+
+static int on_message_complete(http_parser *parser)
+{
+	struct http *h = parser->data;
+	struct http_request *r = h->reading;
+
+	h->reading = NULL;
+	r->wants_continue = false;
+	r->close = !http_should_keep_alive(parser);
+	r->query = strchr((char *)r->url.data, '?');
+	if (r->query)
+		*r->query++ = '\0';
+	list_append(h, r);
+	if (r->close)
+		h->ending = true;
+	/* the handler is not called on the parser's stack */
+	http_parser_pause(parser, 1);
+	return 0;
+}
+
+static const http_parser_settings settings = {
+	.on_message_begin = on_message_begin,
+	.on_url = on_url,
+	.on_header_field = on_header_field,
+	.on_header_value = on_header_value,
+	.on_headers_complete = on_headers_complete,
+	.on_body = on_body,
+	.on_message_complete = on_message_complete,
+};
+
+static void parse_failed(struct http *h)
+{
+	enum http_errno e = HTTP_PARSER_ERRNO(&h->parser);
+
+	if (h->fault)
+		answer_error(h, h->fault, h->fault_text.text);
+	else if (e == HPE_HEADER_OVERFLOW)
+		answer_error(h, 431, "the headers are too long");
+	else
+		answer_error(h, 400, http_errno_description(e));
+}
+
+static bool is_full(const struct http *h)
+{
+	return h->count >= HTTP_PIPELINE_MAX || conn_queued(h->c) > HTTP_UNSENT_MAX;
+}
+
+/* feeds the parser until the next whole request; returns how many bytes it took */
+static size_t parse_some(struct http *h, const uint8_t *data, size_t len)
+{
+	size_t used = http_parser_execute(&h->parser, &settings, (const char *)data, len);
+
+	switch (HTTP_PARSER_ERRNO(&h->parser)) {
+	case HPE_OK:
+		break;
+	case HPE_PAUSED:
+		http_parser_pause(&h->parser, 0);
+		break;
+	default:
+		parse_failed(h);
+		break;
+	}
+	return used;
+}
+
+/* --------------------------------------------------------------- working -- */
+
+static bool is_safe(const struct http_request *r)
+{
+	return r->method == HTTP_GET || r->method == HTTP_HEAD;
+}
+
+/* A request that changes something waits for those before it, and those after wait for it: the
+ * client cannot tell otherwise in which order they happened. */
+static void dispatch(struct http *h)
+{
+	bool waiting = false, all_safe = true;
+
+	for (struct http_request *r = h->head; r; r = r->next) {
+		if (r->answered)
+			continue;
+		if (!r->dispatched) {
+			if (waiting && !(all_safe && is_safe(r)))
+				return;
+			r->dispatched = true;
+			h->handler(r,
+				   h->arg); /* may answer r; it is freed by send_answers() only */
+		}
+		if (!r->answered) {
+			waiting = true;
+			all_safe = all_safe && is_safe(r);
+		}
+	}
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void rearm(struct http *h)
+{
+	enum http_timer want = HTTP_TIMER_OFF;
+
+	if (h->reading)
+		want = HTTP_TIMER_REQUEST;
+	else if (!h->head && !h->ending)
+		want = HTTP_TIMER_IDLE;
+	if (want == HTTP_TIMER_REQUEST && h->timer_for == want)
+		return; /* runs from the first byte */
+	h->timer_for = want;
+	if (want == HTTP_TIMER_OFF)
+		uv_timer_stop(&h->timer);
+	else
+		uv_timer_start(&h->timer, on_timer,
+			       (uint64_t)(want == HTTP_TIMER_IDLE ? h->idle_ms : h->request_ms), 0);
+}
+
+/* Handles, answers and parses until the input is used up or must wait. Returns the bytes used. */
+static size_t take_up(struct http *h, const uint8_t *data, size_t len)
+{
+	size_t used = 0;
+
+	h->taking_up = true;
+	for (;;) {
+		dispatch(h);
+		send_answers(h);
+		if (h->ending || used == len || (is_full(h) && !h->reading))
+			break;
+		used += parse_some(h, data + used, len - used);
+	}
+	h->taking_up = false;
+	rearm(h);
+	return h->ending ? len : used;
+}
+
+static void pause_or_resume(struct http *h)
+{
+	if (!h->ending && (h->in.len > 0 || (is_full(h) && !h->reading)))
+		conn_read_pause(h->c);
+	else
+		conn_read_resume(h->c);
+}
+
+static void on_kick(uv_idle_t *idle)
+{
+	struct http *h = idle->data;
+
+	uv_idle_stop(idle);
+	if (!h->c)
+		return;
+	buf_consume(&h->in, take_up(h, h->in.data, h->in.len));
+	if (h->in.len == 0)
+		buf_release(&h->in);
+	pause_or_resume(h);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct http *h = timer->data;
+	size_t unsent;
+
+	if (!h->c || h->ending)
+		return;
+	if (h->timer_for == HTTP_TIMER_REQUEST) {
+		answer_error(h, 408, "the request did not arrive in time");
+		send_answers(h);
+		return;
+	}
+	/* a slow reader of a long answer is not idle while it makes progress */
+	unsent = conn_queued(h->c);
+	if (unsent > 0 && unsent != h->unsent_seen) {
+		h->unsent_seen = unsent;
+		rearm(h);
+		return;
+	}
+	h->ending = true;
+	conn_close(h->c);
+}
+
+/* ------------------------------------------------------------------ conn -- */
+
+static void on_data(struct conn *c, const uint8_t *data, size_t len, void *owner)
+{
+	struct http *h = owner;
+	size_t used;
+
+	if (h->ending)
+		return; /* it will not be answered */
+	used = h->in.len > 0 ? 0 : take_up(h, data, len);
+	if (used < len && buf_append(&h->in, data + used, len - used) < 0)
+		drop_conn(h);
+	pause_or_resume(h);
+}
+
+static void on_drain(struct conn *c, void *owner)
+{
+	struct http *h = owner;
+
+	uv_idle_start(&h->kick, on_kick);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct http *h = handle->data;
+
+	if (--h->handles > 0)
+		return;
+	buf_release(&h->in);
+	free(h);
+}
+
+static void on_close(struct conn *c, const struct err *reason, void *owner)
+{
+	struct http *h = owner;
+
+	h->c = NULL;
+	request_free(h->reading);
+	while (h->head) {
+		struct http_request *r = list_pop(h);
+
+		if (r->dispatched && !r->answered)
+			r->h = NULL; /* freed by its http_reply */
+		else
+			request_free(r);
+	}
+	uv_close((uv_handle_t *)&h->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&h->kick, on_handle_closed);
+}
+
+static const struct conn_ops http_ops = {
+	.on_data = on_data,
+	.on_drain = on_drain,
+	.on_close = on_close,
+};
+
+void http_serve_timed(struct conn *c, http_handler handler, void *arg, int idle_ms, int request_ms)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (!h) {
+		conn_abort(c);
+		return;
+	}
+	h->c = c;
+	h->handler = handler;
+	h->arg = arg;
+	h->idle_ms = idle_ms;
+	h->request_ms = request_ms;
+	h->handles = HTTP_HANDLES;
+	buf_init(&h->in, 2 * CONN_READ_SIZE);
+	http_parser_init(&h->parser, HTTP_REQUEST);
+	h->parser.data = h;
+	uv_timer_init(conn_loop(c), &h->timer);
+	uv_idle_init(conn_loop(c), &h->kick);
+	h->timer.data = h->kick.data = h;
+	conn_set_ops(c, &http_ops, h);
+	rearm(h);
+}
+
+void http_serve(struct conn *c, http_handler handler, void *arg)
+{
+	http_serve_timed(c, handler, arg, HTTP_IDLE_TIMEOUT_MS, HTTP_REQUEST_TIMEOUT_MS);
+}
+
+/* -------------------------------------------------------------- requests -- */
+
+const char *http_method(const struct http_request *r)
+{
+	return http_method_str((enum http_method)r->method);
+}
+
+const char *http_path(const struct http_request *r)
+{
+	return r->url.data ? (const char *)r->url.data : "";
+}
+
+const char *http_query(const struct http_request *r)
+{
+	return r->query ? r->query : "";
+}
+
+const char *http_header(const struct http_request *r, const char *name)
+{
+	return headers_get(&r->headers, name, 0);
+}
+
+const struct buf *http_body(const struct http_request *r)
+{
+	return &r->body;
+}
+
+const struct tls_peer *http_peer(const struct http_request *r)
+{
+	return r->has_peer ? &r->peer : NULL;
+}
+
+bool http_is_unix(const struct http_request *r)
+{
+	return r->is_unix;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hotlog.c - see hotlog.h. At most one page is on its way at a time (the caller sees to it). */
+#include "replication/core/hotlog.h"
+
+static u32 hash_of(u32 extent)
+{
+	return (extent * 2654435761u) >> 21; /* top 11 bits: 0..HOTLOG_HASH-1 */
+}
+
+static void hash_put(struct hotlog *h, u32 slot)
+{
+	u32 i = hash_of(h->extent[slot]);
+
+	while (h->hash[i])
+		i = (i + 1) % HOTLOG_HASH;
+	h->hash[i] = (u16)(slot + 1);
+}
+
+static void hash_rebuild(struct hotlog *h)
+{
+	memset(h->hash, 0, sizeof(h->hash));
+	for (u32 s = 0; s < REPL_HOT_MAX; s++)
+		if (h->state[s] != HOTLOG_FREE)
+			hash_put(h, s);
+}
+
+/* slot or REPL_HOT_MAX */
+static u32 find(const struct hotlog *h, u32 extent)
+{
+	for (u32 i = hash_of(extent); h->hash[i]; i = (i + 1) % HOTLOG_HASH)
+		if (h->extent[h->hash[i] - 1] == extent)
+			return h->hash[i] - 1u;
+	return REPL_HOT_MAX;
+}
+
+void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, u32 n)
+{
+	memset(h, 0, sizeof(*h));
+	h->generation = generation;
+	h->copy = copy;
+	for (u32 i = 0; i < n; i++) {
+		if (find(h, extent[i]) < REPL_HOT_MAX)
+			continue; /* a damaged list names one twice */
+		h->extent[h->n] = extent[i];
+		h->state[h->n] = HOTLOG_HOT;
+		hash_put(h, h->n++);
+	}
+}
+
+enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent)
+{
+	u32 s = find(h, extent);
+
+	if (s == REPL_HOT_MAX)
+		return HOTLOG_FREE;
+	h->used[s] = ++h->clock;
+	if (h->state[s] == HOTLOG_LEAVING)
+		h->state[s] = HOTLOG_HOT;
+	return h->state[s];
+}
+
+bool hotlog_has(const struct hotlog *h, u32 extent)
+{
+	return find(h, extent) < REPL_HOT_MAX;
+}
+
+bool hotlog_add(struct hotlog *h, u32 extent)
+{
+	u32 s = 0;
+
+	if (h->n == REPL_HOT_MAX)
+		return false;
+	while (h->state[s] != HOTLOG_FREE)
+		s++;
+	h->extent[s] = extent;
+	h->state[s] = HOTLOG_ADDING;
+	h->used[s] = ++h->clock;
+	h->n++;
+	h->n_adding++;
+	hash_put(h, s);
+	return true;
+}
+
+void hotlog_unmark(struct hotlog *h)
+{
+	memset(h->marked, 0, sizeof(h->marked));
+}
+
+void hotlog_mark(struct hotlog *h, u32 extent)
+{
+	u32 s = find(h, extent);
+
+	if (s < REPL_HOT_MAX)
+		h->marked[s] = 1;
+}
+
+u32 hotlog_pick(struct hotlog *h)
+{
+	u32 picked = 0;
+
+	while (picked < HOTLOG_VICTIMS_MAX) {
+		u32 best = REPL_HOT_MAX;
+
+		for (u32 s = 0; s < REPL_HOT_MAX; s++)
+			if (h->state[s] == HOTLOG_HOT && !h->marked[s] &&
+			    (best == REPL_HOT_MAX || h->used[s] < h->used[best]))
+				best = s;
+		if (best == REPL_HOT_MAX)
+			break;
+		h->state[best] = HOTLOG_LEAVING;
+		picked++;
+	}
+	return picked;
+}
+
+u32 hotlog_leaving(const struct hotlog *h, u32 out[HOTLOG_VICTIMS_MAX])
+{
+	u32 n = 0;
+
+	for (u32 s = 0; s < REPL_HOT_MAX && n < HOTLOG_VICTIMS_MAX; s++)
+		if (h->state[s] == HOTLOG_LEAVING)
+			out[n++] = h->extent[s];
+	return n;
+}
+
+void hotlog_page(struct hotlog *h, u8 page[REPL_META_PAGE])
+{
+	u32 list[REPL_HOT_MAX], n = 0;
+
+	for (u32 s = 0; s < REPL_HOT_MAX; s++) {
+		if (h->state[s] == HOTLOG_LEAVING) {
+			h->state[s] = HOTLOG_FREE;
+			h->n--;
+		}
+		if (h->state[s] == HOTLOG_FREE)
+			continue;
+		list[n++] = h->extent[s];
+		h->in_page[s] = 1;
+	}
+	hash_rebuild(h);
+	h->generation++;
+	h->copy = !h->copy;
+	meta_put_hot(page, h->generation, list, n);
+}
+
+void hotlog_durable(struct hotlog *h)
+{
+	for (u32 s = 0; s < REPL_HOT_MAX; s++) {
+		if (!h->in_page[s])
+			continue;
+		h->in_page[s] = 0;
+		if (h->state[s] == HOTLOG_ADDING) {
+			h->state[s] = HOTLOG_HOT;
+			h->n_adding--;
+		}
+	}
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hotlog.h - write intents: the extents that may hold writes whose stamps are
+ * not on the disk yet (docs/protocol.md R5, R8; docs/ondisk.md#hot-log). A fixed
+ * table; which entries are durable is known by the generation of the page that
+ * was written last. Who writes that page and when is replica_persist.c's.
+ */
+#ifndef SDSD_REPL_HOTLOG_H
+#define SDSD_REPL_HOTLOG_H
+
+#include "replication/core/meta.h"
+
+#define HOTLOG_HASH 2048u
+#define HOTLOG_VICTIMS_MAX 64u
+
+enum hotlog_state {
+	HOTLOG_FREE,
+	HOTLOG_ADDING,  /* wanted; the page with it is not durable yet */
+	HOTLOG_HOT,     /* durable: writes to it may go on */
+	HOTLOG_LEAVING  /* flushed and persisted step by step; a new write takes it back to HOT */
+};
+
+struct hotlog {
+	u32 extent[REPL_HOT_MAX];
+	u8 state[REPL_HOT_MAX];
+	u8 marked[REPL_HOT_MAX];
+	u8 in_page[REPL_HOT_MAX];    /* named by the page that is on its way to the disk */
+	u64 used[REPL_HOT_MAX];      /* clock of the last touch, for choosing victims */
+	u16 hash[HOTLOG_HASH];       /* slot + 1; open addressing */
+	u32 n;                       /* not free */
+	u32 n_adding;
+	u64 clock;
+	u64 generation;              /* of the page written last */
+	int copy;                    /* where it is; the next goes to the other */
+};
+
+void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, u32 n);
+/* HOTLOG_FREE when it is not in the table; touching makes it young and takes LEAVING back to HOT */
+enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent);
+bool hotlog_has(const struct hotlog *h, u32 extent); /* in any state but FREE */
+/* asks for an extent that is FREE; false: the table is full, victims must leave first */
+bool hotlog_add(struct hotlog *h, u32 extent);
+/* Choosing victims: forget the marks, mark each extent that must stay, then pick: up to HOTLOG_VICTIMS_MAX of
+ * the oldest unmarked HOT extents become LEAVING; returns how many. */
+void hotlog_unmark(struct hotlog *h);
+void hotlog_mark(struct hotlog *h, u32 extent);
+u32 hotlog_pick(struct hotlog *h);
+/* lists the extents still LEAVING */
+u32 hotlog_leaving(const struct hotlog *h, u32 out[HOTLOG_VICTIMS_MAX]);
+/* the page for the disk: drops LEAVING entries from the table, advances generation and copy */
+void hotlog_page(struct hotlog *h, u8 page[REPL_META_PAGE]);
+/* that page is durable: what was ADDING when it was made is HOT */
+void hotlog_durable(struct hotlog *h);
+
+#endif

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * writer.c - the states of the writer's role and its dealings with consensus.
+ * State changes in writer_move() only. At most one CAS is out at a time; what
+ * it is for is told by what was proposed, its answer is handled in one place.
+ */
+#include "replication/core/writer.h"
+
+#define BACKOFF_NS (300 * REPL_MS) /* C4: a random part of it is added to itself */
+
+static const char *const state_names[WRITER_STATES] = {
+	"idle", "reading", "promising", "proposing", "backoff", "serving", "releasing", "stopped",
+};
+
+#define TO(s) (1u << (s))
+static const u16 state_to[WRITER_STATES] = {
+	[WRITER_IDLE] = TO(WRITER_READING),
+	[WRITER_READING] = TO(WRITER_PROMISING) | TO(WRITER_IDLE),
+	[WRITER_PROMISING] = TO(WRITER_PROPOSING) | TO(WRITER_BACKOFF) | TO(WRITER_IDLE),
+	[WRITER_PROPOSING] = TO(WRITER_SERVING) | TO(WRITER_BACKOFF) | TO(WRITER_IDLE) |
+			     TO(WRITER_RELEASING),
+	[WRITER_BACKOFF] = TO(WRITER_READING) | TO(WRITER_IDLE),
+	[WRITER_SERVING] = TO(WRITER_RELEASING) | TO(WRITER_STOPPED),
+	[WRITER_RELEASING] = TO(WRITER_IDLE) | TO(WRITER_READING),
+	[WRITER_STOPPED] = TO(WRITER_IDLE) | TO(WRITER_READING),
+};
+
+const char *repl_writer_state_name(enum writer_state s)
+{
+	return s < WRITER_STATES ? state_names[s] : "?";
+}
+
+static void emit(struct repl_writer *w, const struct repl_effect *e)
+{
+	w->sink->emit(w->sink, e);
+}
+
+void writer_move(struct repl_writer *w, enum writer_state to, const char *reason)
+{
+	struct repl_effect e = { .kind = REPL_CHANGED };
+
+	if (!(state_to[w->state] & TO(to)))
+		return;
+	w->state = to;
+	w->reason = reason;
+	emit(w, &e);
+}
+
+void writer_send(struct repl_writer *w, u8 slot, const struct repl_msg *m)
+{
+	struct repl_effect e = { .kind = REPL_SEND, .link = REPL_LINK_SLOT(slot), .msg = m };
+
+	emit(w, &e);
+}
+
+void writer_drop(struct repl_writer *w, repl_buf buf)
+{
+	struct repl_effect e = { .kind = REPL_BUF_DROP, .buf = buf };
+
+	if (buf)
+		emit(w, &e);
+}
+
+u64 writer_random(struct repl_writer *w, u64 below)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return w->random % below;
+}
+
+void repl_writer_init(struct repl_writer *w, u8 self, bool self_disk, u64 size_bytes, u32 copies,
+		      const struct repl_tag *tag, u64 seed, struct repl_sink *sink)
+{
+	memset(w, 0, sizeof(*w));
+	w->sink = sink;
+	w->self = self;
+	w->self_disk = self_disk;
+	w->size_bytes = size_bytes;
+	w->copies = copies;
+	w->tag = *tag;
+	w->random = seed | 1;
+	w->reason = "";
+	w->join = w->grow_slot = REPL_NO_SLOT;
+}
+
+static void read_record(struct repl_writer *w)
+{
+	struct repl_effect e = { .kind = REPL_READ_RECORD };
+
+	writer_move(w, WRITER_READING, w->reason);
+	e.id = ++w->cas_token;
+	emit(w, &e);
+}
+
+void repl_writer_open(struct repl_writer *w, u64 now)
+{
+	w->opened = true;
+	if (w->state == WRITER_IDLE || w->state == WRITER_STOPPED)
+		read_record(w);
+	writer_settle(w, now);
+}
+
+/* Nothing of the old term may reach into a new one. */
+static void forget_term(struct repl_writer *w)
+{
+	w->cas_out = CAS_NONE;
+	w->grow_slot = w->join = REPL_NO_SLOT;
+	w->members = w->lost = w->learners_out = 0;
+	w->flush.out = false;
+}
+
+void writer_stop(struct repl_writer *w, const char *reason)
+{
+	requests_fail(w, -EIO);
+	peers_release(w);
+	forget_term(w);
+	writer_move(w, WRITER_STOPPED, reason);
+}
+
+/* The driver has no request under way. With a whole set the record says that nobody is writer, so that
+ * "in use" is a fact; otherwise it stays and the next candidate goes on from it. */
+static void release(struct repl_writer *w)
+{
+	u32 members = w->members;
+	bool whole = !w->lost && !w->cas_out;
+
+	requests_fail(w, -EIO);
+	peers_release(w);
+	forget_term(w);
+	writer_move(w, WRITER_RELEASING, "");
+	if (whole)
+		writer_propose(w, CAS_RELEASE, REPL_NO_SLOT, members);
+	else
+		writer_move(w, WRITER_IDLE, "");
+}
+
+void repl_writer_close(struct repl_writer *w, u64 now)
+{
+	w->opened = false;
+	if (w->state == WRITER_STOPPED || w->state == WRITER_BACKOFF ||
+	    w->state == WRITER_READING || w->state == WRITER_PROMISING) {
+		requests_fail(w, -EIO);
+		peers_release(w);
+		writer_move(w, WRITER_IDLE, "");
+	}
+	writer_settle(w, now); /* PROPOSING: when the answer is there; SERVING: when no CAS is out */
+}
+
+void writer_propose(struct repl_writer *w, enum writer_cas what, u8 writer, u32 in_sync)
+{
+	struct repl_effect e = { .kind = REPL_CAS };
+
+	w->tag.counter++;
+	w->cas = (struct repl_record){ .epoch = w->record.epoch + 1, .writer = writer,
+				       .in_sync = in_sync, .tag = w->tag };
+	w->cas_out = (u8)what;
+	e.id = ++w->cas_token;
+	e.record = w->cas;
+	emit(w, &e);
+}
+
+void repl_writer_record(struct repl_writer *w, u64 token, const struct repl_record *r, u64 now)
+{
+	if (w->state != WRITER_READING || token != w->cas_token)
+		return;
+	w->record = *r;
+	for (u32 s = 0; s < REPL_SLOTS_MAX; s++) {
+		w->peer[s].promise = PROMISE_NONE;
+		w->peer[s].promise_at = 0;
+	}
+	writer_move(w, WRITER_PROMISING, w->reason);
+	writer_settle(w, now);
+}
+
+static void backoff(struct repl_writer *w, const char *reason, u64 now)
+{
+	w->wake = now + BACKOFF_NS + writer_random(w, BACKOFF_NS);
+	writer_move(w, WRITER_BACKOFF, reason);
+}
+
+/* C1, C2: s, or REPL_NO_SLOT while more answers are needed */
+static u8 choose_promised(const struct repl_writer *w, u8 *ret_start)
+{
+	u32 all = w->record.in_sync, intact = 0, restarted = 0;
+
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
+		intact |= w->peer[s].promise == PROMISE_INTACT ? 1u << s : 0;
+		restarted |= w->peer[s].promise == PROMISE_RESTARTED ? 1u << s : 0;
+	}
+	intact &= all;
+	restarted &= all;
+	*ret_start = intact ? REPL_START_MEMBER : REPL_START_RESTARTED;
+	if (!intact && restarted != all)
+		return REPL_NO_SLOT; /* [F18] a restarted copy only when no other can be better */
+	if (!intact)
+		intact = restarted;
+	if (intact & (1u << w->self))
+		return w->self;
+	/* own copy first: it would answer within the grace time unless it cannot */
+	if ((all & (1u << w->self)) && w->self_disk &&
+	    (w->peer[w->self].promise == PROMISE_LATER || w->peer[w->self].promise == PROMISE_ASKED))
+		return REPL_NO_SLOT;
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if (intact & (1u << s))
+			return s;
+	return REPL_NO_SLOT;
+}
+
+static void promising_settle(struct repl_writer *w, u64 now)
+{
+	struct repl_msg m = { .kind = REPL_MSG_PROMISE, .epoch = w->record.epoch,
+			      .mask = w->record.in_sync };
+	u8 start, chosen = choose_promised(w, &start);
+
+	if (chosen != REPL_NO_SLOT) {
+		w->cas_start = start;
+		writer_move(w, WRITER_PROPOSING, "");
+		writer_propose(w, CAS_PROMOTE, w->self, 1u << chosen);
+		return;
+	}
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
+		struct writer_peer *p = &w->peer[s];
+
+		if (!(w->record.in_sync & (1u << s)) || !p->up || now < p->promise_at ||
+		    p->promise == PROMISE_INTACT || p->promise == PROMISE_RESTARTED)
+			continue;
+		p->promise = PROMISE_ASKED;
+		p->promise_at = now + 5 * REPL_RETRY_NS;
+		writer_send(w, s, &m);
+	}
+}
+
+/* C3 */
+static void begin_serving(struct repl_writer *w, u64 now)
+{
+	w->pe = w->record.epoch;
+	w->members = w->record.in_sync;
+	w->lost = 0;
+	w->seq = w->committed = w->commit_sent = 0;
+	w->dirty = true; /* [F5b] */
+	w->flush.out = false;
+	w->join = REPL_NO_SLOT;
+	writer_move(w, WRITER_SERVING, "");
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
+		w->peer[s].sent = w->peer[s].started = false;
+		w->peer[s].tried_epoch = 0;
+		w->peer[s].echo = 0;
+		if (!(w->members & (1u << s)))
+			continue;
+		if (w->peer[s].up)
+			peers_start(w, s, w->cas_start, now);
+		else
+			w->lost |= 1u << s;
+	}
+}
+
+/* P7: the member that came back is the set; learners go, since what was in flight is sent again */
+static void on_revived(struct repl_writer *w, u64 now)
+{
+	u8 s = (u8)__builtin_ctz(w->members);
+
+	for (u8 o = 0; o < REPL_SLOTS_MAX; o++)
+		if (o != s && w->peer[o].sent)
+			peers_cut(w, o, now);
+	w->lost = w->members;
+	if (!w->peer[s].up)
+		return;
+	w->lost = 0;
+	peers_start(w, s, w->cas_start, now);
+	requests_resend(w, s);
+}
+
+/* P9 */
+static void on_grown(struct repl_writer *w)
+{
+	u8 s = w->grow_slot;
+
+	w->join = w->grow_slot = REPL_NO_SLOT;
+	w->peer[s].failures = 0;
+	if (!w->peer[s].started)
+		w->lost |= 1u << s; /* lost while the proposal was out: P6 follows */
+}
+
+/* the epoch went on by our own proposal while serving */
+static void serving_accepted(struct repl_writer *w, enum writer_cas what, u64 now)
+{
+	w->pe = w->record.epoch;
+	w->members = w->record.in_sync;
+	if (what == CAS_REVIVE) {
+		on_revived(w, now);
+		return;
+	}
+	w->lost &= w->members;
+	if (what == CAS_GROW)
+		on_grown(w);
+	peers_epoch(w);
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if (what == CAS_LEARNERS && (w->learners_out & (1u << s)) && w->peer[s].up &&
+		    !w->peer[s].sent)
+			peers_start(w, s, REPL_START_LEARNER, now);
+	w->learners_out = 0;
+}
+
+void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
+			  const struct repl_record *r, u64 now)
+{
+	enum writer_cas what = w->cas_out;
+
+	if (!what || token != w->cas_token)
+		return;
+	w->cas_out = CAS_NONE;
+	if (accepted)
+		w->record = w->cas;
+	switch (w->state) {
+	case WRITER_PROPOSING:
+		if (accepted)
+			begin_serving(w, now);
+		else
+			backoff(w, "another node changed the record first", now);
+		break;
+	case WRITER_SERVING:
+		if (accepted)
+			serving_accepted(w, what, now);
+		else
+			writer_stop(w, "another node has taken over"); /* P10 */
+		break;
+	case WRITER_RELEASING:
+		writer_move(w, WRITER_IDLE, "");
+		if (w->opened)
+			read_record(w);
+		break;
+	default:
+		break;
+	}
+	(void)r; /* the next read fetches it linearizably */
+	writer_settle(w, now);
+}
+
+/* P7. No member is left: wait for one of them. */
+static void revive_settle(struct repl_writer *w)
+{
+	u32 restarted = 0;
+
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
+		const struct writer_peer *p = &w->peer[s];
+
+		if (!(w->members & (1u << s)) || !p->up || !p->known)
+			continue;
+		if (!p->intact) {
+			restarted |= 1u << s;
+			continue;
+		}
+		w->cas_start = REPL_START_MEMBER;
+		writer_propose(w, CAS_REVIVE, w->self, 1u << s);
+		return;
+	}
+	if (restarted != w->members)
+		return;
+	if (w->dirty) { /* [F5] acknowledged writes may be gone: never go on as if nothing had happened */
+		writer_stop(w, "every copy restarted and writes that were not flushed may be lost");
+		return;
+	}
+	w->cas_start = REPL_START_RESTARTED;
+	writer_propose(w, CAS_REVIVE, w->self, 1u << (u32)__builtin_ctz(restarted));
+}
+
+/* P6, P8, P9: what the set should be next */
+static void serving_settle(struct repl_writer *w, u64 now)
+{
+	u32 left = w->members & ~w->lost, waiting = 0;
+
+	if (w->cas_out)
+		return;
+	if (!w->opened && requests_idle(w)) {
+		release(w);
+		return;
+	}
+	if (w->lost) {
+		if (left)
+			writer_propose(w, CAS_SHRINK, w->self, left);
+		else
+			revive_settle(w);
+		return;
+	}
+	if (w->join != REPL_NO_SLOT && w->peer[w->join].ready &&
+	    w->committed >= w->peer[w->join].join_seq) {
+		w->grow_slot = w->join;
+		writer_propose(w, CAS_GROW, w->self, w->members | 1u << w->join);
+		return;
+	}
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if ((w->copies & ~w->members & (1u << s)) && w->peer[s].up && !w->peer[s].sent &&
+		    now >= w->peer[s].not_before)
+			waiting |= 1u << s;
+	if (waiting) {
+		w->learners_out = waiting;
+		writer_propose(w, CAS_LEARNERS, w->self, w->members);
+	}
+}
+
+void writer_settle(struct repl_writer *w, u64 now)
+{
+	if (w->state == WRITER_PROMISING)
+		promising_settle(w, now);
+	if (w->state != WRITER_SERVING)
+		return;
+	peers_settle(w);
+	requests_settle(w, now);
+	serving_settle(w, now);
+}
+
+void repl_writer_set_copies(struct repl_writer *w, u32 copies, u64 now)
+{
+	u32 gone;
+
+	if (w->members && !(w->members & copies))
+		copies |= w->members; /* the last good copy is not given up */
+	gone = w->copies & ~copies;
+	w->copies = copies;
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if (gone & (1u << s))
+			peers_cut(w, s, now); /* a member that is being removed counts as lost */
+	writer_settle(w, now);
+}
+
+bool repl_writer_wants_link(const struct repl_writer *w, u8 slot)
+{
+	if (slot == w->self || w->state == WRITER_IDLE || w->state == WRITER_STOPPED ||
+	    w->state == WRITER_RELEASING)
+		return false;
+	return w->copies & (1u << slot);
+}
+
+bool repl_writer_busy(const struct repl_writer *w)
+{
+	return w->state != WRITER_IDLE && w->state != WRITER_STOPPED;
+}
+
+bool repl_writer_serving(const struct repl_writer *w)
+{
+	if (w->state != WRITER_SERVING || w->lost)
+		return false;
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if ((w->members & (1u << s)) && !w->peer[s].started)
+			return false;
+	return true;
+}
+
+void repl_writer_tick(struct repl_writer *w, u64 now)
+{
+	if (w->state == WRITER_BACKOFF && now >= w->wake)
+		read_record(w);
+	if (w->state == WRITER_SERVING)
+		peers_tick(w, now);
+	writer_settle(w, now);
+}

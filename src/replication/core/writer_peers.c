@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * writer_peers.c - the copies as the writer sees them: sessions, who is lost
+ * (P6), learners on their way in (P8, P9), the lease (P5), the silence limits.
+ */
+#include "replication/core/writer.h"
+
+#define LEARNER_PAUSE_NS (500 * REPL_MS) /* between two starts of a learner that does not hold; */
+#define LEARNER_DOUBLINGS 6u             /* doubled each time so often: 32 s */
+
+enum writer_role peers_role(const struct repl_writer *w, u8 slot)
+{
+	if (w->members & (1u << slot))
+		return ROLE_MEMBER;
+	if (w->join == slot)
+		return ROLE_JOIN;
+	return w->peer[slot].sent ? ROLE_LEARNER : ROLE_NONE;
+}
+
+const char *repl_writer_peer_name(const struct repl_writer *w, u8 slot)
+{
+	static const char *const names[] = { "none", "member", "learner", "joining" };
+
+	if (w->state != WRITER_SERVING)
+		return "none";
+	if (w->lost & (1u << slot))
+		return "lost";
+	return names[peers_role(w, slot)];
+}
+
+/* START is the first message of a session */
+void peers_start(struct repl_writer *w, u8 slot, u8 start, u64 now)
+{
+	struct writer_peer *p = &w->peer[slot];
+	struct repl_msg m = { .kind = REPL_MSG_START, .start = start, .epoch = w->pe,
+			      .mask = w->members, .tag = w->tag };
+
+	/* P7: a member gets what is in flight again; a learner pulls what was before */
+	m.seq = start == REPL_START_LEARNER ? w->seq : w->committed;
+	if (p->tried_epoch == w->pe) {
+		peers_cut(w, slot, now);
+		return;
+	}
+	p->sent = true;
+	p->started = p->synced = p->join_sent = p->ready = false;
+	p->start = start;
+	p->start_epoch = p->tried_epoch = w->pe;
+	p->acked = m.seq;
+	p->echo = 0;
+	p->since = now;
+	p->flushed = 0;
+	writer_send(w, slot, &m);
+}
+
+void peers_epoch(struct repl_writer *w)
+{
+	struct repl_msg m = { .kind = REPL_MSG_EPOCH, .epoch = w->pe, .mask = w->members };
+
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if (w->peer[s].sent)
+			writer_send(w, s, &m);
+}
+
+void peers_end(struct repl_writer *w, u8 slot, u64 now)
+{
+	struct writer_peer *p = &w->peer[slot];
+	bool had = p->sent;
+
+	p->sent = p->started = p->synced = p->join_sent = p->ready = false;
+	p->echo = 0;
+	if (had) {
+		p->not_before = now + (LEARNER_PAUSE_NS << PORT_MIN(p->failures, LEARNER_DOUBLINGS));
+		p->failures++;
+	}
+	if (w->state != WRITER_SERVING)
+		return;
+	if (w->members & (1u << slot)) /* P6; for good in this epoch [F20] */
+		w->lost |= 1u << slot;
+	if (w->join == slot && w->grow_slot != slot) /* P9: an outstanding GROW keeps it until the answer */
+		w->join = REPL_NO_SLOT;
+	if (had)
+		requests_source_gone(w, slot);
+}
+
+void peers_cut(struct repl_writer *w, u8 slot, u64 now)
+{
+	struct repl_effect e = { .kind = REPL_LINK_CLOSE, .link = REPL_LINK_SLOT(slot) };
+	bool up = w->peer[slot].up;
+
+	w->peer[slot].up = w->peer[slot].known = false;
+	w->peer[slot].promise = PROMISE_NONE;
+	peers_end(w, slot, now);
+	if (up)
+		w->sink->emit(w->sink, &e);
+}
+
+void peers_release(struct repl_writer *w)
+{
+	struct repl_msg m = { .kind = REPL_MSG_RELEASE };
+
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
+		if (w->peer[s].sent && w->peer[s].up)
+			writer_send(w, s, &m);
+		w->peer[s].sent = w->peer[s].started = false;
+		w->peer[s].promise = PROMISE_NONE;
+	}
+}
+
+void repl_writer_link_up(struct repl_writer *w, u8 slot, u64 now)
+{
+	struct writer_peer *p = &w->peer[slot];
+
+	p->up = true;
+	p->known = false;
+	p->promise = PROMISE_NONE;
+	p->promise_at = 0;
+	writer_settle(w, now);
+}
+
+void repl_writer_link_down(struct repl_writer *w, u8 slot, u64 now)
+{
+	struct writer_peer *p = &w->peer[slot];
+
+	p->up = p->known = false;
+	if (p->promise == PROMISE_ASKED || p->promise == PROMISE_LATER)
+		p->promise = PROMISE_NONE; /* given promises stay: they are in the fence of the copy */
+	peers_end(w, slot, now);
+	writer_settle(w, now);
+}
+
+static void on_promise(struct repl_writer *w, u8 slot, const struct repl_msg *m, u64 now)
+{
+	static const char *const why[REPL_REASONS] = {
+		[REPL_NOT_MEMBER] = "a copy says it is not in the set",
+		[REPL_HEARS] = "in use on another node",
+		[REPL_LEASED] = "waiting for the lease of the last writer to run out",
+		[REPL_DISK] = "the disk of a copy has failed",
+		[REPL_NOT_BOOTED] = "a copy is starting",
+	};
+	struct writer_peer *p = &w->peer[slot];
+
+	if (w->state != WRITER_PROMISING || m->epoch != w->record.epoch ||
+	    p->promise != PROMISE_ASKED)
+		return;
+	if (m->kind == REPL_MSG_PROMISED) {
+		p->promise = m->intact ? PROMISE_INTACT : PROMISE_RESTARTED;
+		return;
+	}
+	p->promise = m->reason == REPL_DISK ? PROMISE_NONE : PROMISE_LATER;
+	p->promise_at = now + PORT_MIN(PORT_MAX(m->time, REPL_MS), REPL_GRACE_NS);
+	if (m->reason < REPL_REASONS && why[m->reason])
+		w->reason = why[m->reason];
+	if (m->reason == REPL_STALE) {
+		w->wake = now + REPL_RETRY_NS;
+		writer_move(w, WRITER_BACKOFF, "the record has moved on");
+	}
+}
+
+static void on_ack(struct repl_writer *w, u8 slot, const struct repl_msg *m, u64 now)
+{
+	struct writer_peer *p = &w->peer[slot];
+
+	if (m->seq > w->seq || m->seq < p->acked)
+		peers_cut(w, slot, now);
+	else
+		p->acked = m->seq;
+}
+
+static void on_refused(struct repl_writer *w, u8 slot, const struct repl_msg *m, u64 now)
+{
+	if (m->reason == REPL_DISK)
+		w->reason = "the disk of a copy has failed";
+	peers_cut(w, slot, now);
+}
+
+/* messages that count only after STARTED of the present session (P2) */
+static void on_started_session(struct repl_writer *w, u8 slot, const struct repl_msg *m, u64 now)
+{
+	struct writer_peer *p = &w->peer[slot];
+
+	switch (m->kind) {
+	case REPL_MSG_ACK:
+		on_ack(w, slot, m, now);
+		break;
+	case REPL_MSG_FLUSHED:
+		p->flushed = PORT_MAX(p->flushed, m->id);
+		break;
+	case REPL_MSG_SYNCED:
+		p->synced = true;
+		break;
+	case REPL_MSG_READY:
+		if (p->join_sent)
+			p->ready = true;
+		break;
+	case REPL_MSG_ECHO:
+		if (m->time <= now && m->time > p->echo)
+			p->echo = m->time;
+		break;
+	case REPL_MSG_READ_DATA:
+		requests_read_data(w, slot, m, now);
+		break;
+	default:
+		break;
+	}
+}
+
+void repl_writer_receive(struct repl_writer *w, u8 slot, const struct repl_msg *m, u64 now)
+{
+	struct writer_peer *p = &w->peer[slot];
+
+	switch (m->kind) {
+	case REPL_MSG_STATE:
+		p->known = true;
+		p->intact = m->intact;
+		break;
+	case REPL_MSG_PROMISED:
+	case REPL_MSG_UNPROMISED:
+		on_promise(w, slot, m, now);
+		break;
+	case REPL_MSG_STARTED:
+		if (w->state == WRITER_SERVING && p->sent && m->epoch == p->start_epoch) {
+			p->started = true;
+			p->since = now;
+		}
+		break;
+	case REPL_MSG_REFUSED:
+		if (w->state == WRITER_SERVING)
+			on_refused(w, slot, m, now);
+		break;
+	default:
+		if (w->state == WRITER_SERVING && p->started)
+			on_started_session(w, slot, m, now);
+		else
+			writer_drop(w, m->buf);
+	}
+	writer_settle(w, now);
+}
+
+/* P5: everybody who could let another writer in still holds to us. Own copy included [F3], and the
+ * learner of an outstanding GROW. */
+bool peers_lease(const struct repl_writer *w, u64 now)
+{
+	u32 need = w->members;
+
+	if (w->grow_slot != REPL_NO_SLOT)
+		need |= 1u << w->grow_slot;
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if ((need & (1u << s)) &&
+		    (!w->peer[s].started || !w->peer[s].echo ||
+		     now >= w->peer[s].echo + REPL_LEASE_NS))
+			return false;
+	return true;
+}
+
+/* P9: one learner at a time comes in */
+void peers_settle(struct repl_writer *w)
+{
+	struct repl_msg m = { .kind = REPL_MSG_JOIN };
+
+	if (w->join != REPL_NO_SLOT || w->lost)
+		return;
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
+		struct writer_peer *p = &w->peer[s];
+
+		if (!p->synced || !p->started || (w->members & (1u << s)) || !(w->copies & (1u << s)))
+			continue;
+		w->join = s;
+		p->join_sent = true;
+		p->join_seq = w->seq;
+		writer_send(w, s, &m);
+		requests_flush_again(w, s);
+		return;
+	}
+}
+
+static bool silent(const struct writer_peer *p, u64 now)
+{
+	if (!p->started)
+		return now >= p->since + REPL_START_NS;
+	return now >= PORT_MAX(p->echo, p->since) + REPL_SILENCE_NS;
+}
+
+void peers_tick(struct repl_writer *w, u64 now)
+{
+	struct repl_msg m = { .kind = REPL_MSG_PING, .time = now, .commit = w->committed };
+	bool ping = now >= w->ping_at;
+
+	if (ping)
+		w->ping_at = now + REPL_PING_NS;
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
+		struct writer_peer *p = &w->peer[s];
+
+		if (!p->sent)
+			continue;
+		if (silent(p, now) && s != w->self)
+			peers_cut(w, s, now);
+		else if (ping)
+			writer_send(w, s, &m);
+	}
+}

@@ -3,7 +3,7 @@
  * test_apply.c - the state machine: conflicts, phantoms, duplicates, malformed
  * entries, pruning of request ids, a full map.
  */
-#include "test/unit/store/scratch.h"
+#include "support/scratch.h"
 
 #include <errno.h>
 

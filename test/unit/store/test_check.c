@@ -4,7 +4,7 @@
  * flipped. Opening must end with the data as it was, or with -E_CORRUPT and a
  * sentence; never with a crash or different data.
  */
-#include "test/unit/store/scratch.h"
+#include "support/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * then the applied index and the content must agree exactly: the state is a
  * function of the index, so it is computed anew and compared.
  */
-#include "test/unit/store/scratch.h"
+#include "support/scratch.h"
 
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* test_store.c - reading, listing, watching, reopening. */
-#include "test/unit/store/scratch.h"
+#include "support/scratch.h"
 
 #include <errno.h>
 

@@ -3,8 +3,8 @@
  * scratch.h - a directory of its own for one test, and small helpers around
  * the store. Used by the tests of src/store and src/raft.
  */
-#ifndef SDSD_TEST_SCRATCH_H
-#define SDSD_TEST_SCRATCH_H
+#ifndef SDSD_TEST_SUPPORT_SCRATCH_H
+#define SDSD_TEST_SUPPORT_SCRATCH_H
 
 #include <criterion/criterion.h>
 #include <ftw.h>

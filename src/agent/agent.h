@@ -22,6 +22,7 @@ struct agent_config {
 	struct store *store;
 	const char *node; /* this node's name */
 	const char *version;
+	const char *dir; /* state directory: <dir>/replicas/<uuid>, see marks.c */
 	const char *run_dir; /* NBD sockets: <run_dir>/nbd/<resource>-<volume>.sock */
 	uint64_t boot;
 	const struct plane_ops *plane_ops;
@@ -32,8 +33,10 @@ struct agent_config {
 
 struct agent;
 int agent_new(const struct agent_config *config, struct agent **ret, struct err *err);
+/* Begins nothing new; the memory goes when the last answer has come, so run the loop after it. The
+ * plane keeps what it has. NULL is fine. */
 void agent_free(struct agent *a);
-/* plane_hooks.changed ends here: report soon */
-void agent_poke(struct agent *a);
+/* plane_hooks.changed ends here: asks the plane for the resource's status and reports soon */
+void agent_poke(struct agent *a, const char *resource);
 
 #endif

@@ -109,7 +109,7 @@ static int make_keys(struct founding *f, struct err *err)
 static json *init_doc(const struct founding *f, int64_t now_ms)
 {
 	json *doc = json_object_new_object(), *node = json_object_new_object();
-	json *ca = json_object_new_object(), *token = json_object_new_object();
+	json *token = json_object_new_object();
 	char sha256[65];
 
 	pki_sha256_hex(f->token.secret, strlen(f->token.secret), sha256);
@@ -120,16 +120,14 @@ static json *init_doc(const struct founding *f, int64_t now_ms)
 	jset_i64(node, "port", f->id.port);
 	jset_str(node, "fingerprint", f->fingerprint);
 	jset_i64(node, "joined_ms", now_ms);
-	jset_str(ca, "cert_pem", (char *)f->ca_cert.data);
-	jset_str(ca, "key_sealed", (char *)f->sealed.data);
 	jset_str(token, "id", f->token.id);
 	jset_str(token, "secret_sha256", sha256);
 	jset_i64(token, "expires_ms", now_ms + TOKEN_TTL_DEFAULT_S * 1000ll);
 	jset_str(doc, "cluster", f->id.cluster);
-	jset_str(doc, "cluster_name", f->id.cluster_name);
-	jset_i64(doc, "created_ms", now_ms);
+	jset_str(doc, "name", f->id.cluster_name);
+	jset_str(doc, "ca_cert_pem", (char *)f->ca_cert.data);
+	jset_str(doc, "ca_key_sealed", (char *)f->sealed.data);
 	jset(doc, "node", node);
-	jset(doc, "ca", ca);
 	jset(doc, "token", token);
 	return doc;
 }

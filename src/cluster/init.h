@@ -3,10 +3,10 @@
  * init.h - makes the first node of a new cluster in an empty state directory:
  * certificate authority, keys, identity, an empty Raft log and init.json, which
  * holds what the first transaction (change_cluster_init) puts into the store:
- * {"cluster":"<uuid>","cluster_name":"default","created_ms":1,
+ * {"cluster":"<uuid>","name":"default",
+ *  "ca_cert_pem":"-----BEGIN...","ca_key_sealed":"<hex, pki_seal>",
  *  "node":{as in model/node.h: "name","id":1,"uuid","address","port","fingerprint","joined_ms"},
- *  "ca":{"cert_pem":"-----BEGIN...","key_sealed":"<hex, pki_seal>"},      -> ca/self
- *  "token":{"id","secret_sha256","expires_ms"}}                         -> token/<id>
+ *  "token":{"id","secret_sha256","expires_ms"}}
  * Called by the command line, never while a daemon runs on the directory.
  */
 #ifndef SDSD_CLUSTER_INIT_H

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * desired.c - reads the documents that concern this node and writes the wanted
+ * half of the agent's objects. Called by agent.c's work timer after the store
+ * has changed; looks only at resources that were touched.
+ */
+#include "agent/object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "model/name.h"
+#include "model/node.h"
+
+#define SOCKET_PATH_MAX 107 /* sun_path without its end */
+
+/* a resource and all its replicas, read at once */
+struct bundle {
+	struct resource resource;
+	struct replica replica[REPLICAS_MAX];
+	int n;
+};
+
+/* --- what is to be looked at -------------------------------------------- */
+
+void desired_dirty(struct agent *a, const char *key)
+{
+	if (a->dirty_n > a->dirty_head && strcmp(a->dirty[a->dirty_n - 1].text, key) == 0)
+		return;
+	if (a->dirty_n == a->dirty_cap) {
+		a->dirty_cap = a->dirty_cap ? 2 * a->dirty_cap : 64;
+		a->dirty = realloc(a->dirty, a->dirty_cap * sizeof(*a->dirty));
+		if (!a->dirty)
+			abort();
+	}
+	snprintf(a->dirty[a->dirty_n++].text, sizeof(a->dirty->text), "%s", key);
+}
+
+static void dirty_object(struct agent_object *o)
+{
+	if (o->kind == AGENT_REPLICA)
+		desired_dirty(o->agent, o->key);
+}
+
+/* key: "replica/<resource>/<node>" */
+static int dirty_replica(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	struct agent *a = arg;
+	const char *resource = key + strlen("replica/"), *node = strchr(resource, '/');
+	char text[NAME_MAX_LEN + 1];
+
+	if (node && strcmp(node + 1, a->node_key) == 0 &&
+	    (size_t)(node - resource) < sizeof(text)) {
+		memcpy(text, resource, (size_t)(node - resource));
+		text[node - resource] = '\0';
+		desired_dirty(a, text);
+	}
+	return 0;
+}
+
+/* --- one resource ------------------------------------------------------- */
+
+static int take_replica(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	struct bundle *b = arg;
+	struct err err = { 0 };
+
+	if (b->n == REPLICAS_MAX)
+		return 0;
+	if (replica_parse(doc, &b->replica[b->n], &err) < 0) {
+		log_error("agent", "%s: %s", key, err.text);
+		return 0;
+	}
+	if (b->replica[b->n].slot >= 0 && b->replica[b->n].slot < PLANE_SLOTS)
+		b->n++;
+	return 0;
+}
+
+/* -ENOENT: no such resource, or no volume in it yet */
+static int bundle_load(struct agent *a, const char *key, struct bundle *b)
+{
+	char doc_key[STORE_KEY_MAX], prefix[STORE_KEY_MAX];
+	struct err err = { 0 };
+	json *doc;
+	int rv;
+
+	resource_key(key, doc_key, sizeof(doc_key));
+	rv = store_get(a->config.store, doc_key, &doc, NULL);
+	if (rv == 0) {
+		rv = resource_parse(doc, &b->resource, &err);
+		json_object_put(doc);
+	}
+	if (rv < 0) {
+		if (rv != -E_NOT_FOUND)
+			log_error("agent", "%s: %s", doc_key, err.code ? err.text : err_name(rv));
+		return -ENOENT;
+	}
+	if (b->resource.n_volumes == 0)
+		return -ENOENT;
+	b->n = 0;
+	snprintf(prefix, sizeof(prefix), "replica/%s/", key);
+	store_list(a->config.store, prefix, take_replica, b);
+	return 0;
+}
+
+static const struct replica *own_replica(const struct agent *a, const struct bundle *b)
+{
+	char key[NAME_MAX_LEN + 1];
+
+	for (int i = 0; i < b->n; i++) {
+		name_key(b->replica[i].node, key);
+		if (strcmp(key, a->node_key) == 0)
+			return &b->replica[i];
+	}
+	return NULL;
+}
+
+/* A peer whose node document is gone stays in its slot without an address. */
+static void fill_peer(struct agent *a, const struct replica *r, struct plane_peer *peer)
+{
+	char key[STORE_KEY_MAX];
+	struct node n;
+	json *doc;
+
+	peer->used = true;
+	peer->diskless = r->diskless;
+	peer->leaving = r->deleting;
+	snprintf(peer->node, sizeof(peer->node), "%s", r->node);
+	node_key(r->node, key, sizeof(key));
+	if (store_get(a->config.store, key, &doc, NULL) < 0)
+		return;
+	if (node_parse(doc, &n, NULL) == 0) {
+		snprintf(peer->address, sizeof(peer->address), "%s", n.address);
+		peer->port = n.port;
+	}
+	json_object_put(doc);
+}
+
+static void fill_plane(struct agent *a, const struct bundle *b, const struct replica *own,
+		       struct plane_resource *r)
+{
+	memset(r, 0, sizeof(*r)); /* also the gaps: it is hashed */
+	snprintf(r->name, sizeof(r->name), "%s", b->resource.name);
+	text_uuid_parse(b->resource.uuid, r->uuid);
+	r->self = own->slot;
+	r->size_bytes = (uint64_t)b->resource.volume[0].size_kib * 1024;
+	text_uuid_parse(own->uuid, r->replica_uuid);
+	for (int i = 0; i < b->n; i++)
+		fill_peer(a, &b->replica[i], &r->peer[b->replica[i].slot]);
+}
+
+static uint64_t hash(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint64_t h = 14695981039346656037u;
+
+	while (len--)
+		h = (h ^ *p++) * 1099511628211u;
+	return h;
+}
+
+static void want_replica(struct agent *a, const struct bundle *b, const struct replica *own)
+{
+	struct plane_resource plane;
+	struct agent_object *o;
+	struct agent_mark mark;
+	char key[NAME_MAX_LEN + 1];
+	uint8_t raw[16];
+
+	if (text_uuid_parse(own->uuid, raw) < 0 || text_uuid_parse(b->resource.uuid, raw) < 0)
+		return;
+	name_key(b->resource.name, key);
+	o = agent_object_find(a, AGENT_REPLICA, key, own->uuid);
+	if (!o) {
+		o = agent_object_new(a, AGENT_REPLICA, key, b->resource.name, own->uuid);
+		o->replica.marked = !own->diskless &&
+				    mark_read(a->config.dir, own->uuid, &mark, NULL) != -ENOENT;
+	}
+	fill_plane(a, b, own, &plane);
+	memcpy(o->resource_uuid, plane.uuid, sizeof(o->resource_uuid));
+	memcpy(o->pool, own->pool, sizeof(o->pool));
+	o->size_bytes = plane.size_bytes;
+	o->replica.wanted = true;
+	o->replica.diskless = own->diskless;
+	o->replica.created = own->created;
+	o->replica.deleting = own->deleting;
+	o->replica.stamp = hash(&plane, sizeof(plane));
+	if (own->created)
+		o->reported_ns = 0;
+}
+
+static void load_resource(struct agent *a, const char *key)
+{
+	struct bundle b;
+	const struct replica *own = NULL;
+
+	for (struct agent_object *o = *agent_bucket(a, key); o; o = o->next) {
+		if (o->kind == AGENT_REPLICA && strcmp(o->key, key) == 0) {
+			o->replica.wanted = false;
+			o->retry_ns = 0; /* something is different: no reason to wait */
+		}
+	}
+	if (bundle_load(a, key, &b) == 0)
+		own = own_replica(a, &b);
+	if (own)
+		want_replica(a, &b, own);
+	run_bucket(a, key);
+}
+
+int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err *err)
+{
+	const struct agent_config *config = &o->agent->config;
+	const struct replica *own;
+	char path[PATH_LEN_MAX + NAME_MAX_LEN + 32];
+	struct bundle b;
+	int len;
+
+	if (bundle_load(o->agent, o->key, &b) < 0)
+		return err_set(err, -ENOENT, "resource %s is not defined any more", o->name);
+	own = own_replica(o->agent, &b);
+	if (!own || strcmp(own->uuid, o->uuid) != 0)
+		return err_set(err, -ENOENT, "resource %s: no replica here any more", o->name);
+	fill_plane(o->agent, &b, own, ret);
+	if (!own->diskless) {
+		snprintf(ret->data_path, sizeof(ret->data_path), "%s", o->data_path);
+		snprintf(ret->meta_path, sizeof(ret->meta_path), "%s", o->meta_path);
+	}
+	len = snprintf(path, sizeof(path), "%s/%s-0.sock", o->agent->nbd_dir, b.resource.name);
+	if (len > SOCKET_PATH_MAX)
+		return err_set(err, -ENAMETOOLONG,
+			       "the socket path %s has %d characters, %d are possible: run sdsd "
+			       "with a shorter --run-dir than %s",
+			       path, len, SOCKET_PATH_MAX, config->run_dir);
+	memcpy(ret->socket_path, path, (size_t)len + 1);
+	return 0;
+}
+
+/* --- leftovers and pools ------------------------------------------------ */
+
+static void unwant_leftover(struct agent_object *o)
+{
+	if (o->kind == AGENT_LEFTOVER)
+		o->leftover.wanted = false;
+}
+
+static int want_leftover(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	struct agent *a = arg;
+	const char *name = jget_str(doc, "resource", ""), *uuid = jget_str(doc, "uuid", "");
+	char res_key[NAME_MAX_LEN + 1];
+	struct agent_object *o;
+	uint8_t raw[16];
+
+	if (name_check("resource name", name, 1, NULL) < 0 || text_uuid_parse(uuid, raw) < 0) {
+		log_error("agent", "%s is no leftover that can be cleaned", key);
+		return 0;
+	}
+	name_key(name, res_key);
+	o = agent_object_find(a, AGENT_LEFTOVER, res_key, uuid);
+	if (!o)
+		o = agent_object_new(a, AGENT_LEFTOVER, res_key, name, uuid);
+	snprintf(o->pool, sizeof(o->pool), "%s", jget_str(doc, "pool", ""));
+	o->leftover.wanted = true;
+	return 0;
+}
+
+static void run_if_leftover(struct agent_object *o)
+{
+	if (o->kind == AGENT_LEFTOVER)
+		desired_dirty(o->agent, o->key);
+}
+
+static void load_leftovers(struct agent *a)
+{
+	char prefix[STORE_KEY_MAX];
+
+	agent_each(a, unwant_leftover);
+	snprintf(prefix, sizeof(prefix), "leftover/%s/", a->node_key);
+	store_list(a->config.store, prefix, want_leftover, a);
+	agent_each(a, run_if_leftover);
+}
+
+static int want_pool(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	struct agent *a = arg;
+	struct err err = { 0 };
+	struct agent_pool *p;
+	struct storage_pool before;
+	struct pool parsed;
+
+	if (pool_parse(doc, &parsed, &err) < 0) {
+		log_error("agent", "%s: %s", key, err.text);
+		return 0;
+	}
+	p = agent_pool_find(a, parsed.name);
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			abort();
+		p->next = a->pools;
+		a->pools = p;
+	}
+	before = p->pool;
+	memset(&p->pool, 0, sizeof(p->pool));
+	snprintf(p->pool.kind, sizeof(p->pool.kind), "%s", pool_kind_name(parsed.kind));
+	snprintf(p->pool.name, sizeof(p->pool.name), "%s", parsed.name);
+	snprintf(p->pool.dir, sizeof(p->pool.dir), "%s", parsed.dir);
+	if (memcmp(&before, &p->pool, sizeof(before)) != 0)
+		observe_pool(a, p);
+	p->wanted = true;
+	return 0;
+}
+
+/* A pool goes when its document is gone and nothing of it is under way. */
+static void load_pools(struct agent *a)
+{
+	char prefix[STORE_KEY_MAX];
+	struct agent_pool *p, **at;
+
+	for (p = a->pools; p; p = p->next)
+		p->wanted = false;
+	snprintf(prefix, sizeof(prefix), "pool/%s/", a->node_key);
+	store_list(a->config.store, prefix, want_pool, a);
+	for (at = &a->pools; *at;) {
+		p = *at;
+		if (p->wanted || p->n_steps || p->probing) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		free(p->error);
+		free(p);
+	}
+	observe_changed(a);
+}
+
+void desired_work(struct agent *a)
+{
+	if (a->reload_pools || a->reload_all)
+		load_pools(a);
+	if (a->reload_all || a->reload_nodes)
+		agent_each(a, dirty_object);
+	if (a->reload_all)
+		store_list(a->config.store, "replica/", dirty_replica, a);
+	if (a->reload_leftovers || a->reload_all)
+		load_leftovers(a);
+	a->reload_all = a->reload_nodes = a->reload_pools = a->reload_leftovers = false;
+	for (int i = 0; i < AGENT_BATCH && a->dirty_head < a->dirty_n; i++) {
+		struct agent_key key = a->dirty[a->dirty_head++];
+
+		load_resource(a, key.text);
+	}
+	if (a->dirty_head == a->dirty_n)
+		a->dirty_head = a->dirty_n = 0;
+	observe_changed(a);
+}

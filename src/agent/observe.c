@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * observe.c - what is, as opposed to what is wanted: asks the plane and the
+ * pools, builds the report of model/observed.h and sends it to the leader, soon
+ * after a change and every second as a sign of life. One report is under way at
+ * a time; what changes meanwhile goes with the next.
+ */
+#include "agent/object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "model/name.h"
+
+#define MS 1000000ull
+
+static void on_report_timer(uv_timer_t *timer)
+{
+	observe_report(timer->data);
+}
+
+void observe_changed(struct agent *a)
+{
+	if (a->closing || a->report_due)
+		return;
+	a->report_due = true;
+	if (!a->report_busy)
+		uv_timer_start(&a->report, on_report_timer, AGENT_COALESCE_MS, 0);
+}
+
+/* --- the plane ---------------------------------------------------------- */
+
+/* The object may be gone when the plane answers: it is found again by its uuid. */
+struct status_call {
+	struct agent *agent;
+	char key[NAME_MAX_LEN + 1], uuid[37];
+};
+
+static void copy_word(char *out, size_t len, const char *word)
+{
+	snprintf(out, len, "%s", word ? word : "");
+}
+
+static void take_status(struct agent_object *o, const struct plane_status *s)
+{
+	struct agent_seen *seen = &o->seen;
+
+	memset(seen, 0, sizeof(*seen));
+	if (!s) {
+		agent_text_set(&o->plane_error, NULL);
+		return;
+	}
+	seen->up = s->up;
+	seen->open = s->open;
+	seen->serving = s->serving;
+	copy_word(seen->role, sizeof(seen->role), s->role);
+	copy_word(seen->mode, sizeof(seen->mode), s->mode);
+	seen->epoch = s->epoch;
+	seen->regions = s->regions;
+	seen->synced_regions = s->synced_regions;
+	for (int i = 0; i < PLANE_SLOTS; i++) {
+		if (!s->peer[i].mode || !s->peer[i].mode[0] || strcmp(s->peer[i].mode, "none") == 0)
+			continue;
+		seen->peers |= 1u << i;
+		seen->connected |= s->peer[i].connected ? 1u << i : 0;
+		copy_word(seen->peer_mode[i], sizeof(seen->peer_mode[i]), s->peer[i].mode);
+	}
+	agent_text_set(&o->plane_error, s->error);
+}
+
+static void on_status(const struct plane_status *s, void *arg)
+{
+	struct status_call *call = arg;
+	struct agent *a = call->agent;
+	struct agent_object *o = NULL;
+
+	if (!a->closing)
+		o = agent_object_find(a, AGENT_REPLICA, call->key, call->uuid);
+	if (o && o->replica.plane) {
+		take_status(o, s);
+		observe_changed(a);
+	}
+	free(call);
+	agent_put(a);
+}
+
+void observe_status(struct agent_object *o)
+{
+	struct agent *a = o->agent;
+	struct status_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		abort();
+	call->agent = a;
+	memcpy(call->key, o->key, sizeof(call->key));
+	memcpy(call->uuid, o->uuid, sizeof(call->uuid));
+	agent_get(a);
+	a->config.plane_ops->status(a->config.plane, o->name, on_status, call);
+}
+
+/* --- pools -------------------------------------------------------------- */
+
+static void on_probed(int status, const struct err *err, const struct storage_paths *paths,
+		      const struct storage_space *space, void *arg);
+
+struct probe_call { struct agent *agent; struct agent_pool *pool; };
+
+static void probe(struct agent *a, struct agent_pool *p)
+{
+	struct probe_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		abort();
+	call->agent = a;
+	call->pool = p; /* stays while probing is set */
+	p->probing = true;
+	p->due = false;
+	agent_get(a);
+	storage_probe(a->config.loop, &p->pool, on_probed, call);
+}
+
+static void on_probed(int status, const struct err *err, const struct storage_paths *paths,
+		      const struct storage_space *space, void *arg)
+{
+	struct probe_call *call = arg;
+	struct agent *a = call->agent;
+	struct agent_pool *p = call->pool;
+
+	free(call);
+	p->probing = false;
+	p->known = status == 0;
+	if (status == 0)
+		p->space = *space;
+	agent_text_set(&p->error, status < 0 ? err->text : NULL);
+	observe_changed(a);
+	if (p->due && !a->closing)
+		probe(a, p);
+	agent_put(a);
+}
+
+void observe_pool(struct agent *a, struct agent_pool *p)
+{
+	if (a->closing)
+		return;
+	if (p->probing)
+		p->due = true;
+	else
+		probe(a, p);
+}
+
+/* --- space of one replica ----------------------------------------------- */
+
+static void on_measured(int status, const struct err *err, const struct storage_paths *paths,
+			const struct storage_space *space, void *arg)
+{
+	struct agent_object *o = arg;
+	struct agent *a = o->agent;
+
+	o->measuring = false;
+	o->allocated_kib = status == 0 ? space->allocated_kib : -1;
+	o->allocated_ns = clock_boot_ns() + AGENT_ALLOCATED_MS * MS;
+	if (!a->closing)
+		run_advance(o); /* what it wanted to do meanwhile */
+	agent_put(a);
+}
+
+static bool measure(struct agent_object *o, uint64_t now)
+{
+	struct agent *a = o->agent;
+	struct agent_pool *p;
+	struct storage_volume v = { .size_bytes = o->size_bytes };
+
+	if (o->kind != AGENT_REPLICA || !o->replica.files || o->step != PLAN_IDLE ||
+	    o->measuring || o->allocated_ns > now)
+		return false;
+	p = agent_pool_find(a, o->pool);
+	if (!p || p->n_steps > 0)
+		return false;
+	snprintf(v.name, sizeof(v.name), "%s_00000", o->name);
+	memcpy(v.owner, o->owner, sizeof(v.owner));
+	o->measuring = true;
+	agent_get(a);
+	storage_allocated(a->config.loop, &p->pool, &v, on_measured, o);
+	return true;
+}
+
+/* --- the report --------------------------------------------------------- */
+
+static const char *state_of(const struct agent_object *o)
+{
+	if (!o->replica.wanted || o->replica.deleting)
+		return "removing";
+	if (o->error || (o->replica.plane && !o->seen.up && o->plane_error))
+		return "failed";
+	return o->replica.plane && o->seen.up ? "up" : "creating";
+}
+
+static json *peers_json(const struct agent_seen *seen)
+{
+	json *peers = json_object_new_object();
+	char slot[12];
+
+	for (int i = 0; i < PLANE_SLOTS; i++) {
+		json *peer;
+
+		if (!(seen->peers & 1u << i))
+			continue;
+		peer = json_object_new_object();
+		jset_bool(peer, "connected", seen->connected & 1u << i);
+		jset_str(peer, "mode", seen->peer_mode[i]);
+		snprintf(slot, sizeof(slot), "%d", i);
+		jset(peers, slot, peer);
+	}
+	return peers;
+}
+
+static json *replica_json(const struct agent_object *o)
+{
+	const struct agent_seen *seen = &o->seen;
+	char nbd[PATH_LEN_MAX + NAME_MAX_LEN + 32];
+	json *r = json_object_new_object();
+
+	jset_str(r, "state", state_of(o));
+	jset_str(r, "uuid", o->uuid);
+	jset_str(r, "error", o->error ? o->error : o->plane_error ? o->plane_error : "");
+	if (o->allocated_kib >= 0)
+		jset_i64(r, "allocated_kib", o->allocated_kib);
+	if (!o->replica.plane)
+		return r;
+	snprintf(nbd, sizeof(nbd), "%s/%s-0.sock", o->agent->nbd_dir, o->name);
+	jset_str(r, "nbd", nbd);
+	jset_str(r, "role", seen->role);
+	jset_str(r, "mode", seen->mode);
+	jset_i64(r, "epoch", seen->epoch);
+	jset_bool(r, "open", seen->open);
+	jset_bool(r, "serving", seen->serving);
+	if (seen->regions) {
+		jset_i64(r, "regions", (int64_t)seen->regions);
+		jset_i64(r, "synced_regions", (int64_t)seen->synced_regions);
+	}
+	if (seen->peers)
+		jset(r, "peers", peers_json(seen));
+	return r;
+}
+
+static json *pools_json(const struct agent *a)
+{
+	json *pools = json_object_new_object();
+
+	for (const struct agent_pool *p = a->pools; p; p = p->next) {
+		json *doc;
+
+		if (!p->wanted || (!p->known && !p->error))
+			continue;
+		doc = json_object_new_object();
+		if (p->known) {
+			jset_i64(doc, "free_kib", p->space.free_kib);
+			jset_i64(doc, "total_kib", p->space.total_kib);
+		}
+		jset_str(doc, "error", p->error ? p->error : "");
+		jset(pools, p->pool.name, doc);
+	}
+	return pools;
+}
+
+/* Of two of the same name (an old one going, a new one coming) the wanted one counts. */
+static json *replicas_json(const struct agent *a)
+{
+	json *replicas = json_object_new_object();
+
+	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
+		for (const struct agent_object *o = a->bucket[i]; o; o = o->next) {
+			if (o->kind == AGENT_REPLICA &&
+			    (o->replica.wanted || !jget(replicas, o->name)))
+				jset(replicas, o->name, replica_json(o));
+		}
+	}
+	return replicas;
+}
+
+static void on_sent(int status, json *doc, void *arg)
+{
+	struct agent *a = arg;
+
+	a->report_busy = false;
+	if (!a->closing && a->report_due)
+		uv_timer_start(&a->report, on_report_timer, AGENT_COALESCE_MS, 0);
+	agent_put(a);
+}
+
+void observe_report(struct agent *a)
+{
+	json *doc;
+
+	if (a->report_busy || a->closing)
+		return;
+	a->report_due = false;
+	a->report_busy = true;
+	doc = json_object_new_object();
+	jset_str(doc, "node", a->config.node);
+	jset_i64(doc, "boot", (int64_t)(a->config.boot & INT64_MAX));
+	jset_str(doc, "version", a->config.version);
+	jset_i64(doc, "applied", (int64_t)store_applied(a->config.store));
+	jset(doc, "pools", pools_json(a));
+	jset(doc, "replicas", replicas_json(a));
+	agent_get(a);
+	a->config.call("POST", "/v1/sds/report", json_text(doc), AGENT_REPORT_CALL_MS, on_sent, a,
+		       a->config.arg);
+	json_object_put(doc);
+}
+
+void observe_tick(struct agent *a)
+{
+	uint64_t now = clock_boot_ns();
+	int n = 0;
+
+	if (now >= a->probe_ns) {
+		a->probe_ns = now + AGENT_PROBE_MS * MS;
+		for (struct agent_pool *p = a->pools; p; p = p->next)
+			observe_pool(a, p);
+	}
+	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
+		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
+			if (n < AGENT_ALLOCATED_BATCH)
+				n += measure(o, now);
+			/* progress moves on without a word of the plane */
+			if (o->kind == AGENT_REPLICA && o->replica.plane &&
+			    strcmp(o->seen.mode, "learner") == 0)
+				observe_status(o);
+		}
+	}
+	observe_report(a);
+}

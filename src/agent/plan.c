@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * plan.c - decides the next step for one object. Called by run.c whenever
+ * something about the object has changed. No clock, no I/O, no memory: the
+ * table in test_plan.c runs through all of it.
+ */
+#include "agent/plan.h"
+
+/* What attaches last: the plane has, or gets, the present resource and peers. */
+static enum plan_step attach(const struct plan_replica *r)
+{
+	if (r->plane && r->plane_stamp == r->stamp)
+		return PLAN_IDLE;
+	if (!r->plane && r->name_held)
+		return PLAN_WAIT;
+	return PLAN_PLANE_SET;
+}
+
+static enum plan_step make(const struct plan_replica *r)
+{
+	/* not made yet and to go: the files would only have to be removed again */
+	if (r->deleting)
+		return PLAN_WAIT;
+	if (!r->files) {
+		if (r->leftover_here)
+			return PLAN_WAIT;
+		/* The mark outlives a stale store: what was made once and is gone was lost, and
+		 * empty files in its place would pass for the lost content. */
+		return r->marked ? PLAN_LOCATE : PLAN_CREATE;
+	}
+	return r->reported ? PLAN_WAIT : PLAN_REPORT_CREATED;
+}
+
+enum plan_step plan_replica_next(const struct plan_replica *r)
+{
+	if (!r->wanted)
+		return r->plane ? PLAN_PLANE_REMOVE : PLAN_FORGET;
+	if (r->diskless)
+		return attach(r);
+	if (!r->created)
+		return make(r);
+	if (!r->files)
+		return PLAN_LOCATE;
+	return attach(r);
+}
+
+enum plan_step plan_leftover_next(const struct plan_leftover *l)
+{
+	if (!l->wanted)
+		return PLAN_FORGET;
+	if (!l->removed)
+		return l->in_use ? PLAN_WAIT : PLAN_REMOVE_FILES;
+	return l->reported ? PLAN_WAIT : PLAN_LEFTOVER_DONE;
+}
+
+const char *plan_step_name(enum plan_step s)
+{
+	static const char *const names[PLAN_STEPS] = {
+		[PLAN_IDLE] = "idle",
+		[PLAN_WAIT] = "wait",
+		[PLAN_CREATE] = "create",
+		[PLAN_REPORT_CREATED] = "report-created",
+		[PLAN_LOCATE] = "locate",
+		[PLAN_PLANE_SET] = "plane-set",
+		[PLAN_PLANE_REMOVE] = "plane-remove",
+		[PLAN_REMOVE_FILES] = "remove-files",
+		[PLAN_LEFTOVER_DONE] = "leftover-done",
+		[PLAN_FORGET] = "forget",
+	};
+
+	return names[s];
+}

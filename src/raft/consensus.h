@@ -50,7 +50,9 @@ struct consensus;
 int consensus_bootstrap(const char *dir, uint32_t id, const char *address, struct err *err);
 /* Starts. -E_CORRUPT with the file when a segment or snapshot is damaged. */
 int consensus_start(const struct consensus_config *config, struct consensus **ret, struct err *err);
-/* Ends; closed is called on the loop, then everything is freed. Pending proposals get -ECANCELED. */
+/* Ends; closed is called on the loop, then everything is freed. Requests that are still pending are
+ * answered before: -ECANCELED, or -E_UNKNOWN when the proposal was on its way. The store must stay
+ * open until closed. After a failed consensus_start the loop must still be run for it to end. */
 void consensus_stop(struct consensus *c, void (*closed)(void *arg), void *arg);
 
 /* A conn of ALPN_RAFT that the node port accepted; taken. */
@@ -61,7 +63,8 @@ void consensus_accept(struct consensus *c, struct conn *conn);
  *   -E_NOT_LEADER  not accepted, certainly not executed
  *   -E_UNKNOWN     leadership was lost in the middle: executed or not; retry with the request id
  *   -EBUSY, -EMSGSIZE, -ENOSPC, -ECANCELED not executed
- * On 0 the local store has applied it. data is copied. */
+ * On 0 the local store has applied it. data is copied. Callbacks never run inside of the call (but
+ * for -ENOMEM), nor inside of a store watch; asking again from a callback is fine. */
 typedef void (*consensus_cb)(int status, const struct txn_result *result, void *arg);
 void consensus_propose(struct consensus *c, const void *data, size_t len, consensus_cb cb, void *arg);
 /* cb(0) when this node is still leader and its store holds everything committed before the call:
@@ -76,7 +79,8 @@ int consensus_servers(const struct consensus *c, struct consensus_server *out, i
 uint64_t consensus_term(const struct consensus *c);
 
 /* Membership, on the leader, one change at a time (-EBUSY while another is under way).
- * members.c drives these toward the wanted set. */
+ * members.c drives these toward the wanted set. Having the role already is success. A promotion that
+ * does not catch up, and a transfer that does not happen: -ETIMEDOUT. */
 void consensus_add(struct consensus *c, uint32_t id, const char *address,
 		   void (*cb)(int status, void *arg), void *arg);
 void consensus_assign(struct consensus *c, uint32_t id, enum consensus_role role,

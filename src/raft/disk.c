@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * disk.c - stands between the Raft library and its file I/O and watches the
+ * results. The library keeps some failed writes to itself: a follower with a
+ * full disk would refuse entries for ever and nobody would know why; a leader
+ * whose write cannot even be begun would stop by an assertion. Here a failed
+ * write of the log or of a received snapshot ends the instance with a
+ * sentence. Called by the library, set up by consensus.c.
+ */
+#include <errno.h>
+#include <raft.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/log.h"
+#include "raft/instance.h"
+
+/* One write of the library: its request, and ours in its place */
+struct disk_append {
+	struct raft_io_append own; /* first: the callback gets its address */
+	struct raft_io_append *req;
+	raft_io_append_cb cb;
+	struct consensus *c;
+};
+
+static struct consensus *instance_of(struct raft_io *io)
+{
+	return ((struct raft *)io->data)->data;
+}
+
+static void failed(struct consensus *c, int status, const char *what)
+{
+	int code = status == RAFT_NOSPACE ? -ENOSPC : -EIO;
+
+	consensus_fail(c, code, "cannot write %s in %s: %s", what, c->raft_dir,
+		       c->io.errmsg[0] ? c->io.errmsg : raft_strerror(status));
+}
+
+static void append_done(struct raft_io_append *own, int status)
+{
+	struct disk_append *a = (struct disk_append *)own;
+	struct consensus *c = a->c;
+
+	if (status != 0 && status != RAFT_CANCELED)
+		failed(c, status, "the Raft log");
+	a->cb(a->req, status);
+	free(a);
+}
+
+static int disk_append(struct raft_io *io, struct raft_io_append *req,
+		       const struct raft_entry entries[], unsigned n, raft_io_append_cb cb)
+{
+	struct consensus *c = instance_of(io);
+	struct disk_append *a = calloc(1, sizeof(*a));
+	int rv;
+
+	memset(&req->sm, 0, sizeof(req->sm)); /* the library's tracing looks at it */
+	if (!a) {
+		failed(c, RAFT_NOMEM, "the Raft log");
+		return 0;
+	}
+	a->req = req;
+	a->cb = cb;
+	a->c = c;
+	rv = c->io_append(io, &a->own, entries, n, append_done);
+	/* Returned, the error would meet an assertion in the library's undoing. It is told that the
+	 * write has begun, and never that it has ended: this instance is over. */
+	if (rv != 0)
+		failed(c, rv, "the Raft log");
+	return 0;
+}
+
+/* There is one snapshot at a time in an instance, but its request tells nothing about whose it
+ * is before the callback; the request itself lies in struct raft. */
+static struct consensus *instance_of_put(struct raft_io_snapshot_put *req)
+{
+	struct raft *raft = (struct raft *)((char *)req - offsetof(struct raft, snapshot.put));
+
+	return raft->data;
+}
+
+static void snapshot_put_done(struct raft_io_snapshot_put *req, int status)
+{
+	struct consensus *c = instance_of_put(req);
+
+	/* a received snapshot has already replaced the log in memory */
+	if (status != 0 && status != RAFT_CANCELED && c->snapshot_installing)
+		failed(c, status, "a received snapshot");
+	else if (status != 0 && status != RAFT_CANCELED)
+		log_warn("raft", "cannot write a snapshot in %s: %s; the log stays longer",
+			 c->raft_dir, raft_strerror(status));
+	c->snapshot_put_cb(req, status);
+}
+
+static int disk_snapshot_put(struct raft_io *io, unsigned trailing,
+			     struct raft_io_snapshot_put *req,
+			     const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb)
+{
+	struct consensus *c = instance_of(io);
+
+	c->snapshot_put_cb = cb;
+	c->snapshot_installing = trailing == 0;
+	return c->io_snapshot_put(io, trailing, req, snapshot, snapshot_put_done);
+}
+
+void disk_watch(struct consensus *c)
+{
+	c->io_append = c->io.append;
+	c->io.append = disk_append;
+	c->io_snapshot_put = c->io.snapshot_put;
+	c->io.snapshot_put = disk_snapshot_put;
+}
+
+int disk_room(const struct consensus *c, struct err *err)
+{
+	struct statvfs fs;
+	uint64_t unused;
+
+	if (statvfs(c->raft_dir, &fs) < 0)
+		return 0; /* a write will find out */
+	unused = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (unused < DISK_RESERVE)
+		return err_set(err, -ENOSPC,
+			       "the file system of %s is nearly full: %llu KiB free, %u KiB wanted in "
+			       "reserve; free some space",
+			       c->raft_dir, (unsigned long long)(unused >> 10), DISK_RESERVE >> 10);
+	return 0;
+}

@@ -16,7 +16,7 @@
 #define GROUP_DEFAULT "DfltRscGrp" /* always there */
 #define GROUP_DESCRIPTION_MAX 4096
 
-struct group_select {    /* of a group or of a request; strings borrowed from the json */
+struct group_select {    /* select_filter of a group or request; strings borrowed from it */
 	int place_count; /* 0: not given */
 	int additional;  /* "additional_place_count"; 0: not given */
 	bool has_diskless_on_remaining, diskless_on_remaining;

@@ -18,8 +18,9 @@ struct cli_verb {
 	const char *verb; /* "create"; NULL for a command of one word */
 	const char *args; /* "<name> <size> [--copies N]", for the help */
 	const char *help; /* one line: what it does */
-	/* argv[0] is the last word of the command ("create"), argv[argc] is NULL; global options
-	 * (--output, --socket) have been taken out. Returns the exit status. */
+	/* argv[0] is the last word of the command ("create"), argv[argc] is NULL. Of a registered
+	 * verb all options are its own, except --help; from the others' the global ones (--output,
+	 * --socket) have been taken out. Returns the exit status. */
 	int (*fn)(int argc, char **argv);
 	const char *more; /* NULL or further lines for --help: options, an example */
 };

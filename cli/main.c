@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * main.c - finds the verb of a command line and runs it; help. Called by
+ * src/main.c. To add a verb: a function in a file named after its noun, and a
+ * row in that file's table, which is listed in own_tables.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
+
+struct verb_table {
+	const struct cli_verb *verbs;
+	int n;
+};
+
+static struct verb_table registered[CLI_TABLES_MAX];
+static int n_registered;
+
+void cli_register(const struct cli_verb *verbs, int n)
+{
+	if (n_registered == CLI_TABLES_MAX)
+		abort();
+	registered[n_registered++] = (struct verb_table){ verbs, n };
+}
+
+static struct verb_table own_table(int i)
+{
+	static const struct cli_verb *const tables[] = { status_verbs, volume_verbs, node_verbs,
+							 pool_verbs,   group_verbs,  token_verbs,
+							 version_verbs };
+	struct verb_table t = { 0 };
+
+	if (i >= (int)(sizeof(tables) / sizeof(tables[0])))
+		return t;
+	t.verbs = tables[i];
+	while (t.verbs[t.n].noun)
+		t.n++;
+	return t;
+}
+
+/* the i-th verb of all, registered ones first; NULL behind the last */
+static const struct cli_verb *verb_at(int i)
+{
+	struct verb_table t;
+
+	for (int k = 0; k < n_registered; k++) {
+		if (i < registered[k].n)
+			return &registered[k].verbs[i];
+		i -= registered[k].n;
+	}
+	for (int k = 0; (t = own_table(k)).verbs; k++) {
+		if (i < t.n)
+			return &t.verbs[i];
+		i -= t.n;
+	}
+	return NULL;
+}
+
+static bool noun_exists(const char *noun)
+{
+	const struct cli_verb *v;
+
+	for (int i = 0; (v = verb_at(i)); i++) {
+		if (strcmp(v->noun, noun) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* verb may be NULL: only a command of one word fits then */
+static const struct cli_verb *find(const char *noun, const char *verb)
+{
+	const struct cli_verb *v;
+
+	for (int i = 0; (v = verb_at(i)); i++) {
+		if (strcmp(v->noun, noun) != 0)
+			continue;
+		if (!v->verb || (verb && strcmp(v->verb, verb) == 0))
+			return v;
+	}
+	return NULL;
+}
+
+static void print_verb(FILE *to, const struct cli_verb *v)
+{
+	char words[256];
+
+	snprintf(words, sizeof(words), "%s%s%s%s%s", v->noun, v->verb ? " " : "",
+		 v->verb ? v->verb : "", v->args && v->args[0] ? " " : "", v->args ? v->args : "");
+	if (strlen(words) <= 44)
+		fprintf(to, "  %-44s  %s\n", words, v->help);
+	else
+		fprintf(to, "  %s\n  %-44s  %s\n", words, "", v->help);
+}
+
+static void help_global(FILE *to)
+{
+	fputs("Global options:\n"
+	      "  --output table|json   how answers are printed (default table)\n"
+	      "  --socket PATH         the daemon's socket (default $SDSD_SOCKET or "
+	      CLIENT_SOCKET_DEFAULT ")\n"
+	      "  --help                help for a noun or a verb\n"
+	      "Exit status: 0 done, 1 refused or failed, 2 wrong command line, 3 no daemon, "
+	      "4 outcome unknown\n",
+	      to);
+}
+
+static void help_noun(FILE *to, const char *noun)
+{
+	const struct cli_verb *v;
+
+	fputs("Usage: sdsd <noun> <verb> [options]\n\n", to);
+	for (int i = 0; (v = verb_at(i)); i++) {
+		if (!noun || strcmp(v->noun, noun) == 0)
+			print_verb(to, v);
+	}
+	fputc('\n', to);
+	help_global(to);
+}
+
+static void help_verb(FILE *to, const struct cli_verb *v)
+{
+	fprintf(to, "Usage: sdsd %s%s%s %s\n\n%s\n", v->noun, v->verb ? " " : "",
+		v->verb ? v->verb : "", v->args ? v->args : "", v->help);
+	if (v->more)
+		fprintf(to, "\n%s\n", v->more);
+	fputc('\n', to);
+	help_global(to);
+}
+
+static int unknown(const char *noun, const char *verb)
+{
+	if (!noun_exists(noun))
+		return client_fail(CLI_USAGE, "unknown command %s; see sdsd help", noun);
+	if (verb)
+		client_fail(CLI_USAGE, "unknown command %s %s", noun, verb);
+	help_noun(stderr, noun);
+	return CLI_USAGE;
+}
+
+/* Takes the global options out; the rest stays in order. Returns the new count, or -1: said why. */
+static int take_globals(int argc, char **argv, bool *ret_help)
+{
+	const char *output = "table";
+	int n = 0;
+
+	for (int i = 0; i < argc; i++) {
+		const char **value = strncmp(argv[i], "--output", 8) == 0   ? &output
+				     : strncmp(argv[i], "--socket", 8) == 0 ? &client_settings.socket
+									    : NULL;
+
+		if (strcmp(argv[i], "--") == 0) {
+			while (i < argc)
+				argv[n++] = argv[i++];
+		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			*ret_help = true;
+		} else if (value && argv[i][8] == '=') {
+			*value = argv[i] + 9;
+		} else if (value && !argv[i][8] && i + 1 < argc) {
+			*value = argv[++i];
+		} else {
+			argv[n++] = argv[i];
+		}
+	}
+	argv[n] = NULL;
+	client_settings.json = strcmp(output, "json") == 0;
+	if (client_settings.json || strcmp(output, "table") == 0)
+		return n;
+	client_fail(CLI_USAGE, "--output is table or json, not %s", output);
+	return -1;
+}
+
+static int help_for(const char *noun, const char *verb)
+{
+	const struct cli_verb *v = noun ? find(noun, verb) : NULL;
+
+	if (v) {
+		help_verb(stdout, v);
+	} else if (!noun || (noun_exists(noun) && !verb)) {
+		help_noun(stdout, noun);
+	} else {
+		return unknown(noun, verb);
+	}
+	return CLI_OK;
+}
+
+/* A verb from above this folder has all options to itself: its --socket is not the client's. */
+static const struct cli_verb *find_registered(const char *noun, const char *verb)
+{
+	for (int k = 0; noun && k < n_registered; k++) {
+		for (int i = 0; i < registered[k].n; i++) {
+			const struct cli_verb *v = &registered[k].verbs[i];
+
+			if (strcmp(v->noun, noun) == 0 &&
+			    (!v->verb || (verb && strcmp(v->verb, verb) == 0)))
+				return v;
+		}
+	}
+	return NULL;
+}
+
+static int run_verb(const struct cli_verb *v, int argc, char **argv)
+{
+	int skip = v->verb ? 2 : 1;
+
+	return v->fn(argc - skip, argv + skip);
+}
+
+static int run_registered(const struct cli_verb *v, int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			help_verb(stdout, v);
+			return CLI_OK;
+		}
+	}
+	return run_verb(v, argc, argv);
+}
+
+static int run(int argc, char **argv)
+{
+	const struct cli_verb *v = find_registered(argv[1], argc > 1 ? argv[2] : NULL);
+	bool help = false;
+
+	if (v)
+		return run_registered(v, argc, argv);
+	argc = take_globals(argc, argv, &help);
+	if (argc < 0)
+		return CLI_USAGE;
+	if (argc > 1 && strcmp(argv[1], "help") == 0)
+		return help_for(argv[2], argc > 2 ? argv[3] : NULL);
+	if (argc < 2 || help) {
+		if (argc < 2 && !help)
+			help_noun(stderr, NULL);
+		return help ? help_for(argv[1], argc > 1 ? argv[2] : NULL) : CLI_USAGE;
+	}
+	v = find(argv[1], argv[2]);
+	if (!v)
+		return unknown(argv[1], argv[2]);
+	return run_verb(v, argc, argv);
+}
+
+int cli_main(int argc, char **argv)
+{
+	/* main's argv may not be written to by us: registered verbs see a copy without globals */
+	char **copy = calloc((size_t)argc + 2, sizeof(*copy));
+	int rv;
+
+	if (!copy)
+		return client_fail(CLI_FAILED, "no memory");
+	for (int i = 0; i < argc; i++)
+		copy[i] = argv[i];
+	client_settings.socket = getenv("SDSD_SOCKET");
+	if (!client_settings.socket || !client_settings.socket[0])
+		client_settings.socket = CLIENT_SOCKET_DEFAULT;
+	rv = run(argc, copy);
+	free(copy);
+	return rv;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * show.c - tables and answers that several verbs print. Called by the verbs.
+ */
+#include "cli/show.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "cli/print.h"
+
+int show_words(int argc, char **argv, const struct option_spec *specs, int n_specs,
+	       const char **words, int n, const char *usage)
+{
+	const char *all[OPTIONS_WORDS_MAX];
+	struct err err;
+	int have;
+
+	if (options_parse(argc, argv, specs, n_specs, all, OPTIONS_WORDS_MAX, &have, &err) < 0)
+		client_fail(CLI_USAGE, "%s", err.text);
+	else if (have < n)
+		client_fail(CLI_USAGE, "something is missing");
+	else if (have > n)
+		client_fail(CLI_USAGE, "one word too many: %s", all[n]);
+	else
+		goto fine;
+	fprintf(stderr, "Usage: sdsd %s\n", usage ? usage : argv[0]);
+	return CLI_USAGE;
+fine:
+	for (int i = 0; i < n; i++)
+		words[i] = all[i];
+	return CLI_OK;
+}
+
+int show_done(json *doc)
+{
+	if (client_settings.json) {
+		client_print_json(doc);
+		return CLI_OK;
+	}
+	client_print_messages(doc);
+	json_object_put(doc);
+	return CLI_OK;
+}
+
+const char *show_age(int64_t ms, char *out, size_t len)
+{
+	long long s = ms / 1000;
+
+	if (ms < 0)
+		snprintf(out, len, "%s", "");
+	else if (s < 120)
+		snprintf(out, len, "%lld s", s);
+	else if (s < 7200)
+		snprintf(out, len, "%lld min", s / 60);
+	else if (s < 2 * 86400)
+		snprintf(out, len, "%lld h", s / 3600);
+	else
+		snprintf(out, len, "%lld d", s / 86400);
+	return out;
+}
+
+static size_t len_of(json *list)
+{
+	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
+void show_nodes(json *nodes)
+{
+	static const char *const heads[] = { "NODE", "STATE", "ROLE", "ADDRESS", "VERSION", NULL };
+	struct table t;
+	char age[32];
+
+	table_init(&t, heads);
+	for (size_t i = 0; i < len_of(nodes); i++) {
+		json *n = json_object_array_get_idx(nodes, i);
+		const char *state = jget_str(n, "state", "");
+		const char *address = jget_str(n, "address", "");
+
+		show_age(jget_i64_or(n, "age_ms", -1), age, sizeof(age));
+		table_cell(&t, "%s", jget_str(n, "name", ""));
+		if (strcmp(state, "online") == 0 || !age[0])
+			table_cell(&t, "%s", state);
+		else
+			table_cell(&t, "%s (%s)", state, age);
+		table_cell(&t, "%s", jget_str(n, "role", ""));
+		table_cell(&t, strchr(address, ':') ? "[%s]:%lld" : "%s:%lld", address,
+			   (long long)jget_i64_or(n, "port", 0));
+		table_cell(&t, "%s", jget_str(n, "version", ""));
+	}
+	table_print(&t);
+	table_release(&t);
+}
+
+static void reason_cell(struct table *t, json *resource)
+{
+	const char *reason = jget_str(resource, "reason", "");
+	const char *next = jget_str(resource, "next", "");
+
+	if (reason[0] && next[0])
+		table_cell(t, "%s; next: %s", reason, next);
+	else
+		table_cell(t, "%s", reason);
+}
+
+void show_volumes(json *resources)
+{
+	static const char *const heads[] = { "VOLUME", ">SIZE",  "VERDICT",
+					     ">IN SYNC", "WRITER", "REASON AND NEXT STEP", NULL };
+	struct table t;
+	char size[32];
+
+	table_init(&t, heads);
+	for (size_t i = 0; i < len_of(resources); i++) {
+		json *r = json_object_array_get_idx(resources, i);
+
+		table_cell(&t, "%s", jget_str(r, "name", ""));
+		table_cell(&t, "%s", text_size_kib(jget_i64_or(r, "size_kib", 0), size, sizeof(size)));
+		table_cell(&t, "%s", jget_str(r, "verdict", ""));
+		table_cell(&t, "%lld/%lld", (long long)jget_i64_or(r, "in_sync", 0),
+			   (long long)jget_i64_or(r, "copies", 0));
+		table_cell(&t, "%s", jget_str(r, "writer", ""));
+		reason_cell(&t, r);
+	}
+	table_print(&t);
+	table_release(&t);
+}
+
+static void state_cell(struct table *t, json *replica)
+{
+	const char *error = jget_str(replica, "error", "");
+	double progress = json_object_get_double(jget(replica, "progress"));
+
+	if (error[0])
+		table_cell(t, "%s: %s", jget_str(replica, "state", ""), error);
+	else if (jget(replica, "progress"))
+		table_cell(t, "%s, catching up %.0f %%", jget_str(replica, "state", ""), progress);
+	else if (jget_bool(replica, "deleting", false))
+		table_cell(t, "%s, leaving", jget_str(replica, "state", ""));
+	else
+		table_cell(t, "%s", jget_str(replica, "state", ""));
+}
+
+void show_replicas(json *resource)
+{
+	static const char *const heads[] = { "NODE",  "POOL", "STATE",
+					     "IN SYNC", "OPEN", "OPEN IT THERE WITH", NULL };
+	json *list = jget(resource, "replicas");
+	struct table t;
+
+	table_init(&t, heads);
+	for (size_t i = 0; i < len_of(list); i++) {
+		json *r = json_object_array_get_idx(list, i);
+		bool diskless = jget_bool(r, "diskless", false);
+		const char *nbd = jget_str(r, "nbd", "");
+
+		table_cell(&t, "%s", jget_str(r, "node", ""));
+		table_cell(&t, "%s", diskless ? "(no disk)" : jget_str(r, "pool", ""));
+		state_cell(&t, r);
+		table_cell(&t, "%s", diskless			      ? "-"
+				     : jget_bool(r, "in_sync", false) ? "yes"
+								      : "no");
+		table_cell(&t, "%s", jget_bool(r, "open", false) ? "yes" : "no");
+		if (nbd[0])
+			table_cell(&t, "nbd+unix:///?socket=%s", nbd);
+		else
+			table_cell(&t, "-");
+	}
+	table_print(&t);
+	table_release(&t);
+}
+
+json *show_find(json *status, const char *name)
+{
+	json *list = jget(status, "resources");
+
+	for (size_t i = 0; i < len_of(list); i++) {
+		json *r = json_object_array_get_idx(list, i);
+
+		if (strcasecmp(jget_str(r, "name", ""), name) == 0)
+			return r;
+	}
+	return NULL;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* show.h - what several verbs need: reading their words, and the tables of nodes and volumes. */
+#ifndef SDSD_CLI_SHOW_H
+#define SDSD_CLI_SHOW_H
+
+#include "cli/client.h"
+#include "cli/options.h"
+
+/* Options out, exactly n words in; else the usage was printed and CLI_USAGE is returned. */
+int show_words(int argc, char **argv, const struct option_spec *specs, int n_specs,
+	       const char **words, int n, const char *usage);
+/* Prints a mutation's answer (messages, or the document with --output json); takes doc. CLI_OK */
+int show_done(json *doc);
+/* of GET /v1/sds/status */
+void show_nodes(json *nodes);
+void show_volumes(json *resources);
+/* replicas of one resource: where they are and how they are opened */
+void show_replicas(json *resource);
+/* the resource of this name in a status document, any case; NULL */
+json *show_find(json *status, const char *name);
+/* "12 s", "3 min"; "" for negative */
+const char *show_age(int64_t ms, char *out, size_t len);
+
+#endif

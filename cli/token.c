@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * token.c - sdsd token create | list | delete: what a machine joins with. Called by
+ * main.c.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/print.h"
+#include "cli/show.h"
+#include "cli/verbs.h"
+
+static int create(int argc, char **argv)
+{
+	const char *ttl = "1h";
+	const struct option_spec specs[] = { { "--ttl", &ttl, NULL } };
+	json *body, *doc;
+	int64_t seconds;
+	struct err err;
+	int rv = show_words(argc, argv, specs, 1, NULL, 0, "token create [--ttl 1h]");
+
+	if (rv != CLI_OK)
+		return rv;
+	if (options_seconds(ttl, &seconds, &err) < 0)
+		return client_fail(CLI_USAGE, "%s", err.text);
+	body = json_object_new_object();
+	jset_i64(body, "ttl_s", seconds);
+	rv = client_call("POST", "/v1/sds/tokens", body, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	if (client_settings.json) {
+		client_print_json(doc);
+		return CLI_OK;
+	}
+	printf("%s\n", jget_str(doc, "token", ""));
+	fprintf(stderr,
+		"Good for one machine, for %s. Run there: sdsd join <address of this node> --token "
+		"<token>\n",
+		ttl);
+	json_object_put(doc);
+	return CLI_OK;
+}
+
+static int list(int argc, char **argv)
+{
+	static const char *const heads[] = { "TOKEN", "STATE", "USED BY", "EXPIRES IN", NULL };
+	struct table t;
+	char age[32];
+	json *doc;
+	int rv = show_words(argc, argv, NULL, 0, NULL, 0, "token list");
+
+	if (rv == CLI_OK)
+		rv = client_call("GET", "/v1/sds/tokens", NULL, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	if (client_settings.json) {
+		client_print_json(doc);
+		return CLI_OK;
+	}
+	table_init(&t, heads);
+	for (size_t i = 0; i < json_object_array_length(doc); i++) {
+		json *o = json_object_array_get_idx(doc, i);
+		bool open = strcmp(jget_str(o, "state", ""), "open") == 0;
+		int64_t left_ms = jget_i64_or(o, "expires_ms", 0) - clock_wall_ms();
+
+		table_cell(&t, "%s", jget_str(o, "id", ""));
+		table_cell(&t, "%s", jget_str(o, "state", ""));
+		table_cell(&t, "%s", jget_str(o, "used_by", ""));
+		table_cell(&t, "%s", open ? show_age(left_ms, age, sizeof(age)) : "");
+	}
+	table_print(&t);
+	table_release(&t);
+	json_object_put(doc);
+	return CLI_OK;
+}
+
+static int delete(int argc, char **argv)
+{
+	const char *words[1];
+	char path[256];
+	json *doc;
+	int rv = show_words(argc, argv, NULL, 0, words, 1, "token delete <id>");
+
+	if (rv == CLI_OK)
+		rv = client_call("DELETE",
+				 client_path(path, sizeof(path), "/v1/sds/tokens/%", words[0], NULL),
+				 NULL, &doc);
+	return rv == CLI_OK ? show_done(doc) : rv;
+}
+
+const struct cli_verb token_verbs[] = {
+	{ "token", "create", "[--ttl 1h]", "a token for one machine to join with", create,
+	  "  --ttl TIME  how long it can be used: 90s, 30m, 1h (default), 7d, at most 30d" },
+	{ "token", "list", "", "tokens: open, used, expired (never their secrets)", list, NULL },
+	{ "token", "delete", "<id>", "makes a token worthless", delete, NULL },
+	{ .noun = NULL },
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* verbs.h - the tables of verbs, one for each file; each ends with a noun of NULL. */
+#ifndef SDSD_CLI_VERBS_H
+#define SDSD_CLI_VERBS_H
+
+#include "cli/cli.h"
+
+extern const struct cli_verb status_verbs[];
+extern const struct cli_verb volume_verbs[];
+extern const struct cli_verb node_verbs[];
+extern const struct cli_verb pool_verbs[];
+extern const struct cli_verb group_verbs[];
+extern const struct cli_verb token_verbs[];
+extern const struct cli_verb version_verbs[];
+
+#endif

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * volume.c - sdsd volume create | list | show | delete | attach | detach. Called by
+ * main.c. A volume of the CLI is a resource with one volume.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "cli/show.h"
+#include "cli/verbs.h"
+
+#define CREATE_ARGS "<name> <size> [--copies N] [--nodes A,B] [--pool POOL] [--group GROUP]"
+#define GROUP_DEFAULT "DfltRscGrp"
+#define COPIES_LIMIT 16 /* far above any: the daemon knows the real one */
+#define LIST_TEXT_MAX 4096
+
+struct create_options {
+	const char *copies, *nodes, *pool, *group;
+};
+
+/* "a,b" -> ["a","b"]; *ret_n how many */
+static json *split(const char *text, int *ret_n)
+{
+	json *list = json_object_new_array();
+	char copy[LIST_TEXT_MAX], *save = NULL;
+
+	*ret_n = 0;
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *p = strtok_r(copy, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
+		json_object_array_add(list, json_object_new_string(p));
+		++*ret_n;
+	}
+	return list;
+}
+
+static int filter_of(const struct create_options *o, json *filter, struct err *err)
+{
+	int64_t copies = 0;
+	int n = 0, rv;
+
+	if (o->copies) {
+		rv = options_number("--copies", o->copies, 1, COPIES_LIMIT, &copies, err);
+		if (rv < 0)
+			return rv;
+	}
+	if (o->nodes) {
+		jset(filter, "node_name_list", split(o->nodes, &n));
+		if (!copies)
+			copies = n; /* whoever names two nodes wants two copies */
+	}
+	if (o->pool)
+		jset(filter, "storage_pool_list", split(o->pool, &n));
+	if (copies)
+		jset_i64(filter, "place_count", copies);
+	return 0;
+}
+
+/* Says what is there now; the creation itself has succeeded whatever happens here. */
+static void show_new(const char *name)
+{
+	json *doc = NULL, *r;
+	char size[32];
+
+	if (client_call("GET", "/v1/sds/status", NULL, &doc) != CLI_OK)
+		return;
+	r = show_find(doc, name);
+	if (r) {
+		printf("Volume %s, %s, %lld copies: %s\n", jget_str(r, "name", ""),
+		       text_size_kib(jget_i64_or(r, "size_kib", 0), size, sizeof(size)),
+		       (long long)jget_i64_or(r, "copies", 0), jget_str(r, "verdict", ""));
+		show_replicas(r);
+	}
+	json_object_put(doc);
+}
+
+static int create(int argc, char **argv)
+{
+	struct create_options o = { .group = GROUP_DEFAULT };
+	const struct option_spec specs[] = { { "--copies", &o.copies, NULL },
+					     { "--nodes", &o.nodes, NULL },
+					     { "--pool", &o.pool, NULL },
+					     { "--group", &o.group, NULL } };
+	json *body, *sizes, *filter, *doc;
+	const char *words[2];
+	char path[512];
+	int64_t size_kib;
+	struct err err;
+	int rv = show_words(argc, argv, specs, 4, words, 2, "volume create " CREATE_ARGS);
+
+	if (rv != CLI_OK)
+		return rv;
+	filter = json_object_new_object();
+	if (text_parse_size_kib(words[1], &size_kib, &err) < 0 || filter_of(&o, filter, &err) < 0) {
+		json_object_put(filter);
+		return client_fail(CLI_USAGE, "%s", err.text);
+	}
+	body = json_object_new_object();
+	sizes = json_object_new_array();
+	json_object_array_add(sizes, json_object_new_int64(size_kib));
+	jset_str(body, "resource_definition_name", words[0]);
+	jset(body, "volume_sizes", sizes);
+	jset(body, "select_filter", filter);
+	rv = client_call("POST",
+			 client_path(path, sizeof(path), "/v1/resource-groups/%/spawn", o.group,
+				     NULL),
+			 body, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	if (client_settings.json)
+		return show_done(doc);
+	json_object_put(doc);
+	show_new(words[0]);
+	return CLI_OK;
+}
+
+static int list(int argc, char **argv)
+{
+	json *doc;
+	int rv = show_words(argc, argv, NULL, 0, NULL, 0, "volume list");
+
+	if (rv == CLI_OK)
+		rv = client_call("GET", "/v1/sds/status", NULL, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	if (client_settings.json)
+		client_print_json(json_object_get(jget(doc, "resources")));
+	else
+		show_volumes(jget(doc, "resources"));
+	json_object_put(doc);
+	return CLI_OK;
+}
+
+static int no_volume(json *doc, const char *name)
+{
+	json_object_put(doc);
+	return client_fail(CLI_FAILED, "there is no volume %s; sdsd volume list shows all", name);
+}
+
+static int show(int argc, char **argv)
+{
+	const char *words[1];
+	char size[32];
+	json *doc, *r;
+	int rv = show_words(argc, argv, NULL, 0, words, 1, "volume show <name>");
+
+	if (rv == CLI_OK)
+		rv = client_call("GET", "/v1/sds/status", NULL, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	r = show_find(doc, words[0]);
+	if (!r)
+		return no_volume(doc, words[0]);
+	if (client_settings.json) {
+		client_print_json(json_object_get(r));
+		json_object_put(doc);
+		return CLI_OK;
+	}
+	printf("Volume   %s\n", jget_str(r, "name", ""));
+	printf("Size     %s\n", text_size_kib(jget_i64_or(r, "size_kib", 0), size, sizeof(size)));
+	printf("Verdict  %s\n", jget_str(r, "verdict", ""));
+	if (jget_str(r, "reason", "")[0])
+		printf("Reason   %s\n", jget_str(r, "reason", ""));
+	if (jget_str(r, "next", "")[0])
+		printf("Next     %s\n", jget_str(r, "next", ""));
+	printf("Writer   %s\n", jget_str(r, "writer", "")[0] ? jget_str(r, "writer", "") : "-");
+	printf("Epoch    %lld\n\n", (long long)jget_i64_or(r, "epoch", 0));
+	show_replicas(r);
+	json_object_put(doc);
+	return CLI_OK;
+}
+
+static int delete(int argc, char **argv)
+{
+	const char *words[OPTIONS_WORDS_MAX];
+	struct err err;
+	char path[512];
+	int n, worst = CLI_OK;
+
+	if (options_parse(argc, argv, NULL, 0, words, OPTIONS_WORDS_MAX, &n, &err) < 0)
+		return client_fail(CLI_USAGE, "%s", err.text);
+	if (n == 0)
+		return client_fail(CLI_USAGE, "Usage: sdsd volume delete <name>...");
+	for (int i = 0; i < n; i++) {
+		json *doc;
+		int rv = client_call("DELETE",
+				     client_path(path, sizeof(path),
+						 "/v1/resource-definitions/%", words[i], NULL),
+				     NULL, &doc);
+
+		if (rv == CLI_OK)
+			rv = show_done(doc);
+		if (rv == CLI_UNREACHABLE)
+			return rv; /* the others would fail the same way */
+		if (rv > worst)
+			worst = rv;
+	}
+	return worst;
+}
+
+/* "" when there is none */
+static void print_uri(const char *name, const char *node)
+{
+	json *doc = NULL, *list;
+
+	if (client_call("GET", "/v1/sds/status", NULL, &doc) != CLI_OK)
+		return;
+	list = jget(show_find(doc, name), "replicas");
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		json *r = json_object_array_get_idx(list, i);
+
+		if (strcasecmp(jget_str(r, "node", ""), node) == 0 && jget_str(r, "nbd", "")[0])
+			printf("Open it on %s with: nbd+unix:///?socket=%s\n", node,
+			       jget_str(r, "nbd", ""));
+	}
+	json_object_put(doc);
+}
+
+static int attach(int argc, char **argv)
+{
+	const char *words[2];
+	char path[512];
+	json *doc;
+	int rv = show_words(argc, argv, NULL, 0, words, 2, "volume attach <name> <node>");
+
+	if (rv == CLI_OK)
+		rv = client_call("POST",
+				 client_path(path, sizeof(path),
+					     "/v1/resource-definitions/%/resources/%/make-available",
+					     words[0], words[1]),
+				 NULL, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	show_done(doc);
+	if (!client_settings.json)
+		print_uri(words[0], words[1]);
+	return CLI_OK;
+}
+
+static bool has_flag(json *resource, const char *flag)
+{
+	json *flags = jget(resource, "flags");
+
+	for (size_t i = 0; flags && i < json_object_array_length(flags); i++) {
+		json *one = json_object_array_get_idx(flags, i);
+
+		if (one && strcmp(json_object_get_string(one), flag) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int detach(int argc, char **argv)
+{
+	const char *words[2];
+	char path[512];
+	json *doc;
+	bool diskless;
+	int rv = show_words(argc, argv, NULL, 0, words, 2, "volume detach <name> <node>");
+
+	if (rv != CLI_OK)
+		return rv;
+	client_path(path, sizeof(path), "/v1/resource-definitions/%/resources/%", words[0],
+		    words[1]);
+	rv = client_call("GET", path, NULL, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	diskless = has_flag(doc, "DISKLESS");
+	json_object_put(doc);
+	if (!diskless)
+		return client_fail(CLI_FAILED,
+				   "%s has a copy of %s: it can be opened there without attach, and "
+				   "detach removes no copies",
+				   words[1], words[0]);
+	rv = client_call("DELETE", path, NULL, &doc);
+	return rv == CLI_OK ? show_done(doc) : rv;
+}
+
+const struct cli_verb volume_verbs[] = {
+	{ "volume", "create", CREATE_ARGS, "makes a replicated volume", create,
+	  "  <size>         10G, 512MiB, 1.5T ...\n"
+	  "  --copies N     how many copies (default: as the group says, else 2)\n"
+	  "  --nodes A,B    only on these nodes\n"
+	  "  --pool POOL    only in pools of this name\n"
+	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n\n"
+	  "Example: sdsd volume create db 10G" },
+	{ "volume", "list", "", "all volumes and how they stand", list, NULL },
+	{ "volume", "show", "<name>", "one volume: its copies, where it can be opened", show, NULL },
+	{ "volume", "delete", "<name>...", "deletes volumes with all their copies", delete, NULL },
+	{ "volume", "attach", "<name> <node>", "lets a node without a copy open the volume", attach,
+	  NULL },
+	{ "volume", "detach", "<name> <node>", "takes that back", detach, NULL },
+	{ .noun = NULL },
+};

@@ -360,13 +360,20 @@ void conn_read_resume(struct conn *c)
 
 /* ------------------------------------------------------------ connecting -- */
 
+static void wrote(struct conn *c)
+{
+	if (queue_bytes(c) >= CONN_LOW_MARK)
+		c->was_above = true;
+	conn_kick(c);
+}
+
 void conn_opened(struct conn *c)
 {
 	uv_timer_stop(&c->timer);
 	c->stage = CONN_OPEN;
 	c->tls = NULL;
-	if (c->early.len > 0)
-		conn_tls_write(c, c->early.data, c->early.len);
+	if (c->early.len > 0 && conn_tls_write(c, c->early.data, c->early.len) == 0)
+		wrote(c);
 	buf_release(&c->early);
 	if (c->paused)
 		conn_read_pause(c); /* until now the handshake had to be read */
@@ -566,13 +573,6 @@ static int may_write(struct conn *c, size_t len)
 	if (len > CONN_QUEUE_MAX || queue_bytes(c) + c->early.len > CONN_QUEUE_MAX - len)
 		return -ENOBUFS;
 	return 0;
-}
-
-static void wrote(struct conn *c)
-{
-	if (queue_bytes(c) >= CONN_LOW_MARK)
-		c->was_above = true;
-	conn_kick(c);
 }
 
 int conn_write(struct conn *c, const void *data, size_t len)

@@ -74,8 +74,8 @@ void storage_set_meta_ops(const struct storage_meta_ops *ops);
 /* The front door: checks the contract (names, sizes, kind known), runs the op in a worker, logs and
  * traces; one at a time per pool directory. cb exactly once, later, on the loop. */
 void storage_probe(uv_loop_t *loop, const struct storage_pool *p, storage_cb cb, void *arg);
-/* -E_EXISTS when files of another owner are there; -ENOSPC, -EROFS, -ENOENT (directory missing) with
- * a sentence */
+/* -E_EXISTS when files of another owner are there; -ENOSPC, -EROFS, -ENOENT (directory missing)
+ * with a sentence */
 void storage_create(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
 		    storage_cb cb, void *arg);
 void storage_locate(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,

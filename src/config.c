@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* config.c - reads the options of "sdsd run" and the environment behind them. */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+const char *config_dir(const char *value)
+{
+	const char *env = getenv("SDSD_DIR");
+
+	if (value)
+		return value;
+	return env && env[0] ? env : CONFIG_DIR_DEFAULT;
+}
+
+static int take_path(const char *what, const char *value, char out[PATH_LEN_MAX], struct err *err)
+{
+	size_t len = strnlen(value, PATH_LEN_MAX);
+
+	if (len == 0 || len == PATH_LEN_MAX)
+		return err_set(err, -E_INVALID, "%s: a path of 1 to %d characters expected", what,
+			       PATH_LEN_MAX - 1);
+	memcpy(out, value, len + 1);
+	while (len > 1 && out[len - 1] == '/')
+		out[--len] = '\0';
+	return 0;
+}
+
+static int take_listen(const char *value, struct config *c, struct err *err)
+{
+	int rv = text_host_port(value, 0, c->listen_host, sizeof(c->listen_host), &c->listen_port,
+				err);
+
+	return rv < 0 ? err_prefix(err, "--listen %.100s", value) : 0;
+}
+
+static int take(int option, const char *value, struct config *c, struct err *err)
+{
+	switch (option) {
+	case 'd': return take_path("--dir", value, c->dir, err);
+	case 'r': return take_path("--run-dir", value, c->run_dir, err);
+	case 'l': return take_listen(value, c, err);
+	case 'v':
+		if (log_level_parse(value, &c->log_level) < 0)
+			return err_set(err, -E_INVALID,
+				       "--log-level: error, warn, info or debug expected");
+		return 0;
+	default:
+		return err_set(err, -E_INVALID, "unknown option, or one without its value");
+	}
+}
+
+int config_parse(int argc, char **argv, struct config *ret, struct err *err)
+{
+	static const struct option options[] = {
+		{ "dir", required_argument, NULL, 'd' },
+		{ "run-dir", required_argument, NULL, 'r' },
+		{ "listen", required_argument, NULL, 'l' },
+		{ "log-level", required_argument, NULL, 'v' },
+		{ 0 },
+	};
+	struct config c = { .log_level = LOG_LEVEL_INFO };
+	const char *env = getenv("SDSD_RUN_DIR");
+	int option, rv;
+
+	rv = take_path("SDSD_DIR", config_dir(NULL), c.dir, err);
+	if (rv == 0)
+		rv = take_path("SDSD_RUN_DIR", env && env[0] ? env : CONFIG_RUN_DEFAULT, c.run_dir,
+			       err);
+	optind = 0; /* glibc: begin anew, also in a second call */
+	opterr = 0;
+	while (rv == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		rv = take(option, optarg, &c, err);
+	if (rv == 0 && optind < argc)
+		rv = err_set(err, -E_INVALID, "unexpected argument \"%.100s\"", argv[optind]);
+	if (rv < 0)
+		return rv;
+	*ret = c;
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config.h - how one daemon is run: where its directories are and where it
+ * listens. There is no configuration file: what a cluster shall do is in the
+ * store, what a machine is called is in its identity.
+ */
+#ifndef SDSD_CONFIG_H
+#define SDSD_CONFIG_H
+
+#include "base/err.h"
+#include "base/log.h"
+#include "model/limits.h"
+
+#define CONFIG_DIR_DEFAULT "/var/lib/sdsd" /* $SDSD_DIR, --dir */
+#define CONFIG_RUN_DEFAULT "/run/sdsd"     /* $SDSD_RUN_DIR, --run-dir */
+
+struct config {
+	char dir[PATH_LEN_MAX];
+	char run_dir[PATH_LEN_MAX];
+	char listen_host[ADDRESS_LEN_MAX]; /* "": the identity's address */
+	int listen_port;                   /* 0: the identity's port */
+	enum log_level log_level;
+};
+
+/* Options of "sdsd run": argv[0] is the verb. -E_INVALID with a sentence. */
+int config_parse(int argc, char **argv, struct config *ret, struct err *err);
+/* the state directory: value when not NULL, else $SDSD_DIR, else the default */
+const char *config_dir(const char *value);
+
+#endif

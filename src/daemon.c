@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * daemon.c - the only place that knows all layers. Each start_ function builds
+ * one on those before it; the stop_ functions take them down in reverse, one
+ * after the other, since some need turns of the loop to end. It decides
+ * nothing: what happens with a connection, a request or a change of the store
+ * is the business of the layer that is called.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "cluster/authority.h"
+#include "cluster/identity.h"
+#include "cluster/nodeport.h"
+#include "founding.h"
+#include "net/http.h"
+#include "net/tls.h"
+#include "notify.h"
+#include "raft/consensus.h"
+#include "records.h"
+#include "replication/meta_file.h"
+#include "replication/plane.h"
+#include "storage/storage.h"
+#include "store/store.h"
+
+#define POOL_THREADS "16" /* one pool whose file system hangs takes one */
+#define FILES_MAX 65536
+#define DRAIN_MS 300      /* for connections that other ends keep open */
+
+struct daemon {
+	uv_loop_t loop;
+	struct config config;
+	struct identity id;
+	uint64_t boot;
+	struct tls *tls;
+	struct store *store;
+	struct consensus *consensus;
+	struct authority authority;
+	struct api *api;
+	struct founding *founding;
+	struct records *records;
+	struct plane *plane;
+	struct agent *agent;
+	struct nodeport *nodeport;
+	struct listener *unix_socket;
+	uv_signal_t term, interrupt;
+	uv_timer_t watchdog;
+	int exit_status;
+	bool handles;  /* the signals and the watchdog are open */
+	bool stopping;
+	bool stopped;  /* everything with an end of its own has ended */
+	bool drained;  /* no more waiting for the rest */
+};
+
+/* Static: what connections of others still hold at the end stays reachable, which is no leak. */
+static struct daemon the_daemon;
+
+static void stop(struct daemon *d);
+
+/* --- what the layers ask of each other ---------------------------------- */
+
+static void on_leader(bool is_leader, void *arg)
+{
+	struct daemon *d = arg;
+
+	log_info("daemon", "node=%s %s the leader", d->id.node, is_leader ? "is" : "is not");
+	if (d->api)
+		api_on_leader(d->api, is_leader);
+	if (is_leader && d->founding)
+		founding_propose(d->founding);
+}
+
+static void on_fatal(const struct err *why, void *arg)
+{
+	struct daemon *d = arg;
+
+	log_error("daemon", "cannot go on: %s", why->text);
+	d->exit_status = 1;
+	stop(d);
+}
+
+static void on_raft_conn(struct conn *c, void *arg)
+{
+	struct daemon *d = arg;
+
+	consensus_accept(d->consensus, c);
+}
+
+static void on_data_conn(struct conn *c, void *arg)
+{
+	struct daemon *d = arg;
+
+	plane_user.accept(d->plane, c);
+}
+
+static void on_http_conn(struct conn *c, void *arg)
+{
+	struct daemon *d = arg;
+
+	http_serve(c, api_handle_node, d->api);
+}
+
+static void on_join_conn(struct conn *c, void *arg)
+{
+	struct daemon *d = arg;
+
+	http_serve(c, api_handle_join, d->api);
+}
+
+static void on_unix_conn(struct conn *c, void *arg)
+{
+	struct daemon *d = arg;
+
+	http_serve(c, api_handle_local, d->api);
+}
+
+static bool on_is_member(const struct tls_peer *peer, void *arg)
+{
+	struct daemon *d = arg;
+
+	return strcmp(peer->cluster, d->id.cluster) == 0 &&
+	       founding_is_member(d->store, peer->node, peer->node_id);
+}
+
+static void on_read_record(const char *resource, const uint8_t uuid[16], uint64_t token, void *arg)
+{
+	struct daemon *d = arg;
+
+	records_read(d->records, resource, uuid, token);
+}
+
+static void on_cas_record(const char *resource, const uint8_t uuid[16],
+			  const struct plane_record *next, uint64_t token, void *arg)
+{
+	struct daemon *d = arg;
+
+	records_cas(d->records, resource, uuid, next, token);
+}
+
+static void on_plane_changed(const char *resource, void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->agent)
+		agent_poke(d->agent, resource);
+}
+
+/* the agent's call of the leader, and its answer */
+struct agent_ask { void (*cb)(int status, json *doc, void *arg); void *arg; };
+
+static void on_agent_answer(const struct leader_answer *answer, void *arg)
+{
+	struct agent_ask ask = *(struct agent_ask *)arg;
+
+	free(arg);
+	ask.cb(answer->status, answer->doc, ask.arg);
+}
+
+static void on_agent_call(const char *method, const char *path, const char *body, int deadline_ms,
+			  void (*cb)(int status, json *doc, void *arg), void *cb_arg, void *arg)
+{
+	struct daemon *d = arg;
+	struct agent_ask *ask = malloc(sizeof(*ask));
+
+	if (!ask)
+		abort();
+	*ask = (struct agent_ask){ cb, cb_arg };
+	leader_call(api_leader(d->api), method, path, body, NULL, deadline_ms, on_agent_answer,
+		    ask);
+}
+
+static int meta_format(int fd, const struct storage_volume *v, struct err *err)
+{
+	return meta_file_format(fd, v->owner, v->name, v->size_bytes, err);
+}
+
+static const struct storage_meta_ops meta_ops = {
+	.bytes = meta_file_bytes,
+	.format = meta_format,
+	.owner = meta_file_owner,
+};
+
+/* --- start -------------------------------------------------------------- */
+
+static int start_identity(struct daemon *d, struct err *err)
+{
+	char ca[PATH_LEN_MAX + 32], cert[PATH_LEN_MAX + 32], key[PATH_LEN_MAX + 32];
+	int rv;
+
+	rv = identity_load(d->config.dir, &d->id, err);
+	if (rv == 0)
+		rv = identity_lock(d->config.dir, err);
+	if (rv < 0)
+		return rv;
+	snprintf(ca, sizeof(ca), "%s/ca.pem", d->config.dir);
+	snprintf(cert, sizeof(cert), "%s/node.pem", d->config.dir);
+	snprintf(key, sizeof(key), "%s/node.key", d->config.dir);
+	d->tls = tls_new(ca, cert, key, err);
+	return d->tls ? 0 : err->code;
+}
+
+static int start_consensus(struct daemon *d, struct err *err)
+{
+	char address[CONSENSUS_ADDRESS_MAX];
+	struct consensus_config config = {
+		.loop = &d->loop,
+		.dir = d->config.dir,
+		.id = d->id.node_id,
+		.address = address,
+		.tls = d->tls,
+		.store = d->store,
+		.on_leader = on_leader,
+		.on_fatal = on_fatal,
+		.arg = d,
+	};
+
+	snprintf(address, sizeof(address),
+		 strchr(d->id.address, ':') ? "[%.100s]:%d" : "%.100s:%d", d->id.address,
+		 d->id.port);
+	return consensus_start(&config, &d->consensus, err);
+}
+
+static int start_api(struct daemon *d, struct err *err)
+{
+	struct api_config config = {
+		.loop = &d->loop,
+		.store = d->store,
+		.consensus = d->consensus,
+		.tls = d->tls,
+		.node = d->id.node,
+		.node_id = d->id.node_id,
+		.version = SDSD_VERSION,
+		.sign = authority_sign,
+		.join_extra = authority_join_extra,
+		.token_text = authority_token_text,
+		.arg = &d->authority,
+	};
+	int rv;
+
+	rv = authority_load(&d->authority, d->store, &d->id, err);
+	if (rv == 0)
+		rv = api_new(&config, &d->api, err);
+	if (rv == 0)
+		rv = founding_new(&d->loop, d->config.dir, d->store, d->consensus,
+				  api_observed(d->api), &d->founding, err);
+	return rv;
+}
+
+static int start_plane(struct daemon *d, struct err *err)
+{
+	struct records_config records = {
+		.loop = &d->loop,
+		.leader = api_leader(d->api),
+		.ops = &plane_user,
+	};
+	struct plane_hooks hooks = {
+		.read_record = on_read_record,
+		.cas_record = on_cas_record,
+		.changed = on_plane_changed,
+		.arg = d,
+	};
+	int rv;
+
+	storage_set_meta_ops(&meta_ops);
+	d->records = records_new(&records);
+	rv = plane_user.start(&d->loop, d->tls, d->id.cluster, d->id.node, d->id.node_id, d->boot,
+			      &hooks, &d->plane, err);
+	if (rv == 0)
+		records_set_plane(d->records, d->plane);
+	return rv;
+}
+
+static int start_agent(struct daemon *d, struct err *err)
+{
+	struct agent_config config = {
+		.loop = &d->loop,
+		.store = d->store,
+		.node = d->id.node,
+		.version = SDSD_VERSION,
+		.dir = d->config.dir,
+		.run_dir = d->config.run_dir,
+		.boot = d->boot,
+		.plane_ops = &plane_user,
+		.plane = d->plane,
+		.call = on_agent_call,
+		.arg = d,
+	};
+
+	return agent_new(&config, &d->agent, err);
+}
+
+static int start_listeners(struct daemon *d, struct err *err)
+{
+	static const struct nodeport_ops ops = {
+		.on_raft = on_raft_conn,
+		.on_data = on_data_conn,
+		.on_http = on_http_conn,
+		.on_join = on_join_conn,
+		.is_member = on_is_member,
+	};
+	const char *host = d->config.listen_host[0] ? d->config.listen_host : d->id.address;
+	int port = d->config.listen_port ? d->config.listen_port : d->id.port;
+	char path[PATH_LEN_MAX + 32];
+	int rv;
+
+	rv = nodeport_new(&d->loop, host, port, d->tls, &ops, d, &d->nodeport, err);
+	if (rv < 0)
+		return rv;
+	snprintf(path, sizeof(path), "%s/sdsd.sock", d->config.run_dir);
+	return listener_unix(&d->loop, path, 0600, DAEMON_UNIX_CONNS_MAX, on_unix_conn, d,
+			     &d->unix_socket, err);
+}
+
+static int start(struct daemon *d, struct err *err)
+{
+	int rv;
+
+	rv = start_identity(d, err);
+	if (rv == 0)
+		rv = fs_mkdir(d->config.run_dir, 0755, err);
+	if (rv == 0)
+		rv = store_open(d->config.dir, 0, &d->store, err);
+	if (rv == 0)
+		rv = start_consensus(d, err);
+	if (rv == 0)
+		rv = start_api(d, err);
+	if (rv == 0)
+		rv = start_plane(d, err);
+	if (rv == 0)
+		rv = start_agent(d, err);
+	if (rv == 0)
+		rv = start_listeners(d, err);
+	return rv;
+}
+
+/* --- stop --------------------------------------------------------------- */
+
+static void on_watchdog(uv_timer_t *timer)
+{
+	log_error("daemon", "the end takes longer than %d ms: ending at once", DAEMON_STOP_MS);
+	_exit(1);
+}
+
+static void close_handles(struct daemon *d)
+{
+	if (!d->handles)
+		return;
+	d->handles = false;
+	uv_close((uv_handle_t *)&d->term, NULL);
+	uv_close((uv_handle_t *)&d->interrupt, NULL);
+}
+
+static void on_consensus_stopped(void *arg)
+{
+	struct daemon *d = arg;
+
+	close_handles(d);
+	d->stopped = true;
+}
+
+static void on_plane_stopped(void *arg)
+{
+	struct daemon *d = arg;
+
+	records_free(d->records);
+	founding_free(d->founding);
+	api_free(d->api);
+	if (d->consensus)
+		consensus_stop(d->consensus, on_consensus_stopped, d);
+	else
+		on_consensus_stopped(d);
+}
+
+/* Also of what was never started. */
+static void stop(struct daemon *d)
+{
+	if (d->stopping)
+		return;
+	d->stopping = true;
+	uv_timer_start(&d->watchdog, on_watchdog, DAEMON_STOP_MS, 0);
+	notify_systemd("STOPPING=1");
+	listener_free(d->unix_socket);
+	nodeport_free(d->nodeport);
+	agent_free(d->agent);
+	d->agent = NULL;
+	if (d->plane)
+		plane_user.stop(d->plane, on_plane_stopped, d);
+	else
+		on_plane_stopped(d);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+	struct daemon *d = handle->data;
+
+	if (d->stopping) {
+		log_warn("daemon", "second signal: ending at once");
+		_exit(1);
+	}
+	log_info("daemon", "signal %d: stopping", signum);
+	stop(d);
+}
+
+static void on_drained(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+
+	d->drained = true;
+}
+
+/* Ends of connections and timers that were closed a moment ago; not for ever. */
+static void drain(struct daemon *d)
+{
+	uv_timer_start(&d->watchdog, on_drained, DRAIN_MS, 0);
+	uv_unref((uv_handle_t *)&d->watchdog);
+	while (!d->drained && uv_run(&d->loop, UV_RUN_ONCE))
+		;
+	uv_close((uv_handle_t *)&d->watchdog, NULL);
+	uv_run(&d->loop, UV_RUN_NOWAIT);
+	store_close(d->store);
+	if (uv_loop_close(&d->loop) == 0)
+		tls_free(d->tls); /* otherwise some connection is left that uses it */
+	explicit_bzero(&d->authority, sizeof(d->authority));
+}
+
+/* --- life --------------------------------------------------------------- */
+
+static void raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	if (limit.rlim_max < FILES_MAX) {
+		struct rlimit more = { FILES_MAX, FILES_MAX };
+
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			return;
+	}
+	limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+	setrlimit(RLIMIT_NOFILE, &limit); /* with fewer it runs too, until it says which it lacks */
+}
+
+void daemon_prepare(void)
+{
+	setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 1);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void open_handles(struct daemon *d)
+{
+	uv_signal_init(&d->loop, &d->term);
+	uv_signal_init(&d->loop, &d->interrupt);
+	uv_timer_init(&d->loop, &d->watchdog);
+	d->term.data = d->interrupt.data = d->watchdog.data = d;
+	uv_signal_start(&d->term, on_signal, SIGTERM);
+	uv_signal_start(&d->interrupt, on_signal, SIGINT);
+	d->handles = true;
+}
+
+int daemon_run(const struct config *config)
+{
+	struct daemon *d = &the_daemon;
+	struct err err = { 0 };
+
+	d->config = *config;
+	log_init(config->log_level);
+	raise_files();
+	rand_bytes(&d->boot, sizeof(d->boot));
+	if (uv_loop_init(&d->loop) < 0) {
+		log_error("daemon", "cannot make an event loop");
+		return 1;
+	}
+	open_handles(d);
+	if (start(d, &err) < 0) {
+		fprintf(stderr, "sdsd: %s\n", err.text);
+		d->exit_status = 1;
+		stop(d);
+	} else {
+		log_info("daemon",
+			 "sdsd " SDSD_VERSION " node=%s cluster=%s address=%s port=%d dir=%s",
+			 d->id.node, d->id.cluster_name, d->id.address,
+			 nodeport_port(d->nodeport), d->config.dir);
+		notify_systemd("READY=1");
+	}
+	while (!d->stopped && uv_run(&d->loop, UV_RUN_ONCE))
+		;
+	drain(d);
+	log_info("daemon", "stopped");
+	return d->exit_status;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * founding.h - the first transaction of a cluster: what sdsd init wrote to
+ * init.json goes into the store when the first node has become leader.
+ */
+#ifndef SDSD_FOUNDING_H
+#define SDSD_FOUNDING_H
+
+#include <uv.h>
+
+#include "model/observed.h"
+#include "raft/consensus.h"
+
+struct founding;
+/* *ret is NULL when there is no init.json, which is the rule. -E_CORRUPT */
+int founding_new(uv_loop_t *loop, const char *dir, struct store *store,
+		 struct consensus *consensus, struct observed *observed, struct founding **ret,
+		 struct err *err);
+void founding_free(struct founding *f); /* NULL is fine; run the loop after it */
+/* this node leads: proposes, again and again until it is committed or leadership ends */
+void founding_propose(struct founding *f);
+
+/* Is the bearer of a valid certificate a node of the cluster, as far as this store knows? False only
+ * for one that was removed: a store that lags behind does not know the newest nodes yet, and must
+ * take the leader's connection to learn of them. */
+bool founding_is_member(struct store *store, const char *node, uint32_t node_id);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * records.h - the data plane's way to the records {epoch, writer, in-sync set}:
+ * carries plane_hooks.read_record and cas_record to the leader until they are
+ * answered, and finds out what became of a proposal whose answer got lost.
+ */
+#ifndef SDSD_RECORDS_H
+#define SDSD_RECORDS_H
+
+#include "api/leader.h"
+#include "replication/plane.h"
+
+#define RECORDS_MAX 65536 /* requests of the plane under way; it has at most two for each resource */
+
+struct records;
+/* call: as leader_call on the api's leader; answers go to plane by ops */
+struct records_config {
+	uv_loop_t *loop;
+	struct leader *leader;
+	const struct plane_ops *ops;
+};
+
+struct records *records_new(const struct records_config *config);
+/* after it nothing more is answered; the memory goes with the last call under way. NULL is fine. */
+void records_free(struct records *r);
+void records_set_plane(struct records *r, struct plane *plane);
+
+void records_read(struct records *r, const char *resource, const uint8_t uuid[16], uint64_t token);
+void records_cas(struct records *r, const char *resource, const uint8_t uuid[16],
+		 const struct plane_record *next, uint64_t token);
+
+/* What to do after the record was read while a proposal is open. Pure. */
+enum records_verdict { RECORDS_ACCEPTED, RECORDS_REFUSED, RECORDS_AGAIN };
+enum records_verdict records_judge(const struct plane_record *next, const struct plane_record *now);
+
+#endif

@@ -31,12 +31,12 @@ struct txn *world_txn(void);
 enum txn_outcome world_apply(struct world *w, struct txn *t);
 /* rv of the change: 0 applies (and must apply), an error throws t away; returns rv */
 int world_end(struct world *w, struct txn *t, int rv);
-#define WORLD(w, fn, ...)                                                                        \
-	({                                                                                       \
-		struct txn *txn_ = world_txn();                                                  \
-		(w)->err = (struct err){ 0 };                                                    \
-		int rv_ = fn(&(w)->env, txn_, __VA_ARGS__, &(w)->err);                           \
-		world_end(w, txn_, rv_);                                                         \
+#define WORLD(w, fn, ...)                                              \
+	({                                                             \
+		struct txn *txn_ = world_txn();                        \
+		(w)->err = (struct err){ 0 };                          \
+		int rv_ = fn(&(w)->env, txn_, __VA_ARGS__, &(w)->err); \
+		world_end(w, txn_, rv_);                               \
 	})
 
 struct node world_node(const char *name, int host); /* 10.0.0.<host> */

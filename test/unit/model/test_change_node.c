@@ -12,11 +12,11 @@
 #define SECRET "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define OTHER_SECRET "baaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-#define INIT                                                                                     \
-	"{\"cluster\":\"11111111-1111-4111-8111-111111111111\",\"name\":\"lab\","                \
-	"\"ca_cert_pem\":\"cert\",\"ca_key_sealed\":\"key\",\"token\":{\"id\":\"0123abcd\","     \
-	"\"secret_sha256\":\"" SECRET "\",\"expires_ms\":1700000001000},"                        \
-	"\"node\":{\"name\":\"n1\",\"id\":1,\"address\":\"10.0.0.1\",\"port\":7000,"             \
+#define INIT                                                                                 \
+	"{\"cluster\":\"11111111-1111-4111-8111-111111111111\",\"name\":\"lab\","            \
+	"\"ca_cert_pem\":\"cert\",\"ca_key_sealed\":\"key\",\"token\":{\"id\":\"0123abcd\"," \
+	"\"secret_sha256\":\"" SECRET "\",\"expires_ms\":1700000001000},"                    \
+	"\"node\":{\"name\":\"n1\",\"id\":1,\"address\":\"10.0.0.1\",\"port\":7000,"         \
 	"\"uuid\":\"22222222-2222-4222-8222-222222222222\",\"fingerprint\":\"" SECRET "\"}}"
 
 TestSuite(change_node);
@@ -49,9 +49,15 @@ Test(change_node, init_refuses)
 	static const struct {
 		const char *field, *value;
 	} rows[] = {
-		{ "cluster", NULL },	   { "cluster", "\"x\"" },     { "cluster", "7" },
-		{ "name", "null" },	   { "ca_cert_pem", NULL },    { "ca_key_sealed", "\"\"" },
-		{ "node", NULL },	   { "node", "[]" },	       { "token", "7" },
+		{ "cluster", NULL },
+		{ "cluster", "\"x\"" },
+		{ "cluster", "7" },
+		{ "name", "null" },
+		{ "ca_cert_pem", NULL },
+		{ "ca_key_sealed", "\"\"" },
+		{ "node", NULL },
+		{ "node", "[]" },
+		{ "token", "7" },
 		{ "token", "{\"id\":\"0123abcd\"}" },
 		{ "token", "{\"id\":\"0123abcd\",\"secret_sha256\":\"" SECRET "\"}" },
 		{ "node", "{\"name\":\"n1\",\"id\":2,\"address\":\"10.0.0.1\",\"port\":7000,"

@@ -345,8 +345,8 @@ Test(change_replica, record_rules)
 	created(&w, "n1");
 	created(&w, "n2");
 	cr_assert_eq(cas(&w, 2, 0, 3, NULL), 0, "%s", w.err.text);
-	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n3", NULL, true), 0); /* slot 2 */
-	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n5", NULL, true), 0); /* slot 3 */
+	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n3", NULL, true), 0);  /* slot 2 */
+	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n5", NULL, true), 0);  /* slot 3 */
 	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n4", NULL, false), 0); /* slot 4 */
 	cr_assert_eq(WORLD(&w, change_replica_delete, "db", "n5"), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -448,3 +448,36 @@ Test(change_resource, unknown_fields_live_on)
 	json_object_put(body);
 	world_close(&w);
 }
+
+Test(change_resource, placing_conflicts_with_changes_of_the_node)
+{
+	struct change_place one = { .copies = 1, .diskless_on_remaining = true };
+	json *body = world_json("{\"override_props\":{\"AutoplaceTarget\":\"false\"}}");
+	const int64_t size = GIB;
+	struct txn *del, *place;
+	struct world w;
+
+	/* n2 gets a client without a disk: only its node document tells of its end */
+	for (int first = 0; first < 2; first++) {
+		world_cluster(&w, 2);
+		del = world_txn();
+		place = world_txn();
+		cr_assert_eq(change_node_delete(&w.env, del, "n2", &w.err), 0);
+		cr_assert_eq(change_spawn(&w.env, place, NULL, "db", &size, 1, false, NULL, &one,
+					  &w.err),
+			     0);
+		cr_expect_eq(world_apply(&w, first ? del : place), TXN_APPLIED);
+		cr_expect_eq(world_apply(&w, first ? place : del), TXN_CONFLICT);
+		world_check(&w);
+		world_close(&w);
+	}
+	world_cluster(&w, 2);
+	place = world_txn();
+	one.diskless_on_remaining = false;
+	cr_assert_eq(change_spawn(&w.env, place, NULL, "db", &size, 1, false, NULL, &one, &w.err),
+		     0);
+	cr_assert_eq(WORLD(&w, change_node_modify, "n1", body), 0);
+	cr_expect_eq(world_apply(&w, place), TXN_CONFLICT);
+	json_object_put(body);
+	world_close(&w);
+}

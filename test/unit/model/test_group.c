@@ -20,7 +20,8 @@ Test(group, filter_as_clients_send_it)
 	} rows[] = {
 		{ "{}", 0, 0, 0, 0, 0, false, false },
 		{ "{\"place_count\":\"2\"}", 0, 2, 0, 0, 0, false, false },
-		{ "{\"place_count\":3.0,\"additional_place_count\":1}", 0, 3, 1, 0, 0, false, false },
+		{ "{\"place_count\":3.0,\"additional_place_count\":1}", 0, 3, 1, 0, 0, false,
+		  false },
 		{ "{\"place_count\":null,\"diskless_on_remaining\":null}", 0, 0, 0, 0, 0, false,
 		  false },
 		{ "{\"diskless_on_remaining\":\"True\"}", 0, 0, 0, 0, 0, true, true },
@@ -111,9 +112,10 @@ Test(group, life)
 
 	world_start(&w);
 	cr_expect_eq(create(&w, "{\"name\":\"dfltrscgrp\"}"), -E_EXISTS);
-	cr_expect_eq(create(&w, "{\"name\":\"Gold\",\"description\":\"two\",\"props\":{\"/a\":1},"
-				"\"select_filter\":{\"place_count\":\"2\",\"layer_stack\":[\"drbd\"],"
-				"\"storage_pool\":\"ssd\",\"diskless_on_remaining\":null}}"),
+	cr_expect_eq(create(&w,
+			    "{\"name\":\"Gold\",\"description\":\"two\",\"props\":{\"/a\":1},"
+			    "\"select_filter\":{\"place_count\":\"2\",\"layer_stack\":[\"drbd\"],"
+			    "\"storage_pool\":\"ssd\",\"diskless_on_remaining\":null}}"),
 		     0, "%s", w.err.text);
 	cr_expect_eq(create(&w, "{\"name\":\"gOLD\"}"), -E_EXISTS);
 	cr_expect(world_says(&w, "gOLD exists already"));

@@ -12,21 +12,21 @@
 
 #define UUID "\"33333333-3333-4333-8333-333333333333\""
 #define FINGERPRINT "\"00000000000000000000000000000000000000000000000000000000000000aF\""
-#define NODE                                                                                     \
-	"{\"name\":\"n1\",\"id\":1,\"uuid\":" UUID ",\"address\":\"10.0.0.1\",\"port\":7000,"    \
+#define NODE                                                                                  \
+	"{\"name\":\"n1\",\"id\":1,\"uuid\":" UUID ",\"address\":\"10.0.0.1\",\"port\":7000," \
 	"\"fingerprint\":" FINGERPRINT "}"
-#define POOL                                                                                     \
-	"{\"node\":\"n1\",\"name\":\"ssd\",\"kind\":\"FILE_THIN\",\"dir\":\"/var/lib/sdsd/p\","  \
+#define POOL                                                                                    \
+	"{\"node\":\"n1\",\"name\":\"ssd\",\"kind\":\"FILE_THIN\",\"dir\":\"/var/lib/sdsd/p\"," \
 	"\"uuid\":" UUID "}"
 #define VOLUME "{\"number\":0,\"size_kib\":1048576,\"minor\":1000}"
-#define RESOURCE                                                                                 \
-	"{\"name\":\"db\",\"uuid\":" UUID ",\"group\":\"g1\",\"created_ms\":17,\"volumes\":"     \
+#define RESOURCE                                                                             \
+	"{\"name\":\"db\",\"uuid\":" UUID ",\"group\":\"g1\",\"created_ms\":17,\"volumes\":" \
 	"[" VOLUME "]}"
-#define RECORD                                                                                   \
-	"{\"uuid\":" UUID ",\"epoch\":1,\"writer\":-1,\"in_sync\":3,\"tag\":{\"node\":0,"        \
+#define RECORD                                                                            \
+	"{\"uuid\":" UUID ",\"epoch\":1,\"writer\":-1,\"in_sync\":3,\"tag\":{\"node\":0," \
 	"\"boot\":\"0\",\"counter\":0}}"
-#define REPLICA                                                                                  \
-	"{\"resource\":\"db\",\"node\":\"n1\",\"uuid\":" UUID ",\"slot\":0,\"diskless\":false,"  \
+#define REPLICA                                                                                 \
+	"{\"resource\":\"db\",\"node\":\"n1\",\"uuid\":" UUID ",\"slot\":0,\"diskless\":false," \
 	"\"pool\":\"ssd\",\"created\":true,\"deleting\":false}"
 
 TestSuite(parse, .fini = world_no_leaks);
@@ -63,8 +63,8 @@ static void check_rows(const char *text, const struct row *rows, size_t n, parse
 static void check_text(const char *text, const char *field, int longest, parse_fn parse)
 {
 	struct row rows[] = {
-		{ field, NULL, false },	    { field, "null", false }, { field, "7", false },
-		{ field, "true", false },   { field, "[]", false },   { field, "{}", false },
+		{ field, NULL, false },   { field, "null", false }, { field, "7", false },
+		{ field, "true", false }, { field, "[]", false },   { field, "{}", false },
 		{ field, "\"\"", false },
 	};
 	struct row huge = { field, world_long('a', longest + 1), false };
@@ -76,11 +76,16 @@ static void check_text(const char *text, const char *field, int longest, parse_f
 static void check_number(const char *text, const char *field, parse_fn parse)
 {
 	struct row rows[] = {
-		{ field, NULL, false },	     { field, "null", false },
-		{ field, "true", false },    { field, "[]", false },
-		{ field, "{}", false },	     { field, "\"x\"", false },
-		{ field, "1.5", false },     { field, "-2", false },
-		{ field, "1e300", false },   { field, "9223372036854775807", false },
+		{ field, NULL, false },
+		{ field, "null", false },
+		{ field, "true", false },
+		{ field, "[]", false },
+		{ field, "{}", false },
+		{ field, "\"x\"", false },
+		{ field, "1.5", false },
+		{ field, "-2", false },
+		{ field, "1e300", false },
+		{ field, "9223372036854775807", false },
 		{ field, "18446744073709551615", false },
 	};
 
@@ -134,20 +139,13 @@ static int pool(json *doc, struct err *err)
 Test(parse, pool_fields)
 {
 	static const struct row rows[] = {
-		{ "kind", "\"FILE\"", true },
-		{ "kind", "\"filethin\"", true },
-		{ "kind", "\"File_Thin\"", true },
-		{ "kind", "\"LVM\"", false },
-		{ "name", "\"ab\"", false },
-		{ "name", "\"DFLTDISKLESSSTORPOOL\"", false },
-		{ "dir", "\"relative\"", false },
-		{ "dir", "\"/\"", false },
-		{ "dir", "\"/a/../b\"", false },
-		{ "dir", "\"/a/..\"", false },
-		{ "dir", "\"/a/.\"", false },
-		{ "dir", "\"/a//b\"", false },
-		{ "dir", "\"/a/\"", false },
-		{ "dir", "\"/a\\nb\"", false },
+		{ "kind", "\"FILE\"", true },      { "kind", "\"filethin\"", true },
+		{ "kind", "\"File_Thin\"", true }, { "kind", "\"LVM\"", false },
+		{ "name", "\"ab\"", false },       { "name", "\"DFLTDISKLESSSTORPOOL\"", false },
+		{ "dir", "\"relative\"", false },  { "dir", "\"/\"", false },
+		{ "dir", "\"/a/../b\"", false },   { "dir", "\"/a/..\"", false },
+		{ "dir", "\"/a/.\"", false },      { "dir", "\"/a//b\"", false },
+		{ "dir", "\"/a/\"", false },       { "dir", "\"/a\\nb\"", false },
 		{ "dir", "\"/a/..b\"", true },
 	};
 	char dir[PATH_LEN_MAX + 8];
@@ -339,10 +337,9 @@ Test(parse, what_is_written_can_be_read)
 
 Test(parse, record_keeps_what_it_does_not_know)
 {
-	struct record r = { .epoch = 7,
-			    .writer = 2,
-			    .in_sync = 5,
-			    .tag = { 3, UINT64_MAX, UINT32_MAX } };
+	struct record r = {
+		.epoch = 7, .writer = 2, .in_sync = 5, .tag = { 3, UINT64_MAX, UINT32_MAX }
+	};
 	json *doc = world_with(RECORD, "future", "{\"a\":1}");
 	struct record again;
 

@@ -57,7 +57,10 @@ struct listener {
 static void warn_peer(struct listener *l, const char *peer, const char *text)
 {
 	uint64_t second = uv_now(l->loop) / 1000;
+	size_t len = strlen(peer);
 
+	if (strncmp(text, peer, len) == 0 && strncmp(text + len, ": ", 2) == 0)
+		text += len + 2; /* a conn's reason begins with its name */
 	if (second != l->log_second) {
 		if (l->log_dropped > 0)
 			log_warn("net", "listen=%s dropped_lines=%u", l->name, l->log_dropped);

@@ -23,13 +23,13 @@
 
 #include "base/text.h"
 
-#define TLS_CAS_MAX    8 /* certificates in ca.pem: the present CA and those being rotated */
+#define TLS_CAS_MAX 8 /* certificates in ca.pem: the present CA and those being rotated */
 #define TLS_URI_PREFIX "sdsd://"
 
 struct tls {
 	SSL_CTX *server; /* NULL in a joining context */
 	SSL_CTX *client;
-	char cluster[TLS_ID_MAX]; /* "" in a joining context */
+	char cluster[TLS_ID_MAX];                     /* "" in a joining context */
 	char ca_fingerprint[TLS_FINGERPRINT_LEN + 1]; /* joining: the CA to accept; else "" */
 };
 
@@ -237,7 +237,8 @@ static int read_failed(const char *path, const char *what, struct err *err)
 static int usable_now(const X509 *cert, const char *path, struct err *err)
 {
 	switch (check_dates(cert)) {
-	case X509_V_OK: return 0;
+	case X509_V_OK:
+		return 0;
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		return err_set(err, -E_DENIED, "the certificate in %s has expired", path);
 	default:
@@ -517,6 +518,8 @@ static const struct {
 	  "the other end refuses our certificate: it is not signed by its cluster's CA" },
 	{ SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, -E_DENIED,
 	  "the other end refuses us: we showed no certificate" },
+	{ SSL_R_TLSV1_ALERT_DECRYPT_ERROR, -E_DENIED,
+	  "the other end refuses our certificate: its signature is not its CA's" },
 	{ SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, -E_DENIED, "the other end refuses our certificate" },
 	{ SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, -E_DENIED,
 	  "the other end refuses our certificate: it has expired, or a clock is wrong" },

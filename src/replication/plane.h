@@ -15,14 +15,21 @@
 
 #define PLANE_SLOTS 16
 
-struct plane_record { uint32_t epoch; int writer; uint32_t in_sync; uint32_t tag_node; uint64_t tag_boot; uint32_t tag_counter; };
+struct plane_record {
+	uint32_t epoch;
+	int writer;
+	uint32_t in_sync;
+	uint32_t tag_node;
+	uint64_t tag_boot;
+	uint32_t tag_counter;
+};
 
-struct plane_peer {         /* one slot of a resource */
+struct plane_peer { /* one slot of a resource */
 	bool used;
 	bool diskless;
-	bool leaving;       /* being deleted: must not be made a member */
+	bool leaving; /* being deleted: must not be made a member */
 	char node[64];
-	char address[128];  /* host */
+	char address[128]; /* host */
 	int port;
 };
 
@@ -30,51 +37,65 @@ struct plane_peer {         /* one slot of a resource */
 struct plane_resource {
 	char name[64];
 	uint8_t uuid[16];
-	int self;               /* own slot */
+	int self; /* own slot */
 	uint64_t size_bytes;
 	struct plane_peer peer[PLANE_SLOTS];
 	char data_path[1200], meta_path[1200]; /* "" when diskless */
 	uint8_t replica_uuid[16];
-	char socket_path[108];  /* NBD unix socket to serve volume 0 on */
+	char socket_path[108]; /* NBD unix socket to serve volume 0 on */
 };
 
-/* What the plane asks of the daemon. Answers come back by the functions of plane_ops with the same token. */
+/* What the plane asks of the daemon. Answers come back by the functions of plane_ops with the same
+ * token. */
 struct plane_hooks {
-	/* linearizable read of the record; retried by the daemon until answered or plane_ops.remove */
-	void (*read_record)(const char *resource, const uint8_t uuid[16], uint64_t token, void *arg);
-	/* compare and swap: answered with accepted, or refused and the present record; never "unknown"
-	 * (the daemon reads the record again and compares the tag) */
-	void (*cas_record)(const char *resource, const uint8_t uuid[16], const struct plane_record *next, uint64_t token, void *arg);
-	void (*changed)(const char *resource, void *arg); /* status differs; fetch it with plane_ops.status */
+	/* linearizable read of the record; retried by the daemon until answered or removed */
+	void (*read_record)(const char *resource, const uint8_t uuid[16], uint64_t token,
+			    void *arg);
+	/* compare and swap: answered with accepted, or refused and the present record; never
+	 * "unknown" (the daemon reads the record again and compares the tag) */
+	void (*cas_record)(const char *resource, const uint8_t uuid[16],
+			   const struct plane_record *next, uint64_t token, void *arg);
+	void (*changed)(const char *resource,
+			void *arg); /* status differs; fetch it with plane_ops.status */
 	void *arg;
 };
 
 struct plane_status {
-	bool up;                /* replica attached or client ready */
-	char error[256];        /* why not, "" when fine */
-	bool open;              /* some NBD client is connected here */
-	bool serving;           /* this node is writer and I/O goes on */
-	const char *role;       /* "writer" "candidate" "replica" "client" "idle" */
-	const char *mode;       /* own replica: "out" "learner" "member" "none" */
+	bool up;          /* replica attached or client ready */
+	char error[256];  /* why not, "" when fine */
+	bool open;        /* some NBD client is connected here */
+	bool serving;     /* this node is writer and I/O goes on */
+	const char *role; /* "writer" "candidate" "replica" "client" "idle" */
+	const char *mode; /* own replica: "out" "learner" "member" "none" */
 	uint32_t epoch;
-	uint32_t in_sync;       /* writer: pI */
+	uint32_t in_sync;                 /* writer: pI */
 	uint64_t regions, synced_regions; /* learner */
-	struct { bool connected; const char *mode; } peer[PLANE_SLOTS]; /* writer's view: "member" "learner" "joining" "lost" "none" */
+	struct {
+		bool connected;
+		const char *mode;
+	} peer[PLANE_SLOTS]; /* writer's view: "member" "learner" "joining" "lost" "none" */
 };
 
 struct plane;
 struct plane_ops {
 	const char *name; /* "user" */
-	/* starts its threads; tls and hooks are copied/borrowed for its life; boot: this incarnation's random id */
-	int (*start)(uv_loop_t *main_loop, struct tls *tls, const char *cluster_uuid, const char *node, uint32_t node_id, uint64_t boot,
+	/* starts its threads; hooks are copied, tls is borrowed for its life; boot: this
+	 * incarnation's random id */
+	int (*start)(uv_loop_t *main_loop, struct tls *tls, const char *cluster_uuid,
+		     const char *node, uint32_t node_id, uint64_t boot,
 		     const struct plane_hooks *hooks, struct plane **ret, struct err *err);
 	void (*stop)(struct plane *p, void (*stopped)(void *arg), void *arg);
-	void (*set)(struct plane *p, const struct plane_resource *r);        /* create or reconfigure */
-	void (*remove)(struct plane *p, const char *name, const uint8_t uuid[16], void (*removed)(void *arg), void *arg);
-	void (*status)(struct plane *p, const char *name, void (*cb)(const struct plane_status *s /* NULL: no such */, void *arg), void *arg);
-	void (*accept)(struct plane *p, struct conn *data_link); /* a conn of ALPN_DATA from the node port; taken */
+	void (*set)(struct plane *p, const struct plane_resource *r); /* create or reconfigure */
+	void (*remove)(struct plane *p, const char *name, const uint8_t uuid[16],
+		       void (*removed)(void *arg), void *arg);
+	void (*status)(struct plane *p, const char *name,
+		       void (*cb)(const struct plane_status *s /* NULL: no such */, void *arg),
+		       void *arg);
+	void (*accept)(struct plane *p,
+		       struct conn *data_link); /* a conn of ALPN_DATA from the node port; taken */
 	void (*record_read)(struct plane *p, uint64_t token, const struct plane_record *now);
-	void (*record_cas)(struct plane *p, uint64_t token, bool accepted, const struct plane_record *now);
+	void (*record_cas)(struct plane *p, uint64_t token, bool accepted,
+			   const struct plane_record *now);
 };
 extern const struct plane_ops plane_user;
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * disk.h - a replica's data and metadata files, read and written off the loop
+ * by threads of the pool. One disk has at most DISK_PARALLEL_MAX jobs running,
+ * so a device that hangs holds that many threads and no other volume's.
+ */
+#ifndef SDSD_REPLICATION_DISK_H
+#define SDSD_REPLICATION_DISK_H
+
+#include <uv.h>
+
+#include "base/err.h"
+#include "replication/core/meta.h"
+#include "replication/payload.h"
+
+#define DISK_PARALLEL_MAX 8
+#define DISK_THREADS_MAX 64 /* of a pool; a thread is made when none is free */
+
+struct disk_pool;
+/* NULL on no memory or no thread */
+struct disk_pool *disk_pool_new(uv_loop_t *loop);
+/* No disk may have jobs. Joins the threads; closed follows on the loop. */
+void disk_pool_free(struct disk_pool *pool, void (*closed)(void *arg), void *arg);
+
+enum disk_job_kind {
+	DISK_JOB_READ,  /* fills buf */
+	DISK_JOB_WRITE, /* op DATA: from buf + buf_off; ZERO, TRIM: reads as zeros afterwards */
+	DISK_JOB_FLUSH,
+	DISK_JOB_META_WRITE, /* page, fua */
+	DISK_JOB_META_FLUSH,
+	DISK_JOB_CALL /* call(call_arg) in the thread */
+};
+
+struct disk_job {
+	struct disk_job *next;
+	struct disk *disk;
+	enum disk_job_kind kind;
+	u8 op; /* enum repl_op */
+	bool fua;
+	u64 id; /* the caller's */
+	u64 off;
+	u32 len;
+	u32 buf_off;
+	struct payload *buf; /* the caller's reference is held until done */
+	u8 *page;            /* DISK_JOB_META_WRITE: owned copy, kept with the job */
+	int (*call)(void *arg);
+	void *call_arg;
+	int status; /* 0 or negative errno */
+};
+
+struct disk { /* embedded in its owner */
+	struct disk_pool *pool;
+	/* on the loop; the job is taken back afterwards. The disk must not be released inside */
+	void (*done)(struct disk_job *job, void *owner);
+	void *owner;
+	int data_fd, meta_fd; /* -1: not open */
+	u32 jobs;             /* submitted and not done; loop's thread */
+	struct disk_job *free;
+	/* below: the pool's lock */
+	struct disk_job *head, *tail;
+	u32 running;
+	bool queued;
+	struct disk *next;
+};
+
+void disk_init(struct disk *d, struct disk_pool *pool,
+	       void (*done)(struct disk_job *job, void *owner), void *owner);
+void disk_release(struct disk *d); /* no jobs; closes the files */
+/* Blocking; called from a DISK_JOB_CALL. Block devices are opened exclusively. -E_INVALID when
+ * the data is smaller than size_bytes. */
+int disk_open(struct disk *d, const char *data_path, const char *meta_path, u64 size_bytes,
+	      struct err *err);
+void disk_close(struct disk *d); /* the files; no job is using them */
+/* A job to be filled; with a page when meta_page. NULL on no memory */
+struct disk_job *disk_job_new(struct disk *d, enum disk_job_kind kind, bool meta_page);
+void disk_submit(struct disk_job *job);
+
+#endif

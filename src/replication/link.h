@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * link.h - one data link between two nodes for one resource: TLS, the greeting
+ * both ways, then messages of core/wire.h. A link_set is all links of a plane.
+ * Plane's thread. A link frees itself; its owner forgets it in down() or by
+ * link_close().
+ */
+#ifndef SDSD_REPLICATION_LINK_H
+#define SDSD_REPLICATION_LINK_H
+
+#include "base/buf.h"
+#include "net/conn.h"
+#include "replication/core/wire.h"
+#include "replication/payload.h"
+#include "replication/turn.h"
+
+#define LINK_GREETING_MS 5000
+#define LINK_QUEUE_MAX (48u << 20) /* bytes waiting to be sent; who does not take them is cut */
+#define LINK_STASH_MAX (4u << 20)  /* bytes that were read and cannot be taken yet */
+#define LINK_UNGREETED_MAX 128     /* accepted, greeting not judged yet */
+#define LINK_COMPLAINTS_PER_S 2    /* log lines about peers that break rules */
+
+struct link;
+
+struct link_ops {
+	/* both sides have agreed */
+	void (*up)(struct link *l, void *owner);
+	/* false: keep messages back until link_resume */
+	bool (*takes)(struct link *l, void *owner);
+	/* m->buf: one reference, the owner's now */
+	void (*message)(struct link *l, struct repl_msg *m, void *owner);
+	/* it ended or never came up; the last call. why: a sentence */
+	void (*down)(struct link *l, const char *why, void *owner);
+};
+
+struct link_set { /* embedded in the plane */
+	uv_loop_t *loop;
+	struct turn *turn;
+	struct tls *tls;
+	u8 cluster[16];
+	u64 boot;
+	/* An accepted link's greeting: WIRE_WELCOME after link_adopt, or why not. Fills answer's
+	 * from, to and size_bytes. */
+	u8 (*judge)(struct link *l, const struct wire_greeting *g, struct wire_greeting *answer,
+		    void *arg);
+	void *arg;
+	struct link *head;
+	u32 ungreeted;
+	u64 complaint_second;
+	u32 complaints;
+	bool ending;
+	void (*ended)(void *arg);
+	void *ended_arg;
+};
+
+enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_ENDING };
+
+struct link {
+	struct link *next, *prev;
+	struct link_set *set;
+	struct conn *conn; /* NULL: has closed */
+	enum link_state state;
+	const struct link_ops *ops; /* NULL: nobody is told any more */
+	void *owner;
+	struct payload_account *account; /* the owner's: NULL with ops */
+	u32 number;                      /* for the mirror */
+	u8 slot;                         /* of the other side */
+	u8 purpose;                      /* enum wire_purpose */
+	bool opened;                     /* by us */
+	bool paused, corked;
+	bool broken; /* cannot be written to: down follows at the end of the turn */
+	bool ack_due;
+	bool timer_closed;
+	char node[64];              /* that must be at the other end (opened) or is (accepted) */
+	const char *why;            /* for down: static text */
+	struct wire_greeting hello; /* ours */
+	struct repl_msg ack;        /* not sent yet: a later one takes its place */
+	struct turn_item flush;
+	uv_timer_t timer;
+	/* receiving */
+	u8 head[WIRE_GREETING];
+	u32 have;
+	struct repl_msg msg;
+	struct payload *payload; /* being filled; NULL: a header is */
+	struct buf stash;
+};
+
+struct link_target {
+	const char *host, *node;
+	int port;
+	u8 purpose, from, to;
+	u8 resource[16];
+	u64 size_bytes;
+	u32 number;
+};
+
+void link_set_init(struct link_set *s, uv_loop_t *loop, struct turn *turn, struct tls *tls);
+/* no new ones; ended when the last is freed, which may be now */
+void link_set_end(struct link_set *s, void (*ended)(void *arg), void *arg);
+void link_accept(struct link_set *s, struct conn *c); /* takes c */
+/* one line of the log, unless there were too many just now */
+void link_complain(struct link_set *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* NULL: no memory. up or down follows. */
+struct link *link_open(struct link_set *s, const struct link_target *t, const struct link_ops *ops,
+		       void *owner, struct payload_account *account);
+/* for judge: up follows when it answers WIRE_WELCOME */
+void link_adopt(struct link *l, u32 number, const struct link_ops *ops, void *owner,
+		struct payload_account *account);
+/* Copies; m->buf stays the caller's. Failure shows as down, later. */
+void link_send(struct link *l, const struct repl_msg *m);
+void link_resume(struct link *l);
+/* the owner wants no more of it: what was sent still goes out */
+void link_close(struct link *l);
+const char *link_refusal(u8 status); /* enum wire_refusal in words */
+
+#endif

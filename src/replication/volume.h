@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * volume.h - one resource on the plane's thread: owns its mirror (core/), its
+ * files, its links and its NBD server, and carries out what the mirror emits.
+ * plane_user.c makes and ends it. Files: volume.c (life, status), volume_run.c
+ * (mirror calls and effects), volume_link.c (links), volume_open.c (the NBD
+ * side).
+ */
+#ifndef SDSD_REPLICATION_VOLUME_H
+#define SDSD_REPLICATION_VOLUME_H
+
+#include "replication/disk.h"
+#include "replication/link.h"
+#include "replication/meta_file.h"
+#include "replication/nbd.h"
+#include "replication/plane.h"
+
+#define VOLUME_RX_MAX \
+	(64u << 20)            /* payload bytes of links that nobody has used up: above what a
+				     * writer has under way, so a member is never held back */
+#define VOLUME_ACCEPTED_MAX 64 /* links that others opened */
+#define VOLUME_DIAL_MIN_MS 100 /* back-off between attempts of a link */
+#define VOLUME_DIAL_MAX_MS 1000
+#define VOLUME_DIAL_STABLE_MS 2000 /* a link that lived so long begins the back-off anew */
+#define VOLUME_OPEN_DEADLINE_MS 15000
+#define VOLUME_RETRY_MIN_MS 500 /* attaching the disk, listening: again after */
+#define VOLUME_RETRY_MAX_MS 10000
+#define VOLUME_PROGRESS_TICKS 10 /* a resync's progress is reported so often */
+#define VOLUME_TOKEN_BITS 40
+#define VOLUME_DIALS (REPL_SLOTS_MAX + 1)
+#define VOLUME_DIAL_PULL REPL_SLOTS_MAX
+
+struct volume;
+
+struct volume_env { /* what the volumes of a plane share; the plane's */
+	uv_loop_t *loop;
+	struct turn turn;
+	struct link_set links;
+	struct disk_pool *disks;
+	struct payload_pool payloads;
+	char node[64];
+	u32 node_id;
+	u64 boot;
+	u64 tokens; /* last one used; a token is (index of the volume) << VOLUME_TOKEN_BITS | it */
+	u32 link_number; /* next for an accepted link */
+	/* upwards; answers by volume_record and volume_cas */
+	void (*read_record)(struct volume *v, u64 token);
+	void (*cas_record)(struct volume *v, u64 token, const struct repl_record *next);
+	void (*changed)(struct volume *v);
+};
+
+enum volume_state {
+	VOLUME_ATTACHING, /* a worker opens the files and reads the metadata */
+	VOLUME_BOOTING,   /* the record is being read (R14) */
+	VOLUME_UP,
+	VOLUME_FAILED, /* the disk cannot be attached: error, and tried again */
+	VOLUME_ENDING, /* waits for disk jobs and NBD clients to end */
+	VOLUME_STATES
+};
+
+struct volume_ask { /* a question to consensus */
+	struct volume_ask *next;
+	u64 token; /* the plane's */
+	u64 id;    /* the mirror's */
+	bool boot; /* the volume's own */
+};
+
+struct volume_dial { /* a link we want to have, to a slot or for pulls */
+	struct link *link;
+	bool up;
+	u8 to;
+	u32 delay_ms;
+	u64 next_at;
+	u64 up_at;
+	char said[128]; /* the reason that was logged last */
+};
+
+struct volume_done {
+	u64 id;
+	int status;
+	repl_buf buf;
+};
+
+struct volume {
+	struct repl_sink sink; /* first: emit() gets this */
+	struct volume_env *env;
+	void *owner;                          /* the plane's, as are the next five */
+	struct volume *next_name, *next_uuid; /* in its tables */
+	u32 index;
+	bool report; /* on its list of changed ones */
+	struct volume *next_report;
+	struct plane_resource r;
+	enum volume_state state;
+	bool has_disk;
+	char error[256];            /* why not up, or what is wrong with the NBD socket */
+	struct repl_mirror *mirror; /* NULL unless BOOTING or UP */
+	struct meta_file meta;
+	struct err attach_err; /* the worker's while ATTACHING */
+	struct disk disk;
+	struct payload_account rx, data; /* of links; of NBD and the disk */
+
+	struct turn_item settle;
+	uv_timer_t tick, dial_timer, retry, deadline;
+	int open_timers;
+	bool ticking;
+	u32 ticks;
+	u32 retry_ms;
+
+	struct volume_done *done; /* completions not delivered yet; grows to what is under way */
+	u32 n_done, done_cap;
+	bool changed; /* REPL_CHANGED since the last settle */
+
+	struct volume_dial dial[VOLUME_DIALS];
+	u8 pull_slot; /* wanted by the mirror */
+	struct link *accepted[VOLUME_ACCEPTED_MAX];
+	struct volume_ask *asks;
+
+	struct nbd *nbd;
+	bool nbd_closing;
+	bool opening, opened; /* an NBD client waits / some are inside */
+	bool opened_mirror;   /* repl_mirror_open was called and not closed */
+	bool cut;             /* clients are being shown out */
+
+	bool restart;    /* after ENDING begin again, with next_r */
+	bool next_valid; /* next_r waits for the volume to be closed here */
+	struct plane_resource next_r;
+	void (*removed)(void *arg);
+	void *removed_arg;
+};
+
+/* NULL: no memory. It goes on by itself. index: below 2^24, no other volume has it */
+struct volume *volume_new(struct volume_env *env, const struct plane_resource *r, void *owner,
+			  u32 index);
+void volume_set(struct volume *v, const struct plane_resource *r);
+/* removed is called when its disk jobs are done (not inside the call); v is freed after it */
+void volume_remove(struct volume *v, void (*removed)(void *arg), void *arg);
+void volume_status(const struct volume *v, struct plane_status *ret);
+void volume_record(struct volume *v, u64 token, const struct repl_record *r);
+void volume_cas(struct volume *v, u64 token, bool accepted, const struct repl_record *r);
+/* an accepted link's greeting; see link_set.judge */
+u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g,
+		struct wire_greeting *answer);
+
+/* between the files of the volume ------------------------------------------------ */
+
+static inline bool volume_up(const struct volume *v)
+{
+	return v->state == VOLUME_UP;
+}
+void volume_report(struct volume *v); /* the status differs: tell, coalesced */
+void volume_check_ended(struct volume *v);
+void volume_attach_done(struct volume *v, int status);
+void volume_closed_here(struct volume *v); /* the last NBD client has left */
+
+/* volume_run.c */
+void volume_emit(struct repl_sink *sink, const struct repl_effect *e);
+u64 volume_enter(struct volume *v); /* before a mirror call: the time */
+void volume_on_disk_done(struct disk_job *job, void *owner);
+void volume_on_settle(struct turn_item *item);
+void volume_on_tick(uv_timer_t *timer);
+void volume_ask_boot(struct volume *v);
+void volume_forget_asks(struct volume *v);
+void volume_settle_soon(struct volume *v);
+
+/* volume_link.c */
+void links_settle(struct volume *v, u64 now);
+void links_pull(struct volume *v, u8 slot); /* REPL_PULL_LINK */
+void links_close(struct volume *v, u32 number);
+struct link *links_find(struct volume *v, u32 number);
+void links_end(struct volume *v); /* all, nothing is reported */
+void links_peers_changed(struct volume *v, const struct plane_resource *old);
+
+/* volume_open.c */
+int open_listen(struct volume *v); /* starts the NBD server; sets v->error */
+void open_end(struct volume *v);   /* ends it; volume_check_ended follows */
+void open_settle(struct volume *v);
+void open_attached(struct volume *v);                /* the volume is up */
+void open_refuse(struct volume *v, const char *why); /* to who waits */
+void open_on_deadline(uv_timer_t *timer);
+
+#endif

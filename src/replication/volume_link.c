@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * volume_link.c - which links a volume has: those its mirror wants to the
+ * slots and for pulls (opened here, again and again with a back-off), and
+ * those that other nodes opened to its replica. Called by volume_run.c when
+ * the volume settles; the bytes are link.c's.
+ */
+#include "replication/volume.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static bool is_pull(const struct volume *v, const struct volume_dial *d)
+{
+	return d == &v->dial[VOLUME_DIAL_PULL];
+}
+
+static u32 dial_number(const struct volume *v, const struct volume_dial *d)
+{
+	return is_pull(v, d) ? REPL_LINK_PULL : REPL_LINK_SLOT((u32)(d - v->dial));
+}
+
+static bool usable(const struct volume *v, u8 slot)
+{
+	return slot < REPL_SLOTS_MAX && slot != v->r.self && v->r.peer[slot].used;
+}
+
+static bool wanted(const struct volume *v, u32 i)
+{
+	if (i == VOLUME_DIAL_PULL)
+		return v->pull_slot != REPL_NO_SLOT && usable(v, v->pull_slot);
+	return usable(v, (u8)i) && repl_mirror_wants_link(v->mirror, (u8)i);
+}
+
+struct link *links_find(struct volume *v, u32 number)
+{
+	for (u32 i = 0; i < VOLUME_DIALS; i++)
+		if (v->dial[i].up && dial_number(v, &v->dial[i]) == number)
+			return v->dial[i].link;
+	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++)
+		if (v->accepted[i] && v->accepted[i]->number == number)
+			return v->accepted[i];
+	return NULL;
+}
+
+/* ---- what the mirror hears ---- */
+
+static void tell_up(struct volume *v, u32 number)
+{
+	u64 now = volume_enter(v);
+
+	if (number == REPL_LINK_PULL)
+		repl_mirror_pull_up(v->mirror, &v->sink, now);
+	else
+		repl_mirror_link_up(v->mirror, number, &v->sink, now);
+	volume_report(v);
+}
+
+static void tell_down(struct volume *v, u32 number)
+{
+	u64 now = volume_enter(v);
+
+	if (number == REPL_LINK_PULL)
+		repl_mirror_pull_down(v->mirror, &v->sink, now);
+	else
+		repl_mirror_link_down(v->mirror, number, &v->sink, now);
+	volume_report(v);
+}
+
+static void on_message(struct link *l, struct repl_msg *m, void *owner)
+{
+	struct volume *v = owner;
+	u64 now = volume_enter(v);
+
+	repl_mirror_receive(v->mirror, l->number, m, &v->sink, now);
+}
+
+static bool takes_always(struct link *l, void *owner)
+{
+	/* Answers to this node as writer. What they carry was asked for, and to hold back ECHOs
+	 * would end the session. */
+	return true;
+}
+
+static bool takes_bounded(struct link *l, void *owner)
+{
+	struct volume *v = owner;
+
+	if (v->rx.bytes > 0 &&
+	    (v->rx.bytes > VOLUME_RX_MAX || payload_pool_full(&v->env->payloads)))
+		return false;
+	return repl_mirror_takes_input(v->mirror);
+}
+
+/* ---- links opened here ---- */
+
+static struct volume_dial *dial_of(struct volume *v, const struct link *l)
+{
+	for (u32 i = 0; i < VOLUME_DIALS; i++)
+		if (v->dial[i].link == l)
+			return &v->dial[i];
+	return NULL;
+}
+
+static void back_off(struct volume_dial *d, u64 now)
+{
+	bool stable = d->up && now - d->up_at >= VOLUME_DIAL_STABLE_MS * REPL_MS;
+	u32 jitter;
+
+	d->delay_ms = stable || !d->delay_ms ? VOLUME_DIAL_MIN_MS
+					     : PORT_MIN(2 * d->delay_ms, VOLUME_DIAL_MAX_MS);
+	rand_bytes(&jitter, sizeof(jitter));
+	/* between half and the whole: nodes that lost each other together do not dial together */
+	d->next_at = now + (d->delay_ms / 2 + jitter % (d->delay_ms / 2 + 1)) * REPL_MS;
+}
+
+static void dial_up(struct link *l, void *owner)
+{
+	struct volume *v = owner;
+	struct volume_dial *d = dial_of(v, l);
+
+	d->up = true;
+	d->up_at = clock_boot_ns();
+	if (d->said[0])
+		log_info("link", "volume=%s peer=%s connected", v->r.name, l->node);
+	d->said[0] = '\0';
+	tell_up(v, l->number);
+}
+
+static void dial_down(struct link *l, const char *why, void *owner)
+{
+	struct volume *v = owner;
+	struct volume_dial *d = dial_of(v, l);
+	bool was_up = d->up;
+
+	if (strncmp(d->said, why, sizeof(d->said) - 1) != 0) { /* once, not with each attempt */
+		snprintf(d->said, sizeof(d->said), "%s", why);
+		log_warn("link", "volume=%s peer=%s %s: %s", v->r.name, l->node,
+			 was_up ? "link lost" : "no link", why);
+	}
+	d->link = NULL;
+	back_off(d, clock_boot_ns());
+	d->up = false;
+	/* a pull link that does not come up is reported too: another source may do */
+	if (was_up || is_pull(v, d))
+		tell_down(v, l->number);
+	else
+		volume_settle_soon(v);
+}
+
+static const struct link_ops slot_ops = {
+	.up = dial_up,
+	.takes = takes_always,
+	.message = on_message,
+	.down = dial_down,
+};
+static const struct link_ops pull_ops = {
+	.up = dial_up,
+	.takes = takes_bounded,
+	.message = on_message,
+	.down = dial_down,
+};
+
+static void dial(struct volume *v, struct volume_dial *d, u64 now)
+{
+	u8 to = is_pull(v, d) ? v->pull_slot : (u8)(d - v->dial);
+	const struct plane_peer *peer = &v->r.peer[to];
+	struct link_target t = {
+		.host = peer->address,
+		.node = peer->node,
+		.port = peer->port,
+		.purpose = is_pull(v, d) ? WIRE_PULL : WIRE_SESSION,
+		.from = (u8)v->r.self,
+		.to = to,
+		.size_bytes = v->r.size_bytes,
+		.number = dial_number(v, d),
+	};
+
+	memcpy(t.resource, v->r.uuid, sizeof(t.resource));
+	d->to = to;
+	d->up = false;
+	d->link = link_open(&v->env->links, &t, is_pull(v, d) ? &pull_ops : &slot_ops, v, &v->rx);
+	if (!d->link)
+		back_off(d, now);
+}
+
+/* ends a link without a word to the mirror */
+static void hang_up(struct volume_dial *d)
+{
+	struct link *l = d->link;
+
+	if (!l)
+		return;
+	d->link = NULL;
+	back_off(d, clock_boot_ns());
+	d->up = false;
+	link_close(l);
+}
+
+void links_pull(struct volume *v, u8 slot)
+{
+	hang_up(&v->dial[VOLUME_DIAL_PULL]);
+	v->pull_slot = slot;
+	volume_settle_soon(v);
+}
+
+static void on_dial_timer(uv_timer_t *timer)
+{
+	volume_settle_soon(timer->data);
+}
+
+void links_settle(struct volume *v, u64 now)
+{
+	u64 next = UINT64_MAX;
+
+	for (u32 i = 0; i < VOLUME_DIALS; i++) {
+		struct volume_dial *d = &v->dial[i];
+		bool want = wanted(v, i);
+
+		if (want && !d->link && now >= d->next_at)
+			dial(v, d, now);
+		if (want && !d->link)
+			next = PORT_MIN(next, d->next_at);
+		if (!want && d->link) {
+			bool was_up = d->up;
+
+			hang_up(d);
+			d->next_at = 0; /* wanted again, it is dialled at once */
+			if (was_up)
+				tell_down(v, dial_number(v, d));
+		}
+	}
+	if (next == UINT64_MAX)
+		uv_timer_stop(&v->dial_timer);
+	else
+		uv_timer_start(&v->dial_timer, on_dial_timer,
+			       next > now ? (next - now) / REPL_MS + 1 : 1, 0);
+	if (v->dial[VOLUME_DIAL_PULL].up)
+		link_resume(v->dial[VOLUME_DIAL_PULL].link);
+	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++)
+		if (v->accepted[i])
+			link_resume(v->accepted[i]);
+}
+
+/* ---- links opened by others ---- */
+
+static void accepted_up(struct link *l, void *owner)
+{
+	tell_up(owner, l->number);
+}
+
+static void accepted_down(struct link *l, const char *why, void *owner)
+{
+	struct volume *v = owner;
+
+	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++) {
+		if (v->accepted[i] != l)
+			continue;
+		v->accepted[i] = NULL;
+		log_debug("link", "volume=%s peer=%s its link ended: %s", v->r.name, l->node, why);
+		tell_down(v, l->number);
+		return;
+	}
+}
+
+static const struct link_ops accepted_ops = {
+	.up = accepted_up,
+	.takes = takes_bounded,
+	.message = on_message,
+	.down = accepted_down,
+};
+
+/* A peer has one link of a purpose. It opens another when it knows that the old one is dead, which
+ * this side may not have noticed yet. */
+static void replace_old(struct volume *v, const struct wire_greeting *g)
+{
+	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++) {
+		struct link *old = v->accepted[i];
+
+		if (!old || old->slot != g->from || old->purpose != g->purpose)
+			continue;
+		v->accepted[i] = NULL;
+		tell_down(v, old->number);
+		link_close(old);
+	}
+}
+
+u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g,
+		struct wire_greeting *answer)
+{
+	u32 free = 0;
+
+	answer->size_bytes = v->r.size_bytes;
+	if (g->purpose != WIRE_SESSION && g->purpose != WIRE_PULL)
+		return WIRE_BAD_VERSION;
+	if (g->size_bytes != v->r.size_bytes)
+		return WIRE_NO_RESOURCE;
+	if (g->to != v->r.self || !usable(v, g->from))
+		return WIRE_BAD_SLOT;
+	if (strcmp(v->r.peer[g->from].node, l->node) != 0) {
+		link_complain(&v->env->links, "volume=%s peer=%s claims to be node %s", v->r.name,
+			      l->node, v->r.peer[g->from].node);
+		return WIRE_BAD_SLOT;
+	}
+	if (!volume_up(v) || !v->has_disk)
+		return WIRE_NOT_READY;
+	replace_old(v, g);
+	while (free < VOLUME_ACCEPTED_MAX && v->accepted[free])
+		free++;
+	if (free == VOLUME_ACCEPTED_MAX)
+		return WIRE_NOT_READY; /* not reached: 16 slots, two purposes */
+	if (v->env->link_number < REPL_LINK_FIRST)
+		v->env->link_number = REPL_LINK_FIRST;
+	v->accepted[free] = l;
+	link_adopt(l, v->env->link_number++, &accepted_ops, v, &v->rx);
+	return WIRE_WELCOME;
+}
+
+/* ---- the mirror or the configuration ends some ---- */
+
+void links_close(struct volume *v, u32 number)
+{
+	for (u32 i = 0; i < VOLUME_DIALS; i++)
+		if (v->dial[i].up && dial_number(v, &v->dial[i]) == number)
+			hang_up(&v->dial[i]);
+	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++) {
+		struct link *l = v->accepted[i];
+
+		if (!l || l->number != number)
+			continue;
+		v->accepted[i] = NULL;
+		link_close(l);
+	}
+	volume_report(v);
+	volume_settle_soon(v);
+}
+
+void links_end(struct volume *v)
+{
+	for (u32 i = 0; i < VOLUME_DIALS; i++)
+		hang_up(&v->dial[i]);
+	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++) {
+		struct link *l = v->accepted[i];
+
+		v->accepted[i] = NULL;
+		if (l)
+			link_close(l);
+	}
+	v->pull_slot = REPL_NO_SLOT;
+}
+
+static bool same_peer(const struct plane_peer *a, const struct plane_peer *b)
+{
+	return a->used == b->used && a->port == b->port && strcmp(a->node, b->node) == 0 &&
+	       strcmp(a->address, b->address) == 0;
+}
+
+void links_peers_changed(struct volume *v, const struct plane_resource *old)
+{
+	for (u32 i = 0; i < VOLUME_DIALS; i++) {
+		struct volume_dial *d = &v->dial[i];
+		u8 slot = i == VOLUME_DIAL_PULL ? v->pull_slot : (u8)i;
+		bool was_up = d->up;
+
+		if (slot == REPL_NO_SLOT || same_peer(&old->peer[slot], &v->r.peer[slot]))
+			continue;
+		hang_up(d);
+		d->next_at = 0;
+		if (was_up)
+			tell_down(v, dial_number(v, d));
+	}
+	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++) {
+		struct link *l = v->accepted[i];
+
+		if (!l || usable(v, l->slot))
+			continue;
+		v->accepted[i] = NULL;
+		tell_down(v, l->number);
+		link_close(l);
+	}
+}

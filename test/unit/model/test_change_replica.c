@@ -407,3 +407,22 @@ Test(change_replica, two_proposals_one_wins)
 	}
 	world_close(&w);
 }
+
+Test(change_replica, epochs_end)
+{
+	struct record r = { .epoch = UINT32_MAX, .writer = WRITER_NONE, .in_sync = 3 };
+	struct txn *t = world_txn();
+	struct world w;
+	json *doc;
+
+	start(&w, 2, 3);
+	doc = world_doc(&w, "record/db");
+	record_write(doc, &r);
+	txn_put(t, "record/db", doc);
+	cr_assert_eq(world_apply(&w, t), TXN_APPLIED);
+	cr_expect_eq(cas(&w, 0, 0, 3, NULL), -E_CONFLICT); /* no wrapping around */
+	cr_expect_eq(WORLD(&w, change_replica_delete, "db", "n2"), -E_INVALID);
+	cr_expect(world_says(&w, "epochs are used up"), "%s", w.err.text);
+	cr_expect_eq(WORLD(&w, change_resource_delete, "db"), 0);
+	world_close(&w);
+}

@@ -481,3 +481,28 @@ Test(change_resource, placing_conflicts_with_changes_of_the_node)
 	json_object_put(body);
 	world_close(&w);
 }
+
+Test(change_resource, as_many_as_possible)
+{
+	struct txn *t = NULL;
+	struct world w;
+	char key[64];
+
+	world_start(&w);
+	for (int i = 0; i < RESOURCES_MAX; i++) {
+		if (i % TXN_OPS_MAX == 0) {
+			cr_assert(!t || world_apply(&w, t) == TXN_APPLIED);
+			t = world_txn();
+		}
+		snprintf(key, sizeof(key), "resource/r%d", i);
+		txn_put(t, key, json_object_new_object());
+	}
+	cr_assert_eq(world_apply(&w, t), TXN_APPLIED);
+	cr_expect_eq(WORLD(&w, change_resource_create, "more", NULL, NULL), -E_INVALID);
+	cr_expect(world_says(&w, "100000 resources, which is the limit"), "%s", w.err.text);
+	t = world_txn();
+	txn_put(t, "resource/r7", NULL);
+	cr_assert_eq(world_apply(&w, t), TXN_APPLIED);
+	cr_expect_eq(WORLD(&w, change_resource_create, "more", NULL, NULL), 0);
+	world_close(&w);
+}

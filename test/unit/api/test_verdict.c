@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_verdict.c - what a resource's state is called, why, and what comes next
+ * (api/verdict.c).
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "api/verdict.h"
+
+#define GOOD(n) { .node = n, .state = COPY_UP, .in_sync = true, .progress = -1, .error = "" }
+#define AWAY(n, ms) \
+	{ .node = n, .state = COPY_UNKNOWN, .in_sync = true, .progress = -1, .away_ms = ms, .error = "" }
+#define LEARNER(n, p) { .node = n, .state = COPY_UP, .progress = p, .error = "" }
+#define STALE(n) { .node = n, .state = COPY_UP, .progress = -1, .error = "" }
+#define MAKING(n) { .node = n, .state = COPY_CREATING, .in_sync = true, .progress = -1, .error = "" }
+#define FAILED(n, why) \
+	{ .node = n, .state = COPY_FAILED, .in_sync = true, .progress = -1, .error = why }
+#define LEAVING(n) \
+	{ .node = n, .state = COPY_UP, .in_sync = true, .leaving = true, .progress = -1, .error = "" }
+
+TestSuite(verdict);
+
+static const struct {
+	const char *what;
+	struct verdict_input in;
+	enum verdict verdict;
+	int good;
+	const char *reason, *next; /* parts of them; "" nothing at all */
+} rows[] = {
+	{ "two good", { true, 2, { GOOD("n1"), GOOD("n2") } }, VERDICT_SAFE, 2, "", "" },
+	{ "one by wish", { true, 1, { GOOD("n1") } }, VERDICT_SAFE, 1, "one copy, as asked", "" },
+	{ "one of two away", { true, 2, { GOOD("n1"), AWAY("n2", 12900) } }, VERDICT_AT_RISK, 1,
+	  "n2 does not answer since 12 s", "n2 catches up when it is back" },
+	{ "one of three away", { true, 3, { GOOD("n1"), GOOD("n2"), AWAY("n3", -1) } },
+	  VERDICT_DEGRADED, 2, "n3 has not reported yet", "n3 catches up" },
+	{ "all away", { true, 2, { AWAY("n1", 4000), AWAY("n2", 5000) } }, VERDICT_UNAVAILABLE, 0,
+	  "n1 does not answer since 4 s; n2 does not", "n1 catches up" },
+	{ "a learner", { true, 2, { GOOD("n1"), LEARNER("n2", 45.2) } }, VERDICT_AT_RISK, 1,
+	  "n2 is catching up (45 %)", "n2 joins when it has everything" },
+	{ "out of date", { true, 3, { GOOD("n1"), GOOD("n2"), STALE("n3") } }, VERDICT_DEGRADED, 2,
+	  "n3 is out of date", "when the volume is opened" },
+	{ "being made", { true, 2, { MAKING("n1"), MAKING("n2") } }, VERDICT_UNAVAILABLE, 0,
+	  "n1 is making its copy", "by itself" },
+	{ "failed", { true, 2, { GOOD("n1"), FAILED("n2", "no space") } }, VERDICT_AT_RISK, 1,
+	  "n2 failed: no space", "n2 tries again" },
+	{ "leaving", { true, 3, { GOOD("n1"), GOOD("n2"), LEAVING("n3") } }, VERDICT_SAFE, 3,
+	  "the copy on n3 is being removed", "" },
+	{ "none placed", { true, 0, { { 0 } } }, VERDICT_UNAVAILABLE, 0, "no copies are placed",
+	  "place copies" },
+	{ "no leader", { false, 2, { AWAY("n1", -1), AWAY("n2", -1) } }, VERDICT_UNAVAILABLE, 0,
+	  "no leader", "elected" },
+};
+
+Test(verdict, rows)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct verdict_result r;
+
+		verdict_of(&rows[i].in, &r);
+		cr_expect_eq(r.verdict, rows[i].verdict, "row '%s': %s", rows[i].what,
+			     verdict_name(r.verdict));
+		cr_expect_eq(r.good, rows[i].good, "row '%s': %d", rows[i].what, r.good);
+		cr_expect(rows[i].reason[0] ? strstr(r.reason, rows[i].reason) != NULL
+					    : !r.reason[0],
+			  "row '%s': reason %s", rows[i].what, r.reason);
+		cr_expect(rows[i].next[0] ? strstr(r.next, rows[i].next) != NULL : !r.next[0],
+			  "row '%s': next %s", rows[i].what, r.next);
+	}
+}
+
+Test(verdict, texts_have_an_end)
+{
+	struct verdict_input in = { .leader = true, .n = REPLICAS_MAX };
+	char error[512];
+	struct verdict_result r;
+
+	memset(error, 'e', sizeof(error) - 1);
+	error[sizeof(error) - 1] = '\0';
+	for (int i = 0; i < REPLICAS_MAX; i++)
+		in.copy[i] = (struct verdict_copy){ .node = "a-node-with-a-rather-long-name",
+						    .state = COPY_FAILED,
+						    .progress = -1,
+						    .error = error };
+	verdict_of(&in, &r);
+	cr_expect_eq(strlen(r.reason), VERDICT_TEXT_MAX - 1);
+	cr_expect_eq(r.verdict, VERDICT_UNAVAILABLE);
+}
+
+Test(verdict, names)
+{
+	cr_expect_str_eq(verdict_name(VERDICT_SAFE), "safe");
+	cr_expect_str_eq(verdict_name(VERDICT_DEGRADED), "degraded");
+	cr_expect_str_eq(verdict_name(VERDICT_AT_RISK), "at risk");
+	cr_expect_str_eq(verdict_name(VERDICT_UNAVAILABLE), "unavailable");
+}

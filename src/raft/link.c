@@ -338,7 +338,7 @@ static void ignore_close(struct conn *c, const struct err *reason, void *owner)
 {
 }
 
-struct link *link_accept(uv_loop_t *loop, struct conn *far, const struct link_ops *ops,
+struct link *link_accepted(uv_loop_t *loop, struct conn *far, const struct link_ops *ops,
 			 void *owner)
 {
 	static const struct conn_ops none = { .on_close = ignore_close };

@@ -65,7 +65,7 @@ struct link *link_connect(uv_loop_t *loop, struct tls *tls, uint32_t my_id, cons
 			  uint32_t id, const char *address, const struct link_ops *ops, void *owner,
 			  struct err *err);
 /* takes far (open); NULL on no memory (far is aborted) */
-struct link *link_accept(uv_loop_t *loop, struct conn *far, const struct link_ops *ops,
+struct link *link_accepted(uv_loop_t *loop, struct conn *far, const struct link_ops *ops,
 			 void *owner);
 /* Begins the end; on_close follows later. Idempotent. */
 void link_abort(struct link *l, const struct err *why);

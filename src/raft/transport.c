@@ -203,7 +203,7 @@ void transport_accept(struct transport *t, struct conn *conn)
 		conn_abort(conn);
 		return;
 	}
-	l = link_accept(t->loop, conn, &in_ops, t);
+	l = link_accepted(t->loop, conn, &in_ops, t);
 	if (l)
 		link_insert(t, l);
 }

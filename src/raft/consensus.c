@@ -259,6 +259,7 @@ static int init_library(struct consensus *c, struct err *err)
 		raft_uv_close(&c->io);
 		return err->code;
 	}
+	disk_watch(c);
 	return 0;
 }
 
@@ -352,7 +353,6 @@ int consensus_start(const struct consensus_config *config, struct consensus **re
 		return rv;
 	}
 	open_handles(c);
-	disk_watch(c);
 	set_options(c, config);
 	rv = start_library(c, err);
 	if (rv < 0) {

@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "raft/instance.h"
 
+#define CLOSE_SETTLE_MS 20
+
 /* One write of the library: its request, and ours in its place */
 struct disk_append {
 	struct raft_io_append own; /* first: the callback gets its address */
@@ -105,8 +107,39 @@ static int disk_snapshot_put(struct raft_io *io, unsigned trailing,
 	return c->io_snapshot_put(io, trailing, req, snapshot, snapshot_put_done);
 }
 
+static void on_settled(uv_timer_t *timer)
+{
+	struct consensus *c = timer->data;
+
+	c->close_cb(&c->io); /* ends in consensus.c */
+}
+
+static void close_done(struct raft_io *io)
+{
+	struct consensus *c = instance_of(io);
+
+	if (c->settling)
+		return;
+	c->settling = true;
+	uv_timer_start(&c->retry, on_settled, CLOSE_SETTLE_MS, 0);
+}
+
+/* The library says that it has closed while the files of finished segments are still being
+ * closed, and then says it once more; freed at the first word, the second would come from freed
+ * memory. So the first word is kept back for a moment and the others are not heard. */
+static void disk_close(struct raft_io *io, raft_io_close_cb cb)
+{
+	struct consensus *c = instance_of(io);
+
+	uv_timer_stop(&c->retry);
+	c->close_cb = cb;
+	c->io_close(io, close_done);
+}
+
 void disk_watch(struct consensus *c)
 {
+	c->io_close = c->io.close;
+	c->io.close = disk_close;
 	c->io_append = c->io.append;
 	c->io.append = disk_append;
 	c->io_snapshot_put = c->io.snapshot_put;

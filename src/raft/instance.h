@@ -44,7 +44,7 @@ struct consensus {
 	struct raft_fsm fsm;
 	struct transport transport;
 	uv_async_t wake;
-	uv_timer_t retry; /* asks for the barrier of a new leader again */
+	uv_timer_t retry; /* asks for the barrier of a new leader again; at the end for disk.c */
 	int handles;      /* wake and retry, while open */
 
 	bool running;  /* raft_start succeeded */
@@ -81,6 +81,9 @@ struct consensus {
 			       const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb);
 	raft_io_snapshot_put_cb snapshot_put_cb;
 	bool snapshot_installing;
+	void (*io_close)(struct raft_io *io, raft_io_close_cb cb);
+	raft_io_close_cb close_cb;
+	bool settling; /* the library has said that it is closed */
 };
 
 /* consensus.c */

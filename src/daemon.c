@@ -105,25 +105,49 @@ static void on_data_conn(struct conn *c, void *arg)
 	plane_user.accept(d->plane, c);
 }
 
+/* Connections outlive the api: what comes over them once the end has begun was not done for sure, and
+ * the header sends a node that asked to the next leader. */
+static void on_request(struct daemon *d, struct http_request *r, http_handler handler)
+{
+	static const char text[] = "[{\"ret_code\":-4611686018427387904,"
+				   "\"message\":\"This node is stopping\"}]";
+
+	if (!d->stopping) {
+		handler(r, d->api);
+		return;
+	}
+	http_reply_header(r, "X-Sdsd-Leader", "elsewhere");
+	http_reply(r, 503, text, sizeof(text) - 1);
+}
+
+static void on_node_request(struct http_request *r, void *arg)
+{
+	on_request(arg, r, api_handle_node);
+}
+
+static void on_join_request(struct http_request *r, void *arg)
+{
+	on_request(arg, r, api_handle_join);
+}
+
+static void on_local_request(struct http_request *r, void *arg)
+{
+	on_request(arg, r, api_handle_local);
+}
+
 static void on_http_conn(struct conn *c, void *arg)
 {
-	struct daemon *d = arg;
-
-	http_serve(c, api_handle_node, d->api);
+	http_serve(c, on_node_request, arg);
 }
 
 static void on_join_conn(struct conn *c, void *arg)
 {
-	struct daemon *d = arg;
-
-	http_serve(c, api_handle_join, d->api);
+	http_serve(c, on_join_request, arg);
 }
 
 static void on_unix_conn(struct conn *c, void *arg)
 {
-	struct daemon *d = arg;
-
-	http_serve(c, api_handle_local, d->api);
+	http_serve(c, on_local_request, arg);
 }
 
 static bool on_is_member(const struct tls_peer *peer, void *arg)
@@ -383,7 +407,20 @@ static void on_plane_stopped(void *arg)
 		on_consensus_stopped(d);
 }
 
-/* Also of what was never started. */
+/* Whether another has taken over or not: who leads is found out anew. */
+static void on_transferred(int status, void *arg)
+{
+	struct daemon *d = arg;
+
+	agent_free(d->agent);
+	d->agent = NULL;
+	if (d->plane)
+		plane_user.stop(d->plane, on_plane_stopped, d);
+	else
+		on_plane_stopped(d);
+}
+
+/* Also of what was never started. A leader hands over first, so that the others need not miss it. */
 static void stop(struct daemon *d)
 {
 	if (d->stopping)
@@ -393,12 +430,10 @@ static void stop(struct daemon *d)
 	notify_systemd("STOPPING=1");
 	listener_free(d->unix_socket);
 	nodeport_free(d->nodeport);
-	agent_free(d->agent);
-	d->agent = NULL;
-	if (d->plane)
-		plane_user.stop(d->plane, on_plane_stopped, d);
+	if (d->consensus && consensus_is_leader(d->consensus))
+		consensus_transfer(d->consensus, 0, on_transferred, d);
 	else
-		on_plane_stopped(d);
+		on_transferred(0, d);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)

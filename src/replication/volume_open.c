@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 
+#define IN_USE "in use" /* how the mirror's reason begins when a copy hears another writer */
+
 static void close_mirror(struct volume *v)
 {
 	u64 now;
@@ -216,15 +218,14 @@ static void explain(const struct volume *v, char *why, size_t len)
 	struct repl_mirror_status s;
 	char missing[160];
 	u8 writer = w->record.writer;
+	bool named = writer < REPL_SLOTS_MAX && writer != v->r.self && v->r.peer[writer].used;
 
 	repl_mirror_status(v->mirror, &s);
 	name_missing(v, missing, sizeof(missing));
 	if (!w->record.epoch)
 		snprintf(why, len, "the cluster does not answer (no majority of nodes?)");
-	else if (s.reason[0] && writer < REPL_SLOTS_MAX && writer != v->r.self &&
-		 v->r.peer[writer].used)
-		snprintf(why, len, "%s; the record names node %s as the one that writes", s.reason,
-			 v->r.peer[writer].node);
+	else if (named && strncmp(s.reason, IN_USE, strlen(IN_USE)) == 0)
+		snprintf(why, len, IN_USE " on node %s", v->r.peer[writer].node);
 	else if (s.reason[0])
 		snprintf(why, len, "%s", s.reason);
 	else if (missing[0])

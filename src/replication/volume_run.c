@@ -136,6 +136,8 @@ static void disk_write(struct volume *v, const struct repl_effect *e)
 	job->op = e->op;
 	job->buf = payload_of(e->buf);
 	job->buf_off = e->buf_off;
+	if (e->shared && job->buf)
+		payload_get(job->buf); /* the mirror keeps its own reference */
 	disk_submit(job);
 }
 
@@ -339,6 +341,8 @@ void volume_on_settle(struct turn_item *item)
 	if (v->changed) {
 		v->changed = false;
 		volume_report(v);
+		open_settle(v);
+	} else if (v->opening) {
 		open_settle(v);
 	}
 	if (!volume_up(v))

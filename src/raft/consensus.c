@@ -20,38 +20,52 @@
 #include "raft/instance.h"
 #include "raft/segment.h"
 
-#define RAFT_SUBDIR        "raft"
-#define RAFT_DIR_MODE      0700
-#define ELECTION_MS        600
-#define HEARTBEAT_MS       100
+#define RAFT_SUBDIR "raft"
+#define RAFT_DIR_MODE 0700
+#define ELECTION_MS 600
+#define HEARTBEAT_MS 100
 #define SNAPSHOT_THRESHOLD 4096 /* entries in the log before a snapshot replaces them */
-#define SNAPSHOT_TRAILING  1024 /* entries kept behind it for nodes that lag a little */
-#define CONNECT_RETRY_MS   200
-#define BARRIER_RETRY_MS   100
+#define SNAPSHOT_TRAILING 1024  /* entries kept behind it for nodes that lag a little */
+#define CONNECT_RETRY_MS 200
+#define BARRIER_RETRY_MS 100
 
 int consensus_code(int raft_code)
 {
 	switch (raft_code) {
-	case 0: return 0;
-	case RAFT_NOMEM: return -ENOMEM;
-	case RAFT_NOTLEADER: return -E_NOT_LEADER;
-	case RAFT_LEADERSHIPLOST: return -E_UNKNOWN;
+	case 0:
+		return 0;
+	case RAFT_NOMEM:
+		return -ENOMEM;
+	case RAFT_NOTLEADER:
+		return -E_NOT_LEADER;
+	case RAFT_LEADERSHIPLOST:
+		return -E_UNKNOWN;
 	case RAFT_CANCELED:
-	case RAFT_SHUTDOWN: return -ECANCELED;
+	case RAFT_SHUTDOWN:
+		return -ECANCELED;
 	case RAFT_BADID:
-	case RAFT_NOTFOUND: return -E_NOT_FOUND;
+	case RAFT_NOTFOUND:
+		return -E_NOT_FOUND;
 	case RAFT_DUPLICATEID:
 	case RAFT_DUPLICATEADDRESS:
-	case RAFT_CANTBOOTSTRAP: return -E_EXISTS;
+	case RAFT_CANTBOOTSTRAP:
+		return -E_EXISTS;
 	case RAFT_CANTCHANGE:
-	case RAFT_BUSY: return -EBUSY;
-	case RAFT_TOOBIG: return -EMSGSIZE;
-	case RAFT_NAMETOOLONG: return -ENAMETOOLONG;
-	case RAFT_NOCONNECTION: return -ENOTCONN;
+	case RAFT_BUSY:
+		return -EBUSY;
+	case RAFT_TOOBIG:
+		return -EMSGSIZE;
+	case RAFT_NAMETOOLONG:
+		return -ENAMETOOLONG;
+	case RAFT_NOCONNECTION:
+		return -ENOTCONN;
 	case RAFT_MALFORMED:
-	case RAFT_CORRUPT: return -E_CORRUPT;
-	case RAFT_NOSPACE: return -ENOSPC;
-	default: return -EIO;
+	case RAFT_CORRUPT:
+		return -E_CORRUPT;
+	case RAFT_NOSPACE:
+		return -ENOSPC;
+	default:
+		return -EIO;
 	}
 }
 
@@ -83,12 +97,13 @@ static bool log_is_behind(struct consensus *c)
 {
 	if (raft_last_index(&c->raft) >= store_applied(c->store))
 		return false;
-	consensus_fail(c, -E_CORRUPT,
-		       "the Raft log in %s ends at %llu, but the store has applied %llu: the log has "
-		       "lost committed entries; if other nodes hold the data, remove this node's "
-		       "state directory and join again",
-		       c->raft_dir, (unsigned long long)raft_last_index(&c->raft),
-		       (unsigned long long)store_applied(c->store));
+	consensus_fail(
+		c, -E_CORRUPT,
+		"the Raft log in %s ends at %llu, but the store has applied %llu: the log has "
+		"lost committed entries; if other nodes hold the data, remove this node's "
+		"state directory and join again",
+		c->raft_dir, (unsigned long long)raft_last_index(&c->raft),
+		(unsigned long long)store_applied(c->store));
 	return true;
 }
 
@@ -149,9 +164,9 @@ static void on_state(struct raft *raft, unsigned short old_state, unsigned short
 		c->reign++;
 	if (new_state == RAFT_UNAVAILABLE && !c->stopping)
 		consensus_fail(c, -EIO, "the Raft instance in %s has stopped: %s", c->raft_dir,
-			       c->io.errmsg[0]	  ? c->io.errmsg
+			       c->io.errmsg[0]   ? c->io.errmsg
 			       : raft->errmsg[0] ? raft->errmsg
-						  : "internal error");
+						 : "internal error");
 	consensus_wake(c);
 }
 
@@ -319,13 +334,12 @@ static int start_library(struct consensus *c, struct err *err)
 	if (c->fatal.code)
 		return err_set(err, c->fatal.code, "%s", c->fatal.text);
 	if (rv != 0)
-		return err_set(err,
-			       rv == RAFT_IOERR || rv == RAFT_INVALID ? -E_CORRUPT
-								      : consensus_code(rv),
-			       "the Raft log in %s cannot be read: %s; if other nodes hold the data, "
-			       "remove this node's state directory and join again",
-			       c->raft_dir,
-			       c->raft.errmsg[0] ? c->raft.errmsg : raft_strerror(rv));
+		return err_set(
+			err,
+			rv == RAFT_IOERR || rv == RAFT_INVALID ? -E_CORRUPT : consensus_code(rv),
+			"the Raft log in %s cannot be read: %s; if other nodes hold the data, "
+			"remove this node's state directory and join again",
+			c->raft_dir, c->raft.errmsg[0] ? c->raft.errmsg : raft_strerror(rv));
 	if (raft_state(&c->raft) == RAFT_LEADER && log_is_behind(c))
 		return err_set(err, c->fatal.code, "%s", c->fatal.text);
 	return 0;
@@ -379,8 +393,7 @@ static int write_bootstrap(struct consensus *c, struct err *err)
 		return err_set(err, -E_EXISTS, "%s has a Raft log already", c->raft_dir);
 	if (rv != 0)
 		return err_set(err, consensus_code(rv), "cannot write the Raft log in %s: %s",
-			       c->raft_dir,
-			       c->io.errmsg[0] ? c->io.errmsg : raft_strerror(rv));
+			       c->raft_dir, c->io.errmsg[0] ? c->io.errmsg : raft_strerror(rv));
 	return 0;
 }
 
@@ -445,7 +458,7 @@ int consensus_servers(const struct consensus *c, struct consensus_server *out, i
 		const struct raft_server *from = &conf->servers[i];
 
 		out[i].id = (uint32_t)from->id;
-		out[i].role = from->role == RAFT_VOTER	   ? CONSENSUS_VOTER
+		out[i].role = from->role == RAFT_VOTER     ? CONSENSUS_VOTER
 			      : from->role == RAFT_STANDBY ? CONSENSUS_STANDBY
 							   : CONSENSUS_SPARE;
 		snprintf(out[i].address, sizeof(out[i].address), "%s", from->address);

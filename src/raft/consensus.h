@@ -37,8 +37,8 @@ struct consensus_config {
 	unsigned election_timeout_ms, heartbeat_ms; /* 0: 600 and 100 */
 	/* leadership began (after a barrier: the store holds all that was committed) or ended */
 	void (*on_leader)(bool is_leader, void *arg);
-	/* final failure of the instance (disk full, I/O error, corrupt log found while running): nothing more
-	 * will be accepted; the process should end with this message */
+	/* final failure of the instance (disk full, I/O error, corrupt log found while running):
+	 * nothing more will be accepted; the process should end with this message */
 	void (*on_fatal)(const struct err *why, void *arg);
 	void *arg;
 };
@@ -66,7 +66,8 @@ void consensus_accept(struct consensus *c, struct conn *conn);
  * On 0 the local store has applied it. data is copied. Callbacks never run inside of the call (but
  * for -ENOMEM), nor inside of a store watch; asking again from a callback is fine. */
 typedef void (*consensus_cb)(int status, const struct txn_result *result, void *arg);
-void consensus_propose(struct consensus *c, const void *data, size_t len, consensus_cb cb, void *arg);
+void consensus_propose(struct consensus *c, const void *data, size_t len, consensus_cb cb,
+		       void *arg);
 /* cb(0) when this node is still leader and its store holds everything committed before the call:
  * after it a read of the local store is linearizable. Concurrent calls share one barrier. */
 void consensus_barrier(struct consensus *c, void (*cb)(int status, void *arg), void *arg);
@@ -79,13 +80,15 @@ int consensus_servers(const struct consensus *c, struct consensus_server *out, i
 uint64_t consensus_term(const struct consensus *c);
 
 /* Membership, on the leader, one change at a time (-EBUSY while another is under way).
- * members.c drives these toward the wanted set. Having the role already is success. A promotion that
- * does not catch up, and a transfer that does not happen: -ETIMEDOUT. */
+ * members.c drives these toward the wanted set. Having the role already is success. A promotion
+ * that does not catch up, and a transfer that does not happen: -ETIMEDOUT. */
 void consensus_add(struct consensus *c, uint32_t id, const char *address,
 		   void (*cb)(int status, void *arg), void *arg);
 void consensus_assign(struct consensus *c, uint32_t id, enum consensus_role role,
 		      void (*cb)(int status, void *arg), void *arg);
-void consensus_remove(struct consensus *c, uint32_t id, void (*cb)(int status, void *arg), void *arg);
-void consensus_transfer(struct consensus *c, uint32_t id, void (*cb)(int status, void *arg), void *arg);
+void consensus_remove(struct consensus *c, uint32_t id, void (*cb)(int status, void *arg),
+		      void *arg);
+void consensus_transfer(struct consensus *c, uint32_t id, void (*cb)(int status, void *arg),
+			void *arg);
 
 #endif

@@ -97,8 +97,8 @@ static void snapshot_put_done(struct raft_io_snapshot_put *req, int status)
 }
 
 static int disk_snapshot_put(struct raft_io *io, unsigned trailing,
-			     struct raft_io_snapshot_put *req,
-			     const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb)
+			     struct raft_io_snapshot_put *req, const struct raft_snapshot *snapshot,
+			     raft_io_snapshot_put_cb cb)
 {
 	struct consensus *c = instance_of(io);
 
@@ -155,9 +155,10 @@ int disk_room(const struct consensus *c, struct err *err)
 		return 0; /* a write will find out */
 	unused = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (unused < DISK_RESERVE)
-		return err_set(err, -ENOSPC,
-			       "the file system of %s is nearly full: %llu KiB free, %u KiB wanted in "
-			       "reserve; free some space",
-			       c->raft_dir, (unsigned long long)(unused >> 10), DISK_RESERVE >> 10);
+		return err_set(
+			err, -ENOSPC,
+			"the file system of %s is nearly full: %llu KiB free, %u KiB wanted in "
+			"reserve; free some space",
+			c->raft_dir, (unsigned long long)(unused >> 10), DISK_RESERVE >> 10);
 	return 0;
 }

@@ -89,10 +89,11 @@ static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
 	int rv;
 
 	if (store_dump_index(buf->base, buf->len, &index) < 0) {
-		consensus_fail(c, -E_CORRUPT,
-			       "the newest snapshot in %s is damaged; if other nodes hold the data, "
-			       "remove this node's state directory and join again",
-			       c->raft_dir);
+		consensus_fail(
+			c, -E_CORRUPT,
+			"the newest snapshot in %s is damaged; if other nodes hold the data, "
+			"remove this node's state directory and join again",
+			c->raft_dir);
 		return RAFT_CORRUPT;
 	}
 	/* After a restart the store is usually ahead of the snapshot. What lies between them has

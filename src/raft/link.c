@@ -17,7 +17,7 @@
 #include "base/text.h"
 
 #define LINK_MAGIC "SRFT"
-#define LINK_OK    "+" /* the answer to a greeting, and the sign of life */
+#define LINK_OK "+" /* the answer to a greeting, and the sign of life */
 
 static void put_le(uint8_t *out, uint32_t v, int bytes)
 {
@@ -339,7 +339,7 @@ static void ignore_close(struct conn *c, const struct err *reason, void *owner)
 }
 
 struct link *link_accepted(uv_loop_t *loop, struct conn *far, const struct link_ops *ops,
-			 void *owner)
+			   void *owner)
 {
 	static const struct conn_ops none = { .on_close = ignore_close };
 	struct link *l = link_new(loop, ops, owner);
@@ -371,6 +371,7 @@ void link_tick(struct link *l)
 		else if (now - l->heard_ms > LINK_SILENCE_MS)
 			end(l, -ETIMEDOUT, "silent");
 		break;
-	case LINK_CLOSING: break;
+	case LINK_CLOSING:
+		break;
 	}
 }

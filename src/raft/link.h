@@ -19,13 +19,13 @@
 #include "net/conn.h"
 #include "raft/consensus.h"
 
-#define LINK_VERSION     1
-#define LINK_HEAD        12
+#define LINK_VERSION 1
+#define LINK_HEAD 12
 #define LINK_GREETING_MAX (LINK_HEAD + CONSENSUS_ADDRESS_MAX)
-#define LINK_QUEUE_HIGH  (1u << 20) /* bytes waiting on one end before the other is not read */
-#define LINK_TICK_MS     1000
-#define LINK_GREET_MS    8000 /* from the start of connecting or accepting to the answer */
-#define LINK_SILENCE_MS  4000 /* without a sign of life the connecting side gives up */
+#define LINK_QUEUE_HIGH (1u << 20) /* bytes waiting on one end before the other is not read */
+#define LINK_TICK_MS 1000
+#define LINK_GREET_MS 8000   /* from the start of connecting or accepting to the answer */
+#define LINK_SILENCE_MS 4000 /* without a sign of life the connecting side gives up */
 
 enum link_state {
 	LINK_CONNECTING, /* out: TLS and greeting; waits for the answer */
@@ -66,7 +66,7 @@ struct link *link_connect(uv_loop_t *loop, struct tls *tls, uint32_t my_id, cons
 			  struct err *err);
 /* takes far (open); NULL on no memory (far is aborted) */
 struct link *link_accepted(uv_loop_t *loop, struct conn *far, const struct link_ops *ops,
-			 void *owner);
+			   void *owner);
 /* Begins the end; on_close follows later. Idempotent. */
 void link_abort(struct link *l, const struct err *why);
 /* Every LINK_TICK_MS: signs of life, deadlines */

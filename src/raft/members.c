@@ -255,19 +255,29 @@ static void on_step(int status, void *arg)
 
 static void run_step(struct members *m, const struct member_step *s)
 {
-	static const char *const verbs[] = { "nothing", "add",	    "promote",
-					     "demote",	"stand by", "remove" };
+	static const char *const verbs[] = { "nothing", "add",      "promote",
+					     "demote",  "stand by", "remove" };
 
 	m->busy = true;
 	m->who = s->id;
 	log_info("raft", "peer=%u membership: %s", s->id, verbs[s->verb]);
 	switch (s->verb) {
-	case MEMBER_NOTHING: assert(false); break;
-	case MEMBER_ADD: consensus_add(m->c, s->id, s->address, on_step, m); break;
-	case MEMBER_PROMOTE: consensus_assign(m->c, s->id, CONSENSUS_VOTER, on_step, m); break;
+	case MEMBER_NOTHING:
+		assert(false);
+		break;
+	case MEMBER_ADD:
+		consensus_add(m->c, s->id, s->address, on_step, m);
+		break;
+	case MEMBER_PROMOTE:
+		consensus_assign(m->c, s->id, CONSENSUS_VOTER, on_step, m);
+		break;
 	case MEMBER_DEMOTE:
-	case MEMBER_STANDBY: consensus_assign(m->c, s->id, CONSENSUS_STANDBY, on_step, m); break;
-	case MEMBER_REMOVE: consensus_remove(m->c, s->id, on_step, m); break;
+	case MEMBER_STANDBY:
+		consensus_assign(m->c, s->id, CONSENSUS_STANDBY, on_step, m);
+		break;
+	case MEMBER_REMOVE:
+		consensus_remove(m->c, s->id, on_step, m);
+		break;
 	}
 }
 
@@ -304,8 +314,8 @@ void members_update(struct members *m, const struct member_wish *want, int n_wan
 		const struct consensus_server *server = find_server(m->have, n_have, want[i].id);
 
 		m->want[i] = want[i];
-		m->want[i].reachable = effective_reach(m, &want[i],
-						       server && server->role == CONSENSUS_VOTER);
+		m->want[i].reachable =
+			effective_reach(m, &want[i], server && server->role == CONSENSUS_VOTER);
 	}
 	if (m->busy)
 		return;

@@ -14,20 +14,36 @@
 /*
  * How many voters: every node up to three (with two, no failure is survived either way, but the
  * log is on two disks), three of four (a fourth vote must be waited for and allows no further
- * failure), five of five or more. The others stand by: they get the log and can be promoted at once.
+ * failure), five of five or more. The others stand by: they get the log and can be promoted at
+ * once.
  */
 int members_voters_wanted(int nodes);
 
-#define MEMBERS_GRACE_MS   30000 /* a voter is unreachable for so long before it is replaced */
+#define MEMBERS_GRACE_MS 30000   /* a voter is unreachable for so long before it is replaced */
 #define MEMBERS_PENALTY_MS 60000 /* a node whose step failed is not promoted for so long */
 
 /* reachable: for a voter "not missed for longer than the grace time", else "answers now" */
-struct member_wish { uint32_t id; char address[CONSENSUS_ADDRESS_MAX]; bool reachable; };
-enum member_verb { MEMBER_NOTHING, MEMBER_ADD, MEMBER_PROMOTE, MEMBER_DEMOTE, MEMBER_STANDBY, MEMBER_REMOVE };
-struct member_step { enum member_verb verb; uint32_t id; char address[CONSENSUS_ADDRESS_MAX]; };
+struct member_wish {
+	uint32_t id;
+	char address[CONSENSUS_ADDRESS_MAX];
+	bool reachable;
+};
+enum member_verb {
+	MEMBER_NOTHING,
+	MEMBER_ADD,
+	MEMBER_PROMOTE,
+	MEMBER_DEMOTE,
+	MEMBER_STANDBY,
+	MEMBER_REMOVE
+};
+struct member_step {
+	enum member_verb verb;
+	uint32_t id;
+	char address[CONSENSUS_ADDRESS_MAX];
+};
 
-/* The next single step toward the wish; self (the leader) is never demoted nor removed here. A voter
- * that is unreachable is demoted only when a reachable stand-by can take its place. Pure. */
+/* The next single step toward the wish; self (the leader) is never demoted nor removed here. A
+ * voter that is unreachable is demoted only when a reachable stand-by can take its place. Pure. */
 struct member_step members_decide(const struct consensus_server *have, int n_have,
 				  const struct member_wish *want, int n_want, uint32_t self);
 

@@ -132,9 +132,10 @@ static void proposal_applied(struct raft_apply *req, int status)
 	assert(c->last_index == req->index);
 	p->result = c->last_result;
 	if (p->result.outcome == TXN_SKIPPED) {
-		consensus_fail(c, -E_CORRUPT,
-			       "the Raft log in %s is behind the store: it has lost committed entries",
-			       c->raft_dir);
+		consensus_fail(
+			c, -E_CORRUPT,
+			"the Raft log in %s is behind the store: it has lost committed entries",
+			c->raft_dir);
 		finish(c, &p->ask, -E_UNKNOWN);
 		return;
 	}
@@ -179,7 +180,8 @@ static int proposal_check(struct consensus *c, size_t len)
 	return rv;
 }
 
-void consensus_propose(struct consensus *c, const void *data, size_t len, consensus_cb cb, void *arg)
+void consensus_propose(struct consensus *c, const void *data, size_t len, consensus_cb cb,
+		       void *arg)
 {
 	struct proposal *p = calloc(1, sizeof(*p));
 	int rv;
@@ -298,9 +300,9 @@ static void change_finish(struct change *ch, int status)
 
 static void change_made(struct raft_change *req, int status)
 {
-	change_finish(req->data, status == 0		      ? 0
+	change_finish(req->data, status == 0                   ? 0
 				 : status == RAFT_NOCONNECTION ? -ETIMEDOUT
-								: -E_UNKNOWN);
+							       : -E_UNKNOWN);
 }
 
 static void transfer_made(struct raft_transfer *req)
@@ -423,7 +425,8 @@ void consensus_assign(struct consensus *c, uint32_t id, enum consensus_role role
 	change_ask(c, ch, cb, arg);
 }
 
-void consensus_remove(struct consensus *c, uint32_t id, void (*cb)(int status, void *arg), void *arg)
+void consensus_remove(struct consensus *c, uint32_t id, void (*cb)(int status, void *arg),
+		      void *arg)
 {
 	struct change *ch = change_new(CHANGE_REMOVE, id, cb, arg);
 

@@ -20,13 +20,13 @@
 #include "base/fs.h"
 #include "base/log.h"
 
-#define FORMAT          1
-#define FORMAT_LEN      8
-#define BATCH_SUMS      8  /* crc of the head 4, crc of the data 4 */
-#define BATCH_COUNT     8
-#define ENTRY_HEAD      16 /* term 8, type 1, unused 3, size 4 */
-#define ENTRIES_MAX     (8u << 20) / 32
-#define CRC_POLYNOMIAL  0x04c11db7u /* the highest bit first, no inversions */
+#define FORMAT 1
+#define FORMAT_LEN 8
+#define BATCH_SUMS 8 /* crc of the head 4, crc of the data 4 */
+#define BATCH_COUNT 8
+#define ENTRY_HEAD 16 /* term 8, type 1, unused 3, size 4 */
+#define ENTRIES_MAX (8u << 20) / 32
+#define CRC_POLYNOMIAL 0x04c11db7u /* the highest bit first, no inversions */
 
 static uint32_t crc_row[256];
 static pthread_once_t crc_once = PTHREAD_ONCE_INIT;
@@ -190,7 +190,7 @@ int segment_check_dir(const char *dir, struct err *err)
 	}
 	buf_release(&b);
 	if (rv == 0 && torn_path[0])
-		log_warn("raft", "%s: unfinished write at byte %zu left by a crash, dropped", torn_path,
-			 torn_at);
+		log_warn("raft", "%s: unfinished write at byte %zu left by a crash, dropped",
+			 torn_path, torn_at);
 	return rv;
 }

@@ -17,10 +17,10 @@
 #define SEGMENTS_OPEN_MAX 64          /* the library has up to three */
 
 enum segment_verdict {
-	SEGMENT_UNUSED,  /* nothing in it */
-	SEGMENT_WHOLE,   /* batches, then zeros to the end */
-	SEGMENT_TORN,    /* batches, then something unfinished, then nothing readable */
-	SEGMENT_DAMAGED  /* batches, something unreadable, and whole batches after it */
+	SEGMENT_UNUSED, /* nothing in it */
+	SEGMENT_WHOLE,  /* batches, then zeros to the end */
+	SEGMENT_TORN,   /* batches, then something unfinished, then nothing readable */
+	SEGMENT_DAMAGED /* batches, something unreadable, and whole batches after it */
 };
 
 /* *ret_at: the byte at which the readable beginning ends. Pure. */

@@ -134,8 +134,8 @@ static bool is_answer(json *answer)
 		return true;
 	if (!json_object_is_type(answer, json_type_string) ||
 	    json_object_get_string_len(answer) > (int)STORE_DOC_MAX ||
-	    json_parse(json_object_get_string(answer),
-		       (size_t)json_object_get_string_len(answer), &parsed, NULL) < 0)
+	    json_parse(json_object_get_string(answer), (size_t)json_object_get_string_len(answer),
+		       &parsed, NULL) < 0)
 		return false;
 	json_object_put(parsed);
 	return true;
@@ -171,8 +171,7 @@ static void conflict(struct txn_result *r, const char *key, size_t len)
 	r->conflict[len] = 0;
 }
 
-static int check_reads(struct store *s, MDB_txn *txn, const struct change *ch,
-		       struct txn_result *r)
+static int check_reads(struct store *s, MDB_txn *txn, const struct change *ch, struct txn_result *r)
 {
 	for (size_t i = 0; i < count_of(ch->reads); i++) {
 		json *row = json_object_array_get_idx(ch->reads, i);

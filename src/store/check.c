@@ -19,17 +19,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE_HEAD      16
-#define PAGE_SIZE_MIN  512
-#define PAGE_SIZE_MAX  65536
-#define META_MAGIC     0xbeefc0deu
-#define META_VERSION   1
-#define META_LEN       136
-#define DB_LEN         48
-#define NODE_HEAD      8
-#define NO_PAGE        UINT64_MAX
-#define TREE_DEPTH_MAX 32 /* LMDB's own limit of a cursor's stack */
-#define PAGES_MAX      (1u << 28) /* 1 TiB of 4 KiB; a byte of memory each while checking */
+#define PAGE_HEAD 16
+#define PAGE_SIZE_MIN 512
+#define PAGE_SIZE_MAX 65536
+#define META_MAGIC 0xbeefc0deu
+#define META_VERSION 1
+#define META_LEN 136
+#define DB_LEN 48
+#define NODE_HEAD 8
+#define NO_PAGE UINT64_MAX
+#define TREE_DEPTH_MAX 32    /* LMDB's own limit of a cursor's stack */
+#define PAGES_MAX (1u << 28) /* 1 TiB of 4 KiB; a byte of memory each while checking */
 #define FLAG_INTEGER_KEYS 8
 
 enum { P_BRANCH = 1, P_LEAF = 2, P_OVERFLOW = 4, P_META = 8 };
@@ -82,10 +82,11 @@ static uint64_t le64(const uint8_t *p)
 
 static int bad(struct check *c, uint64_t page, const char *what)
 {
-	return err_set(c->err, -E_CORRUPT,
-		       "store %s is damaged: page %llu: %s; if other nodes hold the data, remove this "
-		       "node's state directory and join again",
-		       c->path, (unsigned long long)page, what);
+	return err_set(
+		c->err, -E_CORRUPT,
+		"store %s is damaged: page %llu: %s; if other nodes hold the data, remove this "
+		"node's state directory and join again",
+		c->path, (unsigned long long)page, what);
 }
 
 /* count pages from number on get an owner; they must be inside of the file */
@@ -143,8 +144,7 @@ static int compare(const struct check *c, struct key a, struct key b)
 	return diff ? diff : (a.len > b.len) - (a.len < b.len);
 }
 
-static int check_long_value(struct check *c, const uint8_t *data, uint64_t len,
-			    const uint8_t **ret)
+static int check_long_value(struct check *c, const uint8_t *data, uint64_t len, const uint8_t **ret)
 {
 	uint64_t number = le64(data);
 	uint64_t count = (PAGE_HEAD - 1 + len) / c->page_size + 1;
@@ -192,7 +192,8 @@ static int check_page(struct check *c, uint64_t number, unsigned level, unsigned
 static int check_child(struct check *c, uint64_t number, const uint8_t *node, size_t room,
 		       unsigned level, unsigned depth, bool first)
 {
-	uint64_t child = le16(node) | (uint64_t)le16(node + 2) << 16 | (uint64_t)le16(node + 4) << 32;
+	uint64_t child =
+		le16(node) | (uint64_t)le16(node + 2) << 16 | (uint64_t)le16(node + 4) << 32;
 	struct key key = { .data = node + NODE_HEAD, .len = le16(node + 6) };
 
 	if (key.len > room)
@@ -393,9 +394,9 @@ int check_file(const char *path, struct err *err)
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT ? 0
-				       : err_set(err, -errno, "cannot open %s: %s", path,
-						 err_name(-errno));
+		return errno == ENOENT
+			       ? 0
+			       : err_set(err, -errno, "cannot open %s: %s", path, err_name(-errno));
 	if (fstat(fd, &st) < 0) {
 		rv = err_set(err, -errno, "cannot stat %s: %s", path, err_name(-errno));
 		goto close_fd;

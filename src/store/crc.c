@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define CRC_POLYNOMIAL 0x82f63b78u /* Castagnoli, reflected */
-#define CRC_ROWS       8
+#define CRC_ROWS 8
 
 static uint32_t rows[CRC_ROWS][256];
 static pthread_once_t rows_once = PTHREAD_ONCE_INIT;

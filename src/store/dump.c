@@ -18,12 +18,12 @@
 
 #include "store/crc.h"
 
-#define DUMP_MAGIC      "SDSDDUMP"
-#define DUMP_FORMAT     1
-#define DUMP_HEAD       20 /* magic 8, format 4, applied 8 */
-#define DUMP_TAIL       5  /* end 1, crc 4 */
-#define DUMP_END        0xff
-#define DUMP_RECORD     9 /* table 1, key length 4, value length 4 */
+#define DUMP_MAGIC "SDSDDUMP"
+#define DUMP_FORMAT 1
+#define DUMP_HEAD 20 /* magic 8, format 4, applied 8 */
+#define DUMP_TAIL 5  /* end 1, crc 4 */
+#define DUMP_END 0xff
+#define DUMP_RECORD 9 /* table 1, key length 4, value length 4 */
 
 struct store_view {
 	struct store *store;
@@ -107,8 +107,8 @@ int store_view_write(struct store_view *v, struct buf *out, struct err *err)
 		put_le(tail, crc_update(0, out->data + start, out->len - start), 4);
 		rv = buf_append(out, tail, 4);
 	}
-	return rv == 0 ? 0 : err_set(err, rv, "dumping the store %s: %s", v->store->path,
-				     err_name(rv));
+	return rv == 0 ? 0
+		       : err_set(err, rv, "dumping the store %s: %s", v->store->path, err_name(rv));
 }
 
 void store_view_end(struct store_view *v)

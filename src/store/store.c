@@ -16,10 +16,10 @@
 #include "base/fs.h"
 #include "store/check.h"
 
-#define STORE_FILE     "store.mdb"
-#define STORE_MODE     0600
+#define STORE_FILE "store.mdb"
+#define STORE_MODE 0600
 #define STORE_DIR_MODE 0700
-#define STORE_READERS  64
+#define STORE_READERS 64
 
 static const char *const table_names[TABLE_COUNT] = { "meta", "docs", "requests", "order" };
 
@@ -62,10 +62,11 @@ static int damaged_value(struct store *s, const char *what, const MDB_val *key, 
 {
 	int len = key->mv_size < STORE_KEY_MAX ? (int)key->mv_size : STORE_KEY_MAX - 1;
 
-	return err_set(err, -E_CORRUPT,
-		       "store %s is damaged: %s \"%.*s\"; if other nodes hold the data, remove this "
-		       "node's state directory and join again",
-		       s->path, what, len, (const char *)key->mv_data);
+	return err_set(
+		err, -E_CORRUPT,
+		"store %s is damaged: %s \"%.*s\"; if other nodes hold the data, remove this "
+		"node's state directory and join again",
+		s->path, what, len, (const char *)key->mv_data);
 }
 
 static int check_document(struct store *s, const MDB_val *key, const struct table_value *v,
@@ -352,17 +353,19 @@ int store_room(struct store *s, size_t bytes, struct err *err)
 	}
 	used -= unused * st.ms_psize;
 	if (used + need > s->map_bytes || used + need > STORE_USED_MAX)
-		return err_set(err, -ENOSPC,
-			       "store %s is nearly full: %llu KiB in use, %llu KiB wanted in reserve; "
-			       "delete objects that are not needed",
-			       s->path, (unsigned long long)(used >> 10),
-			       (unsigned long long)(need >> 10));
+		return err_set(
+			err, -ENOSPC,
+			"store %s is nearly full: %llu KiB in use, %llu KiB wanted in reserve; "
+			"delete objects that are not needed",
+			s->path, (unsigned long long)(used >> 10),
+			(unsigned long long)(need >> 10));
 	if (statvfs(s->dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < need)
-		return err_set(err, -ENOSPC,
-			       "the file system of %s is nearly full: %llu KiB free, %llu KiB wanted in "
-			       "reserve; free some space",
-			       s->dir, (unsigned long long)((uint64_t)fs.f_bavail * fs.f_frsize >> 10),
-			       (unsigned long long)(need >> 10));
+		return err_set(
+			err, -ENOSPC,
+			"the file system of %s is nearly full: %llu KiB free, %llu KiB wanted in "
+			"reserve; free some space",
+			s->dir, (unsigned long long)((uint64_t)fs.f_bavail * fs.f_frsize >> 10),
+			(unsigned long long)(need >> 10));
 	return 0;
 }
 

@@ -12,27 +12,33 @@
 
 #include "store/crc.h"
 
-#define VALUE_HEAD  12 /* revision 8, crc 4, little-endian */
-#define STATE_KEY   "state"
+#define VALUE_HEAD 12 /* revision 8, crc 4, little-endian */
+#define STATE_KEY "state"
 #define STATE_MAGIC "sdsdstor"
-#define STATE_LEN   24 /* magic 8, format 4, applied 8, crc 4 */
+#define STATE_LEN 24 /* magic 8, format 4, applied 8, crc 4 */
 
 int table_error(int mdb_code)
 {
 	switch (mdb_code) {
-	case 0: return 0;
-	case MDB_NOTFOUND: return -E_NOT_FOUND;
+	case 0:
+		return 0;
+	case MDB_NOTFOUND:
+		return -E_NOT_FOUND;
 	case MDB_MAP_FULL:
-	case MDB_TXN_FULL: return -ENOSPC;
+	case MDB_TXN_FULL:
+		return -ENOSPC;
 	case MDB_PAGE_NOTFOUND:
 	case MDB_CORRUPTED:
 	case MDB_PANIC:
 	case MDB_VERSION_MISMATCH:
 	case MDB_INVALID:
 	case MDB_INCOMPATIBLE:
-	case MDB_BAD_TXN: return -E_CORRUPT;
-	case MDB_READERS_FULL: return -EAGAIN;
-	default: return mdb_code > 0 ? -mdb_code : -EIO;
+	case MDB_BAD_TXN:
+		return -E_CORRUPT;
+	case MDB_READERS_FULL:
+		return -EAGAIN;
+	default:
+		return mdb_code > 0 ? -mdb_code : -EIO;
 	}
 }
 
@@ -41,10 +47,11 @@ int table_fail(const struct store *s, int mdb_code, const char *doing, struct er
 	int code = table_error(mdb_code);
 
 	if (code == -ENOSPC)
-		return err_set(err, code,
-			       "store %s: %s: no space left (map of %llu MiB); free space on its file "
-			       "system or delete objects that are not needed",
-			       s->path, doing, (unsigned long long)(s->map_bytes >> 20));
+		return err_set(
+			err, code,
+			"store %s: %s: no space left (map of %llu MiB); free space on its file "
+			"system or delete objects that are not needed",
+			s->path, doing, (unsigned long long)(s->map_bytes >> 20));
 	if (code == -E_CORRUPT)
 		return err_set(err, code,
 			       "store %s is damaged (%s: %s); if other nodes hold the data, remove "

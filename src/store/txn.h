@@ -44,10 +44,13 @@ void txn_put(struct txn *t, const char *key, json *doc);
 /* The answer to remember for the request id (a JSON text; optional) */
 void txn_answer(struct txn *t, json *answer);
 bool txn_is_empty(const struct txn *t); /* no writes */
-/* appends the encoded form; -EMSGSIZE beyond the limits; a sticky -ENOMEM/-EMSGSIZE of the calls above */
+/* appends the encoded form; -EMSGSIZE beyond the limits; a sticky -ENOMEM/-EMSGSIZE/-E_INVALID
+ * (bad key, no object) of the calls above */
 int txn_encode(const struct txn *t, struct buf *out, struct err *err);
 
-/* What is remembered of a request id: its revision and answer (owned copy, may be NULL). -E_NOT_FOUND */
-int store_request(struct store *s, const char *request_id, uint64_t *ret_revision, json **ret_answer);
+/* What is remembered of a request id: its revision and answer (owned copy, may be NULL).
+ * -E_NOT_FOUND */
+int store_request(struct store *s, const char *request_id, uint64_t *ret_revision,
+		  json **ret_answer);
 
 #endif

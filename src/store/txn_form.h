@@ -15,13 +15,13 @@
 #ifndef SDSD_STORE_TXN_FORM_H
 #define SDSD_STORE_TXN_FORM_H
 
-#define TXN_FORMAT   1
-#define TXN_VERSION  "v"
-#define TXN_ID       "id"
-#define TXN_AUTHOR   "by"
-#define TXN_READS    "r"
+#define TXN_FORMAT 1
+#define TXN_VERSION "v"
+#define TXN_ID "id"
+#define TXN_AUTHOR "by"
+#define TXN_READS "r"
 #define TXN_PREFIXES "p"
-#define TXN_WRITES   "w"
-#define TXN_ANSWER   "a"
+#define TXN_WRITES "w"
+#define TXN_ANSWER "a"
 
 #endif

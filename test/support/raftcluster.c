@@ -70,8 +70,8 @@ void cluster_init(struct cluster *cl, int n)
 		snprintf(path[2], sizeof(path[2]), "%s/node.key", node->dir);
 		node->tls = tls_new(path[0], path[1], path[2], &err);
 		cr_assert(node->tls, "%s", err.text);
-		cr_assert_eq(listener_tcp(&cl->loop, "127.0.0.1", 0, node->tls, LISTEN_MAX, on_accept,
-					  node, &node->listener, &err),
+		cr_assert_eq(listener_tcp(&cl->loop, "127.0.0.1", 0, node->tls, LISTEN_MAX,
+					  on_accept, node, &node->listener, &err),
 			     0, "%s", err.text);
 		snprintf(node->address, sizeof(node->address), "127.0.0.1:%d",
 			 listener_port(node->listener));

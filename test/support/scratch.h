@@ -27,7 +27,7 @@ __attribute__((unused)) static void scratch_no_leaks(void)
 }
 
 __attribute__((unused)) static int scratch_remove_one(const char *path, const struct stat *st,
-						       int type, struct FTW *ftw)
+						      int type, struct FTW *ftw)
 {
 	return remove(path);
 }
@@ -67,7 +67,7 @@ __attribute__((unused)) static json *scratch_doc(int64_t n)
 
 /* encodes, frees t, applies */
 __attribute__((unused)) static struct txn_result scratch_apply(struct store *s, uint64_t index,
-								struct txn *t)
+							       struct txn *t)
 {
 	struct txn_result r = { 0 };
 	struct err err = { 0 };
@@ -83,7 +83,7 @@ __attribute__((unused)) static struct txn_result scratch_apply(struct store *s, 
 
 /* puts {"n":n} under key as the entry index */
 __attribute__((unused)) static void scratch_put(struct store *s, uint64_t index, const char *key,
-						 int64_t n)
+						int64_t n)
 {
 	struct txn *t = txn_new("", "");
 
@@ -93,7 +93,7 @@ __attribute__((unused)) static void scratch_put(struct store *s, uint64_t index,
 
 /* the n of the document, -1 when missing */
 __attribute__((unused)) static int64_t scratch_n(struct store *s, const char *key,
-						  uint64_t *ret_revision)
+						 uint64_t *ret_revision)
 {
 	json *doc = NULL;
 	int64_t n;

@@ -176,8 +176,8 @@ static void count_down_propose(int status, const struct txn_result *r, void *arg
 static void propose_async(struct cluster_node *leader, int n, int *open)
 {
 	char text[96];
-	int len = snprintf(text, sizeof(text),
-			   "{\"v\":1,\"w\":[[\"k/%d\",\"{\\\"n\\\":%d}\"]]}", n % 50, n);
+	int len = snprintf(text, sizeof(text), "{\"v\":1,\"w\":[[\"k/%d\",\"{\\\"n\\\":%d}\"]]}",
+			   n % 50, n);
 
 	++*open;
 	consensus_propose(leader->consensus, text, (size_t)len, count_down_propose, open);
@@ -214,7 +214,8 @@ Test(consensus, indexes_are_exact)
 		cr_assert(cluster_until(&cl, counted, &open, 20000));
 		cluster_put(leader, "k/x", round);
 		/* the entry applied last is a proposal's, so both counts agree */
-		cr_expect_eq(raft_last_applied(&leader->consensus->raft), store_applied(leader->store));
+		cr_expect_eq(raft_last_applied(&leader->consensus->raft),
+			     store_applied(leader->store));
 		cluster_converge(&cl);
 		cluster_expect_equal(&cl);
 		cr_assert(cluster_assign(leader, 1, CONSENSUS_VOTER) == 0);
@@ -269,7 +270,8 @@ Test(consensus, catching_up_by_snapshot)
 	node_stop(late);
 	fill(leader, 5000); /* more than the threshold; less than that stays in the log */
 	cluster_run(&cl, 300);
-	cr_assert_gt(leader->consensus->raft.configuration_last_snapshot.n, 0u, "no snapshot taken");
+	cr_assert_gt(leader->consensus->raft.configuration_last_snapshot.n, 0u,
+		     "no snapshot taken");
 	node_start(late);
 	cluster_put(leader, "k/last", 1);
 	cluster_converge(&cl);

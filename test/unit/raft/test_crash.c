@@ -61,8 +61,9 @@ static void child_fill(void)
 	while (child.open < 8) {
 		char text[128];
 		int64_t n = child.n++;
-		int len = snprintf(text, sizeof(text),
-				   "{\"v\":1,\"w\":[[\"k/%d\",\"{\\\"n\\\":%d}\"]]}", (int)n, (int)n);
+		int len =
+			snprintf(text, sizeof(text),
+				 "{\"v\":1,\"w\":[[\"k/%d\",\"{\\\"n\\\":%d}\"]]}", (int)n, (int)n);
 
 		child.open++;
 		consensus_propose(child.node->consensus, text, (size_t)len, child_on_answer,
@@ -114,8 +115,8 @@ static int64_t kill_once(int64_t from, struct ack *acks, int *n_acks, int acks_m
 	} while (read(fds[0], &a, sizeof(a)) == (ssize_t)sizeof(a));
 	close(fds[0]);
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended by itself: %x",
-		  status);
+	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+		  "the child ended by itself: %x", status);
 	return from + 100; /* what was under way may be there or not */
 }
 
@@ -178,8 +179,9 @@ static void find_file(const char *prefix, char path[512])
 		char full[512];
 
 		snprintf(full, sizeof(full), "%s/%s", dir, e->d_name);
-		if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 && !strstr(e->d_name, ".meta") &&
-		    stat(full, &st) == 0 && st.st_size > 0 && (!path[0] || strcmp(full, path) < 0))
+		if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 &&
+		    !strstr(e->d_name, ".meta") && stat(full, &st) == 0 && st.st_size > 0 &&
+		    (!path[0] || strcmp(full, path) < 0))
 			memcpy(path, full, sizeof(full));
 	}
 	closedir(d);

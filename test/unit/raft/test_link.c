@@ -76,8 +76,8 @@ static struct conn *call(struct caller *k, const char *alpn)
 	return c;
 }
 
-#define ADDRESS_128                                                                                \
-	"0123456789012345678901234567890123456789012345678901234567890123"                         \
+#define ADDRESS_128                                                        \
+	"0123456789012345678901234567890123456789012345678901234567890123" \
 	"012345678901234567890123456789012345678901234567890123456789:123"
 
 Test(link, greetings)
@@ -100,7 +100,10 @@ Test(link, greetings)
 		{ "address of 64 KiB", "SRFT\1\0\xff\xff\2\0\0\0a:123", 17, false },
 		{ "no port", "SRFT\1\0\5\0\2\0\0\0aa123", 17, false },
 		{ "blank in it", "SRFT\1\0\5\0\2\0\0\0a :12", 17, false },
-		{ "NUL in it", "SRFT\1\0\5\0\2\0\0\0a:\0" "12", 17, false },
+		{ "NUL in it",
+		  "SRFT\1\0\5\0\2\0\0\0a:\0"
+		  "12",
+		  17, false },
 		{ "more than a greeting", "SRFT\1\0\5\0\2\0\0\0a:123x", 18, false },
 	};
 
@@ -113,7 +116,8 @@ Test(link, greetings)
 		struct conn *c = call(&k, ALPN_RAFT);
 
 		if (rows[i].ok) {
-			cr_expect(cluster_until(&cl, caller_heard, &k, 3000), "row '%s'", rows[i].name);
+			cr_expect(cluster_until(&cl, caller_heard, &k, 3000), "row '%s'",
+				  rows[i].name);
 			cr_expect_eq(k.heard[0], '+');
 			conn_close(c);
 		}

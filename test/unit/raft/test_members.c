@@ -8,7 +8,7 @@
 
 #define SERVERS_MAX 16
 
-/* "1v 2b 3s 4v!": id, role (voter, stand-by, spare); '@' after it: at another address than wished */
+/* "1v 2b 3s@": id, role (voter, stand-by, spare); '@': at another address than wished */
 static int parse_have(const char *text, struct consensus_server *out)
 {
 	int n = 0, id, used;
@@ -70,7 +70,8 @@ Test(members, next_step)
 		{ "reachable first", "1v 3b 2b", "1 2- 3", MEMBER_PROMOTE, 3 },
 		{ "three of three", "1v 2v 3v", "1 2 3", MEMBER_NOTHING, 0 },
 		{ "fourth stands by", "1v 2v 3v 4b", "1 2 3 4", MEMBER_NOTHING, 0 },
-		{ "fifth joins: the fourth votes", "1v 2v 3v 4b 5b", "1 2 3 4 5", MEMBER_PROMOTE, 4 },
+		{ "fifth joins: the fourth votes", "1v 2v 3v 4b 5b", "1 2 3 4 5", MEMBER_PROMOTE,
+		  4 },
 		{ "then the fifth", "1v 2v 3v 4v 5b", "1 2 3 4 5", MEMBER_PROMOTE, 5 },
 		{ "sixth stands by", "1v 2v 3v 4v 5v 6b", "1 2 3 4 5 6", MEMBER_NOTHING, 0 },
 		{ "five became four", "1v 2v 3v 4v", "1 2 3 4", MEMBER_DEMOTE, 4 },
@@ -79,7 +80,8 @@ Test(members, next_step)
 		{ "voter left, none to replace it", "1v 2v 3v", "1 2", MEMBER_REMOVE, 3 },
 		{ "voter left, replaced first", "1v 2v 3v 4b", "1 2 4", MEMBER_PROMOTE, 4 },
 		{ "then it goes", "1v 2v 3v 4v", "1 2 4", MEMBER_REMOVE, 3 },
-		{ "voter left, its replacement is dead", "1v 2v 3v 4b", "1 2 4-", MEMBER_REMOVE, 3 },
+		{ "voter left, its replacement is dead", "1v 2v 3v 4b", "1 2 4-", MEMBER_REMOVE,
+		  3 },
 		{ "dead voter, stand-by there", "1v 2v 3v 4b", "1 2 3- 4", MEMBER_DEMOTE, 3 },
 		{ "then the stand-by votes", "1v 2v 3b 4b", "1 2 3- 4", MEMBER_PROMOTE, 4 },
 		{ "dead voter, no stand-by", "1v 2v 3v", "1 2 3-", MEMBER_NOTHING, 0 },
@@ -95,7 +97,8 @@ Test(members, next_step)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct consensus_server have[SERVERS_MAX];
 		struct member_wish want[SERVERS_MAX];
-		int n_have = parse_have(rows[i].have, have), n_want = parse_want(rows[i].want, want);
+		int n_have = parse_have(rows[i].have, have),
+		    n_want = parse_want(rows[i].want, want);
 		struct member_step s = members_decide(have, n_have, want, n_want, 1);
 
 		cr_expect_eq(s.verb, rows[i].verb, "row '%s': %d", rows[i].name, s.verb);
@@ -117,7 +120,7 @@ Test(members, an_address_in_use_waits_for_its_owner_to_go)
 
 	parse_have("1v 2v 3v", have);
 	parse_want("1 2 9", want);
-	strcpy(want[2].address, have[2].address);
+	memcpy(want[2].address, have[2].address, sizeof(want[2].address));
 	s = members_decide(have, 3, want, 3, 1);
 	cr_expect_eq(s.verb, MEMBER_REMOVE);
 	cr_expect_eq(s.id, 3);
@@ -138,7 +141,8 @@ Test(members, no_more_than_fit)
 		have[i].role = i < 5 ? CONSENSUS_VOTER : CONSENSUS_STANDBY;
 		memcpy(have[i].address, want[i].address, sizeof(have[i].address));
 	}
-	cr_expect_eq(members_decide(have, CONSENSUS_SERVERS_MAX, want, CONSENSUS_SERVERS_MAX + 1, 1).verb,
+	cr_expect_eq(members_decide(have, CONSENSUS_SERVERS_MAX, want, CONSENSUS_SERVERS_MAX + 1, 1)
+			     .verb,
 		     MEMBER_NOTHING);
 }
 
@@ -149,16 +153,23 @@ static void play(struct consensus_server *have, int *n, const struct member_step
 	while (at < *n && have[at].id != s->id)
 		at++;
 	switch (s->verb) {
-	case MEMBER_NOTHING: break;
+	case MEMBER_NOTHING:
+		break;
 	case MEMBER_ADD:
 		cr_assert_eq(at, *n);
 		have[(*n)++] = (struct consensus_server){ .id = s->id, .role = CONSENSUS_SPARE };
 		memcpy(have[at].address, s->address, sizeof(have[at].address));
 		break;
-	case MEMBER_PROMOTE: have[at].role = CONSENSUS_VOTER; break;
+	case MEMBER_PROMOTE:
+		have[at].role = CONSENSUS_VOTER;
+		break;
 	case MEMBER_DEMOTE:
-	case MEMBER_STANDBY: have[at].role = CONSENSUS_STANDBY; break;
-	case MEMBER_REMOVE: have[at] = have[--*n]; break;
+	case MEMBER_STANDBY:
+		have[at].role = CONSENSUS_STANDBY;
+		break;
+	case MEMBER_REMOVE:
+		have[at] = have[--*n];
+		break;
 	}
 }
 
@@ -177,8 +188,9 @@ Test(members, always_comes_to_rest)
 			seed = seed * 1664525 + 1013904223;
 			if (id == 1 || (seed >> 28) % 3) {
 				have[n_have].id = id;
-				have[n_have].role = id == 1 ? CONSENSUS_VOTER
-							    : (enum consensus_role)((seed >> 20) % 3);
+				have[n_have].role =
+					id == 1 ? CONSENSUS_VOTER
+						: (enum consensus_role)((seed >> 20) % 3);
 				snprintf(have[n_have++].address, 32, "n%u:%d", id,
 					 (seed >> 16) % 5 ? 1 : 2);
 			}

@@ -78,7 +78,8 @@ Test(apply, conflict_on_a_read_key)
 	t = txn_new("", "");
 	txn_read(t, "nodes/c", 0);
 	txn_read(t, "nodes/a", 0);
-	cr_assert_str_eq(scratch_apply(s, 4, t).conflict, "nodes/a", "it was missing, now it is not");
+	cr_assert_str_eq(scratch_apply(s, 4, t).conflict, "nodes/a",
+			 "it was missing, now it is not");
 }
 
 Test(apply, phantoms_are_seen_through_the_prefix)
@@ -166,17 +167,36 @@ Test(apply, skipped)
 Test(apply, malformed_entries_are_consumed)
 {
 	static const char *const rows[] = {
-		"", "\0\0\0", "{", "[]", "null", "{}", "{\"v\":2}", "{\"v\":\"x\"}",
-		"{\"v\":1,\"r\":{}}", "{\"v\":1,\"r\":[1]}", "{\"v\":1,\"r\":[[\"a/b\"]]}",
-		"{\"v\":1,\"r\":[[\"a/b\",-1]]}", "{\"v\":1,\"r\":[[\"a/b\",\"1\"]]}",
-		"{\"v\":1,\"r\":[[\"a/b\",1.5]]}", "{\"v\":1,\"r\":[[\"ab\",1]]}",
-		"{\"v\":1,\"r\":[[\"A/b\",1]]}", "{\"v\":1,\"r\":[[\"a/\",1]]}",
-		"{\"v\":1,\"r\":[[\"/a\",1]]}", "{\"v\":1,\"r\":[[\"a/b c\",1]]}",
-		"{\"v\":1,\"p\":[[\"a/b\",1,1]]}", "{\"v\":1,\"p\":[[\"a/\",1]]}",
-		"{\"v\":1,\"w\":[[\"a/b\",{}]]}", "{\"v\":1,\"w\":[[\"a/b\",\"[]\"]]}",
-		"{\"v\":1,\"w\":[[\"a/b\",\"{\"]]}", "{\"v\":1,\"w\":[[\"\",\"{}\"]]}",
-		"{\"v\":1,\"w\":[[null,\"{}\"]]}", "{\"v\":1,\"w\":[[\"a/b\"]]}",
-		"{\"v\":1,\"id\":\"a b\"}", "{\"v\":1,\"a\":{}}", "{\"v\":1,\"a\":\"{\"}",
+		"",
+		"\0\0\0",
+		"{",
+		"[]",
+		"null",
+		"{}",
+		"{\"v\":2}",
+		"{\"v\":\"x\"}",
+		"{\"v\":1,\"r\":{}}",
+		"{\"v\":1,\"r\":[1]}",
+		"{\"v\":1,\"r\":[[\"a/b\"]]}",
+		"{\"v\":1,\"r\":[[\"a/b\",-1]]}",
+		"{\"v\":1,\"r\":[[\"a/b\",\"1\"]]}",
+		"{\"v\":1,\"r\":[[\"a/b\",1.5]]}",
+		"{\"v\":1,\"r\":[[\"ab\",1]]}",
+		"{\"v\":1,\"r\":[[\"A/b\",1]]}",
+		"{\"v\":1,\"r\":[[\"a/\",1]]}",
+		"{\"v\":1,\"r\":[[\"/a\",1]]}",
+		"{\"v\":1,\"r\":[[\"a/b c\",1]]}",
+		"{\"v\":1,\"p\":[[\"a/b\",1,1]]}",
+		"{\"v\":1,\"p\":[[\"a/\",1]]}",
+		"{\"v\":1,\"w\":[[\"a/b\",{}]]}",
+		"{\"v\":1,\"w\":[[\"a/b\",\"[]\"]]}",
+		"{\"v\":1,\"w\":[[\"a/b\",\"{\"]]}",
+		"{\"v\":1,\"w\":[[\"\",\"{}\"]]}",
+		"{\"v\":1,\"w\":[[null,\"{}\"]]}",
+		"{\"v\":1,\"w\":[[\"a/b\"]]}",
+		"{\"v\":1,\"id\":\"a b\"}",
+		"{\"v\":1,\"a\":{}}",
+		"{\"v\":1,\"a\":\"{\"}",
 		"{\"v\":1,\"id\":"
 		"\"01234567890123456789012345678901234567890123456789012345678901234\"}",
 		"{\"v\":1} x",
@@ -279,8 +299,7 @@ Test(apply, old_request_ids_are_forgotten_by_count, .timeout = 300)
 	scratch_remove(dir2);
 }
 
-static int put_large(struct store *to, uint64_t index, int n, struct txn_result *r,
-		     struct err *err)
+static int put_large(struct store *to, uint64_t index, int n, struct txn_result *r, struct err *err)
 {
 	char *pad = calloc(1, 60001), key[32];
 	struct txn *t = txn_new("", "");

@@ -11,8 +11,8 @@
 
 #include "store/check.h"
 
-#define DOCS       300
-#define FLIPS      4000
+#define DOCS 300
+#define FLIPS 4000
 #define FLIP_OPENS 400 /* of them, so many are also opened when the check lets them pass */
 
 static char dir[64], path[128];

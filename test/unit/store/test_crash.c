@@ -13,7 +13,7 @@
 #include "base/clock.h"
 
 #define ROUNDS 24
-#define KEYS   37
+#define KEYS 37
 
 /* Entry i: puts key i%KEYS, deletes another when i%5==0, is malformed when i%11==0 */
 static int apply_entry(struct store *s, uint64_t i)
@@ -30,8 +30,9 @@ static int apply_entry(struct store *s, uint64_t i)
 			       "[\"k/%d\",null]]}",
 			       (int)i, (int)(i % KEYS), (int)i, (int)(i * 7 % KEYS));
 	else
-		len = snprintf(text, sizeof(text), "{\"v\":1,\"w\":[[\"k/%d\",\"{\\\"n\\\":%d}\"]]}",
-			       (int)(i % KEYS), (int)i);
+		len = snprintf(text, sizeof(text),
+			       "{\"v\":1,\"w\":[[\"k/%d\",\"{\\\"n\\\":%d}\"]]}", (int)(i % KEYS),
+			       (int)i);
 	return store_apply(s, i, text, (size_t)len, &r, NULL);
 }
 

@@ -69,8 +69,8 @@ Test(txn, get_and_list_note_what_was_read)
 
 Test(txn, errors_stick)
 {
-	static const char *const keys[] = { "", "a", "/a", "a/", "a/B", "a/b c", "a/\x7f",
-					    "a/\xc3\xa9" };
+	static const char *const keys[] = { "",    "a",     "/a",     "a/",
+					    "a/B", "a/b c", "a/\x7f", "a/\xc3\xa9" };
 	struct err err = { 0 };
 	struct txn *t;
 

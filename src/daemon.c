@@ -105,8 +105,8 @@ static void on_data_conn(struct conn *c, void *arg)
 	plane_user.accept(d->plane, c);
 }
 
-/* Connections outlive the api: what comes over them once the end has begun was not done for sure, and
- * the header sends a node that asked to the next leader. */
+/* Connections outlive the api: what comes over them once the end has begun was not done for sure,
+ * and the header sends a node that asked to the next leader. */
 static void on_request(struct daemon *d, struct http_request *r, http_handler handler)
 {
 	static const char text[] = "[{\"ret_code\":-4611686018427387904,"
@@ -420,7 +420,7 @@ static void on_transferred(int status, void *arg)
 		on_plane_stopped(d);
 }
 
-/* Also of what was never started. A leader hands over first, so that the others need not miss it. */
+/* Also of what was never started. A leader hands over first, so that the others do not miss it. */
 static void stop(struct daemon *d)
 {
 	if (d->stopping)

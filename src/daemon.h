@@ -13,8 +13,8 @@
 
 /* Sets what must be set before libuv is first used. Called once, first thing in main. */
 void daemon_prepare(void);
-/* Runs until SIGTERM or SIGINT. Returns the exit status: 0 after an ordered end, 1 when it could not
- * start (one sentence on standard error) or failed. */
+/* Runs until SIGTERM or SIGINT. Returns the exit status: 0 after an ordered end, 1 when it could
+ * not start (one sentence on standard error) or failed. */
 int daemon_run(const struct config *config);
 
 #endif

@@ -170,7 +170,8 @@ static void on_answer(const struct leader_answer *a, void *arg)
 	} else if (known) {
 		answer(q, jget_bool(a->doc, "accepted", false), &now);
 	} else if (a->status == 404) {
-		log_info("records", "resource=%s is gone; a request of the plane ends", q->resource);
+		log_info("records", "resource=%s is gone; a request of the plane ends",
+			 q->resource);
 		finish(q);
 	} else {
 		if (a->status >= 400 && a->status < 500 && !q->reading) {

@@ -10,7 +10,7 @@
 #include "api/leader.h"
 #include "replication/plane.h"
 
-#define RECORDS_MAX 65536 /* requests of the plane under way; it has at most two for each resource */
+#define RECORDS_MAX 65536 /* requests of the plane under way; at most two for each resource */
 
 struct records;
 /* call: as leader_call on the api's leader; answers go to plane by ops */

@@ -94,8 +94,10 @@ static void print_start(const char *dir)
 static int verb_init(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "dir", required_argument, NULL, 'd' },     { "name", required_argument, NULL, 'n' },
-		{ "cluster", required_argument, NULL, 'c' }, { "address", required_argument, NULL, 'a' },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "name", required_argument, NULL, 'n' },
+		{ "cluster", required_argument, NULL, 'c' },
+		{ "address", required_argument, NULL, 'a' },
 		{ 0 },
 	};
 	char token[TOKEN_TEXT_MAX], address[ADDRESS_LEN_MAX + 16];
@@ -118,9 +120,8 @@ static int verb_init(int argc, char **argv)
 	       host_port(&id, address));
 	printf("Start it:\n");
 	print_start(init.dir);
-	printf("\nThen, on another machine, within %d minutes (each node needs a token of its own:\n"
-	       "sdsd token create):\n"
-	       "  sdsd join %s --token %s\n",
+	printf("\nThen, on another machine, within %d minutes:\n  sdsd join %s --token %s\n"
+	       "\nEach further node needs a token of its own: sdsd token create\n",
 	       TOKEN_TTL_DEFAULT_S / 60, address, token);
 	return CLI_OK;
 }
@@ -140,8 +141,8 @@ static int find_token(const struct options *o, struct buf *file, const char **re
 	}
 	if (!o->token && !(env && env[0]))
 		return err_set(err, -E_INVALID,
-			       "a token is needed: --token, --token-file or $SDSD_TOKEN; make one on "
-			       "a node with sdsd token create");
+			       "a token is needed: --token, --token-file or $SDSD_TOKEN; make "
+			       "one on a node with sdsd token create");
 	*ret = o->token ? o->token : env;
 	return 0;
 }

@@ -76,8 +76,8 @@ static void step_begin(struct agent_object *o, enum plan_step step)
 		  plan_step_name(step));
 }
 
-/* The step ended; what it achieved is noted in o already. why NULL: it failed through no fault of the
- * object; it is tried again and shown as it was. */
+/* The step ended; what it achieved is noted in o already. why NULL: it failed through no fault of
+ * the object; it is tried again and shown as it was. */
 static void step_end(struct agent_object *o, int status, const char *why)
 {
 	struct agent *a = o->agent;
@@ -344,7 +344,8 @@ static void plane_remove(struct agent_object *o)
 	struct agent *a = o->agent;
 
 	step_begin(o, PLAN_PLANE_REMOVE);
-	a->config.plane_ops->remove(a->config.plane, o->name, o->resource_uuid, on_plane_removed, o);
+	a->config.plane_ops->remove(a->config.plane, o->name, o->resource_uuid, on_plane_removed,
+				    o);
 }
 
 /* --- the next step ------------------------------------------------------ */

@@ -2,9 +2,9 @@
 /*
  * identity.h - who this node is: the files of its state directory that init or
  * join wrote. <dir>/identity.json {"cluster","cluster_name","node","node_id","uuid","address",
- * "port"}, ca.pem, node.pem, node.key (0600, never leaves), cluster.key (0600: 32 bytes in hex, seals
- * the CA key in the store), init.json (first node, until its first transaction is committed), lock (held by the daemon),
- * store.mdb, raft/.
+ * "port"}, ca.pem, node.pem, node.key (0600, never leaves), cluster.key (0600: 32 bytes in hex,
+ * seals the CA key in the store), init.json (first node, until its first transaction is
+ * committed), lock (held by the daemon), store.mdb, raft/, replicas/ (agent/marks.c).
  */
 #ifndef SDSD_CLUSTER_IDENTITY_H
 #define SDSD_CLUSTER_IDENTITY_H

@@ -173,7 +173,7 @@ static void on_answer(const struct httpc_answer *a, void *arg)
 	j->done = true;
 	j->final = false;
 	if (a->status == 0) {
-		/* The far end is not of the CA that the token names: trying again changes nothing. */
+		/* the far end is not of the CA that the token names: that stays so */
 		j->final = a->error.code == -E_DENIED;
 		j->status = err_set(j->err, a->error.code, "%s port %d: %s", j->peer, j->peer_port,
 				    a->error.text);

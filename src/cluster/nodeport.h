@@ -16,7 +16,7 @@ struct nodeport_ops {
 	void (*on_data)(struct conn *c, void *arg);
 	void (*on_http)(struct conn *c, void *arg);
 	void (*on_join)(struct conn *c, void *arg);
-	/* false: the peer, known by a valid certificate, is not (any more) a node of this cluster */
+	/* false: the peer, known by a valid certificate, is no node of this cluster any more */
 	bool (*is_member)(const struct tls_peer *peer, void *arg);
 };
 

@@ -18,8 +18,8 @@ int pki_make_ca(const char *cluster_name, struct buf *cert_pem, struct buf *key_
 		struct err *err);
 int pki_make_key(struct buf *key_pem, struct err *err);
 int pki_make_csr(const char *key_pem, const char *node, struct buf *csr_pem, struct err *err);
-/* CN=node, SAN URI sdsd://<cluster>/<node_id>, client and server use. The request's own signature is
- * checked, its names are not used. fingerprint: sha256 of the DER form in hex. */
+/* CN=node, SAN URI sdsd://<cluster>/<node_id>, client and server use. The request's own signature
+ * is checked, its names are not used. fingerprint: sha256 of the DER form in hex. */
 int pki_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem,
 	     const char *cluster, const char *node, uint32_t node_id, struct buf *cert_pem,
 	     char fingerprint[65], struct err *err);

@@ -370,7 +370,7 @@ static int check_head(struct http *h, http_parser *parser)
 		return refuse(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
 	if (parser->method == HTTP_CONNECT || !url_is_clean(&r->url))
 		return refuse(h, 400, "the request target is malformed");
-	if (headers_check_framing(&r->headers, &err) < 0)
+	if (headers_finish(&r->headers, &err) < 0)
 		return refuse(h, 400, "%s", err.text);
 	if (r->old && headers_get(&r->headers, "transfer-encoding", 0))
 		return refuse(h, 400, "HTTP/1.0 has no Transfer-Encoding");

@@ -23,12 +23,23 @@ void headers_release(struct http_headers *h)
 	h->in_value = false;
 }
 
+/* blanks behind a value do not belong to it */
+static void end_value(struct http_headers *h)
+{
+	if (!h->in_value)
+		return;
+	while (h->text.len > h->value_at[h->count - 1] &&
+	       (h->text.data[h->text.len - 1] == ' ' || h->text.data[h->text.len - 1] == '\t'))
+		h->text.data[--h->text.len] = 0;
+}
+
 int headers_name(struct http_headers *h, const char *at, size_t len)
 {
 	/* the parser calls back for an empty value, too: a name after a name is its continuation */
 	if (h->count == 0 || h->in_value) {
 		if (h->count == HTTP_HEADER_COUNT_MAX)
 			return -EMSGSIZE;
+		end_value(h);
 		if (h->count > 0 && buf_append(&h->text, "", 1) < 0)
 			return -EMSGSIZE;
 		h->name_at[h->count++] = h->text.len;
@@ -84,12 +95,14 @@ static bool is_clean(const char *value)
 	return true;
 }
 
-int headers_check_framing(const struct http_headers *h, struct err *err)
+int headers_finish(struct http_headers *h, struct err *err)
 {
-	const char *length = headers_get(h, "content-length", 0);
-	const char *coding = headers_get(h, "transfer-encoding", 0);
+	const char *length, *coding;
 	size_t end;
 
+	end_value(h);
+	length = headers_get(h, "content-length", 0);
+	coding = headers_get(h, "transfer-encoding", 0);
 	for (int i = 0; i < h->count; i++) {
 		const char *name = (char *)h->text.data + h->name_at[i];
 

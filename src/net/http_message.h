@@ -25,9 +25,9 @@ int headers_name(struct http_headers *h, const char *at, size_t len);
 int headers_value(struct http_headers *h, const char *at, size_t len);
 /* n-th value of name, without case; NULL */
 const char *headers_get(const struct http_headers *h, const char *name, int nth);
-/* What the parser lets pass although two readers might see two different messages in it: odd
- * names, repeated or contradicting lengths, other transfer codings than chunked. -E_INVALID with
- * a sentence. */
-int headers_check_framing(const struct http_headers *h, struct err *err);
+/* After the last piece. Refuses what the parser lets pass although two readers might see two
+ * different messages in it: odd names, repeated or contradicting lengths, other transfer codings
+ * than chunked. -E_INVALID with a sentence. */
+int headers_finish(struct http_headers *h, struct err *err);
 
 #endif

@@ -343,7 +343,7 @@ static int on_headers_complete(http_parser *parser)
 	struct err err;
 
 	h->headers_done = true;
-	if (headers_check_framing(&h->headers, &err) < 0) {
+	if (headers_finish(&h->headers, &err) < 0) {
 		err_set(&h->fault, -EPROTO, "bad answer: %s", err.text);
 		return -1;
 	}

@@ -122,9 +122,9 @@ __attribute__((unused)) static void end_init(struct end *e)
 	buf_init(&e->got, 256u << 20);
 }
 
-static bool out_of_time;
+__attribute__((unused)) static bool out_of_time;
 
-static void on_wait_over(uv_timer_t *timer)
+__attribute__((unused)) static void on_wait_over(uv_timer_t *timer)
 {
 	out_of_time = true;
 }

@@ -35,9 +35,8 @@ static int create(int argc, char **argv)
 	}
 	printf("%s\n", jget_str(doc, "token", ""));
 	fprintf(stderr,
-		"Good for one machine, for %s. Run there: sdsd join <address of this node> --token "
-		"<token>\n",
-		ttl);
+		"Good for one machine, for %s. Run there: sdsd join %s --token <token>\n", ttl,
+		jget_str(doc, "join", "<address of a node>"));
 	json_object_put(doc);
 	return CLI_OK;
 }

@@ -47,6 +47,22 @@ void api_put(struct api *a)
 
 /* Time */
 
+/* While nodes wait for their part in Raft the cluster is more vulnerable than it must be. */
+static bool members_settled(struct api *a)
+{
+	struct consensus_server server[CONSENSUS_SERVERS_MAX];
+	int n = consensus_servers(a->config.consensus, server, CONSENSUS_SERVERS_MAX), voters = 0;
+
+	for (int i = 0; i < n && i < CONSENSUS_SERVERS_MAX; i++)
+		voters += server[i].role == CONSENSUS_VOTER;
+	return n == a->n_nodes && voters == members_voters_wanted(n);
+}
+
+static int tick_period_ms(struct api *a)
+{
+	return !a->members || members_settled(a) ? API_TICK_MS : API_UNSETTLED_MS;
+}
+
 static void slow_tick(struct api *a, int64_t now)
 {
 	a->tick_ms = now;
@@ -60,16 +76,19 @@ static void on_tick(uv_timer_t *t)
 {
 	struct api *a = t->data;
 	int64_t now = api_mono_ms();
+	int period_ms = API_FAST_MS;
 
 	if (consensus_leader(a->config.consensus, NULL))
 		a->leader_seen_ms = now;
 	wait_check(a);
 	leader_tick(a->leader);
-	if (now - a->tick_ms >= API_TICK_MS)
+	if (now - a->tick_ms >= tick_period_ms(a))
 		slow_tick(a, now);
-	if (a->fast && !a->waits && leader_is_idle(a->leader)) {
-		a->fast = false;
-		uv_timer_start(&a->timer, on_tick, API_TICK_MS, API_TICK_MS);
+	if (!a->waits && leader_is_idle(a->leader))
+		period_ms = tick_period_ms(a);
+	if (period_ms != a->period_ms) {
+		a->period_ms = period_ms;
+		uv_timer_start(&a->timer, on_tick, (uint64_t)period_ms, (uint64_t)period_ms);
 	}
 }
 
@@ -77,7 +96,7 @@ void api_hurry(struct api *a)
 {
 	if (a->closing)
 		return;
-	a->fast = true;
+	a->period_ms = API_FAST_MS;
 	uv_timer_start(&a->timer, on_tick, 0, API_FAST_MS);
 }
 
@@ -133,6 +152,7 @@ void api_update_members(struct api *a)
 	/* an empty store (before the first transaction) wishes nothing */
 	if (store_list(a->config.store, "node/", add_wish, w) == 0 && w->n > 0)
 		members_update(a->members, w->wish, w->n);
+	a->n_nodes = w->n;
 	free(w);
 }
 
@@ -456,7 +476,7 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
 		abort(); /* only a broken loop fails here */
 	a->timer.data = a;
 	api_get(a);
-	uv_timer_start(&a->timer, on_tick, API_TICK_MS, API_TICK_MS);
+	api_hurry(a);
 	*ret = a;
 	return 0;
 }

@@ -161,10 +161,6 @@ int call_check_type(json *o, const char *key, enum json_type type, struct err *e
 
 	if (!value || json_object_is_type(value, type))
 		return 0;
-	/* scalars are converted freely, as the clients rely on */
-	if (type == json_type_string && !json_object_is_type(value, json_type_object) &&
-	    !json_object_is_type(value, json_type_array))
-		return 0;
 	return err_set(err, -E_INVALID, "field %s must be %s, not %s", key,
 		       json_type_to_name(type), json_type_to_name(json_object_get_type(value)));
 }

@@ -91,6 +91,23 @@ static void note_created(struct mutation *m, const char *resource, const char *n
 		     resource, node);
 }
 
+/* Placement counts nodes and pools that are not there as unsuitable; who named one wants to know. */
+static int no_replica(struct mutation *m, int rv, struct err *err)
+{
+	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
+	uint64_t object;
+
+	if (rv != -E_NOT_FOUND && rv != -E_NO_NODES)
+		return rv;
+	object = missing_object(m->call->api, name, node);
+	if (rv == -E_NO_NODES && object != RC_NODE)
+		return rv;
+	m->object = object;
+	if (object == RC_NODE)
+		return err_set(err, -E_NOT_FOUND, "Node '%.100s' not found.", node);
+	return -E_NOT_FOUND;
+}
+
 static int create(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
@@ -108,11 +125,9 @@ static int create(struct mutation *m, struct change_env *env, struct txn *t, str
 	if (rv != 0)
 		return rv < 0 ? rv : 0;
 	rv = change_replica_create(env, t, name, node, pool, diskless, err);
-	if (rv == -E_NOT_FOUND)
-		m->object = missing_object(m->call->api, name, node);
 	if (rv == 0)
 		note_created(m, name, node, diskless);
-	return rv;
+	return no_replica(m, rv, err);
 }
 
 static void created(struct mutation *m)
@@ -298,7 +313,7 @@ static int available(struct mutation *m, struct change_env *env, struct txn *t, 
 		note_created(m, name, node, !diskful);
 		return 0;
 	}
-	m->object = rv == -E_NOT_FOUND ? missing_object(m->call->api, name, node) : RC_RSC;
+	rv = no_replica(m, rv, &why);
 	if (diskful && (rv == -E_NO_NODES || m->object == RC_STOR_POOL)) {
 		/* the text by which clients know to go on without a disk */
 		m->object = RC_STOR_POOL;

@@ -47,8 +47,11 @@ static int token_create(struct mutation *m, struct change_env *env, struct txn *
 static void token_created(struct mutation *m)
 {
 	struct fresh_token *f = m->own;
+	char address[CONSENSUS_ADDRESS_MAX] = "";
 
+	consensus_leader(m->call->api->config.consensus, address);
 	jset_str(m->answer, "token", f->text);
+	jset_str(m->answer, "join", address); /* any node's would do */
 	mutation_reply(m);
 }
 

@@ -15,6 +15,7 @@
 
 #define API_TICK_MS 1000 /* members, presence of a leader */
 #define API_FAST_MS 20   /* while somebody waits */
+#define API_UNSETTLED_MS 200 /* while nodes wait for their part in Raft */
 
 struct wait;
 
@@ -33,7 +34,8 @@ struct api {
 	struct api_call *calls;   /* being answered */
 	struct wait *waits;
 	uv_timer_t timer;
-	bool fast;                /* the timer runs at API_FAST_MS */
+	int period_ms;            /* of the timer, at present */
+	int n_nodes;              /* documents of nodes at the last look */
 	int64_t tick_ms;          /* of the last slow tick */
 	int64_t leader_seen_ms;   /* monotonic: a leader was known then */
 	int64_t led_since_ms;     /* monotonic; -1 while this node does not lead */

@@ -305,7 +305,7 @@ int pki_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pe
 	size_t node_len = strnlen(node, NAME_MAX_LEN + 1);
 	X509_REQ *req = NULL;
 	X509 *ca = NULL, *cert = NULL;
-	EVP_PKEY *ca_key = NULL, *key;
+	EVP_PKEY *ca_key = NULL, *key = NULL;
 	int rv;
 
 	/* san is read by OpenSSL's little language: nothing but a uuid may get into it */

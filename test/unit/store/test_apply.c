@@ -22,7 +22,7 @@ static void teardown(void)
 	scratch_no_leaks();
 }
 
-TestSuite(apply, .init = setup, .fini = teardown, .timeout = 120);
+TestSuite(apply, .init = setup, .fini = teardown, .timeout = 300);
 
 Test(apply, writes_and_revisions)
 {
@@ -265,7 +265,7 @@ static void remember(struct store *to, uint64_t index, uint64_t n)
 	cr_assert_eq(r.outcome, TXN_APPLIED);
 }
 
-Test(apply, old_request_ids_are_forgotten_by_count, .timeout = 300)
+Test(apply, old_request_ids_are_forgotten_by_count)
 {
 	struct store *other;
 	struct buf a, b;

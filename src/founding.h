@@ -21,8 +21,8 @@ void founding_free(struct founding *f); /* NULL is fine; run the loop after it *
 void founding_propose(struct founding *f);
 
 /* Is the bearer of a valid certificate a node of the cluster, as far as this store knows? False
- * only for one that was removed: a store that lags behind does not know the newest nodes yet, and must
- * take the leader's connection to learn of them. */
+ * only for one that was removed: a store that lags behind does not know the newest nodes yet, and
+ * must take the leader's connection to learn of them. */
 bool founding_is_member(struct store *store, const char *node, uint32_t node_id);
 
 #endif

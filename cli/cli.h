@@ -7,9 +7,11 @@
 #ifndef SDSD_CLI_CLI_H
 #define SDSD_CLI_CLI_H
 
+#include "base/json.h"
+
 #define CLI_OK 0
-#define CLI_FAILED 1      /* refused or failed; nothing was left half done unless the message says so */
-#define CLI_USAGE 2       /* the command line is wrong */
+#define CLI_FAILED 1 /* refused or failed; nothing was left half done unless the message says so */
+#define CLI_USAGE 2  /* the command line is wrong */
 #define CLI_UNREACHABLE 3 /* no daemon answers on the socket */
 #define CLI_UNKNOWN 4     /* timeout: the outcome is not known */
 
@@ -28,6 +30,8 @@ struct cli_verb {
 /* Adds a table of verbs; it is borrowed for the life of the process. */
 #define CLI_TABLES_MAX 4
 void cli_register(const struct cli_verb *verbs, int n);
+/* Who puts the versions of the linked libraries into an object (sdsd version --verbose) */
+void cli_set_libraries(void (*add)(json *into));
 /* Finds the verb and runs it; argv as main got it. Returns the exit status. */
 int cli_main(int argc, char **argv);
 

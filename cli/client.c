@@ -72,9 +72,8 @@ const char *client_path(char *out, size_t len, const char *pattern, const char *
 
 void client_print_json(json *doc)
 {
-	puts(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PRETTY |
-						 JSON_C_TO_STRING_SPACED |
-						 JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+							 JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(doc);
 }
 
@@ -156,10 +155,11 @@ static int unreachable(const struct exchange *x, const char *method)
 				   "known; look with sdsd status",
 				   x->why);
 	if (x->error == -ENOENT || x->error == -ECONNREFUSED)
-		return client_fail(CLI_UNREACHABLE,
-				   "no daemon answers on %s: is it running (systemctl status sdsd)? "
-				   "Another socket: --socket PATH or SDSD_SOCKET",
-				   client_settings.socket);
+		return client_fail(
+			CLI_UNREACHABLE,
+			"no daemon answers on %s: is it running (systemctl status sdsd)? "
+			"Another socket: --socket PATH or SDSD_SOCKET",
+			client_settings.socket);
 	if (x->error == -EACCES || x->error == -EPERM)
 		return client_fail(CLI_UNREACHABLE, "not allowed to use %s: run as root",
 				   client_settings.socket);

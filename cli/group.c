@@ -28,8 +28,8 @@ static void names_cell(struct table *t, json *list)
 
 static int list(int argc, char **argv)
 {
-	static const char *const heads[] = { "GROUP", ">COPIES", "POOLS", "NODES", "DESCRIPTION",
-					     NULL };
+	static const char *const heads[] = { "GROUP", ">COPIES",     "POOLS",
+					     "NODES", "DESCRIPTION", NULL };
 	struct table t;
 	json *doc;
 	int rv = show_words(argc, argv, NULL, 0, NULL, 0, "resource-group list");
@@ -87,7 +87,7 @@ static int create(int argc, char **argv)
 	return rv == CLI_OK ? show_done(doc) : rv;
 }
 
-static int delete(int argc, char **argv)
+static int delete (int argc, char **argv)
 {
 	const char *words[1];
 	char path[256];

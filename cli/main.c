@@ -101,8 +101,8 @@ static void help_global(FILE *to)
 {
 	fputs("Global options:\n"
 	      "  --output table|json   how answers are printed (default table)\n"
-	      "  --socket PATH         the daemon's socket (default $SDSD_SOCKET or "
-	      CLIENT_SOCKET_DEFAULT ")\n"
+	      "  --socket PATH         the daemon's socket (default $SDSD_SOCKET or\n"
+	      "                        " CLIENT_SOCKET_DEFAULT ")\n"
 	      "  --help                help for a noun or a verb\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 wrong command line, 3 no daemon, "
 	      "4 outcome unknown\n",
@@ -149,9 +149,10 @@ static int take_globals(int argc, char **argv, bool *ret_help)
 	int n = 0;
 
 	for (int i = 0; i < argc; i++) {
-		const char **value = strncmp(argv[i], "--output", 8) == 0   ? &output
-				     : strncmp(argv[i], "--socket", 8) == 0 ? &client_settings.socket
-									    : NULL;
+		const char **value = strncmp(argv[i], "--output", 8) == 0 ? &output
+				     : strncmp(argv[i], "--socket", 8) == 0
+					     ? &client_settings.socket
+					     : NULL;
 
 		if (strcmp(argv[i], "--") == 0) {
 			while (i < argc)

@@ -30,7 +30,7 @@ static int list(int argc, char **argv)
 	return CLI_OK;
 }
 
-static int delete(int argc, char **argv)
+static int delete (int argc, char **argv)
 {
 	const char *words[1];
 	char path[256];
@@ -45,7 +45,8 @@ static int delete(int argc, char **argv)
 }
 
 const struct cli_verb node_verbs[] = {
-	{ "node", "list", "", "the nodes, whether they answer, their part in the cluster", list, NULL },
+	{ "node", "list", "", "the nodes, whether they answer, their part in the cluster", list,
+	  NULL },
 	{ "node", "delete", "<node>", "removes a node that holds no replicas", delete, NULL },
 	{ .noun = NULL },
 };

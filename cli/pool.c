@@ -103,7 +103,7 @@ static int list(int argc, char **argv)
 	return CLI_OK;
 }
 
-static int delete(int argc, char **argv)
+static int delete (int argc, char **argv)
 {
 	const char *words[2];
 	char path[512];

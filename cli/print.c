@@ -116,11 +116,11 @@ void table_format(const struct table *t, int width, struct buf *out)
 		room = width - used > CELL_SHORTEST ? width - used : CELL_SHORTEST;
 	for (int r = -1; r < t->n_rows; r++) {
 		for (int i = 0; i < t->n_columns; i++) {
-			const char *text = r < 0 ? head_text(t->heads[i])
-						 : t->cells[r * t->n_columns + i];
+			const char *text =
+				r < 0 ? head_text(t->heads[i]) : t->cells[r * t->n_columns + i];
 
-			put_cell(out, text, widths[i], t->heads[i][0] == '>',
-				 i + 1 == t->n_columns, room);
+			put_cell(out, text, widths[i], t->heads[i][0] == '>', i + 1 == t->n_columns,
+				 room);
 		}
 	}
 }

@@ -11,14 +11,14 @@
 #include "base/buf.h"
 
 #define TABLE_COLUMNS_MAX 12
-#define TABLE_CELL_MAX 512   /* bytes; more is cut */
+#define TABLE_CELL_MAX 512 /* bytes; more is cut */
 
 struct table {
 	int n_columns;
 	const char *heads[TABLE_COLUMNS_MAX]; /* borrowed; a leading '>' aligns right */
 	char **cells;                         /* n_rows * n_columns, owned */
 	int n_rows, room;
-	int filled;                           /* cells of the row being filled */
+	int filled; /* cells of the row being filled */
 };
 
 /* heads ends with NULL */

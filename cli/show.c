@@ -107,8 +107,9 @@ static void reason_cell(struct table *t, json *resource)
 
 void show_volumes(json *resources)
 {
-	static const char *const heads[] = { "VOLUME", ">SIZE",  "VERDICT",
-					     ">IN SYNC", "WRITER", "REASON AND NEXT STEP", NULL };
+	static const char *const heads[] = { "VOLUME",   ">SIZE",  "VERDICT",
+					     ">IN SYNC", "WRITER", "REASON AND NEXT STEP",
+					     NULL };
 	struct table t;
 	char size[32];
 
@@ -117,7 +118,8 @@ void show_volumes(json *resources)
 		json *r = json_object_array_get_idx(resources, i);
 
 		table_cell(&t, "%s", jget_str(r, "name", ""));
-		table_cell(&t, "%s", text_size_kib(jget_i64_or(r, "size_kib", 0), size, sizeof(size)));
+		table_cell(&t, "%s",
+			   text_size_kib(jget_i64_or(r, "size_kib", 0), size, sizeof(size)));
 		table_cell(&t, "%s", jget_str(r, "verdict", ""));
 		table_cell(&t, "%lld/%lld", (long long)jget_i64_or(r, "in_sync", 0),
 			   (long long)jget_i64_or(r, "copies", 0));
@@ -145,8 +147,9 @@ static void state_cell(struct table *t, json *replica)
 
 void show_replicas(json *resource)
 {
-	static const char *const heads[] = { "NODE",  "POOL", "STATE",
-					     "IN SYNC", "OPEN", "OPEN IT THERE WITH", NULL };
+	static const char *const heads[] = { "NODE",    "POOL", "STATE",
+					     "IN SYNC", "OPEN", "OPEN IT THERE WITH",
+					     NULL };
 	json *list = jget(resource, "replicas");
 	struct table t;
 
@@ -159,9 +162,10 @@ void show_replicas(json *resource)
 		table_cell(&t, "%s", jget_str(r, "node", ""));
 		table_cell(&t, "%s", diskless ? "(no disk)" : jget_str(r, "pool", ""));
 		state_cell(&t, r);
-		table_cell(&t, "%s", diskless			      ? "-"
-				     : jget_bool(r, "in_sync", false) ? "yes"
-								      : "no");
+		table_cell(&t, "%s",
+			   diskless                         ? "-"
+			   : jget_bool(r, "in_sync", false) ? "yes"
+							    : "no");
 		table_cell(&t, "%s", jget_bool(r, "open", false) ? "yes" : "no");
 		if (nbd[0])
 			table_cell(&t, "nbd+unix:///?socket=%s", nbd);

@@ -53,7 +53,7 @@ static int status(int argc, char **argv)
 }
 
 const struct cli_verb status_verbs[] = {
-	{ "status", NULL, "", "the cluster on one screen: nodes, volumes, what happens next", status,
-	  NULL },
+	{ "status", NULL, "", "the cluster on one screen: nodes, volumes, what happens next",
+	  status, NULL },
 	{ .noun = NULL },
 };

@@ -34,9 +34,8 @@ static int create(int argc, char **argv)
 		return CLI_OK;
 	}
 	printf("%s\n", jget_str(doc, "token", ""));
-	fprintf(stderr,
-		"Good for one machine, for %s. Run there: sdsd join %s --token <token>\n", ttl,
-		jget_str(doc, "join", "<address of a node>"));
+	fprintf(stderr, "Good for one machine, for %s. Run there: sdsd join %s --token <token>\n",
+		ttl, jget_str(doc, "join", "<address of a node>"));
 	json_object_put(doc);
 	return CLI_OK;
 }
@@ -74,7 +73,7 @@ static int list(int argc, char **argv)
 	return CLI_OK;
 }
 
-static int delete(int argc, char **argv)
+static int delete (int argc, char **argv)
 {
 	const char *words[1];
 	char path[256];
@@ -83,7 +82,8 @@ static int delete(int argc, char **argv)
 
 	if (rv == CLI_OK)
 		rv = client_call("DELETE",
-				 client_path(path, sizeof(path), "/v1/sds/tokens/%", words[0], NULL),
+				 client_path(path, sizeof(path), "/v1/sds/tokens/%", words[0],
+					     NULL),
 				 NULL, &doc);
 	return rv == CLI_OK ? show_done(doc) : rv;
 }

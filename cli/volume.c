@@ -172,7 +172,7 @@ static int show(int argc, char **argv)
 	return CLI_OK;
 }
 
-static int delete(int argc, char **argv)
+static int delete (int argc, char **argv)
 {
 	const char *words[OPTIONS_WORDS_MAX];
 	struct err err;
@@ -186,8 +186,8 @@ static int delete(int argc, char **argv)
 	for (int i = 0; i < n; i++) {
 		json *doc;
 		int rv = client_call("DELETE",
-				     client_path(path, sizeof(path),
-						 "/v1/resource-definitions/%", words[i], NULL),
+				     client_path(path, sizeof(path), "/v1/resource-definitions/%",
+						 words[i], NULL),
 				     NULL, &doc);
 
 		if (rv == CLI_OK)
@@ -226,11 +226,12 @@ static int attach(int argc, char **argv)
 	int rv = show_words(argc, argv, NULL, 0, words, 2, "volume attach <name> <node>");
 
 	if (rv == CLI_OK)
-		rv = client_call("POST",
-				 client_path(path, sizeof(path),
-					     "/v1/resource-definitions/%/resources/%/make-available",
-					     words[0], words[1]),
-				 NULL, &doc);
+		rv = client_call(
+			"POST",
+			client_path(path, sizeof(path),
+				    "/v1/resource-definitions/%/resources/%/make-available",
+				    words[0], words[1]),
+			NULL, &doc);
 	if (rv != CLI_OK)
 		return rv;
 	show_done(doc);
@@ -270,10 +271,11 @@ static int detach(int argc, char **argv)
 	diskless = has_flag(doc, "DISKLESS");
 	json_object_put(doc);
 	if (!diskless)
-		return client_fail(CLI_FAILED,
-				   "%s has a copy of %s: it can be opened there without attach, and "
-				   "detach removes no copies",
-				   words[1], words[0]);
+		return client_fail(
+			CLI_FAILED,
+			"%s has a copy of %s: it can be opened there without attach, and "
+			"detach removes no copies",
+			words[1], words[0]);
 	rv = client_call("DELETE", path, NULL, &doc);
 	return rv == CLI_OK ? show_done(doc) : rv;
 }
@@ -287,7 +289,8 @@ const struct cli_verb volume_verbs[] = {
 	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n\n"
 	  "Example: sdsd volume create db 10G" },
 	{ "volume", "list", "", "all volumes and how they stand", list, NULL },
-	{ "volume", "show", "<name>", "one volume: its copies, where it can be opened", show, NULL },
+	{ "volume", "show", "<name>", "one volume: its copies, where it can be opened", show,
+	  NULL },
 	{ "volume", "delete", "<name>...", "deletes volumes with all their copies", delete, NULL },
 	{ "volume", "attach", "<name> <node>", "lets a node without a copy open the volume", attach,
 	  NULL },

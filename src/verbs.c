@@ -17,6 +17,7 @@
 #include "cluster/join.h"
 #include "cluster/statedir.h"
 #include "daemon.h"
+#include "version.h"
 
 #define TOKEN_FILE_MAX 4096
 
@@ -250,4 +251,5 @@ static const struct cli_verb table[] = {
 void verbs_register(void)
 {
 	cli_register(table, sizeof(table) / sizeof(table[0]));
+	cli_set_libraries(version_libraries);
 }

@@ -251,8 +251,13 @@ static void on_carried(const struct leader_answer *answer, void *arg)
 static void carry(struct api_call *c)
 {
 	struct leader_request r = {
-		.method = c->method, .url = c->url, .body = (const char *)c->body.data,
-		.body_len = c->body.len, .id = c->id, .author = c->author, .who = c->who,
+		.method = c->method,
+		.url = c->url,
+		.body = (const char *)c->body.data,
+		.body_len = c->body.len,
+		.id = c->id,
+		.author = c->author,
+		.who = c->who,
 		.deadline_ms = CARRY_MS,
 	};
 
@@ -362,7 +367,8 @@ static struct api_call *call_of(struct api *a, struct http_request *r)
 	c = call_new(a, http_method(r), url, body->data, body->len);
 	if (!c) {
 		static const char text[] =
-			"[{\"ret_code\":-3458764513820540931,\"message\":\"Not a usable request\"}]";
+			"[{\"ret_code\":-3458764513820540931,"
+			"\"message\":\"Not a usable request\"}]";
 
 		http_reply(r, 400, text, sizeof(text) - 1);
 		return NULL;
@@ -445,8 +451,8 @@ void api_handle_node(struct http_request *r, void *api)
 	snprintf(c->node, sizeof(c->node), "%s", peer->node);
 	c->node_id = peer->node_id;
 	c->who = !origin || strcmp(origin, "node") == 0 ? WHO_NODE
-		 : strcmp(origin, "join") == 0		 ? WHO_JOIN
-							 : WHO_USER;
+		 : strcmp(origin, "join") == 0          ? WHO_JOIN
+							: WHO_USER;
 	if (author && c->who != WHO_NODE)
 		snprintf(c->author, sizeof(c->author), "%.40s via %.40s", author, peer->node);
 	else

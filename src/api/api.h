@@ -14,19 +14,19 @@
 #include "raft/members.h"
 #include "store/store.h"
 
-struct api_config {         /* all borrowed for the life of the api */
+struct api_config { /* all borrowed for the life of the api */
 	uv_loop_t *loop;
 	struct store *store;
 	struct consensus *consensus;
 	struct tls *tls;
-	const char *node;       /* this node's name */
+	const char *node; /* this node's name */
 	uint32_t node_id;
 	const char *version;
 	/* Signs a newcomer's request (cluster/join.c); the api does not know certificates. Fills
 	 * ret_cert_pem; reads ca/self through the store. */
-	int (*sign)(const char *csr_pem, const char *node, uint32_t node_id, struct buf *ret_cert_pem,
-		    char ret_fingerprint[65], struct err *err, void *arg);
-	/* adds to the join answer what the newcomer needs beside its certificate (cluster key, ca) */
+	int (*sign)(const char *csr_pem, const char *node, uint32_t node_id,
+		    struct buf *ret_cert_pem, char ret_fingerprint[65], struct err *err, void *arg);
+	/* adds to the join answer what the newcomer needs beside its certificate */
 	int (*join_extra)(json *answer, struct err *err, void *arg);
 	/* join token text for (id, secret): "sds1-..." */
 	void (*token_text)(const char *id, const char *secret, char *out, size_t len, void *arg);

@@ -94,8 +94,6 @@ json *call_error_list(uint64_t op, uint64_t object, int code, const struct err *
 	json *entry;
 
 	entry = rc_add(list, rc_code(RC_ERROR, op, object, rc_number(code, object)), "%s", text);
-	if (err && err->text[0])
-		jset_str(entry, "cause", err_name(code));
 	if (correction)
 		jset_str(entry, "correction", correction);
 	return list;
@@ -161,8 +159,8 @@ int call_check_type(json *o, const char *key, enum json_type type, struct err *e
 
 	if (!value || json_object_is_type(value, type))
 		return 0;
-	return err_set(err, -E_INVALID, "field %s must be %s, not %s", key,
-		       json_type_to_name(type), json_type_to_name(json_object_get_type(value)));
+	return err_set(err, -E_INVALID, "field %s must be %s, not %s", key, json_type_to_name(type),
+		       json_type_to_name(json_object_get_type(value)));
 }
 
 bool call_query_bool(struct api_call *c, const char *key, bool def)

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
-#define CALL_ID_MAX 64      /* characters of a request id */
+#define CALL_ID_MAX 64 /* characters of a request id */
 #define CALL_AUTHOR_MAX 96
 
 struct api;
@@ -25,21 +25,21 @@ struct api_call {
 	struct api *api;
 	struct api_call *prev, *next; /* all calls of the api, for its end */
 	char method[16];
-	char *url;                    /* path and query as they came; owned */
-	char *path, *query;           /* both owned; query "" when there is none */
+	char *url;          /* path and query as they came; owned */
+	char *path, *query; /* both owned; query "" when there is none */
 	struct buf body;
-	json *doc;                    /* the body parsed; NULL when it is empty */
+	json *doc; /* the body parsed; NULL when it is empty */
 	struct route_match match;
 	char id[CALL_ID_MAX + 1];     /* request id: makes a mutation exactly-once */
 	char author[CALL_AUTHOR_MAX]; /* who asked, for the history: "unix", "node=n1" */
 	unsigned who;                 /* one WHO_ bit */
 	char node[64];                /* WHO_NODE: its name and Raft id */
 	uint32_t node_id;
-	bool hop;                     /* came from another node: never carried on */
-	bool stale;                   /* answered without a leader, from this node's definitions */
-	uint64_t revision;            /* goes out as X-Revision when not 0 */
-	int error_status;             /* of a refusal instead of what its list says; 0: that */
-	enum call_moved moved;        /* goes out as X-Sdsd-Leader: elsewhere|unknown */
+	bool hop;              /* came from another node: never carried on */
+	bool stale;            /* answered without a leader, from this node's definitions */
+	uint64_t revision;     /* goes out as X-Revision when not 0 */
+	int error_status;      /* of a refusal instead of what its list says; 0: that */
+	enum call_moved moved; /* goes out as X-Sdsd-Leader: elsewhere|unknown */
 	void (*reply)(struct api_call *c, int status, const void *body, size_t len, void *arg);
 	void *reply_arg;
 };

@@ -136,7 +136,7 @@ void groups_modify(struct api_call *c)
 		mutate(c, 200, modify, modified);
 }
 
-static int delete(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = m->call->match.arg[0];
 	int rv = change_group_delete(env, t, name, err);
@@ -152,8 +152,8 @@ static int delete(struct mutation *m, struct change_env *env, struct txn *t, str
 		return 0;
 	}
 	if (rv == 0)
-		rc_ref(mutation_done(m, RC_DELETED, "Resource group '%s' deleted.", name),
-		       "RscGrp", name);
+		rc_ref(mutation_done(m, RC_DELETED, "Resource group '%s' deleted.", name), "RscGrp",
+		       name);
 	return rv;
 }
 
@@ -202,7 +202,7 @@ static int spawn(struct mutation *m, struct change_env *env, struct txn *t, stru
 	struct change_place place;
 	char name[ROUTER_ARG_MAX];
 	json *entry, *group;
-	int n, rv;
+	int n = 0, rv;
 
 	spawn_name(c->doc, name, sizeof(name));
 	rv = sizes_of(c->doc, sizes, VOLUMES_PER_RESOURCE_MAX, &n, err);

@@ -39,11 +39,11 @@ struct pending {
 	unsigned who;
 	int64_t since_ms, deadline_ms, try_ms, alive_ms;
 	enum pending_state state;
-	bool read;             /* GET: nothing can be executed twice */
-	bool maybe;            /* some attempt may have been executed */
-	uint32_t target;       /* Raft id of the leader it is at */
+	bool read;               /* GET: nothing can be executed twice */
+	bool maybe;              /* some attempt may have been executed */
+	uint32_t target;         /* Raft id of the leader it is at */
 	struct attempt *attempt; /* the one whose answer counts */
-	struct api_call *call; /* PENDING_HERE */
+	struct api_call *call;   /* PENDING_HERE */
 	leader_cb cb;
 	void *arg;
 };
@@ -132,8 +132,8 @@ static void give_up_late(struct pending *p)
 
 	p->maybe |= p->state != PENDING_DUE && !p->read;
 	if (consensus_leader(a->config.consensus, address))
-		snprintf(why, sizeof(why), "the leader at %s did not answer within %lld s",
-			 address, (long long)(now - p->since_ms + 500) / 1000);
+		snprintf(why, sizeof(why), "the leader at %s did not answer within %lld s", address,
+			 (long long)(now - p->since_ms + 500) / 1000);
 	else
 		snprintf(why, sizeof(why),
 			 "the cluster has had no leader for %lld s: changes wait until more than "
@@ -408,9 +408,14 @@ void leader_call(struct leader *l, const char *method, const char *path_and_quer
 {
 	char author[CALL_AUTHOR_MAX];
 	struct leader_request r = {
-		.method = method, .url = path_and_query, .body = body,
-		.body_len = body ? strlen(body) : 0, .id = request_id, .author = author,
-		.who = WHO_NODE, .deadline_ms = deadline_ms,
+		.method = method,
+		.url = path_and_query,
+		.body = body,
+		.body_len = body ? strlen(body) : 0,
+		.id = request_id,
+		.author = author,
+		.who = WHO_NODE,
+		.deadline_ms = deadline_ms,
 	};
 
 	snprintf(author, sizeof(author), "node=%s", l->api->config.node);

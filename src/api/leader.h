@@ -12,26 +12,26 @@
 struct leader;
 
 struct leader_answer {
-	int status;          /* HTTP status; 503 when no leader was found in time, 504 when the outcome is unknown */
+	int status; /* HTTP; 503: no leader was found in time, 504: the outcome is unknown */
 	const struct buf *body;
-	json *doc;           /* the body parsed, NULL when it is no JSON; borrowed */
-	uint64_t revision;   /* X-Revision: what a reader of the own store should wait for; 0 none */
-	bool reached;        /* a leader gave this answer; else it was made here */
+	json *doc;         /* the body parsed, NULL when it is no JSON; borrowed */
+	uint64_t revision; /* X-Revision: what a reader of the own store should wait for; 0 none */
+	bool reached;      /* a leader gave this answer; else it was made here */
 };
 typedef void (*leader_cb)(const struct leader_answer *a, void *arg);
 
 struct leader *leader_new(struct api *api);
 void leader_free(struct leader *l); /* pending calls get status 503 */
-/* body copied, may be NULL. request_id NULL: a fresh one is made (also makes retries safe). cb exactly once, later. */
+/* body copied, may be NULL. request_id NULL: a fresh one is made (also makes retries safe). cb
+ * exactly once, later. */
 void leader_call(struct leader *l, const char *method, const char *path_and_query, const char *body,
 		 const char *request_id, int deadline_ms, leader_cb cb, void *arg);
 
-
-#define LEADER_CALLS_MAX 4096         /* waiting or under way; more get 503 at once */
-#define LEADER_CLIENTS_MAX 16         /* connections to leaders; one request under way on each */
+#define LEADER_CALLS_MAX 4096 /* waiting or under way; more get 503 at once */
+#define LEADER_CLIENTS_MAX 16 /* connections to leaders; one request under way on each */
 #define LEADER_RETRY_MS 100
-#define LEADER_SEARCH_MS 8000         /* without a leader: then 503, long before a long deadline */
-#define LEADER_SEARCH_READ_MS 2500    /* for GET */
+#define LEADER_SEARCH_MS 8000      /* without a leader: then 503, long before a long deadline */
+#define LEADER_SEARCH_READ_MS 2500 /* for GET */
 
 /* On whose behalf: travels to the leader, which trusts it because it comes from a node. */
 struct leader_request {

@@ -69,7 +69,8 @@ void nodes_post(struct api_call *c)
 
 	entry = rc_add(list, rc_code(RC_ERROR, RC_CRT, RC_NODE, RC_UNKNOWN_ERROR),
 		       "Nodes are not added through the API: a machine joins with a token");
-	jset_str(entry, "cause", "A node proves itself by a certificate that only it has the key of.");
+	jset_str(entry, "cause",
+		 "A node proves itself by a certificate that only it has the key of.");
 	jset_str(entry, "correction",
 		 "Make a token with: sdsd token create; then run on the new machine: "
 		 "sdsd join <this node> --token <token>");
@@ -100,7 +101,7 @@ static void forget(struct mutation *m)
 	mutation_reply(m);
 }
 
-static int delete(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = m->call->match.arg[0];
 	int rv = change_node_delete(env, t, name, err);

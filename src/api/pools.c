@@ -191,7 +191,8 @@ static bool pool_seen(void *arg, int64_t waited_ms)
 	const char *name = jget_str(m->call->doc, "storage_pool_name", "");
 	int64_t now = api_mono_ms();
 
-	if (!consensus_is_leader(a->config.consensus) || observed_pool(a->observed, node, name, now))
+	if (!consensus_is_leader(a->config.consensus) ||
+	    observed_pool(a->observed, node, name, now))
 		return true;
 	return waited_ms > OBSERVED_STALE_MS && !observed_online(a->observed, node, now);
 }
@@ -234,7 +235,7 @@ void pools_create(struct api_call *c)
 	mutate(c, 201, create, wait_seen);
 }
 
-static int delete(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *node = m->call->match.arg[0], *name = m->call->match.arg[1];
 	int rv;

@@ -83,8 +83,7 @@ const char *rc_correction(int code);
 
 json *rc_list(void); /* an empty list; the caller owns it */
 /* Appends an entry; borrowed while list lives. */
-json *rc_add(json *list, int64_t code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+json *rc_add(json *list, int64_t code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* obj_refs[key] = value of an entry */
 void rc_ref(json *entry, const char *key, const char *value);
 /* The HTTP status of a list: ok, unless an entry is an error: the first decides. */

@@ -49,7 +49,8 @@ void api_reap(struct api *a)
 	look(a);
 	if (a->reaper.asked > 0 || !a->reaper.resources)
 		return;
-	json_object_object_foreach(a->reaper.resources, name, value) {
+	json_object_object_foreach(a->reaper.resources, name, value)
+	{
 		json *body = view_object();
 
 		(void)value;

@@ -42,7 +42,8 @@ static uint64_t missing_object(struct api *a, const char *resource, const char *
 static bool wants_diskless(json *resource)
 {
 	json *flags = jget(resource, "flags");
-	size_t n = json_object_is_type(flags, json_type_array) ? json_object_array_length(flags) : 0;
+	size_t n =
+		json_object_is_type(flags, json_type_array) ? json_object_array_length(flags) : 0;
 	const char *pool = jget_str(jget(resource, "props"), "StorPoolName", "");
 
 	for (size_t i = 0; i < n; i++) {
@@ -91,7 +92,7 @@ static void note_created(struct mutation *m, const char *resource, const char *n
 		     resource, node);
 }
 
-/* Placement counts nodes and pools that are not there as unsuitable; who named one wants to know. */
+/* To placement a node that is not there is one that does not suit; who named it wants to know. */
 static int no_replica(struct mutation *m, int rv, struct err *err)
 {
 	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
@@ -113,8 +114,8 @@ static int create(struct mutation *m, struct change_env *env, struct txn *t, str
 	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
 	json *resource = jget(m->call->doc, "resource");
 	bool diskless = wants_diskless(resource);
-	const char *pool = diskless ? NULL
-				    : jget_str(jget(resource, "props"), "StorPoolName", NULL);
+	const char *pool =
+		diskless ? NULL : jget_str(jget(resource, "props"), "StorPoolName", NULL);
 	int rv = check_layers(jget(m->call->doc, "layer_list"), err);
 
 	if (rv < 0)
@@ -177,8 +178,8 @@ static void on_one(struct api_call *one, int status, const void *body, size_t le
 	json *list = NULL;
 
 	if (one->moved != CALL_STAYS) {
-		enum call_moved how = one->moved == CALL_MOVED && k->next == 1 ? CALL_MOVED
-									      : CALL_MOVED_MAYBE;
+		enum call_moved how =
+			one->moved == CALL_MOVED && k->next == 1 ? CALL_MOVED : CALL_MOVED_MAYBE;
 
 		json_object_put(k->entries);
 		free(k);
@@ -225,8 +226,8 @@ static void many_step(struct many *k)
 
 static bool elements_are_fine(struct api_call *c)
 {
-	size_t n = json_object_is_type(c->doc, json_type_array) ? json_object_array_length(c->doc)
-								: 0;
+	size_t n =
+		json_object_is_type(c->doc, json_type_array) ? json_object_array_length(c->doc) : 0;
 
 	if (n == 0 || n > REPLICAS_MAX) {
 		call_bad_body(c, "a list of 1 to %d resources is expected", REPLICAS_MAX);
@@ -258,7 +259,7 @@ void replicas_create_many(struct api_call *c)
 	many_step(k);
 }
 
-static int delete(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
 	int rv = change_replica_delete(env, t, name, node, err);

@@ -106,8 +106,8 @@ void replicas_volume(struct api_call *c)
 		}
 	}
 	view_release(&v);
-	err_set(&err, -E_NOT_FOUND, "Volume %.20s of resource '%.100s' not found.",
-		c->match.arg[2], c->match.arg[0]);
+	err_set(&err, -E_NOT_FOUND, "Volume %.20s of resource '%.100s' not found.", c->match.arg[2],
+		c->match.arg[0]);
 	call_fail_object(c, RC_VLM_DFN, -E_NOT_FOUND, &err);
 }
 
@@ -220,7 +220,8 @@ static void warn_not_ready(struct mutation *m, const struct view *v, int i)
 	else
 		entry = mutation_note(m, rc_code(RC_WARN, RC_CRT, RC_RSC, RC_WARN_NOT_UPDATED),
 				      "The replica of '%s' on node '%s' is not ready: %s",
-				      v->res.name, rep->r.node, error[0] ? error : view_state(v, i));
+				      v->res.name, rep->r.node,
+				      error[0] ? error : view_state(v, i));
 	jset_str(entry, "correction", "The node goes on trying; sdsd status shows how it stands.");
 	rc_ref(entry, "Node", rep->r.node);
 }

@@ -125,7 +125,7 @@ void definitions_modify(struct api_call *c)
 	mutate(c, 200, modify, NULL);
 }
 
-static int delete(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = m->call->match.arg[0];
 	int rv = change_resource_delete(env, t, name, err);

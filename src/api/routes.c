@@ -43,8 +43,7 @@ const struct route api_routes[] = {
 	{ "DELETE", RD, ANY, PLACE_LEADER, RC_DEL, RC_RSC_DFN, definitions_delete },
 
 	{ "GET", RD "/volume-definitions", ANY, PLACE_READ, 0, RC_VLM_DFN, volumes_list },
-	{ "POST", RD "/volume-definitions", ANY, PLACE_LEADER, RC_CRT, RC_VLM_DFN,
-	  volumes_create },
+	{ "POST", RD "/volume-definitions", ANY, PLACE_LEADER, RC_CRT, RC_VLM_DFN, volumes_create },
 	{ "GET", RD "/volume-definitions/{}", ANY, PLACE_READ, 0, RC_VLM_DFN, volumes_get },
 	{ "DELETE", RD "/volume-definitions/{}", ANY, PLACE_LEADER, RC_DEL, RC_VLM_DFN,
 	  volumes_delete },
@@ -74,8 +73,7 @@ const struct route api_routes[] = {
 	{ "POST", SDS "record-cas", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC_DFN, sds_record_cas },
 	{ "POST", SDS "replica-created", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC,
 	  sds_replica_created },
-	{ "POST", SDS "leftover-done", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC,
-	  sds_leftover_done },
+	{ "POST", SDS "leftover-done", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC, sds_leftover_done },
 	{ "POST", SDS "reap", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC, sds_reap },
 };
 

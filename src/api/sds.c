@@ -96,9 +96,10 @@ static void list_token(json *doc, void *arg)
 	jset_str(o, "id", jget_str(doc, "id", ""));
 	jset_i64(o, "expires_ms", expires_ms);
 	jset_str(o, "used_by", used_by);
-	jset_str(o, "state", used_by[0]				? "used"
-			     : clock_wall_ms() >= expires_ms ? "expired"
-							     : "open");
+	jset_str(o, "state",
+		 used_by[0]                      ? "used"
+		 : clock_wall_ms() >= expires_ms ? "expired"
+						 : "open");
 	view_push(arg, o);
 }
 
@@ -184,12 +185,11 @@ static int join(struct mutation *m, struct change_env *env, struct txn *t, struc
 
 	/* the token before all else: who has none learns nothing of the cluster */
 	if ((rv = newcomer(m->call, &n, err)) < 0 ||
-	    (rv = join_token(m, env, t, n.name, err)) < 0 ||
-	    (rv = next_id(m, env, &n, err)) < 0)
+	    (rv = join_token(m, env, t, n.name, err)) < 0 || (rv = next_id(m, env, &n, err)) < 0)
 		goto out;
 	buf_init(&cert, PKI_PEM_MAX);
-	rv = config->sign(jget_str(m->call->doc, "csr_pem", ""), n.name, n.id, &cert,
-			  n.fingerprint, err, config->arg);
+	rv = config->sign(jget_str(m->call->doc, "csr_pem", ""), n.name, n.id, &cert, n.fingerprint,
+			  err, config->arg);
 	if (rv == 0)
 		rv = change_node_add(env, t, &n, &id, err);
 	if (rv == 0) {
@@ -384,8 +384,7 @@ void sds_replica_created(struct api_call *c)
 		mutate(c, 200, replica_created, NULL);
 }
 
-static int leftover_done(struct mutation *m, struct change_env *env, struct txn *t,
-			 struct err *err)
+static int leftover_done(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	int rv = change_leftover_done(env, t, m->call->node, jget_str(m->call->doc, "uuid", ""),
 				      err);

@@ -13,8 +13,8 @@
 #include "api/leader.h"
 #include "model/change.h"
 
-#define API_TICK_MS 1000 /* members, presence of a leader */
-#define API_FAST_MS 20   /* while somebody waits */
+#define API_TICK_MS 1000     /* members, presence of a leader */
+#define API_FAST_MS 20       /* while somebody waits */
 #define API_UNSETTLED_MS 200 /* while nodes wait for their part in Raft */
 
 struct wait;
@@ -30,19 +30,19 @@ struct api {
 	struct api_config config;
 	struct observed *observed;
 	struct leader *leader;
-	struct members *members;  /* while this node leads */
-	struct api_call *calls;   /* being answered */
+	struct members *members; /* while this node leads */
+	struct api_call *calls;  /* being answered */
 	struct wait *waits;
 	uv_timer_t timer;
-	int period_ms;            /* of the timer, at present */
-	int n_nodes;              /* documents of nodes at the last look */
-	int64_t tick_ms;          /* of the last slow tick */
-	int64_t leader_seen_ms;   /* monotonic: a leader was known then */
-	int64_t led_since_ms;     /* monotonic; -1 while this node does not lead */
+	int period_ms;          /* of the timer, at present */
+	int n_nodes;            /* documents of nodes at the last look */
+	int64_t tick_ms;        /* of the last slow tick */
+	int64_t leader_seen_ms; /* monotonic: a leader was known then */
+	int64_t led_since_ms;   /* monotonic; -1 while this node does not lead */
 	int64_t started_ms;
 	bool closing;
 	struct reaper reaper;
-	int refs;                 /* the owner, the timer, and answers consensus still owes */
+	int refs; /* the owner, the timer, and answers consensus still owes */
 };
 
 int64_t api_mono_ms(void);
@@ -59,12 +59,12 @@ void api_run(struct api_call *c);
 void api_update_members(struct api *a);
 
 void api_reap(struct api *a);
-/* Waiting. ready is asked again and again, waited_ms says for how long by now; finish is called once:
+/* Waiting. ready is asked again and again, waited_ms says for how long; finish is called once:
  * in_time is false at the deadline and when the api ends. */
 typedef bool (*wait_ready)(void *arg, int64_t waited_ms);
 typedef void (*wait_finish)(void *arg, bool in_time);
 void wait_start(struct api *a, int deadline_ms, wait_ready ready, wait_finish finish, void *arg);
-void wait_check(struct api *a); /* looks at all */
+void wait_check(struct api *a);   /* looks at all */
 void wait_abandon(struct api *a); /* finishes all, not in time */
 
 /* Mutations: decide, propose, on a conflict decide again, answer. */
@@ -75,16 +75,16 @@ struct mutation {
 	/* Decides: fills t and m->answer. Called again from fresh state after a conflict. 0 with an
 	 * empty t: nothing to do, m->answer says so. */
 	int (*change)(struct mutation *m, struct change_env *env, struct txn *t, struct err *err);
-	/* Committed: the place to wait for the effect; ends with mutation_reply, once, now or later.
+	/* Committed: here to wait for the effect; ends with mutation_reply, once, now or later.
 	 * NULL: at once. Runs also for a request that is repeated. */
 	void (*after)(struct mutation *m);
 	int ok_status;
-	uint64_t object;   /* of which errors speak; change may set it before it refuses */
-	json *answer;      /* body; an ApiCallRc list or something of the operation's own */
-	bool fresh;        /* a barrier has shown that this node decides on committed state */
-	bool wrote;        /* something was committed, now or under the same request id */
+	uint64_t object; /* of which errors speak; change may set it before it refuses */
+	json *answer;    /* body; an ApiCallRc list or something of the operation's own */
+	bool fresh;      /* a barrier has shown that this node decides on committed state */
+	bool wrote;      /* something was committed, now or under the same request id */
 	int tries;
-	void *own;           /* the handler's; freed with free() */
+	void *own; /* the handler's; freed with free() */
 };
 
 void mutate(struct api_call *c, int ok_status,

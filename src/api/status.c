@@ -73,9 +73,10 @@ static void status_node(json *doc, void *arg)
 	jset_str(o, "address", jget_str(doc, "address", ""));
 	jset_i64(o, "port", jget_i64_or(doc, "port", 0));
 	jset_str(o, "state", online ? "online" : s->stale ? "unknown" : "offline");
-	jset_str(o, "role", id == s->raft.leader && id ? "leader"
-			    : server		      ? role_name(server->role)
-						      : "joining");
+	jset_str(o, "role",
+		 id == s->raft.leader && id ? "leader"
+		 : server                   ? role_name(server->role)
+					    : "joining");
 	jset_i64(o, "age_ms", self ? 0 : observed_age_ms(a->observed, name, s->now));
 	jset_str(o, "version", jget_str(seen, "version", self ? a->config.version : ""));
 	if (jget(seen, "applied"))
@@ -212,8 +213,9 @@ static json *cluster_line(struct node_status *n, const struct resource_status *r
 
 void status_get(struct api_call *c)
 {
-	struct node_status n = { .api = c->api, .list = view_list(), .now = api_mono_ms(),
-				 .stale = c->stale };
+	struct node_status n = {
+		.api = c->api, .list = view_list(), .now = api_mono_ms(), .stale = c->stale
+	};
 	struct resource_status r = { .nodes = &n, .list = view_list() };
 	json *o = view_object();
 

@@ -78,7 +78,8 @@ static void explain(const struct verdict_copy *c, struct verdict_result *r)
 		say(r->next, "%s goes on by itself", c->node);
 		break;
 	case COPY_FAILED:
-		say(r->reason, "%s failed: %s", c->node, c->error[0] ? c->error : "no reason given");
+		say(r->reason, "%s failed: %s", c->node,
+		    c->error[0] ? c->error : "no reason given");
 		say(r->next, "%s tries again by itself", c->node);
 		break;
 	case COPY_UP:

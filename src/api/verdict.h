@@ -21,22 +21,22 @@ enum copy_state { COPY_UP, COPY_CREATING, COPY_FAILED, COPY_UNKNOWN };
 struct verdict_copy {
 	const char *node;
 	enum copy_state state;
-	bool in_sync;       /* in the record's set */
-	bool leaving;       /* being deleted */
-	double progress;    /* per cent caught up; -1 not catching up */
-	int64_t away_ms;    /* COPY_UNKNOWN: its node's last report; -1 none yet */
-	const char *error;  /* COPY_FAILED; "" */
+	bool in_sync;      /* in the record's set */
+	bool leaving;      /* being deleted */
+	double progress;   /* per cent caught up; -1 not catching up */
+	int64_t away_ms;   /* COPY_UNKNOWN: its node's last report; -1 none yet */
+	const char *error; /* COPY_FAILED; "" */
 };
 
 struct verdict_input {
-	bool leader;        /* some node leads: what is seen is worth something */
-	int n;              /* copies with a disk; clients are not here */
+	bool leader; /* some node leads: what is seen is worth something */
+	int n;       /* copies with a disk; clients are not here */
 	struct verdict_copy copy[REPLICAS_MAX];
 };
 
 struct verdict_result {
 	enum verdict verdict;
-	int good;           /* copies in sync on nodes that answer */
+	int good; /* copies in sync on nodes that answer */
 	char reason[VERDICT_TEXT_MAX];
 	char next[VERDICT_TEXT_MAX]; /* "" when there is nothing to do */
 };

@@ -221,7 +221,7 @@ bool view_in_sync(const struct view *v, int i)
 
 const char *view_state(const struct view *v, int i)
 {
-	return v->rep[i].seen ? jget_str(v->rep[i].seen, "state", "unknown")
+	return v->rep[i].seen     ? jget_str(v->rep[i].seen, "state", "unknown")
 	       : v->rep[i].online ? "creating" /* its node has not come to it yet */
 				  : "unknown";
 }

@@ -13,15 +13,15 @@
 
 struct view_replica {
 	struct replica r;
-	json *doc;       /* owned */
-	json *seen;      /* owned copy of what its node reported; NULL: unknown */
-	bool online;     /* its node reports */
-	char kind[16];   /* of its pool; "DISKLESS" */
+	json *doc;     /* owned */
+	json *seen;    /* owned copy of what its node reported; NULL: unknown */
+	bool online;   /* its node reports */
+	char kind[16]; /* of its pool; "DISKLESS" */
 };
 
 /* one resource with all that belongs to it */
 struct view {
-	json *doc;       /* owned */
+	json *doc; /* owned */
 	struct resource res;
 	struct record rec;
 	bool has_record;

@@ -66,8 +66,8 @@ json *view_node(struct api *a, json *doc)
 	jset_str(o, "name", n.name);
 	jset_str(o, "type", "COMBINED");
 	jset_str(o, "connection_status", connection_status(a, n.name));
-	jset(o, "flags", json_object_is_type(flags, json_type_array) ? json_copy(flags)
-								       : view_list());
+	jset(o, "flags",
+	     json_object_is_type(flags, json_type_array) ? json_copy(flags) : view_list());
 	jset(o, "props", view_props(doc));
 	jset(o, "net_interfaces", nics);
 	jset(o, "storage_providers",
@@ -122,13 +122,12 @@ json *view_pool(struct api *a, const struct pool *p, json *doc)
 		jset_i64(o, "total_capacity", total_kib);
 	}
 	if (!seen)
-		rc_add(reports,
-		       rc_code(RC_WARN, 0, RC_NODE, RC_WARN_NOT_CONNECTED),
+		rc_add(reports, rc_code(RC_WARN, 0, RC_NODE, RC_WARN_NOT_CONNECTED),
 		       "No report about pool %s from node %s: its capacity is unknown", p->name,
 		       p->node);
 	else if (error[0])
 		rc_add(reports, rc_code(RC_ERROR, 0, RC_STOR_POOL, RC_STOR_POOL_CONFIGURATION),
-		       "Pool %s on node %s: %s", p->name, p->node, error);
+		       "%s", error);
 	jset(o, "reports", reports);
 	jset_str(o, "uuid", p->uuid);
 	return o;
@@ -326,8 +325,7 @@ static json *storage_volume(const struct view *v, int i, int k)
 
 	jset_i64(o, "volume_number", v->res.volume[k].number);
 	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
-	jset_i64(o, "usable_size_kib",
-		 v->rep[i].r.diskless ? 0 : v->res.volume[k].size_kib);
+	jset_i64(o, "usable_size_kib", v->rep[i].r.diskless ? 0 : v->res.volume[k].size_kib);
 	jset_str(o, "device_path", "");
 	return o;
 }
@@ -412,9 +410,10 @@ static json *replication_states(const struct view *v, int i)
 		if (j == i || !v->rep[j].online)
 			continue;
 		one = view_object();
-		jset_str(one, "replication_state", own >= 0     ? "SyncTarget"
-						   : other >= 0 ? "SyncSource"
-								: "Established");
+		jset_str(one, "replication_state",
+			 own >= 0     ? "SyncTarget"
+			 : other >= 0 ? "SyncSource"
+				      : "Established");
 		if (own >= 0)
 			jset(one, "done_percentage", json_object_new_double(own));
 		jset(o, v->rep[j].r.node, one);

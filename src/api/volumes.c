@@ -127,16 +127,17 @@ void volumes_create(struct api_call *c)
 	mutate(c, 200, create, created);
 }
 
-static int delete(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *resource = m->call->match.arg[0];
 	int number = number_of(m->call->match.arg[1]);
 	int rv = number < 0 ? -E_NOT_FOUND : change_volume_delete(env, t, resource, number, err);
 
 	if (rv == -E_NOT_FOUND) {
-		mutation_note(m, rc_code(RC_WARN, RC_DEL, RC_VLM_DFN, RC_WARN_NOT_FOUND),
-			      "Volume definition %.20s of resource '%s' not found; nothing to delete.",
-			      m->call->match.arg[1], resource);
+		mutation_note(
+			m, rc_code(RC_WARN, RC_DEL, RC_VLM_DFN, RC_WARN_NOT_FOUND),
+			"Volume definition %.20s of resource '%s' not found; nothing to delete.",
+			m->call->match.arg[1], resource);
 		return 0;
 	}
 	if (rv == 0)

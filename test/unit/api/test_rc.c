@@ -47,7 +47,8 @@ Test(rc, codes_as_the_clients_know_them)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int64_t code = rc_code(rows[i].severity, rows[i].op, rows[i].object, rows[i].number);
+		int64_t code =
+			rc_code(rows[i].severity, rows[i].op, rows[i].object, rows[i].number);
 
 		cr_expect_eq(code, rows[i].code, "row '%s': %lld", rows[i].what, (long long)code);
 	}
@@ -60,22 +61,32 @@ Test(rc, numbers_of_our_errors)
 		uint64_t object;
 		unsigned number;
 	} rows[] = {
-		{ -E_NOT_FOUND, RC_NODE, 300 },	     { -E_NOT_FOUND, RC_RSC_DFN, 301 },
-		{ -E_NOT_FOUND, RC_RSC, 302 },	     { -E_NOT_FOUND, RC_VLM_DFN, 303 },
-		{ -E_NOT_FOUND, RC_STOR_POOL, 310 }, { -E_NOT_FOUND, RC_RSC_GRP, 317 },
-		{ -E_EXISTS, RC_NODE, 500 },	     { -E_EXISTS, RC_RSC_DFN, 501 },
-		{ -E_EXISTS, RC_RSC, 502 },	     { -E_EXISTS, RC_VLM_DFN, 503 },
-		{ -E_EXISTS, RC_STOR_POOL, 510 },    { -E_EXISTS, RC_RSC_GRP, 522 },
-		{ -E_INVALID, RC_RSC_DFN, 202 },     { -E_INVALID, RC_VLM_DFN, 206 },
-		{ -E_INVALID, RC_RSC_GRP, 234 },     { -E_IN_USE, RC_RSC_DFN, 997 },
-		{ -E_NO_NODES, RC_RSC, 996 },	     { -E_DENIED, RC_NODE, 412 },
-		{ -ENOSPC, RC_RSC, 980 },	     { -EIO, RC_RSC, 998 },
+		{ -E_NOT_FOUND, RC_NODE, 300 },
+		{ -E_NOT_FOUND, RC_RSC_DFN, 301 },
+		{ -E_NOT_FOUND, RC_RSC, 302 },
+		{ -E_NOT_FOUND, RC_VLM_DFN, 303 },
+		{ -E_NOT_FOUND, RC_STOR_POOL, 310 },
+		{ -E_NOT_FOUND, RC_RSC_GRP, 317 },
+		{ -E_EXISTS, RC_NODE, 500 },
+		{ -E_EXISTS, RC_RSC_DFN, 501 },
+		{ -E_EXISTS, RC_RSC, 502 },
+		{ -E_EXISTS, RC_VLM_DFN, 503 },
+		{ -E_EXISTS, RC_STOR_POOL, 510 },
+		{ -E_EXISTS, RC_RSC_GRP, 522 },
+		{ -E_INVALID, RC_RSC_DFN, 202 },
+		{ -E_INVALID, RC_VLM_DFN, 206 },
+		{ -E_INVALID, RC_RSC_GRP, 234 },
+		{ -E_IN_USE, RC_RSC_DFN, 997 },
+		{ -E_NO_NODES, RC_RSC, 996 },
+		{ -E_DENIED, RC_NODE, 412 },
+		{ -ENOSPC, RC_RSC, 980 },
+		{ -EIO, RC_RSC, 998 },
 		{ -E_NOT_FOUND, 0, 998 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		cr_expect_eq(rc_number(rows[i].code, rows[i].object), rows[i].number,
-			     "row %zu: %u", i, rc_number(rows[i].code, rows[i].object));
+		cr_expect_eq(rc_number(rows[i].code, rows[i].object), rows[i].number, "row %zu: %u",
+			     i, rc_number(rows[i].code, rows[i].object));
 }
 
 Test(rc, status_follows_the_first_error)
@@ -86,7 +97,10 @@ Test(rc, status_follows_the_first_error)
 	} rows[] = {
 		{ { 0 }, 0, 200, 200 },
 		{ { 20447233 }, 1, 201, 201 },
-		{ { 20447233, -9223372036834589714ll }, 2, 201, 201 }, /* a warning changes nothing */
+		{ { 20447233, -9223372036834589714ll },
+		  2,
+		  201,
+		  201 }, /* a warning changes nothing */
 		{ { -9223372036800771144ll }, 1, 200, 200 },
 		{ { -4611686018406940171ll }, 1, 201, 500 },
 		{ { -4611686018427387904ll + 310 }, 1, 201, 404 },
@@ -114,9 +128,10 @@ Test(rc, entries_hold_what_was_said)
 
 	rc_ref(entry, "RscDfn", "db");
 	rc_ref(entry, "RscGrp", "g");
-	cr_expect_str_eq(json_text(list),
-			 "[{\"ret_code\":-4611686018406940171,\"message\":\"resource 'd\\\"b' exists\","
-			 "\"obj_refs\":{\"RscDfn\":\"db\",\"RscGrp\":\"g\"}}]");
+	cr_expect_str_eq(
+		json_text(list),
+		"[{\"ret_code\":-4611686018406940171,\"message\":\"resource 'd\\\"b' exists\","
+		"\"obj_refs\":{\"RscDfn\":\"db\",\"RscGrp\":\"g\"}}]");
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	entry = rc_add(list, 1, "%s", longer);

@@ -8,16 +8,36 @@
 
 #include "api/verdict.h"
 
-#define GOOD(n) { .node = n, .state = COPY_UP, .in_sync = true, .progress = -1, .error = "" }
-#define AWAY(n, ms) \
-	{ .node = n, .state = COPY_UNKNOWN, .in_sync = true, .progress = -1, .away_ms = ms, .error = "" }
-#define LEARNER(n, p) { .node = n, .state = COPY_UP, .progress = p, .error = "" }
-#define STALE(n) { .node = n, .state = COPY_UP, .progress = -1, .error = "" }
-#define MAKING(n) { .node = n, .state = COPY_CREATING, .in_sync = true, .progress = -1, .error = "" }
-#define FAILED(n, why) \
-	{ .node = n, .state = COPY_FAILED, .in_sync = true, .progress = -1, .error = why }
-#define LEAVING(n) \
-	{ .node = n, .state = COPY_UP, .in_sync = true, .leaving = true, .progress = -1, .error = "" }
+#define GOOD(n)                                                                           \
+	{                                                                                 \
+		.node = n, .state = COPY_UP, .in_sync = true, .progress = -1, .error = "" \
+	}
+#define AWAY(n, ms)                                                                               \
+	{                                                                                         \
+		.node = n, .state = COPY_UNKNOWN, .in_sync = true, .progress = -1, .away_ms = ms, \
+		.error = ""                                                                       \
+	}
+#define LEARNER(n, p)                                                   \
+	{                                                               \
+		.node = n, .state = COPY_UP, .progress = p, .error = "" \
+	}
+#define STALE(n)                                                         \
+	{                                                                \
+		.node = n, .state = COPY_UP, .progress = -1, .error = "" \
+	}
+#define MAKING(n)                                                                               \
+	{                                                                                       \
+		.node = n, .state = COPY_CREATING, .in_sync = true, .progress = -1, .error = "" \
+	}
+#define FAILED(n, why)                                                                         \
+	{                                                                                      \
+		.node = n, .state = COPY_FAILED, .in_sync = true, .progress = -1, .error = why \
+	}
+#define LEAVING(n)                                                                             \
+	{                                                                                      \
+		.node = n, .state = COPY_UP, .in_sync = true, .leaving = true, .progress = -1, \
+		.error = ""                                                                    \
+	}
 
 TestSuite(verdict);
 
@@ -30,26 +50,66 @@ static const struct {
 } rows[] = {
 	{ "two good", { true, 2, { GOOD("n1"), GOOD("n2") } }, VERDICT_SAFE, 2, "", "" },
 	{ "one by wish", { true, 1, { GOOD("n1") } }, VERDICT_SAFE, 1, "one copy, as asked", "" },
-	{ "one of two away", { true, 2, { GOOD("n1"), AWAY("n2", 12900) } }, VERDICT_AT_RISK, 1,
-	  "n2 does not answer since 12 s", "n2 catches up when it is back" },
-	{ "one of three away", { true, 3, { GOOD("n1"), GOOD("n2"), AWAY("n3", -1) } },
-	  VERDICT_DEGRADED, 2, "n3 has not reported yet", "n3 catches up" },
-	{ "all away", { true, 2, { AWAY("n1", 4000), AWAY("n2", 5000) } }, VERDICT_UNAVAILABLE, 0,
-	  "n1 does not answer since 4 s; n2 does not", "n1 catches up" },
-	{ "a learner", { true, 2, { GOOD("n1"), LEARNER("n2", 45.2) } }, VERDICT_AT_RISK, 1,
-	  "n2 is catching up (45 %)", "n2 joins when it has everything" },
-	{ "out of date", { true, 3, { GOOD("n1"), GOOD("n2"), STALE("n3") } }, VERDICT_DEGRADED, 2,
-	  "n3 is out of date", "when the volume is opened" },
-	{ "being made", { true, 2, { MAKING("n1"), MAKING("n2") } }, VERDICT_UNAVAILABLE, 0,
-	  "n1 is making its copy", "by itself" },
-	{ "failed", { true, 2, { GOOD("n1"), FAILED("n2", "no space") } }, VERDICT_AT_RISK, 1,
-	  "n2 failed: no space", "n2 tries again" },
-	{ "leaving", { true, 3, { GOOD("n1"), GOOD("n2"), LEAVING("n3") } }, VERDICT_SAFE, 3,
-	  "the copy on n3 is being removed", "" },
-	{ "none placed", { true, 0, { { 0 } } }, VERDICT_UNAVAILABLE, 0, "no copies are placed",
+	{ "one of two away",
+	  { true, 2, { GOOD("n1"), AWAY("n2", 12900) } },
+	  VERDICT_AT_RISK,
+	  1,
+	  "n2 does not answer since 12 s",
+	  "n2 catches up when it is back" },
+	{ "one of three away",
+	  { true, 3, { GOOD("n1"), GOOD("n2"), AWAY("n3", -1) } },
+	  VERDICT_DEGRADED,
+	  2,
+	  "n3 has not reported yet",
+	  "n3 catches up" },
+	{ "all away",
+	  { true, 2, { AWAY("n1", 4000), AWAY("n2", 5000) } },
+	  VERDICT_UNAVAILABLE,
+	  0,
+	  "n1 does not answer since 4 s; n2 does not",
+	  "n1 catches up" },
+	{ "a learner",
+	  { true, 2, { GOOD("n1"), LEARNER("n2", 45.2) } },
+	  VERDICT_AT_RISK,
+	  1,
+	  "n2 is catching up (45 %)",
+	  "n2 joins when it has everything" },
+	{ "out of date",
+	  { true, 3, { GOOD("n1"), GOOD("n2"), STALE("n3") } },
+	  VERDICT_DEGRADED,
+	  2,
+	  "n3 is out of date",
+	  "when the volume is opened" },
+	{ "being made",
+	  { true, 2, { MAKING("n1"), MAKING("n2") } },
+	  VERDICT_UNAVAILABLE,
+	  0,
+	  "n1 is making its copy",
+	  "by itself" },
+	{ "failed",
+	  { true, 2, { GOOD("n1"), FAILED("n2", "no space") } },
+	  VERDICT_AT_RISK,
+	  1,
+	  "n2 failed: no space",
+	  "n2 tries again" },
+	{ "leaving",
+	  { true, 3, { GOOD("n1"), GOOD("n2"), LEAVING("n3") } },
+	  VERDICT_SAFE,
+	  3,
+	  "the copy on n3 is being removed",
+	  "" },
+	{ "none placed",
+	  { true, 0, { { 0 } } },
+	  VERDICT_UNAVAILABLE,
+	  0,
+	  "no copies are placed",
 	  "place copies" },
-	{ "no leader", { false, 2, { AWAY("n1", -1), AWAY("n2", -1) } }, VERDICT_UNAVAILABLE, 0,
-	  "no leader", "elected" },
+	{ "no leader",
+	  { false, 2, { AWAY("n1", -1), AWAY("n2", -1) } },
+	  VERDICT_UNAVAILABLE,
+	  0,
+	  "no leader",
+	  "elected" },
 };
 
 Test(verdict, rows)

@@ -26,7 +26,13 @@ Test(options, rows)
 	} rows[] = {
 		{ { "create", "db", "10G" }, 0, 2, NULL, NULL, false, "10G" },
 		{ { "create", "--copies", "2", "db", "10G" }, 0, 2, "2", NULL, false, "10G" },
-		{ { "create", "db", "--copies=3", "10G", "--verbose" }, 0, 2, "3", NULL, true, "10G" },
+		{ { "create", "db", "--copies=3", "10G", "--verbose" },
+		  0,
+		  2,
+		  "3",
+		  NULL,
+		  true,
+		  "10G" },
 		{ { "create", "--nodes=", "db" }, 0, 1, NULL, "", false, "db" },
 		{ { "create", "--nodes", "a,b", "--nodes", "c" }, 0, 0, NULL, "c", false, NULL },
 		{ { "create", "--", "--copies", "2" }, 0, 2, NULL, NULL, false, "2" },
@@ -57,8 +63,10 @@ Test(options, rows)
 			continue;
 		}
 		cr_expect_eq(n, rows[i].n, "row %zu: %d words", i, n);
-		cr_expect(!rows[i].copies ? !copies : strcmp(copies, rows[i].copies) == 0, "row %zu", i);
-		cr_expect(!rows[i].nodes ? !nodes : strcmp(nodes, rows[i].nodes) == 0, "row %zu", i);
+		cr_expect(!rows[i].copies ? !copies : strcmp(copies, rows[i].copies) == 0,
+			  "row %zu", i);
+		cr_expect(!rows[i].nodes ? !nodes : strcmp(nodes, rows[i].nodes) == 0, "row %zu",
+			  i);
 		cr_expect_eq(verbose, rows[i].verbose, "row %zu", i);
 		cr_expect(!rows[i].last || strcmp(words[n - 1], rows[i].last) == 0, "row %zu", i);
 	}
@@ -82,18 +90,20 @@ Test(options, times)
 		int rv;
 		int64_t s;
 	} rows[] = {
-		{ "90", 0, 90 },      { "90s", 0, 90 },	       { "30m", 0, 1800 },
-		{ "1h", 0, 3600 },    { "7d", 0, 604800 },     { "0", -E_INVALID, 0 },
-		{ "-1h", -E_INVALID, 0 }, { "", -E_INVALID, 0 }, { "h", -E_INVALID, 0 },
-		{ "1w", -E_INVALID, 0 },  { "1hh", -E_INVALID, 0 },
-		{ "99999999999999999999", -E_INVALID, 0 },
+		{ "90", 0, 90 },          { "90s", 0, 90 },
+		{ "30m", 0, 1800 },       { "1h", 0, 3600 },
+		{ "7d", 0, 604800 },      { "0", -E_INVALID, 0 },
+		{ "-1h", -E_INVALID, 0 }, { "", -E_INVALID, 0 },
+		{ "h", -E_INVALID, 0 },   { "1w", -E_INVALID, 0 },
+		{ "1hh", -E_INVALID, 0 }, { "99999999999999999999", -E_INVALID, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int64_t s = 0;
 		struct err err;
 
-		cr_expect_eq(options_seconds(rows[i].text, &s, &err), rows[i].rv, "%s", rows[i].text);
+		cr_expect_eq(options_seconds(rows[i].text, &s, &err), rows[i].rv, "%s",
+			     rows[i].text);
 		cr_expect_eq(s, rows[i].s, "%s: %lld", rows[i].text, (long long)s);
 	}
 }

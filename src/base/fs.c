@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FS_READ_CHUNK  16384
+#define FS_READ_CHUNK 16384
 #define FS_PARENT_MODE 0755
 
 static int fail(struct err *err, const char *what, const char *path, int code)

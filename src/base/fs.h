@@ -13,8 +13,10 @@
 int fs_read(const char *path, struct buf *out, struct err *err);
 /* temporary file + fsync + rename + fsync of the directory; mode as given */
 int fs_write(const char *path, const void *data, size_t len, mode_t mode, struct err *err);
-int fs_mkdir(const char *path, mode_t mode, struct err *err); /* with parents; existing is fine */
-int fs_remove(const char *path);                              /* missing is fine; syncs the directory */
+/* with parents; existing is fine */
+int fs_mkdir(const char *path, mode_t mode, struct err *err);
+/* missing is fine; syncs the directory */
+int fs_remove(const char *path);
 int fs_sync_dir(const char *path);
 
 #endif

@@ -20,7 +20,8 @@
 static bool is_plain(json *o)
 {
 	switch (json_object_get_type(o)) {
-	case json_type_double: return isfinite(json_object_get_double(o));
+	case json_type_double:
+		return isfinite(json_object_get_double(o));
 	case json_type_string:
 		return strlen(json_object_get_string(o)) == (size_t)json_object_get_string_len(o);
 	case json_type_array:
@@ -38,7 +39,8 @@ static bool is_plain(json *o)
 		}
 		return true;
 	}
-	default: return true;
+	default:
+		return true;
 	}
 }
 
@@ -122,8 +124,10 @@ const char *jget_str(json *o, const char *key, const char *def)
 	case json_type_string:
 	case json_type_int:
 	case json_type_double:
-	case json_type_boolean: return json_object_get_string(value);
-	default: return def;
+	case json_type_boolean:
+		return json_object_get_string(value);
+	default:
+		return def;
 	}
 }
 
@@ -158,16 +162,20 @@ int jget_i64(json *o, const char *key, int64_t *ret)
 	json *value = jget(o, key);
 
 	switch (json_object_get_type(value)) {
-	case json_type_null: return -ENOENT;
+	case json_type_null:
+		return -ENOENT;
 	case json_type_int:
 		if (json_object_get_int64(value) > 0 &&
 		    json_object_get_uint64(value) > (uint64_t)INT64_MAX)
 			return -E_INVALID;
 		*ret = json_object_get_int64(value);
 		return 0;
-	case json_type_double: return i64_of_double(json_object_get_double(value), ret);
-	case json_type_string: return i64_of_text(json_object_get_string(value), ret);
-	default: return -E_INVALID;
+	case json_type_double:
+		return i64_of_double(json_object_get_double(value), ret);
+	case json_type_string:
+		return i64_of_text(json_object_get_string(value), ret);
+	default:
+		return -E_INVALID;
 	}
 }
 
@@ -184,8 +192,10 @@ bool jget_bool(json *o, const char *key, bool def)
 	const char *text;
 
 	switch (json_object_get_type(value)) {
-	case json_type_boolean: return json_object_get_boolean(value);
-	case json_type_int: return json_object_get_int64(value) != 0;
+	case json_type_boolean:
+		return json_object_get_boolean(value);
+	case json_type_int:
+		return json_object_get_int64(value) != 0;
 	case json_type_string:
 		text = json_object_get_string(value);
 		if (strcasecmp(text, "true") == 0 || strcmp(text, "1") == 0)
@@ -193,7 +203,8 @@ bool jget_bool(json *o, const char *key, bool def)
 		if (strcasecmp(text, "false") == 0 || strcmp(text, "0") == 0)
 			return false;
 		return def;
-	default: return def;
+	default:
+		return def;
 	}
 }
 

@@ -20,18 +20,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PROC_TERM_MS	  2000 /* from SIGTERM to SIGKILL */
-#define PROC_KILL_MS	  1000 /* from SIGKILL to giving up */
-#define PROC_DRAIN_MS	  500 /* output may come from a grandchild that lives on: wait so long */
-#define PROC_READ_SIZE	  65536
+#define PROC_TERM_MS 2000 /* from SIGTERM to SIGKILL */
+#define PROC_KILL_MS 1000 /* from SIGKILL to giving up */
+#define PROC_DRAIN_MS 500 /* output may come from a grandchild that lives on: wait so long */
+#define PROC_READ_SIZE 65536
 #define PROC_DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 enum proc_stage {
 	PROC_RUNNING,
 	PROC_TERMINATED, /* deadline passed, SIGTERM sent */
-	PROC_KILLED, /* SIGKILL sent */
-	PROC_EXITED, /* reaped; waiting for the end of its output */
-	PROC_REPORTED, /* cb has run */
+	PROC_KILLED,     /* SIGKILL sent */
+	PROC_EXITED,     /* reaped; waiting for the end of its output */
+	PROC_REPORTED,   /* cb has run */
 };
 
 struct proc {
@@ -39,7 +39,7 @@ struct proc {
 	uv_timer_t timer;
 	uv_pipe_t out, errout;
 	enum proc_stage stage;
-	int handles; /* not closed yet */
+	int handles;   /* not closed yet */
 	int open_ends; /* output pipes before their end */
 	bool late, overflow;
 	struct proc_result result;
@@ -160,10 +160,15 @@ static void on_timer(uv_timer_t *timer)
 		p->late = true;
 		kill_group(p, SIGTERM, PROC_TERMINATED, PROC_TERM_MS);
 		break;
-	case PROC_TERMINATED: kill_group(p, SIGKILL, PROC_KILLED, PROC_KILL_MS); break;
+	case PROC_TERMINATED:
+		kill_group(p, SIGKILL, PROC_KILLED, PROC_KILL_MS);
+		break;
 	case PROC_KILLED:
-	case PROC_EXITED: report(p); break;
-	case PROC_REPORTED: break;
+	case PROC_EXITED:
+		report(p);
+		break;
+	case PROC_REPORTED:
+		break;
 	}
 }
 

@@ -24,7 +24,8 @@ struct proc_result {
 	struct buf errout; /* standard error */
 };
 
-/* 0 or -ENOMEM (then no cb). argv is copied. cb is called exactly once, later, on the loop. deadline_ms > 0. */
+/* 0 or -ENOMEM (then no cb). argv is copied. cb is called exactly once, later, on the loop.
+ * deadline_ms > 0. */
 int proc_run(uv_loop_t *loop, const char *const argv[], int deadline_ms,
 	     void (*cb)(const struct proc_result *, void *arg), void *arg);
 

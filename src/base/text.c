@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 
-#define SIZE_KIB_MAX	  ((int64_t)1 << 53)
-#define SIZE_BARE_MIN	  (1u << 20) /* below, a number without unit is more likely a slip */
-#define SIZE_DIGITS_MAX	  20
+#define SIZE_KIB_MAX ((int64_t)1 << 53)
+#define SIZE_BARE_MIN (1u << 20) /* below, a number without unit is more likely a slip */
+#define SIZE_DIGITS_MAX 20
 #define SIZE_FRACTION_MAX 9
 
 static const struct {

@@ -46,7 +46,8 @@ struct conn *conn_from_fd(uv_loop_t *loop, int fd, const struct conn_ops *ops, v
 
 uv_loop_t *conn_loop(const struct conn *c);
 void conn_set_ops(struct conn *c, const struct conn_ops *ops, void *owner);
-/* Until on_open, what is written waits. Copies data. 0; -ENOTCONN when closing; -ENOBUFS when more than CONN_QUEUE_MAX wait. */
+/* Copies data; until on_open it waits. 0; -ENOTCONN when closing; -ENOBUFS when more than
+ * CONN_QUEUE_MAX wait. */
 #define CONN_QUEUE_MAX (64u << 20)
 int conn_write(struct conn *c, const void *data, size_t len);
 /* As above without a copy for plain streams: data stays valid until done(arg) is called
@@ -58,7 +59,7 @@ void conn_cork(struct conn *c);
 void conn_uncork(struct conn *c);
 void conn_read_pause(struct conn *c);
 void conn_read_resume(struct conn *c);
-size_t conn_queued(const struct conn *c); /* bytes not yet handed to the kernel */
+size_t conn_queued(const struct conn *c);   /* bytes not yet handed to the kernel */
 uint64_t conn_handed(const struct conn *c); /* bytes the kernel took so far; valid in on_close */
 /* Begins the end (what is queued is sent first, at most 2 s); on_close follows. Idempotent. */
 void conn_close(struct conn *c);

@@ -31,8 +31,7 @@ typedef void (*http_handler)(struct http_request *r, void *arg);
 /* Takes c (open). Bad syntax, too large, too slow: answered 400/413/431/408 and closed. */
 void http_serve(struct conn *c, http_handler handler, void *arg);
 /* the same with other times than HTTP_IDLE_TIMEOUT_MS and HTTP_REQUEST_TIMEOUT_MS */
-void http_serve_timed(struct conn *c, http_handler handler, void *arg, int idle_ms,
-		      int request_ms);
+void http_serve_timed(struct conn *c, http_handler handler, void *arg, int idle_ms, int request_ms);
 
 const char *http_method(const struct http_request *r); /* "GET" ... */
 /* raw, still percent-encoded, without query */

@@ -17,11 +17,12 @@
 struct httpc;
 
 struct httpc_answer {
-	int status;           /* HTTP status, 0 when error.code != 0 */
-	struct err error;     /* -ECONNREFUSED..., -ETIMEDOUT; "sent" tells whether it may have been executed */
-	bool sent;            /* some byte of the request left this node */
+	int status;       /* HTTP status, 0 when error.code != 0 */
+	struct err error; /* -ECONNREFUSED..., -ETIMEDOUT, -E_INVALID, -EBUSY (queue full) */
+	bool sent;        /* some byte of the request left: it may have been executed */
 	const struct buf *body;
-	const char *(*header)(const struct httpc_answer *a, const char *name); /* NULL when missing */
+	/* name without case; NULL when missing */
+	const char *(*header)(const struct httpc_answer *a, const char *name);
 	void *priv;
 };
 typedef void (*httpc_cb)(const struct httpc_answer *a, void *arg);

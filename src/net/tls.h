@@ -21,9 +21,9 @@
 
 /* who the other end is, from its verified certificate */
 struct tls_peer {
-	char node[TLS_ID_MAX];      /* common name; "" when there is no certificate */
-	char cluster[TLS_ID_MAX];   /* cluster uuid from the SAN URI sdsd://<cluster>/<node id> */
-	uint32_t node_id;           /* raft id; 0 when there is no certificate */
+	char node[TLS_ID_MAX];    /* common name; "" when there is no certificate */
+	char cluster[TLS_ID_MAX]; /* cluster uuid from the SAN URI sdsd://<cluster>/<node id> */
+	uint32_t node_id;         /* raft id; 0 when there is no certificate */
 	char fingerprint[TLS_FINGERPRINT_LEN + 1];
 };
 
@@ -42,8 +42,10 @@ void tls_free(struct tls *t);
 SSL *tls_server_ssl(struct tls *t);
 SSL *tls_client_ssl(struct tls *t, const char *alpn);
 /* After the handshake. 0; -E_DENIED when the certificate is missing (and alpn is not
- * ALPN_JOIN), not of our CA, of another cluster, or malformed. *ret_alpn is one of the ALPN_ constants. */
-int tls_identify(struct tls *t, SSL *ssl, struct tls_peer *ret, const char **ret_alpn, struct err *err);
+ * ALPN_JOIN), not of our CA, of another cluster, or malformed. *ret_alpn is one of the ALPN_
+ * constants. */
+int tls_identify(struct tls *t, SSL *ssl, struct tls_peer *ret, const char **ret_alpn,
+		 struct err *err);
 
 /* For a failed SSL_do_handshake, SSL_read or SSL_write: says in words what went wrong, from the
  * thread's OpenSSL error queue, which it empties. -E_DENIED for anything about certificates,

@@ -122,7 +122,7 @@ Test(proc, the_whole_group_dies)
 
 	run(SH("sleep 60 & echo $!; wait"), 200);
 	cr_expect_eq(status, -ETIMEDOUT);
-	pid = atoi(out);
+	pid = (int)strtol(out, NULL, 10);
 	usleep(100000);
 	/* gone, or waiting for init to reap it */
 	if (kill(pid, 0) == 0) {

@@ -152,7 +152,8 @@ Test(httpc, good_answers)
 		{ "empty", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 404, "", "" },
 		{ "no content", "HTTP/1.1 204 No Content\r\nX-Test: b\r\n\r\n", 204, "", "b" },
 		{ "chunked",
-		  "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;e\r\nde\r\n"
+		  "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
+		  "3\r\nabc\r\n2;e\r\nde\r\n"
 		  "0\r\nX-Test: trailer\r\n\r\n",
 		  201, "abcde", "" },
 		{ "continued",
@@ -257,10 +258,10 @@ Test(httpc, limits_of_the_answer)
 	struct told t;
 	size_t n;
 
-	n = (size_t)sprintf(text, "HTTP/1.1 200 OK\r\nX-Long: ");
+	n = (size_t)snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nX-Long: ");
 	memset(text + n, 'a', HTTP_HEADERS_MAX);
 	n += HTTP_HEADERS_MAX;
-	sprintf(text + n, "\r\nContent-Length: 0\r\n\r\n");
+	snprintf(text + n, sizeof(text) - n, "\r\nContent-Length: 0\r\n\r\n");
 	script(&s, 1);
 	t = ask("GET", 5000);
 	cr_expect_eq(t.code, -EPROTO);

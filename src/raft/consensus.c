@@ -152,7 +152,7 @@ static void turn_leadership(struct consensus *c)
 	if (!c->reign_told && !c->reign_barrier && is_reigning(c, c->reign) &&
 	    !uv_is_active((uv_handle_t *)&c->retry)) {
 		c->reign_barrier = c->reign;
-		consensus_barrier(c, reign_passed, c);
+		consensus_first_barrier(c, reign_passed, c);
 	}
 }
 

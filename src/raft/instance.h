@@ -100,6 +100,8 @@ void ask_push(struct ask_queue *q, struct ask *a);
 void consensus_turn_asks(struct consensus *c);
 /* Ends all that the library does not know of; called when the library has closed */
 void consensus_cancel_asks(struct consensus *c);
+/* The barrier that begins a reign; others are taken after it has passed */
+void consensus_first_barrier(struct consensus *c, void (*cb)(int status, void *arg), void *arg);
 
 /* fsm.c */
 void fsm_init(struct consensus *c);

@@ -30,6 +30,7 @@ struct proposal {
 
 struct waiter {
 	struct ask ask;
+	bool first; /* of a reign */
 	void (*cb)(int status, void *arg);
 	void *arg;
 };
@@ -261,10 +262,21 @@ static void start_barrier(struct consensus *c)
 
 static void waiter_submit(struct consensus *c, struct ask *a)
 {
-	ask_push(&c->barrier_waiting, a);
+	struct waiter *w = (struct waiter *)a;
+	int rv = closed_code(c);
+
+	/* Until its first barrier has passed a leader's barriers are merged by the library with the
+	 * one it made by itself at the beginning, which may be older than the question. */
+	if (rv == 0 && !w->first && !consensus_is_leader(c))
+		rv = -E_NOT_LEADER;
+	if (rv < 0)
+		finish(c, a, rv);
+	else
+		ask_push(&c->barrier_waiting, a);
 }
 
-void consensus_barrier(struct consensus *c, void (*cb)(int status, void *arg), void *arg)
+static void barrier_ask(struct consensus *c, bool first, void (*cb)(int status, void *arg),
+			void *arg)
 {
 	struct waiter *w = calloc(1, sizeof(*w));
 
@@ -274,9 +286,20 @@ void consensus_barrier(struct consensus *c, void (*cb)(int status, void *arg), v
 	}
 	w->ask.submit = waiter_submit;
 	w->ask.answer = waiter_answer;
+	w->first = first;
 	w->cb = cb;
 	w->arg = arg;
 	ask_for(c, &w->ask);
+}
+
+void consensus_barrier(struct consensus *c, void (*cb)(int status, void *arg), void *arg)
+{
+	barrier_ask(c, false, cb, arg);
+}
+
+void consensus_first_barrier(struct consensus *c, void (*cb)(int status, void *arg), void *arg)
+{
+	barrier_ask(c, true, cb, arg);
 }
 
 /* --- membership --- */

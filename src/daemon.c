@@ -150,12 +150,18 @@ static void on_unix_conn(struct conn *c, void *arg)
 	http_serve(c, on_local_request, arg);
 }
 
-static bool on_is_member(const struct tls_peer *peer, void *arg)
+/* HTTP is looked at by the api, which can send a newcomer on to the leader. */
+static bool on_is_member(const struct tls_peer *peer, const char *alpn, void *arg)
 {
 	struct daemon *d = arg;
+	enum membership known;
 
-	return strcmp(peer->cluster, d->id.cluster) == 0 &&
-	       founding_is_member(d->store, peer->node, peer->node_id);
+	if (strcmp(peer->cluster, d->id.cluster) != 0)
+		return false;
+	known = membership_find(d->store, peer->node, peer->node_id, peer->fingerprint);
+	if (known == MEMBERSHIP_UNKNOWN)
+		return strcmp(alpn, ALPN_DATA) != 0;
+	return known == MEMBERSHIP_YES;
 }
 
 static void on_read_record(const char *resource, const uint8_t uuid[16], uint64_t token, void *arg)

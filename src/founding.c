@@ -153,7 +153,8 @@ void founding_free(struct founding *f)
 	put(f);
 }
 
-bool founding_is_member(struct store *store, const char *node, uint32_t node_id)
+enum membership membership_find(struct store *store, const char *node, uint32_t node_id,
+				const char *fingerprint)
 {
 	char key[STORE_KEY_MAX];
 	json *doc = NULL;
@@ -161,17 +162,18 @@ bool founding_is_member(struct store *store, const char *node, uint32_t node_id)
 	bool same;
 
 	if (name_check("node name", node, NAME_MIN_LEN, NULL) < 0)
-		return false;
+		return MEMBERSHIP_NO;
 	if (store_get(store, "cluster/self", &doc, NULL) < 0)
-		return true; /* an empty store: a newcomer's, before its first snapshot */
+		return MEMBERSHIP_UNKNOWN; /* empty: a newcomer's, before its first entries */
 	next = jget_i64_or(doc, "next_node_id", 0);
 	json_object_put(doc);
 	if (node_id >= next)
-		return true; /* newer than this store */
+		return MEMBERSHIP_UNKNOWN;
 	node_key(node, key, sizeof(key));
 	if (store_get(store, key, &doc, NULL) < 0)
-		return false;
-	same = jget_i64_or(doc, "id", 0) == node_id;
+		return MEMBERSHIP_NO;
+	same = jget_i64_or(doc, "id", 0) == node_id &&
+	       strcasecmp(jget_str(doc, "fingerprint", ""), fingerprint) == 0;
 	json_object_put(doc);
-	return same;
+	return same ? MEMBERSHIP_YES : MEMBERSHIP_NO;
 }

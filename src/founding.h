@@ -20,9 +20,11 @@ void founding_free(struct founding *f); /* NULL is fine; run the loop after it *
 /* this node leads: proposes, again and again until it is committed or leadership ends */
 void founding_propose(struct founding *f);
 
-/* Is the bearer of a valid certificate a node of the cluster, as far as this store knows? False
- * only for one that was removed: a store that lags behind does not know the newest nodes yet, and
- * must take the leader's connection to learn of them. */
-bool founding_is_member(struct store *store, const char *node, uint32_t node_id);
+/* Is the bearer of a valid certificate a node of the cluster, as far as this store knows? UNKNOWN:
+ * newer than this store, which may lag behind or be a newcomer's: it must take the leader's
+ * connection to learn of the leader. NO: removed, or a certificate that the cluster did not give out. */
+enum membership { MEMBERSHIP_NO, MEMBERSHIP_UNKNOWN, MEMBERSHIP_YES };
+enum membership membership_find(struct store *store, const char *node, uint32_t node_id,
+				const char *fingerprint);
 
 #endif

@@ -51,8 +51,8 @@ static void on_accept(struct conn *c, void *arg)
 		return;
 	}
 	/* a newcomer has no certificate yet */
-	if (take != np->ops.on_join && (!peer || !np->ops.is_member(peer, np->arg))) {
-		log_warn("node-port", "peer=%s node=%s closed: not a node of this cluster any more",
+	if (take != np->ops.on_join && (!peer || !np->ops.is_member(peer, conn_alpn(c), np->arg))) {
+		log_warn("node-port", "peer=%s node=%s closed: not known as a node of this cluster",
 			 conn_name(c), peer ? peer->node : "unknown");
 		conn_close(c);
 		return;

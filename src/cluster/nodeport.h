@@ -16,8 +16,8 @@ struct nodeport_ops {
 	void (*on_data)(struct conn *c, void *arg);
 	void (*on_http)(struct conn *c, void *arg);
 	void (*on_join)(struct conn *c, void *arg);
-	/* false: the peer, known by a valid certificate, is no node of this cluster any more */
-	bool (*is_member)(const struct tls_peer *peer, void *arg);
+	/* false: the peer, which has a valid certificate, may not speak alpn here */
+	bool (*is_member)(const struct tls_peer *peer, const char *alpn, void *arg);
 };
 
 struct nodeport;

@@ -67,12 +67,10 @@ void client_abort(struct client *c)
 
 /* ---- life ---- */
 
-void client_check_gone(struct client *c)
+static void client_free(struct client *c)
 {
 	struct nbd *n = c->nbd;
 
-	if (c->conn || c->requests > 0 || c->state != CLIENT_LEAVING)
-		return;
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -83,7 +81,18 @@ void client_check_gone(struct client *c)
 	turn_drop(n->c.turn, &c->flush);
 	buf_release(&c->stash);
 	free(c);
-	nbd_settle_soon(n);
+}
+
+/* only from settling, never while somebody up the stack has one in hand */
+static void reap(struct nbd *n)
+{
+	struct client *c, *next;
+
+	for (c = n->clients; c; c = next) {
+		next = c->next;
+		if (!c->conn && c->requests == 0 && c->state == CLIENT_LEAVING)
+			client_free(c);
+	}
 }
 
 static void client_on_close(struct conn *conn, const struct err *reason, void *owner)
@@ -93,7 +102,7 @@ static void client_on_close(struct conn *conn, const struct err *reason, void *o
 	c->conn = NULL;
 	c->corked = false;
 	client_leave(c);
-	client_check_gone(c);
+	nbd_settle_soon(c->nbd);
 }
 
 /* ---- reading ---- */
@@ -279,13 +288,14 @@ static void on_settle(struct turn_item *item)
 	struct nbd *n = (struct nbd *)((char *)item - offsetof(struct nbd, settle));
 	struct client *c, *next;
 
+	reap(n);
 	if (n->ended) {
 		check_closed(n);
 		return;
 	}
 	io_run_waiting(n);
 	for (c = n->clients; c; c = next) {
-		next = c->next; /* resuming may abort it, but it is freed by its on_close only */
+		next = c->next;
 		client_resume(c);
 	}
 	see_out(n);

@@ -181,7 +181,6 @@ static void request_free(struct nbd_request *r)
 	n->n_requests--;
 	c->requests--;
 	nbd_settle_soon(n);
-	client_check_gone(c);
 }
 
 /* all pieces are done, or none will be */

@@ -90,9 +90,8 @@ struct nbd {
 /* nbd.c */
 void client_write(struct client *c, const void *data, size_t len);
 void client_cork(struct client *c);
-void client_leave(struct client *c);      /* CLIENT_LEAVING */
-void client_abort(struct client *c);      /* it breaks the protocol, or cannot be written to */
-void client_check_gone(struct client *c); /* frees it when nothing is left */
+void client_leave(struct client *c); /* CLIENT_LEAVING */
+void client_abort(struct client *c); /* it breaks the protocol, or cannot be written to */
 void nbd_settle_soon(struct nbd *n);
 
 /* nbd_hello.c */

@@ -19,6 +19,7 @@
 
 #include "agent/agent.h"
 #include "api/api.h"
+#include "api/leader.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "cluster/authority.h"
@@ -187,28 +188,40 @@ static void on_plane_changed(const char *resource, void *arg)
 		agent_poke(d->agent, resource);
 }
 
-/* the agent's call of the leader, and its answer */
-struct agent_ask { void (*cb)(int status, json *doc, void *arg); void *arg; };
+/* calls of the leader for the agent and for records, and their answers */
+struct leader_ask { void (*cb)(int status, json *doc, void *arg); void *arg; };
 
-static void on_agent_answer(const struct leader_answer *answer, void *arg)
+static void on_leader_answer(const struct leader_answer *answer, void *arg)
 {
-	struct agent_ask ask = *(struct agent_ask *)arg;
+	struct leader_ask ask = *(struct leader_ask *)arg;
 
 	free(arg);
 	ask.cb(answer->status, answer->doc, ask.arg);
 }
 
+static void ask_leader(struct daemon *d, const char *method, const char *path, const char *body,
+		       const char *request_id, int deadline_ms, struct leader_ask ask)
+{
+	struct leader_ask *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		abort();
+	*copy = ask;
+	leader_call(api_leader(d->api), method, path, body, request_id, deadline_ms,
+		    on_leader_answer, copy);
+}
+
 static void on_agent_call(const char *method, const char *path, const char *body, int deadline_ms,
 			  void (*cb)(int status, json *doc, void *arg), void *cb_arg, void *arg)
 {
-	struct daemon *d = arg;
-	struct agent_ask *ask = malloc(sizeof(*ask));
+	ask_leader(arg, method, path, body, NULL, deadline_ms, (struct leader_ask){ cb, cb_arg });
+}
 
-	if (!ask)
-		abort();
-	*ask = (struct agent_ask){ cb, cb_arg };
-	leader_call(api_leader(d->api), method, path, body, NULL, deadline_ms, on_agent_answer,
-		    ask);
+static void on_records_call(const char *path, const char *body, const char *request_id,
+			    int deadline_ms, records_answer cb, void *cb_arg, void *arg)
+{
+	ask_leader(arg, "POST", path, body, request_id, deadline_ms,
+		   (struct leader_ask){ cb, cb_arg });
 }
 
 static int meta_format(int fd, const struct storage_volume *v, struct err *err)
@@ -292,7 +305,8 @@ static int start_plane(struct daemon *d, struct err *err)
 {
 	struct records_config records = {
 		.loop = &d->loop,
-		.leader = api_leader(d->api),
+		.call = on_records_call,
+		.arg = d,
 		.ops = &plane_user,
 	};
 	struct plane_hooks hooks = {

@@ -152,7 +152,17 @@ static void on_read(struct request *q, const struct plane_record *now)
 	again(q);
 }
 
-static void on_answer(const struct leader_answer *a, void *arg)
+/* of a list of coded entries, the first one's */
+static const char *sentence(json *doc)
+{
+	json *first = json_object_is_type(doc, json_type_array) ?
+			      json_object_array_get_idx(doc, 0) :
+			      doc;
+
+	return jget_str(first, "message", "no reason given");
+}
+
+static void on_answer(int status, json *doc, void *arg)
 {
 	struct request *q = arg;
 	struct records *r = q->records;
@@ -163,22 +173,20 @@ static void on_answer(const struct leader_answer *a, void *arg)
 		finish(q);
 		return;
 	}
-	known = a->status == 200 &&
-		take_record(q->reading ? a->doc : jget(a->doc, "record"), &now) == 0;
+	known = status == 200 && take_record(q->reading ? doc : jget(doc, "record"), &now) == 0;
 	if (known && q->reading) {
 		on_read(q, &now);
 	} else if (known) {
-		answer(q, jget_bool(a->doc, "accepted", false), &now);
-	} else if (a->status == 404) {
+		answer(q, jget_bool(doc, "accepted", false), &now);
+	} else if (status == 404) {
 		log_info("records", "resource=%s is gone; a request of the plane ends",
 			 q->resource);
 		finish(q);
 	} else {
-		if (a->status >= 400 && a->status < 500 && !q->reading) {
+		if (status >= 400 && status < 500 && !q->reading) {
 			q->rejected = true;
 			log_warn("records", "resource=%s the leader refused (%d): %.200s",
-				 q->resource, a->status,
-				 a->body && a->body->data ? (char *)a->body->data : "");
+				 q->resource, status, sentence(doc));
 		}
 		/* refused or unknown: what the record is now decides */
 		q->reading = true;
@@ -209,9 +217,8 @@ static void send_request(struct request *q)
 	jset_str(doc, "uuid", q->uuid);
 	if (!q->reading)
 		jset(doc, "record", record_json(q));
-	leader_call(r->config.leader, "POST",
-		    q->reading ? "/v1/sds/record-read" : "/v1/sds/record-cas", json_text(doc),
-		    q->reading ? NULL : q->request_id, CALL_MS, on_answer, q);
+	r->config.call(q->reading ? "/v1/sds/record-read" : "/v1/sds/record-cas", json_text(doc),
+		       q->reading ? NULL : q->request_id, CALL_MS, on_answer, q, r->config.arg);
 	json_object_put(doc);
 }
 

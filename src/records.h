@@ -7,17 +7,23 @@
 #ifndef SDSD_RECORDS_H
 #define SDSD_RECORDS_H
 
-#include "api/leader.h"
+#include "base/json.h"
 #include "replication/plane.h"
 
 #define RECORDS_MAX 65536 /* requests of the plane under way; at most two for each resource */
 
 struct records;
-/* call: as leader_call on the api's leader; answers go to plane by ops */
+
+/* http status of the leader's answer and its body parsed (borrowed; NULL when it is none) */
+typedef void (*records_answer)(int status, json *doc, void *arg);
 struct records_config {
 	uv_loop_t *loop;
-	struct leader *leader;
-	const struct plane_ops *ops;
+	/* POSTs to the leader, behind it api/leader.h: request_id NULL: a fresh one; cb exactly once,
+	 * later */
+	void (*call)(const char *path, const char *body, const char *request_id, int deadline_ms,
+		     records_answer cb, void *cb_arg, void *arg);
+	void *arg;
+	const struct plane_ops *ops; /* answers go to record_read and record_cas */
 };
 
 struct records *records_new(const struct records_config *config);

@@ -366,9 +366,8 @@ static struct api_call *call_of(struct api *a, struct http_request *r)
 	snprintf(url, sizeof(url), "%s%s%s", http_path(r), query[0] ? "?" : "", query);
 	c = call_new(a, http_method(r), url, body->data, body->len);
 	if (!c) {
-		static const char text[] =
-			"[{\"ret_code\":-3458764513820540931,"
-			"\"message\":\"Not a usable request\"}]";
+		static const char text[] = "[{\"ret_code\":-3458764513820540931,"
+					   "\"message\":\"Not a usable request\"}]";
 
 		http_reply(r, 400, text, sizeof(text) - 1);
 		return NULL;
@@ -502,6 +501,7 @@ void api_free(struct api *a)
 	leader_free(a->leader);
 	a->leader = NULL;
 	wait_abandon(a);
+	mutations_abandon(a);
 	members_free(a->members);
 	a->members = NULL;
 	uv_close((uv_handle_t *)&a->timer, on_timer_closed);

@@ -40,6 +40,7 @@ struct pending {
 	int64_t since_ms, deadline_ms, try_ms, alive_ms;
 	enum pending_state state;
 	bool read;               /* GET: nothing can be executed twice */
+	bool too_large;          /* for any leader to take */
 	bool maybe;              /* some attempt may have been executed */
 	uint32_t target;         /* Raft id of the leader it is at */
 	struct attempt *attempt; /* the one whose answer counts */
@@ -131,7 +132,12 @@ static void give_up_late(struct pending *p)
 	int64_t now = api_mono_ms();
 
 	p->maybe |= p->state != PENDING_DUE && !p->read;
-	if (consensus_leader(a->config.consensus, address))
+	if (p->too_large)
+		snprintf(why, sizeof(why), "a request may have %u bytes at most", HTTP_BODY_MAX);
+	else if (p->owner->n_pending > LEADER_CALLS_MAX)
+		snprintf(why, sizeof(why), "%d requests wait for the leader: try again later",
+			 LEADER_CALLS_MAX);
+	else if (consensus_leader(a->config.consensus, address))
 		snprintf(why, sizeof(why), "the leader at %s did not answer within %lld s", address,
 			 (long long)(now - p->since_ms + 500) / 1000);
 	else
@@ -201,14 +207,14 @@ static void try_here(struct pending *p)
 
 /* Over a connection */
 
-static struct client *client_for(struct leader *l, const char *address)
+static struct client *client_for(struct leader *l, const char *address, int max)
 {
 	struct client *spare = NULL;
 	char host[CONSENSUS_ADDRESS_MAX];
 	struct err err;
 	int port;
 
-	for (int i = 0; i < LEADER_CLIENTS_MAX; i++) {
+	for (int i = 0; i < max; i++) {
 		struct client *c = &l->clients[i];
 
 		if (c->busy)
@@ -270,7 +276,8 @@ static const char *origin_name(unsigned who)
 static void try_away(struct pending *p, uint32_t target, const char *address)
 {
 	struct leader *l = p->owner;
-	struct client *client = client_for(l, address);
+	struct client *client = client_for(
+		l, address, p->who == WHO_NODE ? LEADER_CLIENTS_MAX : LEADER_CLIENTS_USERS);
 	struct attempt *t;
 	char headers[512];
 
@@ -328,7 +335,7 @@ static bool is_late(const struct pending *p, int64_t now)
 {
 	int search_ms = p->read ? LEADER_SEARCH_READ_MS : LEADER_SEARCH_MS;
 
-	if (now >= p->deadline_ms)
+	if (p->too_large || now >= p->deadline_ms)
 		return true;
 	return p->state == PENDING_DUE && !p->maybe && now - p->alive_ms >= search_ms;
 }
@@ -369,8 +376,7 @@ static void copy_request(struct pending *p, const struct leader_request *r)
 	if (!p->url)
 		abort();
 	buf_init(&p->body, HTTP_BODY_MAX);
-	if (r->body_len > 0 && buf_append(&p->body, r->body, r->body_len) < 0)
-		abort(); /* every body passed the same limit on its way in */
+	p->too_large = r->body_len > 0 && buf_append(&p->body, r->body, r->body_len) < 0;
 	if (r->id)
 		snprintf(p->id, sizeof(p->id), "%s", r->id);
 	else

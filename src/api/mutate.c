@@ -4,6 +4,11 @@
  * (model/change.h) -> propose -> conflict? decide again -> wait for the effect ->
  * answer. Called by the handlers of mutating routes. It knows no objects.
  *
+ * Users' changes are decided one after the other: nearly all of them touch a document
+ * that others touch, too (the next minor, what a pool has promised), so that deciding
+ * two at once would let one of them fail each time. What nodes tell concerns their own
+ * documents and does not queue.
+ *
  * A refusal is a statement about committed state, and a node that was deposed
  * without knowing may look at an old one: before refusing (or saying that there
  * is nothing to do) a barrier proves that this node still leads.
@@ -20,6 +25,35 @@
 #include "base/text.h"
 
 static void decide(struct mutation *m);
+
+/* Whose turn it is: the first of the queue. Leaving it starts the next. */
+
+static void turn_take(struct mutation *m)
+{
+	struct api *a = m->call->api;
+	bool first = !a->turns;
+
+	m->queued = true;
+	if (first)
+		a->turns = m;
+	else
+		a->turns_end->next_turn = m;
+	a->turns_end = m;
+	if (first)
+		decide(m);
+}
+
+static void turn_over(struct mutation *m)
+{
+	struct api *a = m->call->api;
+
+	if (!m->queued)
+		return;
+	m->queued = false;
+	a->turns = m->next_turn;
+	if (a->turns && !a->closing)
+		decide(a->turns);
+}
 
 static void mutation_free(struct mutation *m)
 {
@@ -74,6 +108,7 @@ static void refuse(struct mutation *m, int code, const struct err *err)
 	struct api_call *c = m->call;
 	uint64_t object = m->object;
 
+	turn_over(m);
 	mutation_free(m);
 	call_fail_object(c, object, code, err);
 }
@@ -82,12 +117,14 @@ static void moved(struct mutation *m, enum call_moved how)
 {
 	struct api_call *c = m->call;
 
+	turn_over(m);
 	mutation_free(m);
 	call_moved(c, how);
 }
 
 static void committed(struct mutation *m, uint64_t revision)
 {
+	turn_over(m);
 	m->wrote = true;
 	if (revision > m->call->revision)
 		m->call->revision = revision;
@@ -135,8 +172,8 @@ static void on_proposed(int status, const struct txn_result *result, void *arg)
 		api_put(a);
 		return;
 	}
-	if (status == -E_NOT_LEADER || status == -ECANCELED) {
-		moved(m, CALL_MOVED);
+	if (status == -E_NOT_LEADER || status == -ECANCELED || status == -EBUSY) {
+		moved(m, CALL_MOVED); /* certainly not executed: asked again in a moment */
 	} else if (status == -E_UNKNOWN) {
 		moved(m, CALL_MOVED_MAYBE);
 	} else if (status < 0) {
@@ -208,6 +245,15 @@ static void make_sure(struct mutation *m)
 	consensus_barrier(m->call->api->config.consensus, on_fresh, m);
 }
 
+static void nothing_to_do(struct mutation *m)
+{
+	turn_over(m);
+	if (m->after)
+		m->after(m);
+	else
+		mutation_reply(m);
+}
+
 static void decide(struct mutation *m)
 {
 	struct api_call *c = m->call;
@@ -236,10 +282,8 @@ static void decide(struct mutation *m)
 		make_sure(m);
 	else if (rv < 0)
 		refuse(m, rv, &err);
-	else if (m->after)
-		m->after(m);
 	else
-		mutation_reply(m);
+		nothing_to_do(m);
 }
 
 void mutate_own(struct api_call *c, int ok_status,
@@ -256,8 +300,28 @@ void mutate_own(struct api_call *c, int ok_status,
 	m->own = own;
 	m->ok_status = ok_status;
 	m->object = c->match.route->object;
-	if (!answer_again(m))
+	if (answer_again(m))
+		return;
+	if (c->who == WHO_NODE)
 		decide(m);
+	else
+		turn_take(m);
+}
+
+void mutations_abandon(struct api *a)
+{
+	struct mutation *m = a->turns ? a->turns->next_turn : NULL;
+
+	/* the first is at consensus, which answers it */
+	while (m) {
+		struct mutation *next = m->next_turn;
+
+		m->queued = false;
+		moved(m, CALL_MOVED);
+		m = next;
+	}
+	if (a->turns)
+		a->turns->next_turn = NULL;
 }
 
 void mutate(struct api_call *c, int ok_status,

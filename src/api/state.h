@@ -33,6 +33,8 @@ struct api {
 	struct members *members; /* while this node leads */
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
+	struct mutation *turns,
+		*turns_end; /* users' changes in order; the first is being decided */
 	uv_timer_t timer;
 	int period_ms;          /* of the timer, at present */
 	int n_nodes;            /* documents of nodes at the last look */
@@ -84,6 +86,8 @@ struct mutation {
 	bool fresh;      /* a barrier has shown that this node decides on committed state */
 	bool wrote;      /* something was committed, now or under the same request id */
 	int tries;
+	bool queued; /* it has a turn or waits for it */
+	struct mutation *next_turn;
 	void *own; /* the handler's; freed with free() */
 };
 
@@ -94,6 +98,8 @@ void mutate(struct api_call *c, int ok_status,
 void mutate_own(struct api_call *c, int ok_status,
 		int (*change)(struct mutation *, struct change_env *, struct txn *, struct err *),
 		void (*after)(struct mutation *), void *own);
+/* the api ends: those that wait for their turn are sent elsewhere */
+void mutations_abandon(struct api *a);
 /* Sends m->answer and frees m. */
 void mutation_reply(struct mutation *m);
 /* m->answer = a list with one SUCCESS entry; borrowed */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,7 +26,8 @@
 struct lab_node {
 	struct lab *lab;
 	int index;
-	bool has_disk, isolated;
+	bool has_disk, isolated, muted;
+	int data_fd; /* a memfd, so that it can be made to refuse writes */
 	char name[16], socket[160], data[160], meta[160];
 	struct tls *tls;
 	struct listener *listener;
@@ -119,7 +121,7 @@ static void ask(struct lab_node *node, uint64_t token, const struct plane_record
 
 	if (next)
 		q.next = *next;
-	if (!l->hold) {
+	if (!l->hold && !node->muted) {
 		answer(l, &q);
 		return;
 	}
@@ -256,15 +258,30 @@ static void isolate_on_loop(struct call *c)
 	uv_sem_post(&c->done);
 }
 
+static void answer_held(struct lab *l)
+{
+	int kept = 0;
+
+	for (int i = 0; i < l->n_held; i++) {
+		if (l->hold || l->held[i].node->muted)
+			l->held[kept++] = l->held[i];
+		else
+			answer(l, &l->held[i]);
+	}
+	l->n_held = kept;
+}
+
 static void hold_on_loop(struct call *c)
 {
-	struct lab *l = c->lab;
+	c->lab->hold = c->flag;
+	answer_held(c->lab);
+	uv_sem_post(&c->done);
+}
 
-	l->hold = c->flag;
-	for (int i = 0; !l->hold && i < l->n_held; i++)
-		answer(l, &l->held[i]);
-	if (!l->hold)
-		l->n_held = 0;
+static void mute_on_loop(struct call *c)
+{
+	c->lab->node[c->node].muted = c->flag;
+	answer_held(c->lab);
 	uv_sem_post(&c->done);
 }
 
@@ -321,7 +338,6 @@ static void make_node(struct lab *l, int i)
 	memcpy(node->name, name, sizeof(node->name));
 	snprintf(dir, sizeof(dir), "%s/%s", l->dir, name);
 	snprintf(node->socket, sizeof(node->socket), "%s/db.sock", dir);
-	snprintf(node->data, sizeof(node->data), "%s/db", dir);
 	snprintf(node->meta, sizeof(node->meta), "%s/db.meta", dir);
 	if (mkdir(dir, 0700) < 0)
 		abort();
@@ -338,10 +354,10 @@ static void make_node(struct lab *l, int i)
 	node->port = listener_port(node->listener);
 	if (!node->has_disk)
 		return;
-	fd = open(node->data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, (off_t)l->size_bytes) < 0)
+	node->data_fd = memfd_create("data", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (node->data_fd < 0 || ftruncate(node->data_fd, (off_t)l->size_bytes) < 0)
 		abort();
-	close(fd);
+	snprintf(node->data, sizeof(node->data), "/proc/self/fd/%d", node->data_fd);
 	fd = open(node->meta, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)meta_file_bytes(l->size_bytes)) < 0)
 		abort();
@@ -392,8 +408,11 @@ void lab_free(struct lab *l)
 	uv_thread_join(&l->thread);
 	if (uv_loop_close(&l->loop) < 0)
 		abort(); /* a handle was left behind */
-	for (int i = 0; i < l->n; i++)
+	for (int i = 0; i < l->n; i++) {
 		tls_free(l->node[i].tls);
+		if (l->node[i].has_disk)
+			close(l->node[i].data_fd);
+	}
 	testpki_free(l->pki);
 	snprintf(command, sizeof(command), "rm -rf %s", l->dir);
 	if (system(command) != 0)
@@ -441,6 +460,19 @@ void lab_hold_consensus(struct lab *l, bool hold)
 	struct call c = { .flag = hold };
 
 	lab_call(l, &c, hold_on_loop);
+}
+
+void lab_mute(struct lab *l, int node, bool mute)
+{
+	struct call c = { .node = node, .flag = mute };
+
+	lab_call(l, &c, mute_on_loop);
+}
+
+void lab_break_disk(struct lab *l, int node)
+{
+	if (fcntl(l->node[node].data_fd, F_ADD_SEALS, F_SEAL_WRITE) < 0)
+		abort();
 }
 
 struct plane_record lab_record(struct lab *l)

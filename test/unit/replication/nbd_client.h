@@ -7,6 +7,7 @@
 #define SDSD_TEST_UNIT_NBD_CLIENT_H
 
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,13 @@ __attribute__((unused)) static bool cl_closed(int fd)
 	u8 byte;
 
 	return !cl_recv(fd, &byte, 1);
+}
+
+__attribute__((unused)) static bool cl_readable(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) > 0;
 }
 
 __attribute__((unused)) static void cl_hello(int fd, u32 flags)

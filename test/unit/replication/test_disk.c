@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Tests of replication/disk.c on real files, and of what it promises when a
+ * job hangs.
+ */
+#include "replication/disk.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/leaks.h"
+
+#define SIZE_BYTES (1u << 20)
+
+static uv_loop_t loop;
+static struct disk_pool *pool;
+static struct payload_pool payloads;
+static struct payload_account account;
+static char dir[32], data_path[64], meta_path[64];
+static u32 done_count;
+static int last_status;
+static u64 last_id;
+
+static void on_done(struct disk_job *job, void *owner)
+{
+	done_count++;
+	last_status = job->status;
+	last_id = job->id;
+	if (owner)
+		(*(u32 *)owner)++;
+}
+
+static void make_file(const char *path, off_t size)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(ftruncate(fd, size), 0);
+	close(fd);
+}
+
+static void setup(void)
+{
+	snprintf(dir, sizeof(dir), "/tmp/sdsd-disk-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(data_path, sizeof(data_path), "%s/d", dir);
+	snprintf(meta_path, sizeof(meta_path), "%s/m", dir);
+	make_file(data_path, SIZE_BYTES);
+	make_file(meta_path, 65536);
+	uv_loop_init(&loop);
+	pool = disk_pool_new(&loop);
+	payload_pool_init(&payloads);
+	payload_account_init(&account, &payloads);
+}
+
+static void teardown(void)
+{
+	disk_pool_free(pool, NULL, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(uv_loop_close(&loop), 0);
+	payload_account_release(&account);
+	payload_pool_release(&payloads);
+	unlink(data_path);
+	unlink(meta_path);
+	rmdir(dir);
+	test_no_leaks();
+}
+
+TestSuite(disk, .init = setup, .fini = teardown);
+
+static void wait_for(const u32 *count, u32 value)
+{
+	while (*count < value)
+		uv_run(&loop, UV_RUN_ONCE);
+}
+
+static void open_disk(struct disk *d, void *owner)
+{
+	struct err err = { 0 };
+
+	disk_init(d, pool, on_done, owner);
+	cr_assert_eq(disk_open(d, data_path, meta_path, SIZE_BYTES, &err), 0, "%s", err.text);
+}
+
+static int run_job(struct disk *d, enum disk_job_kind kind, u8 op, u64 off, u32 len,
+		   struct payload *p)
+{
+	struct disk_job *job = disk_job_new(d, kind, false);
+	u32 before = done_count;
+
+	job->op = op;
+	job->off = off;
+	job->len = len;
+	job->buf = p;
+	job->id = off + 7;
+	disk_submit(job);
+	cr_assert_eq(d->jobs, 1);
+	wait_for(&done_count, before + 1);
+	cr_assert_eq(d->jobs, 0);
+	cr_assert_eq(last_id, off + 7);
+	return last_status;
+}
+
+Test(disk, write_read_flush)
+{
+	struct payload *p = payload_new(&account, 65536), *q = payload_new(&account, 65536);
+	struct disk d;
+
+	open_disk(&d, NULL);
+	memset(p->data, 5, 65536);
+	cr_expect_eq(run_job(&d, DISK_JOB_WRITE, REPL_OP_DATA, 4096, 65536, p), 0);
+	cr_expect_eq(run_job(&d, DISK_JOB_FLUSH, 0, 0, 0, NULL), 0);
+	cr_expect_eq(run_job(&d, DISK_JOB_READ, 0, 4096, 65536, q), 0);
+	cr_expect_arr_eq(p->data, q->data, 65536);
+	cr_expect_eq(run_job(&d, DISK_JOB_READ, 0, 0, 4096, q), 0);
+	cr_expect_eq(q->data[0] | q->data[4095], 0);
+	disk_release(&d);
+}
+
+Test(disk, from_the_middle_of_a_payload)
+{
+	struct payload *p = payload_new(&account, 4096), *q = payload_new(&account, 4096);
+	struct disk_job *job;
+	struct disk d;
+
+	open_disk(&d, NULL);
+	memset(p->data, 1, 4096);
+	memset(p->data + 1024, 2, 512);
+	job = disk_job_new(&d, DISK_JOB_WRITE, false);
+	job->op = REPL_OP_DATA;
+	job->buf = p;
+	job->buf_off = 1024;
+	job->len = 512;
+	disk_submit(job);
+	wait_for(&done_count, done_count + 1);
+	cr_expect_eq(run_job(&d, DISK_JOB_READ, 0, 0, 512, q), 0);
+	cr_expect_eq(q->data[0], 2);
+	cr_expect_eq(q->data[511], 2);
+	disk_release(&d);
+}
+
+Test(disk, zero_and_trim_read_as_zeros)
+{
+	static const u8 ops[] = { REPL_OP_ZERO, REPL_OP_TRIM };
+	struct payload *p = payload_new(&account, SIZE_BYTES);
+	struct disk d;
+	struct stat st;
+
+	open_disk(&d, NULL);
+	for (size_t i = 0; i < PORT_ARRAY_SIZE(ops); i++) {
+		memset(p->data, 9, SIZE_BYTES);
+		cr_assert_eq(run_job(&d, DISK_JOB_WRITE, REPL_OP_DATA, 0, SIZE_BYTES, p), 0);
+		cr_expect_eq(run_job(&d, DISK_JOB_WRITE, ops[i], 512, SIZE_BYTES - 1024, NULL), 0);
+		cr_assert_eq(run_job(&d, DISK_JOB_READ, 0, 0, SIZE_BYTES, p), 0);
+		cr_expect_eq(p->data[511], 9);
+		cr_expect_eq(p->data[SIZE_BYTES - 512], 9);
+		for (u32 k = 512; k < SIZE_BYTES - 512; k++)
+			cr_assert_eq(p->data[k], 0, "op %u byte %u", ops[i], k);
+	}
+	cr_assert_eq(stat(data_path, &st), 0);
+	cr_expect_eq(st.st_size, SIZE_BYTES, "the file keeps its size");
+	disk_release(&d);
+}
+
+Test(disk, meta_pages)
+{
+	struct disk_job *job;
+	struct disk d;
+	u8 back[REPL_META_PAGE];
+	int fd;
+
+	open_disk(&d, NULL);
+	for (int fua = 0; fua < 2; fua++) {
+		job = disk_job_new(&d, DISK_JOB_META_WRITE, true);
+		memset(job->page, 0x40 + fua, REPL_META_PAGE);
+		job->len = REPL_META_PAGE;
+		job->off = (u64)fua * REPL_META_PAGE;
+		job->fua = fua;
+		disk_submit(job);
+		wait_for(&done_count, (u32)fua + 1);
+		cr_expect_eq(last_status, 0);
+	}
+	cr_expect_eq(run_job(&d, DISK_JOB_META_FLUSH, 0, 0, 0, NULL), 0);
+	fd = open(meta_path, O_RDONLY | O_CLOEXEC);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(pread(fd, back, sizeof(back), (off_t)i * REPL_META_PAGE),
+			     sizeof(back));
+		cr_expect_eq(back[0], 0x40 + i);
+		cr_expect_eq(back[REPL_META_PAGE - 1], 0x40 + i);
+	}
+	close(fd);
+	disk_release(&d);
+}
+
+Test(disk, errors)
+{
+	struct payload *p = payload_new(&account, 4096);
+	struct disk d;
+
+	open_disk(&d, NULL);
+	cr_expect_eq(run_job(&d, DISK_JOB_READ, 0, SIZE_BYTES, 4096, p), -EIO, "past the end");
+	cr_expect_eq(run_job(&d, DISK_JOB_READ, 0, SIZE_BYTES - 512, 4096, p), -EIO, "short");
+	close(d.data_fd);
+	d.data_fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+	cr_expect_eq(run_job(&d, DISK_JOB_WRITE, REPL_OP_DATA, 0, 4096, p), -ENOSPC);
+	close(d.data_fd);
+	d.data_fd = open(data_path, O_RDONLY | O_CLOEXEC);
+	cr_expect_eq(run_job(&d, DISK_JOB_WRITE, REPL_OP_DATA, 0, 4096, p), -EBADF);
+	cr_expect_lt(run_job(&d, DISK_JOB_WRITE, REPL_OP_ZERO, 0, 4096, NULL), 0);
+	disk_release(&d);
+}
+
+Test(disk, opening)
+{
+	struct err err = { 0 };
+	struct disk d;
+
+	disk_init(&d, pool, on_done, NULL);
+	cr_expect_eq(disk_open(&d, "/tmp/sdsd-there-is-none", meta_path, 4096, &err), -ENOENT);
+	cr_expect(strstr(err.text, "sdsd-there-is-none"), "%s", err.text);
+	cr_expect_eq(disk_open(&d, data_path, "/tmp/sdsd-there-is-none", 4096, &err), -ENOENT);
+	cr_expect_eq(d.data_fd, -1, "nothing stays open");
+	cr_expect_eq(disk_open(&d, data_path, meta_path, SIZE_BYTES + 1, &err), -E_INVALID);
+	cr_expect(strstr(err.text, "1048577"), "%s", err.text);
+	disk_release(&d);
+}
+
+static uv_sem_t gate;
+
+static int hang(void *arg)
+{
+	uv_sem_wait(&gate);
+	return 0;
+}
+
+Test(disk, one_that_hangs_does_not_stop_others)
+{
+	struct payload *p = payload_new(&account, 4096);
+	struct disk hung, well;
+	u32 hung_done = 0, well_done = 0;
+
+	uv_sem_init(&gate, 0);
+	open_disk(&hung, &hung_done);
+	open_disk(&well, &well_done);
+	for (u32 i = 0; i < 4 * DISK_PARALLEL_MAX; i++) {
+		struct disk_job *job = disk_job_new(&hung, DISK_JOB_CALL, false);
+
+		job->call = hang;
+		disk_submit(job);
+	}
+	for (u32 i = 0; i < 100; i++) {
+		struct disk_job *job = disk_job_new(&well, DISK_JOB_READ, false);
+
+		job->len = 4096;
+		job->buf = p;
+		disk_submit(job);
+		wait_for(&well_done, i + 1);
+	}
+	cr_expect_eq(hung_done, 0);
+	cr_expect_eq(hung.running, DISK_PARALLEL_MAX);
+	for (u32 i = 0; i < 4 * DISK_PARALLEL_MAX; i++)
+		uv_sem_post(&gate);
+	wait_for(&hung_done, 4 * DISK_PARALLEL_MAX);
+	disk_release(&hung);
+	disk_release(&well);
+	uv_sem_destroy(&gate);
+}
+
+/* more hung disks than there are threads: the pool's last limit */
+Test(disk, all_threads_hang_and_go_on)
+{
+	enum { DISKS = DISK_THREADS_MAX / DISK_PARALLEL_MAX + 1 };
+	static struct disk d[DISKS];
+	u32 done = 0;
+
+	uv_sem_init(&gate, 0);
+	for (u32 i = 0; i < DISKS; i++) {
+		open_disk(&d[i], &done);
+		for (u32 k = 0; k < DISK_PARALLEL_MAX; k++) {
+			struct disk_job *job = disk_job_new(&d[i], DISK_JOB_CALL, false);
+
+			job->call = hang;
+			disk_submit(job);
+		}
+	}
+	for (u32 i = 0; i < DISKS * DISK_PARALLEL_MAX; i++)
+		uv_sem_post(&gate);
+	wait_for(&done, DISKS * DISK_PARALLEL_MAX);
+	for (u32 i = 0; i < DISKS; i++)
+		disk_release(&d[i]);
+	uv_sem_destroy(&gate);
+}

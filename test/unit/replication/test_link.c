@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Tests of replication/link.c: two link_sets on one loop, joined by TLS on
+ * loopback; greetings that are refused, frames that are none, pausing, queues.
+ * Where the other side has to misbehave, it is a bare conn.
+ */
+#include "replication/link.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "support/leaks.h"
+#include "support/testpki.h"
+
+#define CLUSTER "12345678-1234-4234-8234-123456789012"
+#define WAIT_MS 15000
+#define GOT_MAX 4096
+
+struct side { /* one end of a link, writes down what happened */
+	struct link *link;
+	struct payload_account account;
+	bool up, down, closed_takes;
+	char why[256];
+	u32 got;
+	u64 bytes;
+	struct repl_msg first, last;
+};
+
+static uv_loop_t loop;
+static struct turn turn;
+static struct payload_pool pool;
+static struct link_set opener, acceptor;
+static struct tls *tls_a, *tls_b;
+static struct listener *listener;
+static struct testpki *pki;
+static char dir[32];
+static struct side one, two; /* opener's, acceptor's */
+static u8 verdict;
+static struct wire_greeting judged;
+static struct conn *bare; /* accepted without a link */
+static bool accept_bare;
+static struct buf bare_got;
+static bool bare_closed;
+
+static void on_up(struct link *l, void *owner)
+{
+	struct side *s = owner;
+
+	s->link = l;
+	s->up = true;
+}
+
+static bool takes(struct link *l, void *owner)
+{
+	return !((struct side *)owner)->closed_takes;
+}
+
+static void on_message(struct link *l, struct repl_msg *m, void *owner)
+{
+	struct side *s = owner;
+
+	if (!s->got)
+		s->first = *m;
+	s->last = *m;
+	s->got++;
+	if (m->payload_len) {
+		struct payload *p = payload_of(m->buf);
+
+		cr_assert_eq(p->len, m->payload_len);
+		cr_assert_eq(p->data[0], (u8)m->seq);
+		cr_assert_eq(p->data[p->len - 1], (u8)m->seq);
+		s->bytes += p->len;
+		payload_put(p);
+	}
+}
+
+static void on_down(struct link *l, const char *why, void *owner)
+{
+	struct side *s = owner;
+
+	cr_assert_not(s->down, "down is the last call");
+	s->down = true;
+	s->link = NULL;
+	snprintf(s->why, sizeof(s->why), "%s", why);
+}
+
+static const struct link_ops ops = {
+	.up = on_up,
+	.takes = takes,
+	.message = on_message,
+	.down = on_down,
+};
+
+static u8 judge(struct link *l, const struct wire_greeting *g, struct wire_greeting *answer,
+		void *arg)
+{
+	judged = *g;
+	answer->size_bytes = 4096;
+	if (verdict == WIRE_WELCOME)
+		link_adopt(l, 77, &ops, &two, &two.account);
+	return verdict;
+}
+
+static void bare_on_data(struct conn *c, const uint8_t *data, size_t len, void *owner)
+{
+	buf_append(&bare_got, data, len);
+}
+
+static void bare_on_close(struct conn *c, const struct err *reason, void *owner)
+{
+	bare = NULL;
+	bare_closed = true;
+}
+
+static const struct conn_ops bare_ops = { .on_data = bare_on_data, .on_close = bare_on_close };
+
+static void on_accept(struct conn *c, void *arg)
+{
+	if (!accept_bare) {
+		link_accept(&acceptor, c);
+		return;
+	}
+	bare = c;
+	conn_set_ops(c, &bare_ops, NULL);
+}
+
+static struct tls *make_tls(const char *name, u32 id)
+{
+	struct testpki_node node = { .name = name, .id = id };
+	char ca[64], cert[64], key[64];
+	struct err err = { 0 };
+	struct tls *t;
+
+	testpki_write(pki, dir, &node);
+	snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
+	snprintf(cert, sizeof(cert), "%s/node.pem", dir);
+	snprintf(key, sizeof(key), "%s/node.key", dir);
+	t = tls_new(ca, cert, key, &err);
+	cr_assert_not_null(t, "%s", err.text);
+	return t;
+}
+
+static void setup(void)
+{
+	struct err err = { 0 };
+
+	signal(SIGPIPE, SIG_IGN);
+	log_init(LOG_LEVEL_ERROR);
+	snprintf(dir, sizeof(dir), "/tmp/sdsd-link-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	pki = testpki_new(CLUSTER);
+	tls_a = make_tls("a", 1);
+	tls_b = make_tls("b", 2);
+	uv_loop_init(&loop);
+	turn_init(&turn, &loop);
+	payload_pool_init(&pool);
+	payload_account_init(&one.account, &pool);
+	payload_account_init(&two.account, &pool);
+	link_set_init(&opener, &loop, &turn, tls_a);
+	link_set_init(&acceptor, &loop, &turn, tls_b);
+	acceptor.judge = judge;
+	verdict = WIRE_WELCOME;
+	buf_init(&bare_got, 1 << 20);
+	cr_assert_eq(listener_tcp(&loop, "127.0.0.1", 0, tls_b, 300, on_accept, NULL, &listener,
+				  &err),
+		     0, "%s", err.text);
+}
+
+static u32 ended;
+
+static void on_ended(void *arg)
+{
+	ended++;
+}
+
+static void teardown(void)
+{
+	char command[64];
+
+	if (one.link)
+		link_close(one.link);
+	if (two.link)
+		link_close(two.link);
+	if (bare)
+		conn_abort(bare);
+	link_set_end(&opener, on_ended, NULL);
+	link_set_end(&acceptor, on_ended, NULL);
+	while (ended < 2)
+		uv_run(&loop, UV_RUN_ONCE);
+	listener_free(listener);
+	turn_close(&turn, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(uv_loop_close(&loop), 0);
+	cr_expect_null(one.account.head, "a payload is left");
+	cr_expect_null(two.account.head, "a payload is left");
+	payload_pool_release(&pool);
+	buf_release(&bare_got);
+	tls_free(tls_a);
+	tls_free(tls_b);
+	testpki_free(pki);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	cr_expect_eq(system(command), 0);
+	OPENSSL_cleanup();
+	test_no_leaks();
+}
+
+TestSuite(link, .init = setup, .fini = teardown, .timeout = 60);
+
+#define WAIT(condition)                                            \
+	do {                                                       \
+		u64 end = clock_boot_ns() + WAIT_MS * REPL_MS;     \
+		while (!(condition) && clock_boot_ns() < end) {    \
+			uv_run(&loop, UV_RUN_NOWAIT);              \
+			usleep(200);                               \
+		}                                                  \
+		cr_assert(condition, "not within %d ms", WAIT_MS); \
+	} while (0)
+
+static void run_for(int ms)
+{
+	u64 end = clock_boot_ns() + (u64)ms * REPL_MS;
+
+	while (clock_boot_ns() < end) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		usleep(500);
+	}
+}
+
+static void dial(const char *node, u64 size_bytes)
+{
+	struct link_target t = {
+		.host = "127.0.0.1",
+		.node = node,
+		.port = listener_port(listener),
+		.purpose = WIRE_SESSION,
+		.from = 0,
+		.to = 1,
+		.resource = { 9 },
+		.size_bytes = size_bytes,
+		.number = 3,
+	};
+
+	one.link = link_open(&opener, &t, &ops, &one, &one.account);
+	cr_assert_not_null(one.link);
+}
+
+static void both_up(void)
+{
+	dial("b", 4096);
+	WAIT(one.up && two.up);
+}
+
+Test(link, greeting_both_ways)
+{
+	opener.boot = 111;
+	both_up();
+	cr_expect_eq(judged.from, 0);
+	cr_expect_eq(judged.to, 1);
+	cr_expect_eq(judged.boot, 111);
+	cr_expect_eq(judged.resource[0], 9);
+	cr_expect_eq(two.link->number, 77);
+	cr_expect_eq(one.link->number, 3);
+	cr_expect_str_eq(two.link->node, "a", "from the certificate");
+	cr_expect_eq(acceptor.ungreeted, 0);
+}
+
+Test(link, refusals)
+{
+	static const u8 all[] = { WIRE_NO_RESOURCE, WIRE_BAD_SLOT, WIRE_NOT_READY };
+
+	for (size_t i = 0; i < PORT_ARRAY_SIZE(all); i++) {
+		verdict = all[i];
+		one.down = false;
+		dial("b", 4096);
+		WAIT(one.down);
+		cr_expect_str_eq(one.why, link_refusal(all[i]));
+		cr_expect_not(one.up);
+	}
+	acceptor.cluster[0] = 1;
+	one.down = false;
+	dial("b", 4096);
+	WAIT(one.down);
+	cr_expect_str_eq(one.why, link_refusal(WIRE_BAD_CLUSTER));
+	cr_expect_eq(acceptor.ungreeted, 0);
+}
+
+Test(link, another_node_at_the_address)
+{
+	dial("c", 4096);
+	WAIT(one.down);
+	cr_expect(strstr(one.why, "another node"), "%s", one.why);
+}
+
+Test(link, nobody_listens)
+{
+	struct link_target t = { .host = "127.0.0.1", .node = "b", .port = 1 };
+
+	one.link = link_open(&opener, &t, &ops, &one, &one.account);
+	WAIT(one.down);
+	cr_expect(strstr(one.why, "refused"), "%s", one.why);
+}
+
+static void send_greeting_of(u32 version)
+{
+	struct wire_greeting g = { .version = version, .purpose = WIRE_SESSION, .resource = { 9 } };
+	u8 out[WIRE_GREETING];
+
+	wire_put_greeting(out, &g);
+	conn_write(bare, out, sizeof(out));
+}
+
+static void bare_dial(void)
+{
+	bare = conn_connect_tls(&loop, tls_a, ALPN_DATA, "127.0.0.1", listener_port(listener),
+				&bare_ops, NULL);
+}
+
+Test(link, another_version)
+{
+	struct wire_greeting g;
+
+	bare_dial();
+	send_greeting_of(WIRE_VERSION + 1);
+	WAIT(bare_got.len >= WIRE_GREETING);
+	cr_assert_eq(wire_get_greeting(bare_got.data, &g), 0);
+	cr_expect_eq(g.status, WIRE_BAD_VERSION);
+	cr_expect_eq(g.version, WIRE_VERSION, "it hears ours");
+	WAIT(bare_closed);
+}
+
+Test(link, no_greeting)
+{
+	char junk[WIRE_GREETING] = "GET / HTTP/1.1\r\n";
+
+	bare_dial();
+	conn_write(bare, junk, sizeof(junk));
+	WAIT(bare_closed);
+	cr_expect_eq(bare_got.len, 0);
+	cr_expect_eq(acceptor.ungreeted, 0);
+}
+
+Test(link, silent_opener_is_given_up)
+{
+	u64 begin = clock_boot_ns();
+
+	bare_dial();
+	WAIT(acceptor.ungreeted == 1);
+	WAIT(bare_closed);
+	cr_expect_geq(clock_boot_ns() - begin, (LINK_GREETING_MS - 100) * REPL_MS);
+	cr_expect_eq(acceptor.ungreeted, 0);
+}
+
+Test(link, what_is_no_message)
+{
+	u8 junk[WIRE_HEADER];
+
+	bare_dial();
+	send_greeting_of(WIRE_VERSION);
+	WAIT(two.up);
+	memset(junk, 0x77, sizeof(junk));
+	conn_write(bare, junk, sizeof(junk));
+	WAIT(two.down);
+	cr_expect(strstr(two.why, "no message"), "%s", two.why);
+	WAIT(bare_closed);
+}
+
+static void send_write(struct link *l, struct payload_account *a, u64 seq, u32 len)
+{
+	struct payload *p = payload_new(a, len);
+	struct repl_msg m = { .kind = REPL_MSG_WRITE,
+			      .epoch = 2,
+			      .seq = seq,
+			      .op = REPL_OP_DATA,
+			      .len = len,
+			      .payload_len = len,
+			      .buf = payload_handle(p) };
+
+	memset(p->data, (int)(u8)seq, len);
+	link_send(l, &m);
+	payload_put(p);
+}
+
+Test(link, messages_with_and_without_payload)
+{
+	struct repl_msg m = { .kind = REPL_MSG_PING, .time = 5 };
+	u64 bytes = 0;
+
+	both_up();
+	link_send(one.link, &m);
+	for (u32 i = 1; i <= 20; i++) {
+		u32 len = i % 4 ? 512 * i : REPL_WRITE_MAX;
+
+		send_write(one.link, &one.account, i, len);
+		bytes += len;
+	}
+	link_send(one.link, &m);
+	WAIT(two.got == 22);
+	cr_expect_eq(two.first.kind, REPL_MSG_PING);
+	cr_expect_eq(two.last.time, 5);
+	cr_expect_eq(two.bytes, bytes);
+}
+
+Test(link, acks_of_a_turn_become_one)
+{
+	struct repl_msg ack = { .kind = REPL_MSG_ACK },
+			flushed = { .kind = REPL_MSG_FLUSHED, .id = 4 };
+
+	both_up();
+	for (ack.seq = 1; ack.seq <= 100; ack.seq++)
+		link_send(two.link, &ack);
+	link_send(two.link, &flushed);
+	ack.seq = 101;
+	link_send(two.link, &ack);
+	WAIT(one.got == 3);
+	cr_expect_eq(one.first.kind, REPL_MSG_ACK);
+	cr_expect_eq(one.first.seq, 100, "and it is ahead of what was sent after it");
+	cr_expect_eq(one.last.seq, 101);
+	run_for(20);
+	cr_expect_eq(one.got, 3);
+}
+
+Test(link, holding_back)
+{
+	both_up();
+	two.closed_takes = true;
+	for (u32 i = 1; i <= 40; i++)
+		send_write(one.link, &one.account, i, 256 << 10);
+	run_for(200);
+	cr_expect_eq(two.got, 0);
+	cr_expect_leq(two.link->stash.len, LINK_STASH_MAX);
+	link_resume(two.link);
+	cr_expect_eq(two.got, 0, "still not taken");
+	two.closed_takes = false;
+	while (two.got < 40) {
+		link_resume(two.link);
+		run_for(2);
+		cr_assert_not(two.down, "%s", two.why);
+	}
+	cr_expect_eq(two.bytes, 40ull * (256 << 10));
+}
+
+Test(link, who_does_not_take_what_is_sent_is_cut)
+{
+	u32 sent = 0;
+
+	both_up();
+	two.closed_takes = true;
+	while (!one.down && sent < 2 * LINK_QUEUE_MAX / REPL_WRITE_MAX) {
+		send_write(one.link, &one.account, ++sent, REPL_WRITE_MAX);
+		uv_run(&loop, UV_RUN_NOWAIT);
+	}
+	cr_expect(one.down);
+	cr_expect(strstr(one.why, "too slowly"), "%s", one.why);
+	cr_expect_geq(sent, LINK_QUEUE_MAX / REPL_WRITE_MAX - 2);
+	two.closed_takes = false; /* who does not read does not see the end either */
+	link_resume(two.link);
+	WAIT(two.down);
+}
+
+Test(link, closed_by_its_owner)
+{
+	struct repl_msg m = { .kind = REPL_MSG_RELEASE };
+	struct link *l;
+
+	both_up();
+	l = one.link;
+	one.link = NULL;
+	link_send(l, &m);
+	link_close(l);
+	WAIT(two.down);
+	cr_expect_eq(two.got, 1, "what was sent before still arrives");
+	cr_expect_not(one.down, "who closes it hears nothing");
+}
+
+Test(link, too_many_without_greeting)
+{
+	static const struct conn_ops quiet = { .on_data = bare_on_data, .on_close = bare_on_close };
+	int port = listener_port(listener);
+
+	/* a slow machine may give up the first before the last is there */
+	for (u32 i = 0; i < LINK_UNGREETED_MAX && !bare_closed; i++) {
+		cr_assert_not_null(
+			conn_connect_tls(&loop, tls_a, ALPN_DATA, "127.0.0.1", port, &quiet, NULL));
+		WAIT(acceptor.ungreeted == i + 1 || bare_closed);
+	}
+	cr_assert_not_null(
+		conn_connect_tls(&loop, tls_a, ALPN_DATA, "127.0.0.1", port, &quiet, NULL));
+	WAIT(bare_closed);
+	cr_expect_leq(acceptor.ungreeted, LINK_UNGREETED_MAX);
+	WAIT(acceptor.ungreeted == 0);
+	run_for(50);
+}

@@ -16,7 +16,8 @@ help:
 	@echo 'make deps        Debian packages and static libraries into .deps/'
 	@echo 'make hooks       git pre-commit hook: tidy and format'
 	@echo 'make clean       remove the build folders (.deps/ stays)'
-	@echo 'later parts      sim soak fuzz model kmod vm bench-path'
+	@echo 'make sim         the replication core under faults: SEED= SEEDS= FROM= TRACE=1'
+	@echo 'later parts      soak fuzz model kmod vm bench-path'
 
 deps:
 	@tools/deps
@@ -42,7 +43,13 @@ fmt:
 tidy:
 	@tools/tidy.py
 
-sim soak fuzz model:
+# SEED=n one seed, TRACE=1 with every message, SEEDS=n so many from FROM=n on
+sim: deps
+	@tools/build dev build-dev sim
+	@build-dev/test/sim $(if $(SEED),--seed $(SEED),--from $(or $(FROM),1) --seeds $(or $(SEEDS),200)) \
+		$(if $(TRACE),--trace)
+
+soak fuzz model:
 	@echo 'filled by a later part: $@ (simulator and model checking of the control and data plane)'
 
 kmod vm bench-path:

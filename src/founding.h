@@ -22,7 +22,8 @@ void founding_propose(struct founding *f);
 
 /* Is the bearer of a valid certificate a node of the cluster, as far as this store knows? UNKNOWN:
  * newer than this store, which may lag behind or be a newcomer's: it must take the leader's
- * connection to learn of the leader. NO: removed, or a certificate that the cluster did not give out. */
+ * connection to learn of the leader. NO: removed, or a certificate that the cluster did not
+ * give. */
 enum membership { MEMBERSHIP_NO, MEMBERSHIP_UNKNOWN, MEMBERSHIP_YES };
 enum membership membership_find(struct store *store, const char *node, uint32_t node_id,
 				const char *fingerprint);

@@ -18,8 +18,8 @@ struct records;
 typedef void (*records_answer)(int status, json *doc, void *arg);
 struct records_config {
 	uv_loop_t *loop;
-	/* POSTs to the leader, behind it api/leader.h: request_id NULL: a fresh one; cb exactly once,
-	 * later */
+	/* POSTs to the leader, behind it api/leader.h: request_id NULL: a fresh one; cb exactly
+	 * once, later */
 	void (*call)(const char *path, const char *body, const char *request_id, int deadline_ms,
 		     records_answer cb, void *cb_arg, void *arg);
 	void *arg;

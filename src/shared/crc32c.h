@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* crc32c.h - CRC-32C (Castagnoli), as on disk and on the wire. crc: 0 to begin, else the value so far. */
+/* crc32c.h - CRC-32C (Castagnoli), as on disk and on the wire. crc: 0 to begin, else the value
+ * so far. */
 #ifndef SDSD_SHARED_CRC32C_H
 #define SDSD_SHARED_CRC32C_H
 

@@ -15,23 +15,23 @@
 
 enum hotlog_state {
 	HOTLOG_FREE,
-	HOTLOG_ADDING,  /* wanted; the page with it is not durable yet */
-	HOTLOG_HOT,     /* durable: writes to it may go on */
-	HOTLOG_LEAVING  /* flushed and persisted step by step; a new write takes it back to HOT */
+	HOTLOG_ADDING, /* wanted; the page with it is not durable yet */
+	HOTLOG_HOT,    /* durable: writes to it may go on */
+	HOTLOG_LEAVING /* flushed and persisted step by step; a new write takes it back to HOT */
 };
 
 struct hotlog {
 	u32 extent[REPL_HOT_MAX];
 	u8 state[REPL_HOT_MAX];
 	u8 marked[REPL_HOT_MAX];
-	u8 in_page[REPL_HOT_MAX];    /* named by the page that is on its way to the disk */
-	u64 used[REPL_HOT_MAX];      /* clock of the last touch, for choosing victims */
-	u16 hash[HOTLOG_HASH];       /* slot + 1; open addressing */
-	u32 n;                       /* not free */
+	u8 in_page[REPL_HOT_MAX]; /* named by the page that is on its way to the disk */
+	u64 used[REPL_HOT_MAX];   /* clock of the last touch, for choosing victims */
+	u16 hash[HOTLOG_HASH];    /* slot + 1; open addressing */
+	u32 n;                    /* not free */
 	u32 n_adding;
 	u64 clock;
-	u64 generation;              /* of the page written last */
-	int copy;                    /* where it is; the next goes to the other */
+	u64 generation; /* of the page written last */
+	int copy;       /* where it is; the next goes to the other */
 };
 
 void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, u32 n);
@@ -40,8 +40,8 @@ enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent);
 bool hotlog_has(const struct hotlog *h, u32 extent); /* in any state but FREE */
 /* asks for an extent that is FREE; false: the table is full, victims must leave first */
 bool hotlog_add(struct hotlog *h, u32 extent);
-/* Choosing victims: forget the marks, mark each extent that must stay, then pick: up to HOTLOG_VICTIMS_MAX of
- * the oldest unmarked HOT extents become LEAVING; returns how many. */
+/* Choosing victims: forget the marks, mark each extent that must stay, then pick: up to
+ * HOTLOG_VICTIMS_MAX of the oldest unmarked HOT extents become LEAVING; returns how many. */
 void hotlog_unmark(struct hotlog *h);
 void hotlog_mark(struct hotlog *h, u32 extent);
 u32 hotlog_pick(struct hotlog *h);

@@ -14,7 +14,7 @@
 #define MAGIC_HOT 0x31484853u   /* "SHH1" */
 #define MAGIC_MAP 0x31504d53u   /* "SMP1" */
 #define HEAD_BYTES 64u
-#define CRC_AT 12u              /* in the page head: magic, version, number, crc */
+#define CRC_AT 12u /* in the page head: magic, version, number, crc */
 
 u32 meta_regions(u64 size_bytes)
 {

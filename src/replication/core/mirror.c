@@ -326,8 +326,8 @@ bool repl_mirror_busy(const struct repl_mirror *m)
 void repl_mirror_status(const struct repl_mirror *m, struct repl_mirror_status *ret)
 {
 	static const char *const roles[WRITER_STATES] = {
-		"idle", "candidate", "candidate", "candidate", "candidate", "writer", "releasing",
-		"stopped",
+		"idle",      "candidate", "candidate", "candidate",
+		"candidate", "writer",    "releasing", "stopped",
 	};
 	const struct repl_writer *w = &m->writer;
 	const struct repl_replica *r = &m->replica;

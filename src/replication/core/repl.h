@@ -16,31 +16,35 @@
 
 #include "shared/port.h"
 
-#define REPL_SLOTS_MAX 16            /* replicas of a resource, copies and clients */
-#define REPL_INFLIGHT_MAX 256        /* writes between lowest uncommitted and highest sent */
-#define REPL_REQUESTS_MAX 512        /* requests of the application, waiting or under way */
-#define REPL_WRITE_MAX (1u << 20)    /* payload bytes of a write or a read */
+#define REPL_SLOTS_MAX 16         /* replicas of a resource, copies and clients */
+#define REPL_INFLIGHT_MAX 256     /* writes between lowest uncommitted and highest sent */
+#define REPL_REQUESTS_MAX 512     /* requests of the application, waiting or under way */
+#define REPL_WRITE_MAX (1u << 20) /* payload bytes of a write or a read */
 #define REPL_SECTOR 512u
 #define REPL_REGION_BYTES 65536u     /* unit of the epoch map */
 #define REPL_EXTENT_BYTES (4u << 20) /* unit of the hot log; no request crosses an extent's end */
 #define REPL_REGIONS_PER_EXTENT (REPL_EXTENT_BYTES / REPL_REGION_BYTES)
-#define REPL_PULLS_MAX 32            /* ranges a learner has asked for */
-#define REPL_PULL_RUN_MAX 1024       /* regions one question may cover */
-#define REPL_SERVES_MAX 64           /* questions of learners a source has not answered */
+#define REPL_PULLS_MAX 32      /* ranges a learner has asked for */
+#define REPL_PULL_RUN_MAX 1024 /* regions one question may cover */
+#define REPL_SERVES_MAX 64     /* questions of learners a source has not answered */
 #define REPL_NO_SLOT 0xff
 #define REPL_STAMP_UNKNOWN 0u
-#define REPL_STAMP_FRESH 1u          /* never written since creation: zeros */
-#define REPL_EPOCH_FIRST 2u          /* [F1] the first serving epoch */
+#define REPL_STAMP_FRESH 1u /* never written since creation: zeros */
+#define REPL_EPOCH_FIRST 2u /* [F1] the first serving epoch */
 
-/* times, nanoseconds; a cluster option later */
+/* Times, nanoseconds; a cluster option later. LEASE is T: the writer's reads are valid so long
+ * after a PING was sent. GRACE is G > T(1 + drift): a member promises nothing so long after its
+ * last ECHO. SILENCE: no ECHO or PING so long, and the session is given up. A START may take
+ * START (R3 rewrites the epoch map). A question without an answer is asked again after RETRY. */
 #define REPL_MS 1000000ull
 #define REPL_PING_NS (200 * REPL_MS)
-#define REPL_LEASE_NS (1500 * REPL_MS)  /* T: the writer's reads are valid so long after a PING was sent */
-#define REPL_GRACE_NS (2000 * REPL_MS)  /* G > T(1 + drift): a member promises nothing so long after its last ECHO */
-#define REPL_SILENCE_NS (1400 * REPL_MS) /* no ECHO or PING so long: the session is given up */
-#define REPL_START_NS (10000 * REPL_MS) /* a START may take so long (R3 rewrites the epoch map) */
-#define REPL_RETRY_NS (200 * REPL_MS)   /* a question that got no answer is asked again */
-#define REPL_TICK_NS (50 * REPL_MS)     /* call repl_mirror_tick at least so often while repl_mirror_busy */
+#define REPL_LEASE_NS (1500 * REPL_MS)
+#define REPL_GRACE_NS (2000 * REPL_MS)
+#define REPL_SILENCE_NS (1400 * REPL_MS)
+#define REPL_START_NS (10000 * REPL_MS)
+#define REPL_RETRY_NS (200 * REPL_MS)
+/* call repl_mirror_tick at least so often while repl_mirror_busy */
+#define REPL_TICK_NS (50 * REPL_MS)
 
 typedef u64 repl_buf; /* a payload of the driver's; 0: none */
 
@@ -49,17 +53,18 @@ enum repl_op { REPL_OP_DATA, REPL_OP_ZERO, REPL_OP_TRIM, REPL_OPS };
 enum repl_kind {
 	REPL_MSG_NONE,
 	/* writer -> replica, one FIFO stream for each session */
-	REPL_MSG_START = 1,  /* epoch, start (kind), seq = seq0, mask = I, tag */
-	REPL_MSG_EPOCH,      /* epoch, mask = I */
-	REPL_MSG_WRITE,      /* epoch, seq, commit, op, off, len, payload if DATA */
-	REPL_MSG_COMMIT,     /* commit */
-	REPL_MSG_FLUSH,      /* id */
+	REPL_MSG_START = 1, /* epoch, start (kind), seq = seq0, mask = I, tag */
+	REPL_MSG_EPOCH,     /* epoch, mask = I */
+	REPL_MSG_WRITE,     /* epoch, seq, commit, op, off, len, payload if DATA */
+	REPL_MSG_COMMIT,    /* commit */
+	REPL_MSG_FLUSH,     /* id */
 	REPL_MSG_JOIN,
-	REPL_MSG_PING,       /* time, commit */
-	REPL_MSG_RELEASE,    /* the writer has stopped serving for good in this epoch: its lease is void */
-	REPL_MSG_READ,       /* id, off, len */
+	REPL_MSG_PING, /* time, commit */
+	/* the writer has stopped serving for good in this epoch: its lease is void */
+	REPL_MSG_RELEASE,
+	REPL_MSG_READ, /* id, off, len */
 	/* candidate -> replica */
-	REPL_MSG_PROMISE,    /* epoch, mask = I of the record read */
+	REPL_MSG_PROMISE, /* epoch, mask = I of the record read */
 	/* replica -> writer */
 	REPL_MSG_STATE = 16, /* first message of a replica on a link: intact, epoch = fence */
 	REPL_MSG_STARTED,    /* epoch */
@@ -73,11 +78,11 @@ enum repl_kind {
 	REPL_MSG_PROMISED,   /* epoch, intact */
 	REPL_MSG_UNPROMISED, /* epoch, reason, time = ask again after so many ns */
 	/* learner -> source, and back */
-	REPL_MSG_PULL = 32,  /* epoch, region, count, stamp (of all of them, or 0 with count 1), seq = seen */
-	REPL_MSG_SAME,       /* epoch, region, count */
-	REPL_MSG_DIFFER,     /* epoch, region, count > 1 */
-	REPL_MSG_DATA,       /* epoch, region, stamp, op (DATA with payload, or ZERO) */
-	REPL_MSG_NO,         /* epoch, region, count: ask another or later */
+	REPL_MSG_PULL = 32, /* epoch, region, count, stamp (of all; 0: count is 1), seq = seen */
+	REPL_MSG_SAME,   /* epoch, region, count */
+	REPL_MSG_DIFFER, /* epoch, region, count > 1 */
+	REPL_MSG_DATA,   /* epoch, region, stamp, op (DATA with payload, or ZERO) */
+	REPL_MSG_NO,     /* epoch, region, count: ask another or later */
 	REPL_MSG_KINDS
 };
 
@@ -85,18 +90,22 @@ enum repl_start { REPL_START_MEMBER, REPL_START_RESTARTED, REPL_START_LEARNER };
 
 enum repl_reason {
 	REPL_OK,
-	REPL_STALE,       /* fence: a newer epoch is known */
-	REPL_NOT_INTACT,  /* restarted since it was a member */
-	REPL_DISK,        /* own disk has failed */
-	REPL_NOT_MEMBER,  /* not in the set of the record */
-	REPL_HEARS,       /* still hears a working writer */
-	REPL_LEASED,      /* a lease it granted may still run */
-	REPL_BAD,         /* the message breaks the protocol */
-	REPL_NOT_BOOTED,  /* has not read the record yet */
+	REPL_STALE,      /* fence: a newer epoch is known */
+	REPL_NOT_INTACT, /* restarted since it was a member */
+	REPL_DISK,       /* own disk has failed */
+	REPL_NOT_MEMBER, /* not in the set of the record */
+	REPL_HEARS,      /* still hears a working writer */
+	REPL_LEASED,     /* a lease it granted may still run */
+	REPL_BAD,        /* the message breaks the protocol */
+	REPL_NOT_BOOTED, /* has not read the record yet */
 	REPL_REASONS
 };
 
-struct repl_tag { u32 node; u64 boot; u32 counter; };
+struct repl_tag {
+	u32 node;
+	u64 boot;
+	u32 counter;
+};
 
 /* consensus: the record of the resource */
 struct repl_record {
@@ -114,8 +123,8 @@ struct repl_msg {
 	u32 reason;
 	u64 seq;
 	u64 commit;
-	u64 off;      /* bytes; multiple of REPL_SECTOR */
-	u32 len;      /* bytes; multiple of REPL_SECTOR */
+	u64 off; /* bytes; multiple of REPL_SECTOR */
+	u32 len; /* bytes; multiple of REPL_SECTOR */
 	u32 region;
 	u32 count;
 	u32 stamp;
@@ -127,30 +136,37 @@ struct repl_msg {
 };
 
 enum repl_effect_kind {
-	REPL_SEND,        /* msg to link; msg->buf (if any) stays the core's for WRITE of the writer until REPL_COMPLETE
-	                   * (encode or take a reference now), is the driver's to release for READ_DATA and DATA */
-	REPL_LINK_CLOSE,  /* link: close it, report nothing more of it */
-	REPL_DISK_WRITE,  /* id, op, off, len, buf (now the driver's: release when done; if "shared" it stays the core's
-	                   * until REPL_BUF_DROP: take a reference of your own), buf_off: first byte inside buf
-	                   * -> repl_mirror_disk_done(id) */
-	REPL_DISK_READ,   /* id, off, len -> repl_mirror_disk_read_done(id, status, buf) */
-	REPL_DISK_FLUSH,  /* id -> repl_mirror_disk_done(id) */
-	REPL_META_WRITE,  /* id, off, page (REPL_META_PAGE bytes, valid during emit only), fua -> repl_mirror_disk_done(id) */
-	REPL_META_FLUSH,  /* id -> repl_mirror_disk_done(id) */
-	REPL_BUF_DROP,    /* buf: release */
-	REPL_COMPLETE,    /* id (request), status 0 or negative errno, buf (read data, now the driver's); for writes the
-	                   * driver may release the payload it submitted */
+	/* msg to link; msg->buf (if any) stays the core's for WRITE of the writer until
+	 * REPL_COMPLETE (encode or take a reference now), is the driver's to release for
+	 * READ_DATA and DATA */
+	REPL_SEND,
+	REPL_LINK_CLOSE, /* link: close it, report nothing more of it */
+	/* id, op, off, len, buf (now the driver's: release when done; if "shared" it stays the
+	 * core's until REPL_BUF_DROP: take a reference of your own), buf_off: first byte inside
+	 * buf -> repl_mirror_disk_done(id) */
+	REPL_DISK_WRITE,
+	REPL_DISK_READ,  /* id, off, len -> repl_mirror_disk_read_done(id, status, buf) */
+	REPL_DISK_FLUSH, /* id -> repl_mirror_disk_done(id) */
+	/* id, off, page (REPL_META_PAGE bytes, valid during emit only), fua ->
+	 * repl_mirror_disk_done(id) */
+	REPL_META_WRITE,
+	REPL_META_FLUSH, /* id -> repl_mirror_disk_done(id) */
+	REPL_BUF_DROP,   /* buf: release */
+	/* id (request), status 0 or negative errno, buf (read data, now the driver's); for
+	 * writes the driver may release the payload it submitted */
+	REPL_COMPLETE,
 	REPL_READ_RECORD, /* id (token): linearizable read -> repl_mirror_record() */
 	REPL_CAS,         /* id (token), record -> repl_mirror_cas_done() */
-	REPL_PULL_LINK,   /* slot, or REPL_NO_SLOT: the learner wants a link for pulls to that member; close the old one
-	                   * -> repl_mirror_pull_up()/_down() */
-	REPL_CHANGED      /* a state worth a log line or a report changed */
+	/* slot, or REPL_NO_SLOT: the learner wants a link for pulls to that member; close the
+	 * old one -> repl_mirror_pull_up()/_down() */
+	REPL_PULL_LINK,
+	REPL_CHANGED /* a state worth a log line or a report changed */
 };
 
 struct repl_effect {
 	enum repl_effect_kind kind;
-	u32 link;   /* REPL_SEND, REPL_LINK_CLOSE */
-	u8 slot;    /* REPL_PULL_LINK */
+	u32 link; /* REPL_SEND, REPL_LINK_CLOSE */
+	u8 slot;  /* REPL_PULL_LINK */
 	u8 op;
 	bool fua;
 	bool shared;
@@ -169,9 +185,9 @@ struct repl_sink {
 	void (*emit)(struct repl_sink *sink, const struct repl_effect *effect);
 };
 
-/* Links: 0 is the loop inside the mirror; a writer's link to slot s is REPL_LINK_SLOT(s) - one at a time -;
- * links that others opened to this replica have numbers from REPL_LINK_FIRST up, chosen by the driver. The
- * learner's own pull link is REPL_LINK_PULL. */
+/* Links: 0 is the loop inside the mirror; a writer's link to slot s is REPL_LINK_SLOT(s) - one
+ * at a time -; links that others opened to this replica have numbers from REPL_LINK_FIRST up,
+ * chosen by the driver. The learner's own pull link is REPL_LINK_PULL. */
 #define REPL_LINK_LOCAL 0u
 #define REPL_LINK_SLOT(s) (1u + (u32)(s))
 #define REPL_LINK_PULL 32u

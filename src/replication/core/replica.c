@@ -54,7 +54,8 @@ void repl_replica_init(struct repl_replica *r, u8 self, const struct repl_disk *
 	hotlog_init(&r->hot, disk->hot_generation, disk->hot_copy, disk->hot, disk->n_hot);
 }
 
-/* R14. The stamps zeroed here need no write: their extents stay in the hot log, learner_epoch stays. */
+/* R14. The stamps zeroed here need no write: their extents stay in the hot log, learner_epoch
+ * stays. */
 void repl_replica_boot(struct repl_replica *r, const struct repl_record *record)
 {
 	if (r->booted)
@@ -82,8 +83,8 @@ bool repl_replica_intact(const struct repl_replica *r)
 
 bool repl_replica_takes_input(const struct repl_replica *r)
 {
-	/* A full ring whose oldest write is still at the disk empties by itself; one whose oldest is
-	 * applied waits for the commit point that the next message carries. */
+	/* A full ring whose oldest write is still at the disk empties by itself; one whose
+	 * oldest is applied waits for the commit point that the next message carries. */
 	bool full = r->rseq - r->tail >= REPL_INFLIGHT_MAX &&
 		    r->io[(r->tail + 1) % REPL_INFLIGHT_MAX].state != IO_APPLIED;
 
@@ -219,7 +220,8 @@ static void start_settle(struct repl_replica *r, u64 now)
 		persist_begin(r, GOAL_START);
 		return;
 	}
-	/* R2; after a restart boot has zeroed the stamps of hot extents, so "stamp 0" names them all */
+	/* R2; after a restart boot has zeroed the stamps of hot extents, so "stamp 0" names
+	 * them all */
 	stream_stamp_uncommitted(r, m->epoch, false);
 	for (u32 x = 0; x < r->regions; x++)
 		if (!r->stamp[x])
@@ -282,7 +284,8 @@ static void on_epoch(struct repl_replica *r, const struct repl_msg *m)
 		replica_move(r, REPLICA_MEMBER);
 		return;
 	}
-	/* The stamps just set are in RAM, and in hot extents: they reach the disk only after the superblock. */
+	/* The stamps just set are in RAM, and in hot extents: they reach the disk only after
+	 * the superblock. */
 	r->super.learner_epoch = m->epoch;
 	r->start = *m;
 	r->start_link = r->session_link; /* begun by replica_settle when metadata is idle */
@@ -291,7 +294,9 @@ static void on_epoch(struct repl_replica *r, const struct repl_msg *m)
 /* R13 */
 static void on_promise(struct repl_replica *r, u32 link, const struct repl_msg *m, u64 now)
 {
-	struct repl_msg a = { .kind = REPL_MSG_UNPROMISED, .epoch = m->epoch, .time = REPL_RETRY_NS };
+	struct repl_msg a = { .kind = REPL_MSG_UNPROMISED,
+			      .epoch = m->epoch,
+			      .time = REPL_RETRY_NS };
 
 	if (!r->booted)
 		a.reason = REPL_NOT_BOOTED;
@@ -403,7 +408,8 @@ void repl_replica_receive(struct repl_replica *r, u32 link, const struct repl_ms
 
 void repl_replica_link_up(struct repl_replica *r, u32 link)
 {
-	struct repl_msg m = { .kind = REPL_MSG_STATE, .epoch = r->fence,
+	struct repl_msg m = { .kind = REPL_MSG_STATE,
+			      .epoch = r->fence,
 			      .intact = repl_replica_intact(r) };
 
 	if (r->booted)

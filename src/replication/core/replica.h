@@ -31,18 +31,18 @@ struct replica_io {
 enum replica_pull_state { PULL_FREE, PULL_WANTED, PULL_ASKED, PULL_COLD, PULL_WRITING };
 struct replica_pull {
 	u8 state;
-	u8 op;           /* of the answer */
-	bool split;      /* answered "differ": its regions are asked for in ranges of at most chunk */
-	bool forgotten;  /* the epoch changed under the answer's write: ask again after it */
-	bool orphan;     /* the session ended under the answer's write: free it after it */
+	u8 op;      /* of the answer */
+	bool split; /* answered "differ": its regions are asked for in ranges of at most chunk */
+	bool forgotten; /* the epoch changed under the answer's write: ask again after it */
+	bool orphan;    /* the session ended under the answer's write: free it after it */
 	u32 chunk;
 	u32 region, count;
-	u32 stamp;       /* sent with the question */
-	u32 answer;      /* stamp of the answer */
-	u64 retry_at;    /* WANTED: not before */
-	repl_buf buf;    /* ours from the answer on */
-	u32 at;          /* next sector of the region to look at */
-	u64 touched[2];  /* sectors written by the stream since the question (single regions) */
+	u32 stamp;      /* sent with the question */
+	u32 answer;     /* stamp of the answer */
+	u64 retry_at;   /* WANTED: not before */
+	repl_buf buf;   /* ours from the answer on */
+	u32 at;         /* next sector of the region to look at */
+	u64 touched[2]; /* sectors written by the stream since the question (single regions) */
 	bool any_touched;
 };
 
@@ -50,7 +50,7 @@ struct replica_pull {
 enum replica_serve_state { SERVE_FREE, SERVE_WAITING, SERVE_READING };
 struct replica_serve {
 	u8 state;
-	bool cancelled;  /* its link is gone */
+	bool cancelled; /* its link is gone */
 	u32 link;
 	struct repl_msg msg; /* PULL or READ */
 	u64 since;
@@ -59,7 +59,12 @@ struct replica_serve {
 enum replica_flush_bit { FLUSH_STREAM = 1, FLUSH_JOIN = 2, FLUSH_EVICT = 4 };
 
 enum replica_persist_step {
-	PERSIST_IDLE, PERSIST_FLUSH, PERSIST_MAP, PERSIST_MAP_FLUSH, PERSIST_SUPER, PERSIST_HOT
+	PERSIST_IDLE,
+	PERSIST_FLUSH,
+	PERSIST_MAP,
+	PERSIST_MAP_FLUSH,
+	PERSIST_SUPER,
+	PERSIST_HOT
 };
 enum replica_persist_goal { GOAL_NONE, GOAL_START, GOAL_EPOCH, GOAL_HOT, GOAL_LAZY };
 
@@ -73,60 +78,67 @@ struct repl_replica {
 	/* durable state as it is in RAM */
 	struct meta_super super;
 	int super_copy;
-	bool super_stale;        /* super differs from the disk; written lazily */
+	bool super_stale; /* super differs from the disk; written lazily */
 	struct hotlog hot;
-	u32 *stamp;              /* driver's memory: [regions] */
-	u8 *map_dirty;           /* driver's memory: [pages] */
+	u32 *stamp;    /* driver's memory: [regions] */
+	u8 *map_dirty; /* driver's memory: [pages] */
 
 	/* protocol.md section 1 */
 	enum replica_mode mode;
 	bool booted;
-	bool intact_member;      /* was told to be a member since the last restart */
+	bool intact_member; /* was told to be a member since the last restart */
 	bool ready;
-	u32 re, fence, members;  /* members: I as last told by the stream */
+	u32 re, fence, members; /* members: I as last told by the stream */
 	u64 rseq, acked, ack_sent, committed;
-	u64 tail;                /* io entries up to this seq are free */
+	u64 tail; /* io entries up to this seq are free */
 	struct replica_io io[REPL_INFLIGHT_MAX];
 
 	/* the session */
 	bool session;
 	u32 session_link;
-	u64 heard_at;            /* last PING */
-	u64 echo_at;             /* last ECHO given; boot counts as one; 0 after RELEASE */
-	struct repl_msg start;   /* START or EPOCH being carried out; kind 0: none */
+	u64 heard_at;          /* last PING */
+	u64 echo_at;           /* last ECHO given; boot counts as one; 0 after RELEASE */
+	struct repl_msg start; /* START or EPOCH being carried out; kind 0: none */
 	u32 start_link;
-	struct { bool set, asked; u64 id, after; } flush; /* FLUSH of the stream */
-	struct { bool set, asked; u64 after; } join;
+	struct {
+		bool set, asked;
+		u64 id, after;
+	} flush; /* FLUSH of the stream */
+	struct {
+		bool set, asked;
+		u64 after;
+	} join;
 	bool synced_sent;
-	u32 disk_writes;         /* at the disk now: a START waits for 0 */
-	bool flush_busy;         /* a flush is at the disk */
+	u32 disk_writes;                 /* at the disk now: a START waits for 0 */
+	bool flush_busy;                 /* a flush is at the disk */
 	u32 flush_wanted, flush_running; /* enum replica_flush_bit: whom it is for */
 
 	/* metadata writes, one at a time */
 	enum replica_persist_step step;
 	enum replica_persist_goal goal;
-	u32 goal_epoch;          /* of the START or EPOCH it is for */
-	bool hot_full;           /* an extent waits for room in the hot log */
-	bool map_written;        /* GOAL_HOT: some page needs the flush */
-	u32 page_at;             /* GOAL_START: next page; GOAL_HOT: next of victims */
+	u32 goal_epoch;   /* of the START or EPOCH it is for */
+	bool hot_full;    /* an extent waits for room in the hot log */
+	bool map_written; /* GOAL_HOT: some page needs the flush */
+	u32 page_at;      /* GOAL_START: next page; GOAL_HOT: next of victims */
 	u32 victim[HOTLOG_VICTIMS_MAX], n_victims;
 
 	/* learner */
 	u32 cursor;
-	bool pull_link;          /* is up */
-	u8 pull_slot;            /* wanted; REPL_NO_SLOT */
-	u32 n_pulls;             /* not free */
+	bool pull_link; /* is up */
+	u8 pull_slot;   /* wanted; REPL_NO_SLOT */
+	u32 n_pulls;    /* not free */
 	struct replica_pull pull[REPL_PULLS_MAX];
 
 	/* what others asked */
-	u32 n_serves;            /* not free */
+	u32 n_serves; /* not free */
 	struct replica_serve serve[REPL_SERVES_MAX + REPL_REQUESTS_MAX];
 
 	u8 page[REPL_META_PAGE];
 };
 
 struct repl_disk;
-void repl_replica_init(struct repl_replica *r, u8 self, const struct repl_disk *disk, struct repl_sink *sink, u64 now);
+void repl_replica_init(struct repl_replica *r, u8 self, const struct repl_disk *disk,
+		       struct repl_sink *sink, u64 now);
 void repl_replica_boot(struct repl_replica *r, const struct repl_record *record);
 void repl_replica_link_up(struct repl_replica *r, u32 link);
 void repl_replica_link_down(struct repl_replica *r, u32 link, u64 now);
@@ -134,7 +146,8 @@ void repl_replica_receive(struct repl_replica *r, u32 link, const struct repl_ms
 void repl_replica_pull_up(struct repl_replica *r, u64 now);
 void repl_replica_pull_down(struct repl_replica *r, u64 now);
 void repl_replica_disk_done(struct repl_replica *r, u64 id, int status, u64 now);
-void repl_replica_read_done(struct repl_replica *r, u64 id, int status, repl_buf buf, u32 len, u64 now);
+void repl_replica_read_done(struct repl_replica *r, u64 id, int status, repl_buf buf, u32 len,
+			    u64 now);
 void repl_replica_tick(struct repl_replica *r, u64 now);
 /* false while a START or EPOCH is being made durable: messages must wait outside, in order */
 bool repl_replica_takes_input(const struct repl_replica *r);
@@ -151,37 +164,37 @@ enum replica_disk_kind { DISK_STREAM = 1, DISK_PULL, DISK_SERVE, DISK_FLUSH, DIS
 
 /* replica.c */
 void replica_send(struct repl_replica *r, u32 link, const struct repl_msg *m);
-void replica_fail(struct repl_replica *r);              /* own disk broke: leave every session */
-void replica_break(struct repl_replica *r, u32 link);   /* the peer broke the protocol: close */
-void replica_settle(struct repl_replica *r, u64 now);   /* goes on with whatever can go on */
+void replica_fail(struct repl_replica *r);            /* own disk broke: leave every session */
+void replica_break(struct repl_replica *r, u32 link); /* the peer broke the protocol: close */
+void replica_settle(struct repl_replica *r, u64 now); /* goes on with whatever can go on */
 void replica_changed(struct repl_replica *r);
 void replica_drop(struct repl_replica *r, repl_buf buf); /* 0 is fine */
 /* replica_stream.c */
 void stream_write(struct repl_replica *r, const struct repl_msg *m);
 void stream_commit(struct repl_replica *r, u64 commit);
-void stream_end(struct repl_replica *r);                /* the session ended: what waits stays in U only */
+void stream_end(struct repl_replica *r); /* the session ended: what waits stays in U only */
 void stream_stamp_uncommitted(struct repl_replica *r, u32 stamp, bool synced_only);
-void stream_forget(struct repl_replica *r);             /* U := {} */
+void stream_forget(struct repl_replica *r); /* U := {} */
 void stream_settle(struct repl_replica *r);
 void stream_done(struct repl_replica *r, u32 index);
 bool stream_overlaps(const struct repl_replica *r, u64 off, u64 len); /* a write not applied yet */
-void stream_mark_extents(struct repl_replica *r);       /* of U, in the hot log */
+void stream_mark_extents(struct repl_replica *r);                     /* of U, in the hot log */
 void stream_flushed(struct repl_replica *r);
 void stream_want_flush(struct repl_replica *r, u32 bit);
 /* replica_persist.c */
 void stamp_set(struct repl_replica *r, u32 region, u32 stamp);
-bool persist_hot(struct repl_replica *r, u32 extent);   /* true: durable now; else asks for it */
+bool persist_hot(struct repl_replica *r, u32 extent); /* true: durable now; else asks for it */
 void persist_begin(struct repl_replica *r, enum replica_persist_goal goal);
 void persist_settle(struct repl_replica *r);
 void persist_done(struct repl_replica *r, u64 now);
-void persist_flushed(struct repl_replica *r);           /* FLUSH_EVICT is done */
+void persist_flushed(struct repl_replica *r); /* FLUSH_EVICT is done */
 /* replica.c, called by persist when the goal is reached */
 void replica_start_durable(struct repl_replica *r, u64 now);
 /* replica_pull.c */
 void pull_begin(struct repl_replica *r);
 void pull_end(struct repl_replica *r);
-void pull_forget(struct repl_replica *r);               /* R4: outstanding questions are void, answers too */
-void pull_unask(struct repl_replica *r);                /* the pull link is gone: ask again */
+void pull_forget(struct repl_replica *r); /* R4: outstanding questions are void, answers too */
+void pull_unask(struct repl_replica *r);  /* the pull link is gone: ask again */
 void pull_touch(struct repl_replica *r, u64 off, u32 len);
 bool pull_synced(const struct repl_replica *r, u32 region);
 bool pull_overlaps(const struct repl_replica *r, u64 off, u64 len); /* its data is being written */

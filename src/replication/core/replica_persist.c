@@ -27,8 +27,12 @@ bool persist_hot(struct repl_replica *r, u32 extent)
 
 static void meta_write(struct repl_replica *r, u64 off, bool fua)
 {
-	struct repl_effect e = { .kind = REPL_META_WRITE, .id = DISK_ID(DISK_META, 0), .off = off,
-				 .len = REPL_META_PAGE, .page = r->page, .fua = fua };
+	struct repl_effect e = { .kind = REPL_META_WRITE,
+				 .id = DISK_ID(DISK_META, 0),
+				 .off = off,
+				 .len = REPL_META_PAGE,
+				 .page = r->page,
+				 .fua = fua };
 
 	r->sink->emit(r->sink, &e);
 }

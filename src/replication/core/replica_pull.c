@@ -168,7 +168,8 @@ void pull_mark_extents(struct repl_replica *r)
 			hotlog_mark(&r->hot, r->pull[i].region / REPL_REGIONS_PER_EXTENT);
 }
 
-/* how many regions from first on, at most max, have the stamp of the first; unknown ones go alone */
+/* how many regions from first on, at most max, have the stamp of the first; unknown ones go
+ * alone */
 static u32 run_length(const struct repl_replica *r, u32 first, u32 max)
 {
 	u32 n = 1;
@@ -183,8 +184,11 @@ static u32 run_length(const struct repl_replica *r, u32 first, u32 max)
 
 static void pull_ask(struct repl_replica *r, struct replica_pull *p)
 {
-	struct repl_msg m = { .kind = REPL_MSG_PULL, .epoch = r->re, .region = p->region,
-			      .count = p->count, .seq = r->rseq };
+	struct repl_msg m = { .kind = REPL_MSG_PULL,
+			      .epoch = r->re,
+			      .region = p->region,
+			      .count = p->count,
+			      .seq = r->rseq };
 
 	p->stamp = m.stamp = r->stamp[p->region];
 	p->touched[0] = p->touched[1] = 0;
@@ -276,7 +280,9 @@ static bool sector_touched(const struct replica_pull *p, u32 s)
 /* the next piece of the answer that the stream has not written meanwhile; false: all done */
 static bool write_piece(struct repl_replica *r, struct replica_pull *p)
 {
-	struct repl_effect e = { .kind = REPL_DISK_WRITE, .op = p->op, .buf = p->buf, .shared = true };
+	struct repl_effect e = {
+		.kind = REPL_DISK_WRITE, .op = p->op, .buf = p->buf, .shared = true
+	};
 	u32 sectors = region_len(r, p->region) / REPL_SECTOR, first;
 
 	while (p->at < sectors && sector_touched(p, p->at))
@@ -325,8 +331,7 @@ static void answer_settle(struct repl_replica *r)
 	for (u32 i = 0; i < REPL_PULLS_MAX; i++) {
 		struct replica_pull *p = &r->pull[i];
 
-		if (p->state != PULL_COLD ||
-		    !persist_hot(r, p->region / REPL_REGIONS_PER_EXTENT))
+		if (p->state != PULL_COLD || !persist_hot(r, p->region / REPL_REGIONS_PER_EXTENT))
 			continue;
 		stamp_set(r, p->region, REPL_STAMP_UNKNOWN);
 		p->state = PULL_WRITING;

@@ -17,8 +17,9 @@ static struct replica_serve *serve_new(struct repl_replica *r, u32 from, u32 to,
 
 		if (s->state != SERVE_FREE)
 			continue;
-		*s = (struct replica_serve){ .state = SERVE_WAITING, .link = link, .msg = *m,
-					     .since = now };
+		*s = (struct replica_serve){
+			.state = SERVE_WAITING, .link = link, .msg = *m, .since = now
+		};
 		r->n_serves++;
 		return s;
 	}
@@ -43,8 +44,10 @@ static void answer(struct repl_replica *r, const struct replica_serve *s, u8 kin
 
 static void submit_read(struct repl_replica *r, struct replica_serve *s, u64 off, u32 len)
 {
-	struct repl_effect e = { .kind = REPL_DISK_READ, .id = DISK_ID(DISK_SERVE, s - r->serve),
-				 .off = off, .len = len };
+	struct repl_effect e = { .kind = REPL_DISK_READ,
+				 .id = DISK_ID(DISK_SERVE, s - r->serve),
+				 .off = off,
+				 .len = len };
 
 	s->state = SERVE_READING;
 	r->sink->emit(r->sink, &e);
@@ -52,7 +55,10 @@ static void submit_read(struct repl_replica *r, struct replica_serve *s, u64 off
 
 static void refuse_read(struct repl_replica *r, u32 link, const struct repl_msg *m, u32 reason)
 {
-	struct repl_msg a = { .kind = REPL_MSG_READ_DATA, .id = m->id, .off = m->off, .len = m->len,
+	struct repl_msg a = { .kind = REPL_MSG_READ_DATA,
+			      .id = m->id,
+			      .off = m->off,
+			      .len = m->len,
 			      .reason = reason };
 
 	replica_send(r, link, &a);
@@ -154,8 +160,8 @@ void source_settle(struct repl_replica *r, u64 now)
 }
 
 /* The content was read first, the stamp is sampled now [F16]. */
-static void pull_read_done(struct repl_replica *r, struct replica_serve *s, int status, repl_buf buf,
-			   u32 len)
+static void pull_read_done(struct repl_replica *r, struct replica_serve *s, int status,
+			   repl_buf buf, u32 len)
 {
 	struct repl_msg m = s->msg;
 
@@ -176,8 +182,12 @@ static void pull_read_done(struct repl_replica *r, struct replica_serve *s, int 
 static void read_done(struct repl_replica *r, struct replica_serve *s, int status, repl_buf buf,
 		      u32 len)
 {
-	struct repl_msg m = { .kind = REPL_MSG_READ_DATA, .id = s->msg.id, .off = s->msg.off,
-			      .len = len, .payload_len = len, .buf = buf };
+	struct repl_msg m = { .kind = REPL_MSG_READ_DATA,
+			      .id = s->msg.id,
+			      .off = s->msg.off,
+			      .len = len,
+			      .payload_len = len,
+			      .buf = buf };
 
 	if (!status && len == s->msg.len) {
 		replica_send(r, s->link, &m);

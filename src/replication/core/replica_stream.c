@@ -89,8 +89,9 @@ void stream_write(struct repl_replica *r, const struct repl_msg *m)
 		replica_break(r, r->session_link); /* never drop silently */
 		return;
 	}
-	*io = (struct replica_io){ .op = m->op, .len = m->len, .off = m->off, .seq = m->seq,
-				   .buf = m->buf };
+	*io = (struct replica_io){
+		.op = m->op, .len = m->len, .off = m->off, .seq = m->seq, .buf = m->buf
+	};
 	r->rseq = m->seq;
 	pull_touch(r, io->off, io->len);
 	io_go(r, io);

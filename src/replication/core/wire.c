@@ -12,19 +12,32 @@
 #define GREETING_MAGIC 0x44534453u /* "SDSD" */
 
 static const char *const names[REPL_MSG_KINDS] = {
-	[REPL_MSG_START] = "start",       [REPL_MSG_EPOCH] = "epoch",
-	[REPL_MSG_WRITE] = "write",       [REPL_MSG_COMMIT] = "commit",
-	[REPL_MSG_FLUSH] = "flush",       [REPL_MSG_JOIN] = "join",
-	[REPL_MSG_PING] = "ping",         [REPL_MSG_RELEASE] = "release",
-	[REPL_MSG_READ] = "read",         [REPL_MSG_PROMISE] = "promise",
-	[REPL_MSG_STATE] = "state",       [REPL_MSG_STARTED] = "started",
-	[REPL_MSG_REFUSED] = "refused",   [REPL_MSG_ACK] = "ack",
-	[REPL_MSG_FLUSHED] = "flushed",   [REPL_MSG_SYNCED] = "synced",
-	[REPL_MSG_READY] = "ready",       [REPL_MSG_ECHO] = "echo",
-	[REPL_MSG_READ_DATA] = "read_data", [REPL_MSG_PROMISED] = "promised",
-	[REPL_MSG_UNPROMISED] = "unpromised", [REPL_MSG_PULL] = "pull",
-	[REPL_MSG_SAME] = "same",         [REPL_MSG_DIFFER] = "differ",
-	[REPL_MSG_DATA] = "data",         [REPL_MSG_NO] = "no",
+	[REPL_MSG_START] = "start",
+	[REPL_MSG_EPOCH] = "epoch",
+	[REPL_MSG_WRITE] = "write",
+	[REPL_MSG_COMMIT] = "commit",
+	[REPL_MSG_FLUSH] = "flush",
+	[REPL_MSG_JOIN] = "join",
+	[REPL_MSG_PING] = "ping",
+	[REPL_MSG_RELEASE] = "release",
+	[REPL_MSG_READ] = "read",
+	[REPL_MSG_PROMISE] = "promise",
+	[REPL_MSG_STATE] = "state",
+	[REPL_MSG_STARTED] = "started",
+	[REPL_MSG_REFUSED] = "refused",
+	[REPL_MSG_ACK] = "ack",
+	[REPL_MSG_FLUSHED] = "flushed",
+	[REPL_MSG_SYNCED] = "synced",
+	[REPL_MSG_READY] = "ready",
+	[REPL_MSG_ECHO] = "echo",
+	[REPL_MSG_READ_DATA] = "read_data",
+	[REPL_MSG_PROMISED] = "promised",
+	[REPL_MSG_UNPROMISED] = "unpromised",
+	[REPL_MSG_PULL] = "pull",
+	[REPL_MSG_SAME] = "same",
+	[REPL_MSG_DIFFER] = "differ",
+	[REPL_MSG_DATA] = "data",
+	[REPL_MSG_NO] = "no",
 };
 
 const char *wire_name(u8 kind)
@@ -85,7 +98,9 @@ int wire_get_greeting(const u8 in[WIRE_GREETING], struct wire_greeting *ret)
  * Four 64-bit words a, b, c, d carry what each kind needs; docs/protocol.md#wire
  * lists them. One table of meanings, used in both directions, keeps put and get alike.
  */
-struct words { u64 a, b, c, d; };
+struct words {
+	u64 a, b, c, d;
+};
 
 static struct words words_of(const struct repl_msg *m)
 {
@@ -104,8 +119,10 @@ static struct words words_of(const struct repl_msg *m)
 	case REPL_MSG_NO:
 		return (struct words){ m->seq, m->region, m->count, m->stamp };
 	default:
-		return (struct words){ m->seq, m->id, m->time, m->kind == REPL_MSG_PING ||
-				       m->kind == REPL_MSG_COMMIT ? m->commit : m->reason };
+		return (struct words){ m->seq, m->id, m->time,
+				       m->kind == REPL_MSG_PING || m->kind == REPL_MSG_COMMIT
+					       ? m->commit
+					       : m->reason };
 	}
 }
 
@@ -195,7 +212,8 @@ static bool shape_ok(const struct repl_msg *m)
 		return m->len <= REPL_WRITE_MAX && m->payload_len == (m->reason ? 0 : m->len);
 	case REPL_MSG_DATA:
 		if (m->op == REPL_OP_DATA)
-			return m->count == 1 && m->payload_len && m->payload_len <= REPL_REGION_BYTES &&
+			return m->count == 1 && m->payload_len &&
+			       m->payload_len <= REPL_REGION_BYTES &&
 			       !(m->payload_len % REPL_SECTOR);
 		return m->count == 1 && !m->payload_len;
 	case REPL_MSG_PULL:

@@ -14,26 +14,36 @@
 #define WIRE_PAYLOAD_MAX REPL_WRITE_MAX
 
 enum wire_purpose { WIRE_SESSION = 1, WIRE_PULL = 2 };
-enum wire_refusal { WIRE_WELCOME, WIRE_BAD_VERSION, WIRE_BAD_CLUSTER, WIRE_NO_RESOURCE, WIRE_BAD_SLOT, WIRE_NOT_READY };
+enum wire_refusal {
+	WIRE_WELCOME,
+	WIRE_BAD_VERSION,
+	WIRE_BAD_CLUSTER,
+	WIRE_NO_RESOURCE,
+	WIRE_BAD_SLOT,
+	WIRE_NOT_READY
+};
 
 /* opener -> acceptor (status unused), then acceptor -> opener with status */
 struct wire_greeting {
-	u32 version;     /* lowest == highest in version 1; a peer of another version gets WIRE_BAD_VERSION with ours */
+	/* lowest == highest in version 1; a peer of another version gets WIRE_BAD_VERSION with
+	 * ours */
+	u32 version;
 	u8 purpose;
-	u8 status;       /* enum wire_refusal */
-	u8 from, to;     /* slots */
+	u8 status;   /* enum wire_refusal */
+	u8 from, to; /* slots */
 	u8 cluster[16];
 	u8 resource[16];
-	u64 boot;        /* incarnation of the sender */
+	u64 boot; /* incarnation of the sender */
 	u64 size_bytes;
 };
 void wire_put_greeting(u8 out[WIRE_GREETING], const struct wire_greeting *g);
-/* 0; -EPROTO when it is no greeting (magic, checksum). Version and the rest are the caller's to judge. */
+/* 0; -EPROTO when it is no greeting (magic, checksum). Version and the rest are the caller's to
+ * judge. */
 int wire_get_greeting(const u8 in[WIRE_GREETING], struct wire_greeting *ret);
 
 void wire_put(u8 out[WIRE_HEADER], const struct repl_msg *m);
-/* Checks everything that needs no state: checksum, kind, op, lengths, alignment, limits. ret->buf = 0,
- * ret->payload_len says how many bytes follow. -EPROTO. */
+/* Checks everything that needs no state: checksum, kind, op, lengths, alignment, limits.
+ * ret->buf = 0, ret->payload_len says how many bytes follow. -EPROTO. */
 int wire_get(const u8 in[WIRE_HEADER], struct repl_msg *ret);
 const char *wire_name(u8 kind); /* "write" */
 

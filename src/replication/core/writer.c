@@ -17,8 +17,8 @@ static const u16 state_to[WRITER_STATES] = {
 	[WRITER_IDLE] = TO(WRITER_READING),
 	[WRITER_READING] = TO(WRITER_PROMISING) | TO(WRITER_IDLE),
 	[WRITER_PROMISING] = TO(WRITER_PROPOSING) | TO(WRITER_BACKOFF) | TO(WRITER_IDLE),
-	[WRITER_PROPOSING] = TO(WRITER_SERVING) | TO(WRITER_BACKOFF) | TO(WRITER_IDLE) |
-			     TO(WRITER_RELEASING),
+	[WRITER_PROPOSING] =
+		TO(WRITER_SERVING) | TO(WRITER_BACKOFF) | TO(WRITER_IDLE) | TO(WRITER_RELEASING),
 	[WRITER_BACKOFF] = TO(WRITER_READING) | TO(WRITER_IDLE),
 	[WRITER_SERVING] = TO(WRITER_RELEASING) | TO(WRITER_STOPPED),
 	[WRITER_RELEASING] = TO(WRITER_IDLE) | TO(WRITER_READING),
@@ -118,8 +118,8 @@ void writer_stop(struct repl_writer *w, const char *reason)
 	writer_move(w, WRITER_STOPPED, reason);
 }
 
-/* The driver has no request under way. With a whole set the record says that nobody is writer, so that
- * "in use" is a fact; otherwise it stays and the next candidate goes on from it. */
+/* The driver has no request under way. With a whole set the record says that nobody is writer,
+ * so that "in use" is a fact; otherwise it stays and the next candidate goes on from it. */
 static void release(struct repl_writer *w)
 {
 	u32 members = w->members;
@@ -144,7 +144,8 @@ void repl_writer_close(struct repl_writer *w, u64 now)
 		peers_release(w);
 		writer_move(w, WRITER_IDLE, "");
 	}
-	writer_settle(w, now); /* PROPOSING: when the answer is there; SERVING: when no CAS is out */
+	writer_settle(w,
+		      now); /* PROPOSING: when the answer is there; SERVING: when no CAS is out */
 }
 
 void writer_propose(struct repl_writer *w, enum writer_cas what, u8 writer, u32 in_sync)
@@ -152,8 +153,9 @@ void writer_propose(struct repl_writer *w, enum writer_cas what, u8 writer, u32 
 	struct repl_effect e = { .kind = REPL_CAS };
 
 	w->tag.counter++;
-	w->cas = (struct repl_record){ .epoch = w->record.epoch + 1, .writer = writer,
-				       .in_sync = in_sync, .tag = w->tag };
+	w->cas = (struct repl_record){
+		.epoch = w->record.epoch + 1, .writer = writer, .in_sync = in_sync, .tag = w->tag
+	};
 	w->cas_out = (u8)what;
 	e.id = ++w->cas_token;
 	e.record = w->cas;
@@ -199,7 +201,8 @@ static u8 choose_promised(const struct repl_writer *w, u8 *ret_start)
 		return w->self;
 	/* own copy first: it would answer within the grace time unless it cannot */
 	if ((all & (1u << w->self)) && w->self_disk &&
-	    (w->peer[w->self].promise == PROMISE_LATER || w->peer[w->self].promise == PROMISE_ASKED))
+	    (w->peer[w->self].promise == PROMISE_LATER ||
+	     w->peer[w->self].promise == PROMISE_ASKED))
 		return REPL_NO_SLOT;
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
 		if (intact & (1u << s))
@@ -209,7 +212,8 @@ static u8 choose_promised(const struct repl_writer *w, u8 *ret_start)
 
 static void promising_settle(struct repl_writer *w, u64 now)
 {
-	struct repl_msg m = { .kind = REPL_MSG_PROMISE, .epoch = w->record.epoch,
+	struct repl_msg m = { .kind = REPL_MSG_PROMISE,
+			      .epoch = w->record.epoch,
 			      .mask = w->record.in_sync };
 	u8 start, chosen = choose_promised(w, &start);
 
@@ -357,7 +361,8 @@ static void revive_settle(struct repl_writer *w)
 	}
 	if (restarted != w->members)
 		return;
-	if (w->dirty) { /* [F5] acknowledged writes may be gone: never go on as if nothing had happened */
+	/* [F5] acknowledged writes may be gone: never go on as if nothing had happened */
+	if (w->dirty) {
 		writer_stop(w, "every copy restarted and writes that were not flushed may be lost");
 		return;
 	}

@@ -32,8 +32,11 @@ const char *repl_writer_peer_name(const struct repl_writer *w, u8 slot)
 void peers_start(struct repl_writer *w, u8 slot, u8 start, u64 now)
 {
 	struct writer_peer *p = &w->peer[slot];
-	struct repl_msg m = { .kind = REPL_MSG_START, .start = start, .epoch = w->pe,
-			      .mask = w->members, .tag = w->tag };
+	struct repl_msg m = { .kind = REPL_MSG_START,
+			      .start = start,
+			      .epoch = w->pe,
+			      .mask = w->members,
+			      .tag = w->tag };
 
 	/* P7: a member gets what is in flight again; a learner pulls what was before */
 	m.seq = start == REPL_START_LEARNER ? w->seq : w->committed;
@@ -69,14 +72,16 @@ void peers_end(struct repl_writer *w, u8 slot, u64 now)
 	p->sent = p->started = p->synced = p->join_sent = p->ready = false;
 	p->echo = 0;
 	if (had) {
-		p->not_before = now + (LEARNER_PAUSE_NS << PORT_MIN(p->failures, LEARNER_DOUBLINGS));
+		p->not_before =
+			now + (LEARNER_PAUSE_NS << PORT_MIN(p->failures, LEARNER_DOUBLINGS));
 		p->failures++;
 	}
 	if (w->state != WRITER_SERVING)
 		return;
 	if (w->members & (1u << slot)) /* P6; for good in this epoch [F20] */
 		w->lost |= 1u << slot;
-	if (w->join == slot && w->grow_slot != slot) /* P9: an outstanding GROW keeps it until the answer */
+	if (w->join == slot &&
+	    w->grow_slot != slot) /* P9: an outstanding GROW keeps it until the answer */
 		w->join = REPL_NO_SLOT;
 	if (had)
 		requests_source_gone(w, slot);
@@ -123,7 +128,8 @@ void repl_writer_link_down(struct repl_writer *w, u8 slot, u64 now)
 
 	p->up = p->known = false;
 	if (p->promise == PROMISE_ASKED || p->promise == PROMISE_LATER)
-		p->promise = PROMISE_NONE; /* given promises stay: they are in the fence of the copy */
+		p->promise =
+			PROMISE_NONE; /* given promises stay: they are in the fence of the copy */
 	peers_end(w, slot, now);
 	writer_settle(w, now);
 }
@@ -245,9 +251,8 @@ bool peers_lease(const struct repl_writer *w, u64 now)
 	if (w->grow_slot != REPL_NO_SLOT)
 		need |= 1u << w->grow_slot;
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if ((need & (1u << s)) &&
-		    (!w->peer[s].started || !w->peer[s].echo ||
-		     now >= w->peer[s].echo + REPL_LEASE_NS))
+		if ((need & (1u << s)) && (!w->peer[s].started || !w->peer[s].echo ||
+					   now >= w->peer[s].echo + REPL_LEASE_NS))
 			return false;
 	return true;
 }
@@ -262,7 +267,8 @@ void peers_settle(struct repl_writer *w)
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
 		struct writer_peer *p = &w->peer[s];
 
-		if (!p->synced || !p->started || (w->members & (1u << s)) || !(w->copies & (1u << s)))
+		if (!p->synced || !p->started || (w->members & (1u << s)) ||
+		    !(w->copies & (1u << s)))
 			continue;
 		w->join = s;
 		p->join_sent = true;

@@ -39,8 +39,13 @@ static bool blocked(const struct repl_writer *w, const struct writer_request *q)
 
 static void send_write(struct repl_writer *w, u8 slot, const struct writer_request *q)
 {
-	struct repl_msg m = { .kind = REPL_MSG_WRITE, .epoch = w->pe, .seq = q->seq,
-			      .commit = w->committed, .op = q->op, .off = q->off, .len = q->len,
+	struct repl_msg m = { .kind = REPL_MSG_WRITE,
+			      .epoch = w->pe,
+			      .seq = q->seq,
+			      .commit = w->committed,
+			      .op = q->op,
+			      .off = q->off,
+			      .len = q->len,
 			      .buf = q->buf };
 
 	m.payload_len = q->op == REPL_OP_DATA ? q->len : 0;
@@ -108,7 +113,8 @@ void requests_read_data(struct repl_writer *w, u8 slot, const struct repl_msg *m
 {
 	struct writer_request *q = &w->request[(m->id & 0xffff) % REPL_REQUESTS_MAX];
 
-	if (q->state != REQ_READING || q->source != slot || (m->id >> 16) != (q->order & ~0ull >> 16)) {
+	if (q->state != REQ_READING || q->source != slot ||
+	    (m->id >> 16) != (q->order & ~0ull >> 16)) {
 		writer_drop(w, m->buf);
 		return;
 	}
@@ -287,8 +293,8 @@ bool requests_idle(const struct repl_writer *w)
 	return !w->n_requests;
 }
 
-/* P7: everything in flight again, in order, to the member that came back. Learners were cut: to them the
- * same seqs would be a gap. */
+/* P7: everything in flight again, in order, to the member that came back. Learners were cut: to
+ * them the same seqs would be a gap. */
 void requests_resend(struct repl_writer *w, u8 slot)
 {
 	for (u64 s = w->committed + 1; s <= w->seq; s++)
@@ -308,8 +314,14 @@ int repl_writer_submit(struct repl_writer *w, u8 kind, u64 id, u8 op, u64 off, u
 		return -EBUSY;
 	while (q->state != REQ_FREE)
 		q++;
-	*q = (struct writer_request){ .state = REQ_WAITING, .kind = kind, .op = op, .off = off,
-				      .len = len, .id = id, .buf = buf, .order = ++w->orders };
+	*q = (struct writer_request){ .state = REQ_WAITING,
+				      .kind = kind,
+				      .op = op,
+				      .off = off,
+				      .len = len,
+				      .id = id,
+				      .buf = buf,
+				      .order = ++w->orders };
 	w->high = PORT_MAX(w->high, (u32)(q - w->request) + 1);
 	w->n_requests++;
 	w->n_waiting++;

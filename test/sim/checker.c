@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * checker.c - what the application may see, kept outside the code under test:
+ * each block is a register; a completed write stays; a flushed one stays even
+ * when every copy restarts; a read returns something that was current between
+ * its call and its answer.
+ */
+#include <string.h>
+
+#include "sim/world.h"
+
+#define MAYBES 128u /* also of writes since a flush */
+
+static bool listed(const u32 *list, u32 n, u32 value)
+{
+	for (u32 i = 0; i < n; i++)
+		if (list[i] == value)
+			return true;
+	return false;
+}
+
+static void read_may_see(struct sim_request *q, u32 i, u32 value)
+{
+	if (listed(q->ok[i], q->n_ok[i], value))
+		return;
+	if (q->n_ok[i] == 64)
+		q->loose[i] = true;
+	else
+		q->ok[i][q->n_ok[i]++] = value;
+}
+
+/* every read under way that covers the block may return value too */
+static void reads_may_see(struct sim_world *w, u32 block, u32 value)
+{
+	for (int n = 0; n < w->opt.nodes; n++)
+		for (u32 r = 0; r < SIM_REQUESTS; r++) {
+			struct sim_request *q = &w->node[n].request[r];
+
+			if (q->kind == SIM_READ && block >= q->first && block < q->first + q->n)
+				read_may_see(q, block - q->first, value);
+		}
+}
+
+void check_write_begin(struct sim_world *w, u32 node, struct sim_request *q)
+{
+	for (u32 b = q->first; b < q->first + q->n; b++) {
+		struct sim_block *k = &w->block[b];
+
+		if (k->n_maybe == MAYBES)
+			k->loose = true;
+		else
+			k->maybe[k->n_maybe++] = q->value;
+		if (k->n_since < MAYBES)
+			k->since_flush[k->n_since++] = q->value;
+		reads_may_see(w, b, q->value);
+	}
+	(void)node;
+}
+
+/* What is done, and what was never answered, is over; other writes of the same application stay
+ * open. */
+static void keep_open(struct sim_world *w, u32 node, const struct sim_request *done, u32 block)
+{
+	struct sim_block *k = &w->block[block];
+
+	k->n_maybe = 0;
+	for (u32 r = 0; r < SIM_REQUESTS; r++) {
+		const struct sim_request *q = &w->node[node].request[r];
+
+		if (q != done && q->kind == SIM_WRITE && block >= q->first &&
+		    block < q->first + q->n)
+			k->maybe[k->n_maybe++] = q->value;
+	}
+}
+
+/*
+ * A write that completes after a write of a later writer to the same block has completed took
+ * effect before that one: it is no longer listed, and what counts is the later one. */
+void check_write_done(struct sim_world *w, u32 node, struct sim_request *q, int status)
+{
+	if (status)
+		return; /* failed: it may or may not be there */
+	w->writes_done++;
+	for (u32 b = q->first; b < q->first + q->n; b++) {
+		struct sim_block *k = &w->block[b];
+
+		if (!k->loose && !listed(k->maybe, k->n_maybe, q->value))
+			continue;
+		k->completed = q->value;
+		k->completed_at = ++w->serial;
+		keep_open(w, node, q, b);
+		k->loose = false;
+	}
+}
+
+void check_read_begin(struct sim_world *w, struct sim_request *q)
+{
+	q->serial = w->serial;
+	memset(q->n_ok, 0, sizeof(q->n_ok));
+	memset(q->loose, 0, sizeof(q->loose));
+	for (u32 i = 0; i < q->n; i++) {
+		struct sim_block *k = &w->block[q->first + i];
+
+		read_may_see(q, i, k->completed);
+		for (u32 m = 0; m < k->n_maybe; m++)
+			read_may_see(q, i, k->maybe[m]);
+		q->loose[i] |= k->loose;
+	}
+}
+
+static bool in_flight(const struct sim_world *w, u32 block)
+{
+	for (int n = 0; n < w->opt.nodes; n++)
+		for (u32 r = 0; r < SIM_REQUESTS; r++) {
+			const struct sim_request *q = &w->node[n].request[r];
+
+			if (q->kind == SIM_WRITE && block >= q->first && block < q->first + q->n)
+				return true;
+		}
+	return false;
+}
+
+void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const u32 *values)
+{
+	w->reads_done++;
+	for (u32 i = 0; i < q->n; i++) {
+		struct sim_block *k = &w->block[q->first + i];
+
+		if (!q->loose[i] && !listed(q->ok[i], q->n_ok[i], values[i]))
+			sim_fail(w, "node %u: read of block %u returned %u, completed is %u", node,
+				 q->first + i, values[i], k->completed);
+		/* an aborted write that was seen has happened, if nothing was completed
+		 * meanwhile */
+		if (k->n_maybe && k->completed_at <= q->serial && !in_flight(w, q->first + i) &&
+		    (values[i] == k->completed || listed(k->maybe, k->n_maybe, values[i]))) {
+			k->completed = values[i];
+			k->completed_at = ++w->serial;
+			k->n_maybe = 0;
+			k->loose = false;
+		}
+	}
+}
+
+void check_flush_begin(struct sim_world *w, struct sim_request *q)
+{
+	q->serial = w->serial;
+}
+
+void check_flush_done(struct sim_world *w, struct sim_request *q)
+{
+	w->flushes_done++;
+	for (u32 b = 0; b < w->opt.blocks; b++) {
+		struct sim_block *k = &w->block[b];
+
+		if (k->completed_at <= q->serial) {
+			k->flushed = k->completed;
+			memcpy(k->since_flush, k->maybe, sizeof(k->maybe));
+			k->n_since = k->n_maybe;
+		}
+	}
+}
+
+void check_cache_lost(struct sim_world *w)
+{
+	for (u32 b = 0; b < w->opt.blocks; b++) {
+		struct sim_block *k = &w->block[b];
+
+		for (u32 i = 0; i < k->n_since; i++)
+			if (k->n_maybe < MAYBES && !listed(k->maybe, k->n_maybe, k->since_flush[i]))
+				k->maybe[k->n_maybe++] = k->since_flush[i];
+			else
+				k->loose |= k->n_maybe == MAYBES;
+		k->loose |= k->n_since == MAYBES;
+		if (k->completed != k->flushed) {
+			k->completed = k->flushed;
+			reads_may_see(w, b, k->flushed);
+		}
+		for (u32 i = 0; i < k->n_maybe; i++)
+			reads_may_see(w, b, k->maybe[i]);
+	}
+}
+
+void check_quiescent(struct sim_world *w)
+{
+	const struct sim_disk *first = NULL;
+
+	for (int n = 0; n < w->opt.nodes; n++) {
+		const struct sim_disk *d = w->node[n].disk;
+
+		if (!d || !(w->record.in_sync & (1u << n)))
+			continue;
+		for (u32 b = 0; b < SIM_BLOCKS; b++) {
+			const struct sim_block *k = &w->block[b];
+
+			if (first && d->cached[b] != first->cached[b])
+				sim_fail(w, "members differ: block %u is %u on node %d", b,
+					 d->cached[b], n);
+			if (d->cached[b] != k->completed && !k->loose &&
+			    !listed(k->maybe, k->n_maybe, d->cached[b]))
+				sim_fail(w, "node %d holds %u in block %u, completed is %u", n,
+					 d->cached[b], b, k->completed);
+		}
+		if (!first)
+			first = d;
+	}
+}

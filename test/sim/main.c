@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * main.c - runs seeds: sim [--seed N] [--seeds COUNT] [--from N] [--trace]
+ * Prints TAP. A failing seed prints the command that repeats it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/world.h"
+
+struct totals {
+	u64 steps, writes, reads, flushes, crashes, promotions, restarted;
+};
+
+static int run_seed(u64 seed, bool trace, struct totals *t)
+{
+	static struct sim_world w;
+	struct sim_options o;
+	int rc;
+
+	sim_options_draw(&o, seed);
+	o.trace = trace;
+	rc = sim_run(&w, &o);
+	t->steps += w.steps;
+	t->writes += w.writes_done;
+	t->reads += w.reads_done;
+	t->flushes += w.flushes_done;
+	t->crashes += w.crashes;
+	t->promotions += w.promotions;
+	t->restarted += w.restarts_promoted;
+	if (rc)
+		printf("not ok seed %llu: %s\n# again: make sim SEED=%llu TRACE=1\n",
+		       (unsigned long long)seed, w.failure, (unsigned long long)seed);
+	else if (trace)
+		printf("ok seed %llu, trace hash %016llx\n", (unsigned long long)seed,
+		       (unsigned long long)w.hash);
+	return rc;
+}
+
+static int run_twice(u64 seed)
+{
+	static struct sim_world w;
+	struct sim_options o;
+	u64 hash;
+
+	sim_options_draw(&o, seed);
+	sim_run(&w, &o);
+	hash = w.hash;
+	sim_run(&w, &o);
+	return hash != w.hash;
+}
+
+int main(int argc, char **argv)
+{
+	u64 from = 1, count = 100, failed = 0;
+	struct totals t = { 0 };
+	bool trace = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--trace")) {
+			trace = true;
+		} else if (i + 1 < argc && !strcmp(argv[i], "--seed")) {
+			from = strtoull(argv[++i], NULL, 0);
+			count = 1;
+		} else if (i + 1 < argc && !strcmp(argv[i], "--from")) {
+			from = strtoull(argv[++i], NULL, 0);
+		} else if (i + 1 < argc && !strcmp(argv[i], "--seeds")) {
+			count = strtoull(argv[++i], NULL, 0);
+		} else {
+			fprintf(stderr,
+				"usage: sim [--seed N] [--seeds COUNT] [--from N] [--trace]\n");
+			return 2;
+		}
+	}
+	for (u64 s = from; s < from + count; s++)
+		failed += (u64)(run_seed(s, trace, &t) != 0);
+	if (count > 1 && run_twice(from)) {
+		printf("not ok the same seed gave two traces\n");
+		failed++;
+	}
+	printf("# %llu seeds, %llu steps, %llu writes, %llu reads, %llu flushes, %llu crashes, "
+	       "%llu promotions (%llu of a restarted copy)\n",
+	       (unsigned long long)count, (unsigned long long)t.steps, (unsigned long long)t.writes,
+	       (unsigned long long)t.reads, (unsigned long long)t.flushes,
+	       (unsigned long long)t.crashes, (unsigned long long)t.promotions,
+	       (unsigned long long)t.restarted);
+	printf("%s 1 - simulator, %llu seeds from %llu\n1..1\n", failed ? "not ok" : "ok",
+	       (unsigned long long)count, (unsigned long long)from);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* world.c - what every part of the simulator uses: the generator, the trace, payloads. */
+#include "sim/world.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+u64 sim_random(struct sim_world *w, u64 below)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return below ? (w->random >> 11) % below : 0;
+}
+
+bool chance(struct sim_world *w, u32 of_million)
+{
+	return sim_random(w, 1000000) < of_million;
+}
+
+void sim_trace(struct sim_world *w, const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	for (int i = 0; i < n && i < (int)sizeof(line) - 1; i++)
+		w->hash = (w->hash ^ (u8)line[i]) * 1099511628211ull;
+	if (w->opt.trace)
+		printf("%10.4f %s\n", (double)w->now / 1e9, line);
+}
+
+void sim_fail(struct sim_world *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (w->failure[0])
+		return;
+	va_start(ap, fmt);
+	vsnprintf(w->failure, sizeof(w->failure), fmt, ap);
+	va_end(ap);
+	sim_trace(w, "FAILURE %s", w->failure);
+}
+
+repl_buf sim_payload_new(struct sim_world *w, u32 n)
+{
+	for (u32 k = 0; k < SIM_PAYLOADS - 1; k++) {
+		u32 i = 1 + (w->payload_hint + k) % (SIM_PAYLOADS - 1);
+
+		if (w->payload[i].refs)
+			continue;
+		w->payload_hint = i;
+		w->payload[i].refs = 1;
+		w->payload[i].n = n;
+		w->n_payloads++;
+		return i;
+	}
+	sim_fail(w, "payloads leak");
+	return 1;
+}
+
+struct sim_payload *sim_payload(struct sim_world *w, repl_buf b)
+{
+	return &w->payload[b % SIM_PAYLOADS];
+}
+
+void sim_payload_ref(struct sim_world *w, repl_buf b)
+{
+	sim_payload(w, b)->refs++;
+}
+
+void sim_payload_drop(struct sim_world *w, repl_buf b)
+{
+	struct sim_payload *p = sim_payload(w, b);
+
+	if (!b)
+		return;
+	if (!p->refs)
+		sim_fail(w, "payload %u dropped twice", (u32)b);
+	else if (!--p->refs)
+		w->n_payloads--;
+}

@@ -233,6 +233,11 @@ static void on_carried(const struct leader_answer *answer, void *arg)
 		api_run(c);
 		return;
 	}
+	if (c->api->closing || store_applied(c->api->config.store) >= answer->revision) {
+		c->revision = answer->revision;
+		call_reply(c, answer->status, answer->body->data, answer->body->len);
+		return;
+	}
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		abort();
@@ -242,10 +247,7 @@ static void on_carried(const struct leader_answer *answer, void *arg)
 	buf_init(&k->body, answer->body->len + 1);
 	if (buf_append(&k->body, answer->body->data, answer->body->len) < 0)
 		abort();
-	if (c->api->closing || carried_applied(k, 0))
-		carried_finish(k, true);
-	else
-		wait_start(c->api, APPLIED_WAIT_MS, carried_applied, carried_finish, k);
+	wait_start(c->api, APPLIED_WAIT_MS, carried_applied, carried_finish, k);
 }
 
 static void carry(struct api_call *c)

@@ -239,3 +239,53 @@ json *call_query_page(struct api_call *c, json *list)
 	json_object_put(list);
 	return page;
 }
+
+void call_list_init(struct call_list *l, struct api_call *c)
+{
+	memset(l, 0, sizeof(*l));
+	l->call = c;
+	l->limit = query_number(c, "limit");
+	l->offset = l->limit > 0 ? query_number(c, "offset") : 0;
+	buf_init(&l->text, CALL_LIST_MAX);
+}
+
+void call_list_push(struct call_list *l, json *element)
+{
+	int64_t i = l->n++ - l->offset;
+	const char *text;
+
+	if (i >= 0 && (l->limit == 0 || i < l->limit) && !l->full) {
+		text = json_text(element);
+		l->full = buf_append(&l->text, i > 0 ? "," : "[", 1) < 0 ||
+			  buf_append(&l->text, text, strlen(text)) < 0;
+	}
+	json_object_put(element);
+}
+
+const struct buf *call_list_end(struct call_list *l)
+{
+	if (l->text.len == 0)
+		l->full = l->full || buf_append(&l->text, "[", 1) < 0;
+	l->full = l->full || buf_append(&l->text, "]", 1) < 0;
+	return l->full ? NULL : &l->text;
+}
+
+void call_list_release(struct call_list *l)
+{
+	buf_release(&l->text);
+}
+
+void call_list_reply(struct call_list *l)
+{
+	const struct buf *text = call_list_end(l);
+	struct err err;
+
+	if (text) {
+		call_reply(l->call, 200, text->data, text->len);
+	} else {
+		err_set(&err, -EMSGSIZE,
+			"the list is too long: ask with limit and offset, or a filter");
+		call_fail(l->call, -EMSGSIZE, &err);
+	}
+	call_list_release(l);
+}

@@ -76,4 +76,21 @@ bool call_query_props(struct api_call *c, json *props);
 /* limit and offset applied; takes and returns an array */
 json *call_query_page(struct api_call *c, json *list);
 
+/* Long lists are written element by element: as one tree of ten thousand they would take a hundred
+ * times their size. limit and offset of the query are applied. */
+#define CALL_LIST_MAX (60u << 20)
+struct call_list {
+	struct api_call *call;
+	struct buf text;
+	int64_t limit, offset, n;
+	bool full; /* CALL_LIST_MAX was reached: the rest is missing */
+};
+void call_list_init(struct call_list *l, struct api_call *c);
+void call_list_push(struct call_list *l, json *element); /* takes it */
+/* The finished text of the list, owned by l until it is released; NULL when it got too long. */
+const struct buf *call_list_end(struct call_list *l);
+void call_list_release(struct call_list *l);
+/* Answers 200 with the list, or 500 when it got too long; releases l. */
+void call_list_reply(struct call_list *l);
+
 #endif

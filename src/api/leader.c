@@ -40,6 +40,7 @@ struct pending {
 	int64_t since_ms, deadline_ms, try_ms, alive_ms;
 	enum pending_state state;
 	bool read;               /* GET: nothing can be executed twice */
+	bool want_doc;           /* the answer is wanted parsed */
 	bool too_large;          /* for any leader to take */
 	bool maybe;              /* some attempt may have been executed */
 	uint32_t target;         /* Raft id of the leader it is at */
@@ -97,11 +98,11 @@ static void answer_body(struct pending *p, int status, const struct buf *body, u
 	struct leader_answer a = {
 		.status = status, .body = body, .revision = revision, .reached = reached
 	};
+	json *doc = NULL;
 
-	if (body->len > 0)
-		json_parse((const char *)body->data, body->len, &a.doc, NULL);
-	json *doc = a.doc;
-
+	if (p->want_doc && body->len > 0)
+		json_parse((const char *)body->data, body->len, &doc, NULL);
+	a.doc = doc;
 	answer(p, &a);
 	json_object_put(doc);
 }
@@ -162,7 +163,8 @@ static void again(struct pending *p)
 static void on_own_reply(struct api_call *c, int status, const void *data, size_t len, void *arg)
 {
 	struct pending *p = arg;
-	struct buf body;
+	/* lent: lives as long as this call */
+	struct buf body = { .data = (uint8_t *)(uintptr_t)data, .len = len };
 
 	if (!p)
 		return;
@@ -172,14 +174,7 @@ static void on_own_reply(struct api_call *c, int status, const void *data, size_
 		again(p);
 		return;
 	}
-	buf_init(&body, HTTPC_ANSWER_MAX);
-	if (buf_append(&body, data, len) < 0) {
-		give_up(p, "the answer is too large");
-		buf_release(&body);
-		return;
-	}
 	answer_body(p, status, &body, c->revision, true);
-	buf_release(&body);
 }
 
 static void try_here(struct pending *p)
@@ -389,7 +384,8 @@ static void copy_request(struct pending *p, const struct leader_request *r)
 	p->deadline_ms = p->since_ms + r->deadline_ms;
 }
 
-void leader_carry(struct leader *l, const struct leader_request *r, leader_cb cb, void *arg)
+static struct pending *add(struct leader *l, const struct leader_request *r, leader_cb cb,
+			   void *arg)
 {
 	struct pending *p = calloc(1, sizeof(*p));
 
@@ -407,6 +403,12 @@ void leader_carry(struct leader *l, const struct leader_request *r, leader_cb cb
 	l->pending = p;
 	l->n_pending++;
 	api_hurry(l->api);
+	return p;
+}
+
+void leader_carry(struct leader *l, const struct leader_request *r, leader_cb cb, void *arg)
+{
+	add(l, r, cb, arg);
 }
 
 void leader_call(struct leader *l, const char *method, const char *path_and_query, const char *body,
@@ -425,7 +427,7 @@ void leader_call(struct leader *l, const char *method, const char *path_and_quer
 	};
 
 	snprintf(author, sizeof(author), "node=%s", l->api->config.node);
-	leader_carry(l, &r, cb, arg);
+	add(l, &r, cb, arg)->want_doc = true;
 }
 
 struct leader *leader_new(struct api *api)

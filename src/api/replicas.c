@@ -113,15 +113,20 @@ void replicas_volume(struct api_call *c)
 
 struct replica_listing {
 	struct api_call *call;
-	json *list;
+	struct call_list list;
 };
+
+static bool view_wanted(const char *name, void *arg)
+{
+	struct replica_listing *l = arg;
+
+	return call_query_has(l->call, "resources", name);
+}
 
 static void view_one(struct view *v, void *arg)
 {
 	struct replica_listing *l = arg;
 
-	if (!call_query_has(l->call, "resources", v->res.name))
-		return;
 	for (int i = 0; i < v->n; i++) {
 		const struct view_replica *rep = &v->rep[i];
 
@@ -129,16 +134,17 @@ static void view_one(struct view *v, void *arg)
 		    call_query_has(l->call, "storage_pools",
 				   rep->r.diskless ? POOL_DISKLESS : rep->r.pool) &&
 		    call_query_props(l->call, jget(rep->doc, "props")))
-			view_push(l->list, view_resource(l->call->api, v, i, true));
+			call_list_push(&l->list, view_resource(l->call->api, v, i, true));
 	}
 }
 
 void replicas_view(struct api_call *c)
 {
-	struct replica_listing l = { c, view_list() };
+	struct replica_listing l = { .call = c };
 
-	view_each(c->api, view_one, &l);
-	call_reply_json(c, 200, call_query_page(c, l.list));
+	call_list_init(&l.list, c);
+	view_each(c->api, view_wanted, view_one, &l);
+	call_list_reply(&l.list);
 }
 
 /* Waiting until the nodes have done it */

@@ -13,7 +13,7 @@
 
 struct definition_listing {
 	struct api_call *call;
-	json *list;
+	struct call_list list;
 	bool with_volumes;
 };
 
@@ -29,16 +29,19 @@ static void list_one(json *doc, void *arg)
 	memset(&v, 0, sizeof(v));
 	v.doc = doc;
 	if (resource_parse(doc, &v.res, NULL) == 0)
-		view_push(l->list, view_definition(&v, l->with_volumes));
+		call_list_push(&l->list, view_definition(&v, l->with_volumes));
 }
 
 void definitions_list(struct api_call *c)
 {
-	struct definition_listing l = { c, view_list(),
-					call_query_bool(c, "with_volume_definitions", false) };
+	struct definition_listing l = {
+		.call = c,
+		.with_volumes = call_query_bool(c, "with_volume_definitions", false),
+	};
 
+	call_list_init(&l.list, c);
 	view_docs(c->api, "resource/", list_one, &l);
-	call_reply_json(c, 200, call_query_page(c, l.list));
+	call_list_reply(&l.list);
 }
 
 void definitions_get(struct api_call *c)

@@ -155,7 +155,7 @@ static const char *writer_name(const struct view *v)
 
 struct resource_status {
 	struct node_status *nodes;
-	json *list;
+	struct call_list list;
 	int count[VERDICT_UNAVAILABLE + 1];
 };
 
@@ -185,7 +185,7 @@ static void status_resource(struct view *v, void *arg)
 	jset_i64(o, "size_kib", size_kib);
 	jset_i64(o, "epoch", v->has_record ? v->rec.epoch : 0);
 	jset(o, "replicas", replicas);
-	view_push(s->list, o);
+	call_list_push(&s->list, o);
 }
 
 static json *cluster_line(struct node_status *n, const struct resource_status *r)
@@ -216,16 +216,28 @@ void status_get(struct api_call *c)
 	struct node_status n = {
 		.api = c->api, .list = view_list(), .now = api_mono_ms(), .stale = c->stale
 	};
-	struct resource_status r = { .nodes = &n, .list = view_list() };
-	json *o = view_object();
+	struct resource_status r = { .nodes = &n };
+	const struct buf *list;
+	json *cluster;
+	struct buf text;
 
+	call_list_init(&r.list, c);
 	raft_load(c->api, &n.raft);
 	view_docs(c->api, "node/", status_node, &n);
-	view_each(c->api, status_resource, &r);
-	jset(o, "cluster", cluster_line(&n, &r));
-	jset(o, "nodes", n.list);
-	jset(o, "resources", r.list);
-	call_reply_json(c, 200, o);
+	view_each(c->api, NULL, status_resource, &r);
+	cluster = cluster_line(&n, &r);
+	list = call_list_end(&r.list);
+	buf_init(&text, CALL_LIST_MAX);
+	if (list &&
+	    buf_printf(&text, "{\"cluster\":%s,\"nodes\":%s,\"resources\":%s}", json_text(cluster),
+		       json_text(n.list), (const char *)list->data) == 0)
+		call_reply(c, 200, text.data, text.len);
+	else
+		call_fail(c, -EMSGSIZE, NULL);
+	buf_release(&text);
+	call_list_release(&r.list);
+	json_object_put(cluster);
+	json_object_put(n.list);
 }
 
 static json *raft_list(struct api *a)

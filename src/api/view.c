@@ -73,23 +73,6 @@ void view_docs(struct api *a, const char *prefix, void (*each)(json *doc, void *
 	json_object_put(docs);
 }
 
-static void fill_pool(struct api *a, struct view_replica *rep)
-{
-	char key[STORE_KEY_MAX];
-	struct pool pool;
-	json *doc = NULL;
-
-	snprintf(rep->kind, sizeof(rep->kind), "%s", rep->r.diskless ? "DISKLESS" : "FILE");
-	if (rep->r.diskless || !rep->r.pool[0])
-		return;
-	pool_key(rep->r.node, rep->r.pool, key, sizeof(key));
-	if (store_get(a->config.store, key, &doc, NULL) < 0)
-		return;
-	if (pool_parse(doc, &pool, NULL) == 0)
-		snprintf(rep->kind, sizeof(rep->kind), "%s", pool_kind_name(pool.kind));
-	json_object_put(doc);
-}
-
 struct loading {
 	struct api *api;
 	struct view *view;
@@ -111,8 +94,7 @@ static void add_replica(json *doc, void *arg)
 	seen = observed_replica(a->observed, rep->r.node, v->res.name, l->now);
 	/* what a node still says about a deleted resource of this name is not about this one */
 	if (strcmp(jget_str(seen, "uuid", rep->r.uuid), rep->r.uuid) == 0)
-		rep->seen = json_copy(seen);
-	fill_pool(a, rep);
+		rep->seen = json_object_get(seen);
 	v->n++;
 }
 
@@ -173,6 +155,7 @@ void view_release(struct view *v)
 
 struct all {
 	struct api *api;
+	bool (*want)(const char *name, void *arg);
 	void (*each)(struct view *v, void *arg);
 	void *arg;
 };
@@ -180,17 +163,21 @@ struct all {
 static void one_of_all(json *doc, void *arg)
 {
 	struct all *all = arg;
+	const char *name = jget_str(doc, "name", "");
 	struct view v;
 
-	if (view_load(all->api, jget_str(doc, "name", ""), &v) < 0)
+	if (all->want && !all->want(name, all->arg))
+		return;
+	if (view_load(all->api, name, &v) < 0)
 		return;
 	all->each(&v, all->arg);
 	view_release(&v);
 }
 
-void view_each(struct api *a, void (*each)(struct view *v, void *arg), void *arg)
+void view_each(struct api *a, bool (*want)(const char *name, void *arg),
+	       void (*each)(struct view *v, void *arg), void *arg)
 {
-	struct all all = { a, each, arg };
+	struct all all = { a, want, each, arg };
 
 	view_docs(a, "resource/", one_of_all, &all);
 }

@@ -13,10 +13,9 @@
 
 struct view_replica {
 	struct replica r;
-	json *doc;     /* owned */
-	json *seen;    /* owned copy of what its node reported; NULL: unknown */
-	bool online;   /* its node reports */
-	char kind[16]; /* of its pool; "DISKLESS" */
+	json *doc;   /* owned */
+	json *seen;  /* what its node reported, shared; NULL: unknown */
+	bool online; /* its node reports */
 };
 
 /* one resource with all that belongs to it */
@@ -32,8 +31,9 @@ struct view {
 /* -E_NOT_FOUND, -E_CORRUPT; *ret is released by view_release */
 int view_load(struct api *a, const char *resource, struct view *ret);
 void view_release(struct view *v);
-/* Every resource in order of name; each may keep nothing. */
-void view_each(struct api *a, void (*each)(struct view *v, void *arg), void *arg);
+/* Every resource in order of name that want (NULL: all) says yes to; each may keep nothing. */
+void view_each(struct api *a, bool (*want)(const char *name, void *arg),
+	       void (*each)(struct view *v, void *arg), void *arg);
 int view_find(const struct view *v, const char *node); /* index or -1 */
 int view_slot(const struct view *v, int slot);         /* index or -1 */
 bool view_in_sync(const struct view *v, int i);        /* in the record's set */

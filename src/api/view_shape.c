@@ -436,6 +436,24 @@ static json *volume_reports(const struct view *v, int i)
 	return list;
 }
 
+static const char *provider_kind(struct api *a, const struct replica *r)
+{
+	const char *kind = pool_kind_name(POOL_FILE_THIN); /* of a pool that is gone */
+	char key[STORE_KEY_MAX];
+	struct pool pool;
+	json *doc = NULL;
+
+	if (r->diskless)
+		return "DISKLESS";
+	pool_key(r->node, r->pool, key, sizeof(key));
+	if (store_get(a->config.store, key, &doc, NULL) < 0)
+		return kind;
+	if (pool_parse(doc, &pool, NULL) == 0)
+		kind = pool_kind_name(pool.kind);
+	json_object_put(doc);
+	return kind;
+}
+
 json *view_volume(struct api *a, const struct view *v, int i, int k)
 {
 	const struct view_replica *rep = &v->rep[i];
@@ -450,7 +468,7 @@ json *view_volume(struct api *a, const struct view *v, int i, int k)
 	view_push(layers, typed(TYPE_STORAGE, storage_volume(v, i, k)));
 	jset_i64(o, "volume_number", v->res.volume[k].number);
 	jset_str(o, "storage_pool_name", rep->r.diskless ? POOL_DISKLESS : rep->r.pool);
-	jset_str(o, "provider_kind", rep->kind);
+	jset_str(o, "provider_kind", provider_kind(a, &rep->r));
 	jset_str(o, "device_path", text);
 	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
 	jset_i64(o, "usable_size_kib", v->res.volume[k].size_kib);

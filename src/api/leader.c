@@ -328,11 +328,17 @@ static void leave_if_moved(struct pending *p)
 
 static bool is_late(const struct pending *p, int64_t now)
 {
-	int search_ms = p->read ? LEADER_SEARCH_READ_MS : LEADER_SEARCH_MS;
+	struct api *a = p->owner->api;
+	int64_t seen_ms = p->alive_ms > a->leader_seen_ms ? p->alive_ms : a->leader_seen_ms;
 
 	if (p->too_large || now >= p->deadline_ms)
 		return true;
-	return p->state == PENDING_DUE && !p->maybe && now - p->alive_ms >= search_ms;
+	if (p->state != PENDING_DUE || p->maybe)
+		return false;
+	/* who comes long after the leader went need not wait for it as long */
+	if (p->read)
+		return now - seen_ms >= LEADER_SEARCH_READ_MS;
+	return now - seen_ms >= LEADER_SEARCH_MS && now - p->since_ms >= LEADER_SEARCH_LEAST_MS;
 }
 
 /* Does what is due for one pending; false when there was nothing. */
@@ -379,7 +385,7 @@ static void copy_request(struct pending *p, const struct leader_request *r)
 	snprintf(p->author, sizeof(p->author), "%s", r->author);
 	p->who = r->who;
 	p->read = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
-	p->since_ms = p->alive_ms = api_mono_ms();
+	p->since_ms = api_mono_ms();
 	p->try_ms = p->since_ms;
 	p->deadline_ms = p->since_ms + r->deadline_ms;
 }

@@ -31,8 +31,9 @@ void leader_call(struct leader *l, const char *method, const char *path_and_quer
 #define LEADER_CLIENTS_USERS 12 /* of these for users: slow creations must not hold up nodes */
 #define LEADER_CLIENTS_MAX 16   /* connections to leaders; one request under way on each */
 #define LEADER_RETRY_MS 100
-#define LEADER_SEARCH_MS 8000      /* without a leader: then 503, long before a long deadline */
-#define LEADER_SEARCH_READ_MS 2500 /* for GET */
+#define LEADER_SEARCH_MS 8000       /* without a leader: then 503, long before a long deadline */
+#define LEADER_SEARCH_LEAST_MS 1000 /* also when it has been gone for long */
+#define LEADER_SEARCH_READ_MS 2500  /* for GET */
 
 /* On whose behalf: travels to the leader, which trusts it because it comes from a node. */
 struct leader_request {

@@ -15,7 +15,7 @@
 #define HTTP_URL_MAX 8192
 #define HTTP_HEADERS_MAX 16384 /* bytes, all headers of one request */
 #define HTTP_HEADER_COUNT_MAX 64
-#define HTTP_BODY_MAX (1u << 20)
+#define HTTP_BODY_MAX (4u << 20) /* a node with thousands of replicas reports them all */
 #define HTTP_IDLE_TIMEOUT_MS 60000
 #define HTTP_REQUEST_TIMEOUT_MS 15000 /* from the first byte to the last of one request */
 #define HTTP_UNSENT_MAX (4u << 20)    /* bytes of answers waiting; requests then wait unread */

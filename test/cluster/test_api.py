@@ -14,7 +14,7 @@ tap = Tap()
 
 
 def severity(code):
-    return (code >> 62) & 3
+    return -1 if code is None else (code >> 62) & 3
 
 
 def missing(obj, *fields):
@@ -387,8 +387,8 @@ def bad_input(via, who):
                        ("/v1/sds/tokens", {"ttl_s": 10 ** 12})):
         a = via.http("POST", path, body)
         tap.ok(a.status in (400, 500) and is_rc_list(a), who + "POST %s %.40r" % (path, body), a)
-    a = via.http("POST", rd, b" " * (2 << 20))
-    tap.ok(a.status in (0, 413), who + "a body of 2 MiB is not taken", a)
+    a = via.http("POST", rd, b" " * (6 << 20))
+    tap.ok(a.status in (0, 413), who + "a body of 6 MiB is not taken", a)
     refused(who + "an unknown path", via.http("GET", "/v1/nix"), 404, 998)
     refused(who + "a wrong method", via.http("PATCH", "/v1/nodes"), 405, 998)
     refused(who + "a bad escape", via.http("GET", "/v1/nodes/%zz"), 400)
@@ -463,6 +463,57 @@ def concurrent(cluster):
     tap.ok(len(minors) == len(set(minors)) and len(minors) >= 12, "with minors of their own", minors)
     rcs = [cluster.any().http("DELETE", "/v1/resource-definitions/" + n).status for n in names]
     tap.eq(rcs, [200] * 12, "and deleted")
+
+
+def replicas_come_and_go(cluster):
+    """a group that wants more copies gets them; what is deleted leaves no files"""
+    via = cluster.followers()[0]
+    via.http("POST", "/v1/resource-groups", {"name": "gold", "select_filter": {"place_count": 2}})
+    done("spawned in a group", via.http("POST", "/v1/resource-groups/gold/spawn", {
+        "resource_definition_name": "g1", "volume_sizes": [4096]}), 201)
+    done("the group wants three now", via.http("PUT", "/v1/resource-groups/gold", {
+        "select_filter": {"place_count": 3}}), 200)
+    try:
+        v = wait_for(lambda: cluster.volume("g1")["copies"] == 3 and cluster.volume("g1"), 10, "three")
+        tap.eq(len(v["replicas"]), 3, "its resource gets a third copy")
+    except Exception as e:
+        tap.ok(False, "its resource gets a third copy", e)
+    node = cluster.node(cluster.volume("g1")["replicas"][0]["node"])
+    tap.ok(any("g1" in f for f in os.listdir(node.pool_dir)), "files of the copy are there",
+           os.listdir(node.pool_dir))
+    done("one copy deleted", via.http("DELETE", "/v1/resource-definitions/g1/resources/" + node.name), 200)
+    tap.eq([f for f in os.listdir(node.pool_dir) if "g1" in f], [],
+           "its files are gone when the call has returned")
+    done("all deleted", via.http("DELETE", "/v1/resource-definitions/g1"), 200)
+    tap.eq([f for n in cluster.nodes for f in os.listdir(n.pool_dir) if "g1" in f], [],
+           "and so are all others")
+    done("group deleted", via.http("DELETE", "/v1/resource-groups/gold"), 200)
+    down = [n for n in cluster.followers() if n is not via][0]
+    done("a volume on all", via.http("POST", "/v1/resource-groups/DfltRscGrp/spawn", {
+        "resource_definition_name": "away", "volume_sizes": [4096],
+        "select_filter": {"place_count": 3}}), 201)
+    down.kill()
+    began = time.monotonic()
+    done("deleted while one node is away", via.http("DELETE", "/v1/resource-definitions/away"), 200)
+    took = time.monotonic() - began
+    tap.ok(took < 6, "in bounded time (%.1f s)" % took)
+    tap.eq(via.http("GET", "/v1/resource-definitions/away").status, 404, "it is gone at once")
+    wait_for(lambda: cluster.leader() and cluster.status()["nodes"] and
+             [n for n in cluster.status()["nodes"] if n["name"] == down.name][0]["state"] == "offline",
+             10, "offline is noticed")
+    again = via.http("POST", "/v1/resource-groups/DfltRscGrp/spawn", {
+        "resource_definition_name": "away", "volume_sizes": [8192]})
+    done("its name is free", again, 201)
+    down.start()
+    try:
+        wait_for(lambda: not [f for f in os.listdir(down.pool_dir) if "away" in f], 30, "cleaned")
+        tap.ok(True, "the node that was away removes what was left")
+    except Exception as e:
+        tap.ok(False, "the node that was away removes what was left", e)
+    tap.eq(via.get("/v1/resource-definitions/away")["volume_definitions"][0]["size_kib"], 8192,
+           "the new one is untouched")
+    done("clean up", via.http("DELETE", "/v1/resource-definitions/away"), 200)
+    cluster.wait_online()
 
 
 def leader_killed(cluster):
@@ -603,6 +654,7 @@ def main():
         read_your_writes(c)
         request_ids(c)
         concurrent(c)
+        replicas_come_and_go(c)
         dead = leader_killed(c)
         rest = [n for n in c.nodes if n is not dead]
         rest[0].kill()

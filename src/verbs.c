@@ -115,7 +115,7 @@ static int verb_init(int argc, char **argv)
 		return usage("init", &err);
 	}
 	init = (struct init_options){ config_dir(o.dir), o.node, o.cluster, o.address };
-	if (cluster_init(&init, &id, token, &err) < 0)
+	if (init_cluster(&init, &id, token, &err) < 0)
 		return failed(&err);
 	printf("Node %s is the first of cluster %s, reached at %s.\n\n", id.node, id.cluster_name,
 	       host_port(&id, address));
@@ -171,7 +171,7 @@ static int run_join(const struct join_options *join)
 	bool already;
 	char address[ADDRESS_LEN_MAX + 16];
 
-	if (cluster_join(join, &id, &already, &err) < 0)
+	if (join_cluster(join, &id, &already, &err) < 0)
 		return failed(&err);
 	if (already) {
 		printf("This is node %s of cluster %s already.\n", id.node, id.cluster_name);

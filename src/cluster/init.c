@@ -155,9 +155,8 @@ static int write_files(const struct founding *f, struct err *err)
 	const char *dir = f->id.dir;
 	int rv;
 
-	snprintf(address, sizeof(address),
-		 strchr(f->id.address, ':') ? "[%.100s]:%d" : "%.100s:%d", f->id.address,
-		 f->id.port);
+	snprintf(address, sizeof(address), strchr(f->id.address, ':') ? "[%.100s]:%d" : "%.100s:%d",
+		 f->id.address, f->id.port);
 	rv = write_init_json(f, err);
 	if (rv == 0)
 		rv = statedir_wipe(dir, err);
@@ -176,7 +175,7 @@ static int write_files(const struct founding *f, struct err *err)
 	return rv;
 }
 
-int cluster_init(const struct init_options *o, struct identity *ret, char ret_token[TOKEN_TEXT_MAX],
+int init_cluster(const struct init_options *o, struct identity *ret, char ret_token[TOKEN_TEXT_MAX],
 		 struct err *err)
 {
 	struct identity present;

@@ -28,7 +28,7 @@ struct init_options {
 
 /* -E_EXISTS when the directory has an identity; a half-made one is made anew. ret_token is the
  * text of the first join token (valid TOKEN_TTL_DEFAULT_S from now). */
-int cluster_init(const struct init_options *o, struct identity *ret, char ret_token[TOKEN_TEXT_MAX],
+int init_cluster(const struct init_options *o, struct identity *ret, char ret_token[TOKEN_TEXT_MAX],
 		 struct err *err);
 
 #endif

@@ -158,9 +158,9 @@ static int make_body(struct join *j)
 /* the sentence of a refusal: the first entry of the list that the API answers */
 static const char *refusal(json *doc)
 {
-	json *first = json_object_is_type(doc, json_type_array) && json_object_array_length(doc) ?
-			      json_object_array_get_idx(doc, 0) :
-			      doc;
+	json *first = json_object_is_type(doc, json_type_array) && json_object_array_length(doc)
+			      ? json_object_array_get_idx(doc, 0)
+			      : doc;
 
 	return jget_str(first, "message", jget_str(first, "error", "no reason given"));
 }
@@ -197,8 +197,8 @@ static void attempt(struct join *j, uv_loop_t *loop, struct tls *tls)
 	struct httpc *h = httpc_new_tls(loop, tls, ALPN_JOIN, j->peer, j->peer_port);
 	char headers[128];
 
-	snprintf(headers, sizeof(headers),
-		 "Content-Type: application/json\r\nX-Request-Id: %s\r\n", j->request_id);
+	snprintf(headers, sizeof(headers), "Content-Type: application/json\r\nX-Request-Id: %s\r\n",
+		 j->request_id);
 	j->done = false;
 	httpc_request(h, "POST", "/v1/sds/join", headers, j->body.data, j->body.len,
 		      ATTEMPT_TIMEOUT_MS, on_answer, j);
@@ -343,7 +343,7 @@ static int prepare(struct join *j)
 	return rv;
 }
 
-int cluster_join(const struct join_options *o, struct identity *ret, bool *ret_already,
+int join_cluster(const struct join_options *o, struct identity *ret, bool *ret_already,
 		 struct err *err)
 {
 	struct join j = { .o = o, .err = err };

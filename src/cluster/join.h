@@ -31,7 +31,7 @@ struct join_options {
 };
 
 /* 0 with *ret_already true when the directory is a member of the token's cluster already. */
-int cluster_join(const struct join_options *o, struct identity *ret, bool *ret_already,
+int join_cluster(const struct join_options *o, struct identity *ret, bool *ret_already,
 		 struct err *err);
 
 #endif

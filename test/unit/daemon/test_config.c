@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* test_config.c - the options of sdsd run and the environment behind them. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+static int parse(struct config *c, struct err *err, const char *const *args)
+{
+	char *argv[16] = { (char *)"run" };
+	int argc = 1;
+
+	while (args[argc - 1] && argc < 15) {
+		argv[argc] = (char *)args[argc - 1];
+		argc++;
+	}
+	return config_parse(argc, argv, c, err);
+}
+
+#define PARSE(c, ...) parse(&(c), &err, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void setup(void)
+{
+	unsetenv("SDSD_DIR");
+	unsetenv("SDSD_RUN_DIR");
+}
+
+TestSuite(config, .init = setup);
+
+Test(config, defaults_environment_options)
+{
+	struct err err = { 0 };
+	struct config c;
+
+	cr_assert_eq(PARSE(c, NULL), 0);
+	cr_expect_str_eq(c.dir, "/var/lib/sdsd");
+	cr_expect_str_eq(c.run_dir, "/run/sdsd");
+	cr_expect_str_eq(c.listen_host, "");
+	cr_expect_eq(c.listen_port, 0);
+	cr_expect_eq(c.log_level, LOG_LEVEL_INFO);
+	setenv("SDSD_DIR", "/a/", 1);
+	setenv("SDSD_RUN_DIR", "/b", 1);
+	cr_assert_eq(PARSE(c, NULL), 0);
+	cr_expect_str_eq(c.dir, "/a");
+	cr_expect_str_eq(c.run_dir, "/b");
+	cr_assert_eq(PARSE(c, "--dir", "/c", "--run-dir=/d//", "--listen", "[::1]:99",
+			   "--log-level", "debug"),
+		     0, "%s", err.text);
+	cr_expect_str_eq(c.dir, "/c");
+	cr_expect_str_eq(c.run_dir, "/d");
+	cr_expect_str_eq(c.listen_host, "::1");
+	cr_expect_eq(c.listen_port, 99);
+	cr_expect_eq(c.log_level, LOG_LEVEL_DEBUG);
+}
+
+Test(config, refused)
+{
+	static char endless[PATH_LEN_MAX + 1];
+	struct config c = { .dir = "before" };
+	const struct {
+		const char *args[4], *word;
+	} rows[] = {
+		{ { "--dir" }, "option" },
+		{ { "--nonsense" }, "option" },
+		{ { "--log-level", "loud" }, "--log-level" },
+		{ { "--listen", "1.2.3.4:99999" }, "--listen" },
+		{ { "--dir", "" }, "--dir" },
+		{ { "--dir", endless }, "--dir" },
+		{ { "--dir", "/a", "word" }, "word" },
+	};
+
+	memset(endless, 'x', sizeof(endless) - 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct err err = { 0 };
+
+		cr_expect_eq(parse(&c, &err, rows[i].args), -E_INVALID, "row %zu", i);
+		cr_expect_not_null(strstr(err.text, rows[i].word), "row %zu: %s", i, err.text);
+		cr_expect_str_eq(c.dir, "before");
+	}
+}

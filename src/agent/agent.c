@@ -32,6 +32,7 @@ void agent_put(struct agent *a)
 		free(p);
 	}
 	free(a->dirty);
+	free(a->gone);
 	free(a);
 }
 

@@ -202,6 +202,7 @@ static void load_resource(struct agent *a, const char *key)
 		if (o->kind == AGENT_REPLICA && strcmp(o->key, key) == 0) {
 			o->replica.wanted = false;
 			o->retry_ns = 0; /* something is different: no reason to wait */
+			o->report_due = true;
 		}
 	}
 	if (bundle_load(a, key, &b) == 0)

@@ -45,6 +45,7 @@ struct agent_object *agent_object_new(struct agent *a, enum agent_kind kind, con
 	memcpy(o->uuid, uuid, strnlen(uuid, sizeof(o->uuid) - 1));
 	text_uuid_parse(uuid, o->owner); /* checked by the caller */
 	o->allocated_kib = -1;
+	o->report_due = true;
 	o->next = *bucket;
 	*bucket = o;
 	return o;

@@ -27,6 +27,7 @@
 #define AGENT_CALL_MS 10000
 #define AGENT_REPORT_CALL_MS 1500
 #define AGENT_TICK_MS 1000       /* report as a sign of life */
+#define AGENT_REPORT_MAX 400     /* replicas in one report: a request body holds them; the rest follows */
 #define AGENT_COALESCE_MS 20     /* changes gather so long before a report */
 #define AGENT_PROBE_MS 10000     /* pools */
 #define AGENT_ALLOCATED_MS 30000 /* space of one replica */
@@ -81,6 +82,7 @@ struct agent_object {
 	char *error;                   /* of the last failed step, or NULL */
 	char *plane_error;             /* as the plane told, or NULL */
 	struct agent_seen seen;
+	bool report_due;               /* differs from what the leader was told */
 	int64_t allocated_kib;         /* -1 unknown */
 	uint64_t allocated_ns;         /* measure again at */
 	bool measuring;
@@ -105,6 +107,10 @@ struct agent {
 	uv_timer_t report; /* coalesces */
 	uv_timer_t tick;
 	bool report_due, report_busy;
+	bool report_based;   /* the leader has what was reported as report_seq */
+	int64_t report_seq;  /* of the last report */
+	struct agent_key *gone; /* replicas to be reported as gone, n_gone of them */
+	size_t n_gone, gone_cap;
 	uint64_t probe_ns; /* probe all pools at */
 	int n_calls;
 	bool closing;
@@ -138,6 +144,8 @@ void run_retry(struct agent *a);                   /* those whose time has come 
 
 /* observe.c */
 void observe_changed(struct agent *a); /* report soon */
+void observe_object(struct agent_object *o); /* it is to be in the report */
+void observe_gone(struct agent *a, const char *name); /* there is no replica of it any more */
 void observe_status(struct agent_object *o);
 void observe_tick(struct agent *a);
 void observe_pool(struct agent *a, struct agent_pool *p); /* probe it soon */

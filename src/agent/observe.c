@@ -3,7 +3,9 @@
  * observe.c - what is, as opposed to what is wanted: asks the plane and the
  * pools, builds the report of model/observed.h and sends it to the leader, soon
  * after a change and every second as a sign of life. One report is under way at
- * a time; what changes meanwhile goes with the next.
+ * a time; what changes meanwhile goes with the next. A report holds what has
+ * changed since the last one that the leader took; when that is not known (a
+ * new leader, a lost answer) everything is reported again.
  */
 #include "agent/object.h"
 
@@ -29,6 +31,26 @@ void observe_changed(struct agent *a)
 	a->report_due = true;
 	if (!a->report_busy)
 		uv_timer_start(&a->report, on_report_timer, AGENT_COALESCE_MS, 0);
+}
+
+void observe_object(struct agent_object *o)
+{
+	o->report_due = true;
+	observe_changed(o->agent);
+}
+
+void observe_gone(struct agent *a, const char *name)
+{
+	observe_changed(a);
+	if (!a->report_based && !a->report_busy)
+		return; /* the next report holds everything there is */
+	if (a->n_gone == a->gone_cap) {
+		a->gone_cap = a->gone_cap ? 2 * a->gone_cap : 64;
+		a->gone = realloc(a->gone, a->gone_cap * sizeof(*a->gone));
+		if (!a->gone)
+			abort();
+	}
+	snprintf(a->gone[a->n_gone++].text, sizeof(a->gone->text), "%s", name);
 }
 
 /* --- the plane ---------------------------------------------------------- */
@@ -81,7 +103,7 @@ static void on_status(const struct plane_status *s, void *arg)
 		o = agent_object_find(a, AGENT_REPLICA, call->key, call->uuid);
 	if (o && o->replica.plane) {
 		take_status(o, s);
-		observe_changed(a);
+		observe_object(o);
 	}
 	free(call);
 	agent_put(a);
@@ -158,9 +180,12 @@ static void on_measured(int status, const struct err *err, const struct storage_
 {
 	struct agent_object *o = arg;
 	struct agent *a = o->agent;
+	int64_t now_kib = status == 0 ? space->allocated_kib : -1;
 
 	o->measuring = false;
-	o->allocated_kib = status == 0 ? space->allocated_kib : -1;
+	if (now_kib != o->allocated_kib)
+		observe_object(o);
+	o->allocated_kib = now_kib;
 	o->allocated_ns = clock_boot_ns() + AGENT_ALLOCATED_MS * MS;
 	if (!a->closing)
 		run_advance(o); /* what it wanted to do meanwhile */
@@ -267,14 +292,53 @@ static json *pools_json(const struct agent *a)
 }
 
 /* Of two of the same name (an old one going, a new one coming) the wanted one counts. */
-static json *replicas_json(const struct agent *a)
+static bool outdone(const struct agent_object *o)
+{
+	if (o->replica.wanted)
+		return false;
+	for (const struct agent_object *n = *agent_bucket(o->agent, o->key); n; n = n->next) {
+		if (n != o && n->kind == AGENT_REPLICA && n->replica.wanted &&
+		    strcmp(n->key, o->key) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_replica(struct agent *a, const char *name)
+{
+	char key[NAME_MAX_LEN + 1];
+
+	name_key(name, key);
+	for (const struct agent_object *o = *agent_bucket(a, key); o; o = o->next) {
+		if (o->kind == AGENT_REPLICA && strcmp(o->key, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* those that are due, as many as a report may hold */
+static json *replicas_json(struct agent *a)
 {
 	json *replicas = json_object_new_object();
+	int n = 0;
 
+	for (; a->n_gone > 0 && n < AGENT_REPORT_MAX; n++) {
+		const char *name = a->gone[--a->n_gone].text;
+
+		if (!has_replica(a, name))
+			jset(replicas, name, NULL);
+	}
+	a->report_due = a->n_gone > 0;
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
-		for (const struct agent_object *o = a->bucket[i]; o; o = o->next) {
-			if (o->kind == AGENT_REPLICA &&
-			    (o->replica.wanted || !jget(replicas, o->name)))
+		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
+			if (o->kind != AGENT_REPLICA || !o->report_due)
+				continue;
+			if (n++ >= AGENT_REPORT_MAX) {
+				a->report_due = true;
+				return replicas;
+			}
+			o->report_due = false;
+			if (!outdone(o))
 				jset(replicas, o->name, replica_json(o));
 		}
 	}
@@ -286,9 +350,18 @@ static void on_sent(int status, json *doc, void *arg)
 	struct agent *a = arg;
 
 	a->report_busy = false;
-	if (!a->closing && a->report_due)
+	a->report_based = status == 200;
+	/* 409: a leader that does not know the one before; without one it waits for the tick */
+	if (!a->closing && (a->report_due || status == 409)) {
+		a->report_due = true;
 		uv_timer_start(&a->report, on_report_timer, AGENT_COALESCE_MS, 0);
+	}
 	agent_put(a);
+}
+
+static void due(struct agent_object *o)
+{
+	o->report_due = true;
 }
 
 void observe_report(struct agent *a)
@@ -297,9 +370,15 @@ void observe_report(struct agent *a)
 
 	if (a->report_busy || a->closing)
 		return;
-	a->report_due = false;
 	a->report_busy = true;
 	doc = json_object_new_object();
+	if (a->report_based) {
+		jset_i64(doc, "base", a->report_seq);
+	} else {
+		agent_each(a, due);
+		a->n_gone = 0;
+	}
+	jset_i64(doc, "seq", ++a->report_seq);
 	jset_str(doc, "node", a->config.node);
 	jset_i64(doc, "boot", (int64_t)(a->config.boot & INT64_MAX));
 	jset_str(doc, "version", a->config.version);

@@ -105,7 +105,7 @@ static void step_end(struct agent_object *o, int status, const char *why)
 		agent_text_set(&o->error, NULL);
 	}
 	memcpy(key, o->key, sizeof(key));
-	observe_changed(a);
+	observe_object(o);
 	run_bucket(a, key); /* others may have waited for it */
 out:
 	agent_put(a);
@@ -417,8 +417,9 @@ static void forget(struct agent_object *o)
 	char key[NAME_MAX_LEN + 1];
 
 	memcpy(key, o->key, sizeof(key));
+	if (o->kind == AGENT_REPLICA)
+		observe_gone(a, o->name);
 	agent_object_drop(o);
-	observe_changed(a);
 	run_bucket(a, key); /* the name or the files are free now */
 }
 

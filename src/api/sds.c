@@ -284,6 +284,7 @@ void sds_report(struct api_call *c)
 		jset_str(c->doc, "node", c->node);
 	rv = observed_report(a->observed, c->doc, api_mono_ms(), &err);
 	if (rv < 0) {
+		c->error_status = rv == -E_CONFLICT ? 409 : 0;
 		call_fail(c, rv, &err);
 		return;
 	}

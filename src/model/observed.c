@@ -13,7 +13,7 @@
 
 struct seen {
 	char key[NAME_MAX_LEN + 1]; /* lower-case node name */
-	json *report;               /* owned copy */
+	json *report;               /* owned copy, without the replicas */
 	json *pools, *replicas;     /* owned: the report's, with lower-case names, for look-ups */
 	int64_t at_ms;
 };
@@ -99,33 +99,79 @@ static json *lower_keys(json *map)
 	return low;
 }
 
+/* true when the report may be laid over what s has */
+static bool builds_on(const struct seen *s, json *report)
+{
+	return jget_i64_or(report, "base", -1) == jget_i64_or(s->report, "seq", -2) &&
+	       jget_i64_or(report, "boot", -1) == jget_i64_or(s->report, "boot", -2);
+}
+
+/* the changed replicas over the known ones; takes neither */
+static void merge(json *known, json *changed)
+{
+	char key[NAME_MAX_LEN + 1];
+
+	if (!json_object_is_type(changed, json_type_object))
+		return;
+	json_object_object_foreach(changed, name, value) {
+		name_key(name, key);
+		if (value)
+			jset(known, key, json_object_get(value));
+		else
+			json_object_object_del(known, key);
+	}
+}
+
+/* the place of the report's node, made when it is new; NULL when there is no room */
+static struct seen *place(struct observed *o, const char *key)
+{
+	bool found;
+	int i = find(o, key, &found);
+	struct seen *s = &o->node[i];
+
+	if (found)
+		return s;
+	if (o->n == NODES_MAX)
+		return NULL;
+	memmove(s + 1, s, (size_t)(o->n - i) * sizeof(*s));
+	o->n++;
+	*s = (struct seen){ .report = NULL };
+	memcpy(s->key, key, sizeof(s->key));
+	return s;
+}
+
 int observed_report(struct observed *o, json *report, int64_t now_ms, struct err *err)
 {
 	const char *node = jget_str(report, "node", NULL);
 	char key[NAME_MAX_LEN + 1];
+	json *copy, *replicas;
 	struct seen *s;
-	bool found;
-	int rv, i;
+	int rv;
 
 	rv = name_check("report: node name", node, NAME_MIN_LEN, err);
 	if (rv < 0)
 		return rv;
 	name_key(node, key);
-	i = find(o, key, &found);
-	s = &o->node[i];
-	if (found) {
-		seen_release(s);
+	s = seen_of(o, node);
+	if (jget(report, "base") && (!s || !builds_on(s, report)))
+		return err_set(err, -E_CONFLICT,
+			       "report of %s: the one that it builds on is not known here", node);
+	s = place(o, key);
+	if (!s)
+		return err_set(err, -E_INVALID, "report of %s: %d nodes reported already", node,
+			       NODES_MAX);
+	copy = json_copy(report);
+	if (jget(report, "base")) {
+		replicas = json_object_get(s->replicas);
+		merge(replicas, jget(copy, "replicas"));
 	} else {
-		if (o->n == NODES_MAX)
-			return err_set(err, -E_INVALID, "report of %s: %d nodes reported already",
-				       node, NODES_MAX);
-		memmove(s + 1, s, (size_t)(o->n - i) * sizeof(*s));
-		o->n++;
-		memcpy(s->key, key, sizeof(key));
+		replicas = lower_keys(jget(copy, "replicas"));
 	}
-	s->report = json_copy(report);
-	s->pools = lower_keys(jget(s->report, "pools"));
-	s->replicas = lower_keys(jget(s->report, "replicas"));
+	json_object_object_del(copy, "replicas");
+	seen_release(s);
+	s->report = copy;
+	s->pools = lower_keys(jget(copy, "pools"));
+	s->replicas = replicas;
 	s->at_ms = now_ms;
 	return 0;
 }

@@ -10,6 +10,9 @@
  *      "mode":"out|learner|member","epoch":5,"open":true,"nbd":"/path.sock",
  *      "synced_regions":..,"regions":.., "serving":true,
  *      "peers":{"<slot>":{"connected":true,"mode":"member|learner|lost"}} (writer only) }}}
+ * A node of many replicas reports what has changed: "seq" counts its reports, and one with "base"
+ * builds on the report of that seq and the same boot; a replica of null is gone. Without "base" it
+ * replaces everything.
  */
 #ifndef SDSD_MODEL_OBSERVED_H
 #define SDSD_MODEL_OBSERVED_H
@@ -22,7 +25,8 @@ struct observed;
 struct observed *observed_new(void);
 void observed_free(struct observed *o);
 void observed_clear(struct observed *o); /* leadership was lost */
-/* takes a copy of the report; -E_INVALID when it has no node name. now_ms: monotonic ms */
+/* takes a copy of the report; -E_INVALID when it has no node name; -E_CONFLICT when its base is not
+ * what is here: the node has to report everything. now_ms: monotonic ms */
 int observed_report(struct observed *o, json *report, int64_t now_ms, struct err *err);
 /* Borrowed until the next call that changes o; NULL when never or not lately reported (stale). */
 json *observed_node(struct observed *o, const char *node, int64_t now_ms);

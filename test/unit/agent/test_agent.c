@@ -29,9 +29,10 @@ static struct world w;
 static uv_loop_t loop;
 static struct agent *agent;
 static char dir[64], pool_dir[128], run_dir[256];
-static json *report; /* the last one */
+static struct observed *seen; /* the leader's */
 static int n_reports;
-static int refuse; /* so many calls get 503 */
+static size_t longest; /* report in bytes */
+static int refuse;     /* so many calls get 503 */
 
 struct held {
 	bool used;
@@ -161,9 +162,11 @@ static void on_call(const char *method, const char *path, const char *body, int 
 	l->code = 200;
 	cr_expect_str_eq(jget_str(doc, "node", ""), "n1");
 	if (strcmp(path, "/v1/sds/report") == 0) {
-		json_object_put(report);
-		report = json_copy(doc);
+		rv = observed_report(seen, doc, w.env.mono_ms, NULL);
+		cr_expect(rv == 0 || rv == -E_CONFLICT);
+		l->code = rv == 0 ? 200 : 409;
 		n_reports++;
+		longest = strlen(body) > longest ? strlen(body) : longest;
 	} else if (refuse > 0) {
 		refuse--;
 		l->code = 503;
@@ -216,8 +219,7 @@ static void agent_down(void)
 	agent = NULL;
 	uv_run(&loop, UV_RUN_DEFAULT);
 	memset(held, 0, sizeof(held));
-	json_object_put(report);
-	report = NULL;
+	observed_forget(seen, "n1");
 }
 
 static bool until(bool (*condition)(const void *arg), const void *arg)
@@ -246,7 +248,7 @@ static void pump(int ms)
 
 static json *replica(const char *name)
 {
-	return jget(jget(report, "replicas"), name);
+	return observed_replica(seen, "n1", name, w.env.mono_ms);
 }
 
 static bool is_up(const void *name)
@@ -333,8 +335,9 @@ static void setup(void)
 	log_init(LOG_LEVEL_ERROR);
 	storage_set_meta_ops(&meta_ops);
 	memset(held, 0, sizeof(held));
-	report = NULL;
+	seen = observed_new();
 	n_reports = refuse = 0;
+	longest = 0;
 	plane_breaks = false;
 	snprintf(dir, sizeof(dir), "/tmp/sdsd-test-XXXXXX");
 	cr_assert(mkdtemp(dir));
@@ -355,7 +358,7 @@ static void teardown(void)
 
 	agent_down();
 	cr_expect_eq(uv_loop_close(&loop), 0);
-	json_object_put(report);
+	observed_free(seen);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	cr_expect_eq(system(cmd), 0);
 	world_close(&w);
@@ -574,11 +577,12 @@ Test(agent, socket_path_too_long)
 
 Test(agent, reports_by_itself)
 {
-	json *pool;
+	json *pool, *report;
 	int before;
 
 	pump(300);
-	pool = jget(jget(report, "pools"), "ssd");
+	pool = observed_pool(seen, "n1", "ssd", w.env.mono_ms);
+	report = observed_node(seen, "n1", w.env.mono_ms);
 	cr_expect_gt(jget_i64_or(pool, "total_kib", 0), 0);
 	cr_expect_str_eq(jget_str(pool, "error", "none"), "");
 	cr_expect_eq(jget_i64_or(report, "applied", 0), (int64_t)w.index);
@@ -589,21 +593,23 @@ Test(agent, reports_by_itself)
 	cr_expect_leq(n_reports, before + 4, "and not much more");
 }
 
+enum { MANY = 900 };
+
 static bool all_up(const void *arg)
 {
 	int want = *(const int *)arg, up = 0;
+	char name[32];
 
-	if (!jget(report, "replicas"))
-		return false;
-	json_object_object_foreach(jget(report, "replicas"), name, doc) up +=
-		name && strcmp(jget_str(doc, "state", ""), "up") == 0;
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "volume-%d", i);
+		up += is_up(name);
+	}
 	return up == want;
 }
 
 /* More than any limit of what may be under way at once. */
 Test(agent, many)
 {
-	enum { MANY = 300 };
 	int want = MANY, none = 0;
 	char name[32];
 
@@ -616,6 +622,12 @@ Test(agent, many)
 	}
 	cr_assert(until(all_up, &want));
 	cr_expect_eq(files_in(pool_dir), 2 * MANY);
+	cr_expect_lt(longest, 1 << 20);
+	longest = 0;
+	pump(3000);
+	cr_expect_lt(longest, 100000, "at rest a report is small: %zu", longest);
+	observed_clear(seen); /* another leader */
+	cr_assert(until(all_up, &want));
 	agent_down();
 	agent_up();
 	cr_assert(until(all_up, &want), "found again");
@@ -624,9 +636,29 @@ Test(agent, many)
 		drop_resource(name);
 	}
 	cr_assert(until(all_up, &none));
-	for (int i = 0; i < 50 && files_in(pool_dir) > 0; i++)
+	for (int i = 0; i < 200 && files_in(pool_dir) > 0; i++)
 		pump(100);
 	cr_expect_eq(files_in(pool_dir), 0);
+}
+
+/* A leader that knows other reports than were sent must not keep a wrong picture. */
+Test(agent, leaders_change)
+{
+	add_resource("db");
+	add_copy("db", "n1", false);
+	add_resource("log");
+	add_copy("log", "n1", false);
+	cr_assert(until(is_up, "db") && until(is_up, "log"));
+	for (int i = 0; i < 5; i++) {
+		observed_clear(seen);
+		if (i == 2)
+			drop_resource("db");
+		cr_assert(until(is_up, "log"));
+		if (i < 2)
+			cr_assert(until(is_up, "db"));
+		else
+			cr_assert(until(is_gone, "db"));
+	}
 }
 
 /* Whatever is under way when it ends. */

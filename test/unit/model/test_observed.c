@@ -63,6 +63,44 @@ Test(observed, last_report_wins)
 	observed_free(o);
 }
 
+Test(observed, changes_only)
+{
+	struct observed *o = observed_new();
+
+	cr_expect_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":2,\"base\":1}", 1),
+		     -E_CONFLICT);
+	cr_expect_not(observed_online(o, "n1", 1));
+	cr_assert_eq(
+		report(o,
+		       "{\"node\":\"n1\",\"boot\":7,\"seq\":1,\"replicas\":{\"A\":{\"epoch\":1},"
+		       "\"b\":{\"epoch\":2}}}",
+		       1),
+		0);
+	cr_assert_eq(
+		report(o,
+		       "{\"node\":\"n1\",\"boot\":7,\"seq\":2,\"base\":1,\"pools\":{\"ssd\":{}},"
+		       "\"replicas\":{\"a\":null,\"B\":{\"epoch\":3},\"c\":{\"epoch\":4},\"d\":null}}",
+		       2),
+		0);
+	cr_expect_null(observed_replica(o, "n1", "a", 2));
+	cr_expect_eq(jget_i64_or(observed_replica(o, "n1", "b", 2), "epoch", 0), 3);
+	cr_expect_eq(jget_i64_or(observed_replica(o, "n1", "c", 2), "epoch", 0), 4);
+	cr_expect(observed_pool(o, "n1", "ssd", 2));
+	cr_assert_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":3,\"base\":2}", 9000), 0);
+	cr_expect(observed_replica(o, "n1", "b", 9000), "what did not change is known again");
+	/* another incarnation, a gap, a repetition: all of it is asked for, nothing is changed */
+	cr_expect_eq(report(o, "{\"node\":\"n1\",\"boot\":8,\"seq\":4,\"base\":3}", 9001),
+		     -E_CONFLICT);
+	cr_expect_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":9,\"base\":8}", 9001),
+		     -E_CONFLICT);
+	cr_expect_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":3,\"base\":2}", 9001),
+		     -E_CONFLICT);
+	cr_expect_eq(observed_age_ms(o, "n1", 9001), 1);
+	cr_assert_eq(report(o, "{\"node\":\"n1\",\"boot\":8,\"seq\":1}", 9002), 0);
+	cr_expect_null(observed_replica(o, "n1", "b", 9002));
+	observed_free(o);
+}
+
 Test(observed, odd_reports)
 {
 	static const struct {

@@ -27,7 +27,7 @@
 #define AGENT_CALL_MS 10000
 #define AGENT_REPORT_CALL_MS 1500
 #define AGENT_TICK_MS 1000       /* report as a sign of life */
-#define AGENT_REPORT_MAX 400     /* replicas in one report: a request body holds them; the rest follows */
+#define AGENT_REPORT_MAX 400     /* replicas in one report, so that a request can hold it */
 #define AGENT_COALESCE_MS 20     /* changes gather so long before a report */
 #define AGENT_PROBE_MS 10000     /* pools */
 #define AGENT_ALLOCATED_MS 30000 /* space of one replica */

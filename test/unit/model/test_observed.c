@@ -63,40 +63,49 @@ Test(observed, last_report_wins)
 	observed_free(o);
 }
 
+/* a report of n1 with these numbers (base -1: none) and more members */
+static int numbered(struct observed *o, int boot, int seq, int base, const char *more, int64_t at)
+{
+	char text[512], build[32] = "";
+
+	if (base >= 0)
+		snprintf(build, sizeof(build), ",\"base\":%d", base);
+	snprintf(text, sizeof(text), "{\"node\":\"n1\",\"boot\":%d,\"seq\":%d%s%s}", boot, seq,
+		 build, more);
+	return report(o, text, at);
+}
+
+static int64_t epoch(struct observed *o, const char *name, int64_t now)
+{
+	return jget_i64_or(observed_replica(o, "n1", name, now), "epoch", 0);
+}
+
 Test(observed, changes_only)
 {
 	struct observed *o = observed_new();
 
-	cr_expect_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":2,\"base\":1}", 1),
-		     -E_CONFLICT);
+	cr_expect_eq(numbered(o, 7, 2, 1, "", 1), -E_CONFLICT);
 	cr_expect_not(observed_online(o, "n1", 1));
-	cr_assert_eq(
-		report(o,
-		       "{\"node\":\"n1\",\"boot\":7,\"seq\":1,\"replicas\":{\"A\":{\"epoch\":1},"
-		       "\"b\":{\"epoch\":2}}}",
-		       1),
-		0);
-	cr_assert_eq(
-		report(o,
-		       "{\"node\":\"n1\",\"boot\":7,\"seq\":2,\"base\":1,\"pools\":{\"ssd\":{}},"
-		       "\"replicas\":{\"a\":null,\"B\":{\"epoch\":3},\"c\":{\"epoch\":4},\"d\":null}}",
-		       2),
-		0);
+	cr_assert_eq(numbered(o, 7, 1, -1,
+			      ",\"replicas\":{\"A\":{\"epoch\":1},\"b\":{\"epoch\":2}}", 1),
+		     0);
+	cr_assert_eq(numbered(o, 7, 2, 1,
+			      ",\"pools\":{\"ssd\":{}},\"replicas\":{\"a\":null,"
+			      "\"B\":{\"epoch\":3},\"c\":{\"epoch\":4},\"d\":null}",
+			      2),
+		     0);
 	cr_expect_null(observed_replica(o, "n1", "a", 2));
-	cr_expect_eq(jget_i64_or(observed_replica(o, "n1", "b", 2), "epoch", 0), 3);
-	cr_expect_eq(jget_i64_or(observed_replica(o, "n1", "c", 2), "epoch", 0), 4);
+	cr_expect_eq(epoch(o, "b", 2), 3);
+	cr_expect_eq(epoch(o, "c", 2), 4);
 	cr_expect(observed_pool(o, "n1", "ssd", 2));
-	cr_assert_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":3,\"base\":2}", 9000), 0);
-	cr_expect(observed_replica(o, "n1", "b", 9000), "what did not change is known again");
-	/* another incarnation, a gap, a repetition: all of it is asked for, nothing is changed */
-	cr_expect_eq(report(o, "{\"node\":\"n1\",\"boot\":8,\"seq\":4,\"base\":3}", 9001),
-		     -E_CONFLICT);
-	cr_expect_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":9,\"base\":8}", 9001),
-		     -E_CONFLICT);
-	cr_expect_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":3,\"base\":2}", 9001),
-		     -E_CONFLICT);
+	cr_assert_eq(numbered(o, 7, 3, 2, "", 9000), 0);
+	cr_expect_eq(epoch(o, "b", 9000), 3, "what did not change is known again");
+	/* another incarnation, a gap, a repetition: all is asked for, nothing is changed */
+	cr_expect_eq(numbered(o, 8, 4, 3, "", 9001), -E_CONFLICT);
+	cr_expect_eq(numbered(o, 7, 9, 8, "", 9001), -E_CONFLICT);
+	cr_expect_eq(numbered(o, 7, 3, 2, "", 9001), -E_CONFLICT);
 	cr_expect_eq(observed_age_ms(o, "n1", 9001), 1);
-	cr_assert_eq(report(o, "{\"node\":\"n1\",\"boot\":8,\"seq\":1}", 9002), 0);
+	cr_assert_eq(numbered(o, 8, 1, -1, "", 9002), 0);
 	cr_expect_null(observed_replica(o, "n1", "b", 9002));
 	observed_free(o);
 }

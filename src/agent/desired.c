@@ -271,8 +271,14 @@ static int want_leftover(const char *key, json *doc, uint64_t revision, void *ar
 
 static void run_if_leftover(struct agent_object *o)
 {
-	if (o->kind == AGENT_LEFTOVER)
-		desired_dirty(o->agent, o->key);
+	if (o->kind != AGENT_LEFTOVER)
+		return;
+	if (!o->leftover.wanted && o->reported_ns) {
+		/* the store shows what was reported: whoever waits for the name goes on now */
+		o->reported_ns = 0;
+		o->retry_ns = 0;
+	}
+	desired_dirty(o->agent, o->key);
 }
 
 static void load_leftovers(struct agent *a)

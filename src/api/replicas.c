@@ -152,6 +152,7 @@ void replicas_view(struct api_call *c)
 struct target {
 	struct mutation *m;
 	char resource[ROUTER_ARG_MAX], node[ROUTER_ARG_MAX]; /* node "": all */
+	int64_t failed_ms[REPLICAS_MAX]; /* by slot: waited so long when it was first seen failed */
 };
 
 static struct target *target_new(struct mutation *m, const char *resource, const char *node)
@@ -183,15 +184,22 @@ static void follow_leader(struct target *g)
 	call_moved(c, CALL_MOVED_MAYBE);
 }
 
-static bool replica_settled(const struct view *v, int i, int64_t waited_ms)
+static bool replica_settled(struct target *g, const struct view *v, int i, int64_t waited_ms)
 {
 	const char *state = view_state(v, i);
+	int64_t *failed_ms = &g->failed_ms[v->rep[i].r.slot];
 
 	if (strcmp(state, "up") == 0)
 		return true;
 	if (!v->rep[i].online)
 		return waited_ms >= OBSERVED_STALE_MS;
-	return strcmp(state, "failed") == 0 && waited_ms >= FAILED_SETTLES_MS;
+	if (strcmp(state, "failed") != 0) {
+		*failed_ms = 0;
+		return false;
+	}
+	if (*failed_ms == 0)
+		*failed_ms = waited_ms + 1;
+	return waited_ms - *failed_ms >= FAILED_SETTLES_MS;
 }
 
 static bool is_ready(void *arg, int64_t waited_ms)
@@ -206,7 +214,7 @@ static bool is_ready(void *arg, int64_t waited_ms)
 		return true; /* deleted meanwhile */
 	for (int i = 0; i < v.n; i++) {
 		if (!g->node[0] || strcasecmp(g->node, v.rep[i].r.node) == 0)
-			ready &= replica_settled(&v, i, waited_ms);
+			ready &= replica_settled(g, &v, i, waited_ms);
 	}
 	view_release(&v);
 	return ready;

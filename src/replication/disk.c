@@ -18,7 +18,8 @@
 #define ZEROS_BYTES 65536u
 
 struct disk_pool {
-	uv_async_t wake; /* something is in done */
+	struct turn *turn; /* borrowed */
+	uv_async_t wake;   /* something is in done */
 	uv_mutex_t lock;
 	uv_cond_t work;
 	uv_thread_t thread[DISK_THREADS_MAX];
@@ -200,7 +201,8 @@ static struct disk_job *take_job(struct disk_pool *pool)
 	return job;
 }
 
-static void put_done(struct disk_pool *pool, struct disk_job *job)
+/* true: the loop has to be woken */
+static bool put_done(struct disk_pool *pool, struct disk_job *job)
 {
 	bool first = !pool->done_head;
 
@@ -212,27 +214,15 @@ static void put_done(struct disk_pool *pool, struct disk_job *job)
 	else
 		pool->done_head = job;
 	pool->done_tail = job;
-	if (first)
-		uv_async_send(&pool->wake);
+	return first;
 }
 
-static void worker(void *arg)
+/* lock held; NULL: the pool ends */
+static struct disk_job *wait_for_job(struct disk_pool *pool)
 {
-	struct disk_pool *pool = arg;
 	struct disk_job *job;
 
-	uv_mutex_lock(&pool->lock);
-	for (;;) {
-		job = take_job(pool);
-		if (job) {
-			uv_mutex_unlock(&pool->lock);
-			job->status = perform(job);
-			uv_mutex_lock(&pool->lock);
-			put_done(pool, job);
-			continue;
-		}
-		if (pool->stopping)
-			break;
+	while (!(job = take_job(pool)) && !pool->stopping) {
 		pool->idle++;
 		while (pool->wakes == 0 && !pool->stopping)
 			uv_cond_wait(&pool->work, &pool->lock);
@@ -240,6 +230,28 @@ static void worker(void *arg)
 			pool->wakes--; /* who told it took it off idle */
 		else
 			pool->idle--;
+	}
+	return job;
+}
+
+static void worker(void *arg)
+{
+	struct disk_pool *pool = arg;
+	struct disk_job *job;
+	bool wake;
+
+	uv_mutex_lock(&pool->lock);
+	while ((job = wait_for_job(pool))) {
+		uv_mutex_unlock(&pool->lock);
+		job->status = perform(job);
+		uv_mutex_lock(&pool->lock);
+		wake = put_done(pool, job);
+		if (!wake)
+			continue;
+		/* outside of the lock: the loop comes for it at once */
+		uv_mutex_unlock(&pool->lock);
+		uv_async_send(&pool->wake);
+		uv_mutex_lock(&pool->lock);
 	}
 	uv_mutex_unlock(&pool->lock);
 }
@@ -259,6 +271,17 @@ static int add_thread(struct disk_pool *pool)
 
 /* ---- the loop's side ---- */
 
+static void finish(struct disk_job *job)
+{
+	struct disk *d = job->disk;
+
+	assert(d->jobs > 0);
+	d->jobs--;
+	d->done(job, d->owner);
+	job->next = d->free;
+	d->free = job;
+}
+
 static void on_wake(uv_async_t *async)
 {
 	struct disk_pool *pool = async->data;
@@ -269,23 +292,31 @@ static void on_wake(uv_async_t *async)
 	pool->done_head = pool->done_tail = NULL;
 	uv_mutex_unlock(&pool->lock);
 	for (; job; job = next) {
-		struct disk *d = job->disk;
-
 		next = job->next;
-		assert(d->jobs > 0);
-		d->jobs--;
-		d->done(job, d->owner);
-		job->next = d->free;
-		d->free = job;
+		finish(job);
 	}
 }
 
-struct disk_pool *disk_pool_new(uv_loop_t *loop)
+static void on_now_turn(struct turn_item *item)
+{
+	struct disk *d = (struct disk *)((char *)item - offsetof(struct disk, now_turn));
+	struct disk_job *job, *next;
+
+	job = d->now;
+	d->now = NULL;
+	for (; job; job = next) {
+		next = job->next;
+		finish(job);
+	}
+}
+
+struct disk_pool *disk_pool_new(uv_loop_t *loop, struct turn *turn)
 {
 	struct disk_pool *pool = calloc(1, sizeof(*pool));
 
 	if (!pool)
 		return NULL;
+	pool->turn = turn;
 	if (uv_mutex_init(&pool->lock) < 0)
 		goto free_pool;
 	if (uv_cond_init(&pool->work) < 0)
@@ -345,6 +376,7 @@ void disk_init(struct disk *d, struct disk_pool *pool,
 	*d = (struct disk){
 		.pool = pool, .done = done, .owner = owner, .data_fd = -1, .meta_fd = -1
 	};
+	d->now_turn.run = on_now_turn;
 }
 
 void disk_close(struct disk *d)
@@ -435,12 +467,38 @@ struct disk_job *disk_job_new(struct disk *d, enum disk_job_kind kind, bool meta
 	return job;
 }
 
+/* A read that the page cache can answer needs no thread. It is the loop's own list that it goes to:
+ * done() is never called inside submit. */
+static bool read_now(struct disk_job *job)
+{
+	struct disk *d = job->disk;
+	struct iovec iov;
+	ssize_t n;
+
+	if (job->kind != DISK_JOB_READ || job->len > DISK_NOW_MAX || d->no_nowait)
+		return false;
+	iov = (struct iovec){ .iov_base = job->buf->data, .iov_len = job->len };
+	n = preadv2(d->data_fd, &iov, 1, (off_t)job->off, RWF_NOWAIT);
+	if (n < 0 && unsupported(errno))
+		d->no_nowait = true; /* this file system cannot say */
+	if (n != (ssize_t)job->len)
+		return false;
+	job->status = 0;
+	job->next = d->now;
+	d->now = job;
+	turn_add(d->pool->turn, &d->now_turn);
+	return true;
+}
+
 void disk_submit(struct disk_job *job)
 {
 	struct disk *d = job->disk;
 	struct disk_pool *pool = d->pool;
+	bool wake = false;
 
 	d->jobs++;
+	if (read_now(job))
+		return;
 	job->next = NULL;
 	uv_mutex_lock(&pool->lock);
 	if (d->tail)
@@ -452,9 +510,11 @@ void disk_submit(struct disk_job *job)
 	if (pool->idle > 0) {
 		pool->idle--;
 		pool->wakes++;
-		uv_cond_signal(&pool->work);
+		wake = true;
 	} else if (d->running < DISK_PARALLEL_MAX) {
 		add_thread(pool);
 	}
 	uv_mutex_unlock(&pool->lock);
+	if (wake)
+		uv_cond_signal(&pool->work);
 }

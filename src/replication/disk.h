@@ -12,13 +12,16 @@
 #include "base/err.h"
 #include "replication/core/meta.h"
 #include "replication/payload.h"
+#include "replication/turn.h"
 
 #define DISK_PARALLEL_MAX 8
 #define DISK_THREADS_MAX 64 /* of a pool; a thread is made when none is free */
 
+#define DISK_NOW_MAX 65536u /* longer reads go to a thread even when they are in the page cache */
+
 struct disk_pool;
 /* NULL on no memory or no thread */
-struct disk_pool *disk_pool_new(uv_loop_t *loop);
+struct disk_pool *disk_pool_new(uv_loop_t *loop, struct turn *turn);
 /* No disk may have jobs. Joins the threads; closed follows on the loop. */
 void disk_pool_free(struct disk_pool *pool, void (*closed)(void *arg), void *arg);
 
@@ -56,6 +59,9 @@ struct disk { /* embedded in its owner */
 	int data_fd, meta_fd; /* -1: not open */
 	u32 jobs;             /* submitted and not done; loop's thread */
 	struct disk_job *free;
+	bool no_nowait;       /* the file system does not tell what is in the page cache */
+	struct disk_job *now; /* done on the spot, told at the end of the turn */
+	struct turn_item now_turn;
 	/* below: the pool's lock */
 	struct disk_job *head, *tail;
 	u32 running;

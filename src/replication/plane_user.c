@@ -640,7 +640,7 @@ static int plane_start(uv_loop_t *main_loop, struct tls *tls, const char *cluste
 	if (rv < 0)
 		goto close_loop;
 	rv = -ENOMEM;
-	p->env.disks = disk_pool_new(&p->loop);
+	p->env.disks = disk_pool_new(&p->loop, &p->env.turn);
 	if (!p->env.disks)
 		goto close_plane_box;
 	rv = mailbox_init(&p->to_main, main_loop);

@@ -17,6 +17,7 @@
 #define SIZE_BYTES (1u << 20)
 
 static uv_loop_t loop;
+static struct turn turn;
 static struct disk_pool *pool;
 static struct payload_pool payloads;
 static struct payload_account account;
@@ -52,7 +53,8 @@ static void setup(void)
 	make_file(data_path, SIZE_BYTES);
 	make_file(meta_path, 65536);
 	uv_loop_init(&loop);
-	pool = disk_pool_new(&loop);
+	turn_init(&turn, &loop);
+	pool = disk_pool_new(&loop, &turn);
 	payload_pool_init(&payloads);
 	payload_account_init(&account, &payloads);
 }
@@ -60,6 +62,7 @@ static void setup(void)
 static void teardown(void)
 {
 	disk_pool_free(pool, NULL, NULL);
+	turn_close(&turn, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	cr_expect_eq(uv_loop_close(&loop), 0);
 	payload_account_release(&account);
@@ -226,6 +229,29 @@ Test(disk, opening)
 	cr_expect_eq(d.data_fd, -1, "nothing stays open");
 	cr_expect_eq(disk_open(&d, data_path, meta_path, SIZE_BYTES + 1, &err), -E_INVALID);
 	cr_expect(strstr(err.text, "1048577"), "%s", err.text);
+	disk_release(&d);
+}
+
+/* whether or not the file system tells what is in the page cache: never inside submit */
+Test(disk, reads_are_done_later)
+{
+	struct payload *p = payload_new(&account, 4096);
+	struct disk d;
+	u32 done = 0;
+
+	open_disk(&d, &done);
+	cr_assert_eq(run_job(&d, DISK_JOB_READ, 0, 0, 4096, p), 0);
+	for (u32 i = 0; i < 10; i++) {
+		struct disk_job *job = disk_job_new(&d, DISK_JOB_READ, false);
+
+		job->len = 4096;
+		job->buf = p;
+		disk_submit(job);
+		cr_expect_eq(done, 1);
+	}
+	cr_expect_eq(d.jobs, 10);
+	wait_for(&done, 11);
+	cr_expect_eq(d.jobs, 0);
 	disk_release(&d);
 }
 

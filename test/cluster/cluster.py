@@ -11,7 +11,8 @@ nothing of what they test. Only the standard library.
     tap.done()
 
 Everything lives in one temporary folder, which is kept (and named) when a test failed or
-SDSD_KEEP is set. Each daemon's log is <folder>/<node>.log.
+SDSD_KEEP is set. Each daemon's log is <folder>/<node>.log. It is made in /tmp, or in the folder
+SDSD_TEST_DIR; its path must be short, as those of unix sockets are limited.
 """
 import http.client
 import json
@@ -287,7 +288,7 @@ class Cluster:
     """n nodes n1..nn, made, joined and running; pools: a pool "pool" on each."""
 
     def __init__(self, n=3, pools=True, name="test"):
-        self.root = tempfile.mkdtemp(prefix="sdsd-", dir="/tmp")
+        self.root = tempfile.mkdtemp(prefix="sdsd-", dir=os.environ.get("SDSD_TEST_DIR", "/tmp"))
         self.name = name
         self.nodes = []
         self.keep = bool(os.environ.get("SDSD_KEEP"))

@@ -204,6 +204,7 @@ void node_start(struct sim_world *w, u8 n)
 			sim_fail(w, "node %u: metadata unreadable after a crash", n);
 		c.disk = &disk;
 	}
+	memset(node->mirror, 0, sizeof(*node->mirror));
 	repl_mirror_init(node->mirror, &c, w->now);
 	sim_trace(w, "%u starts, boot %llu", n, (unsigned long long)node->boot);
 	e.boot = node->boot;

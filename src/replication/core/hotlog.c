@@ -35,7 +35,6 @@ static u32 find(const struct hotlog *h, u32 extent)
 
 void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, u32 n)
 {
-	memset(h, 0, sizeof(*h));
 	h->generation = generation;
 	h->copy = copy;
 	for (u32 i = 0; i < n; i++) {

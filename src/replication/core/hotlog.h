@@ -34,6 +34,7 @@ struct hotlog {
 	int copy;       /* where it is; the next goes to the other */
 };
 
+/* h is zeroed memory */
 void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, u32 n);
 /* HOTLOG_FREE when it is not in the table; touching makes it young and takes LEAVING back to HOT */
 enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent);

@@ -127,7 +127,6 @@ static void run(struct repl_mirror *m, u64 now)
 
 void repl_mirror_init(struct repl_mirror *m, const struct repl_mirror_config *c, u64 now)
 {
-	memset(m, 0, sizeof(*m));
 	m->self = c->self;
 	m->has_disk = c->disk != NULL;
 	m->writer_sink.emit = from_writer;
@@ -335,6 +334,7 @@ void repl_mirror_status(const struct repl_mirror *m, struct repl_mirror_status *
 
 	memset(ret, 0, sizeof(*ret));
 	ret->serving = repl_writer_serving(w);
+	ret->wanted = serving && w->wanted;
 	ret->stopped = w->state == WRITER_STOPPED;
 	ret->role = roles[w->state];
 	ret->reason = w->reason;

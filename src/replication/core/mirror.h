@@ -56,6 +56,7 @@ struct repl_disk {
 	u8 *map_dirty;
 };
 
+/* m is zeroed memory: most of it is not touched until the volume is opened */
 void repl_mirror_init(struct repl_mirror *m, const struct repl_mirror_config *c, u64 now);
 /* the set of copies changed (replica added, being removed) */
 void repl_mirror_set_copies(struct repl_mirror *m, u32 copies, struct repl_sink *out, u64 now);
@@ -109,6 +110,7 @@ bool repl_mirror_busy(const struct repl_mirror *m);
 /* what reports and logs show */
 struct repl_mirror_status {
 	bool serving; /* this node is writer and its set is whole: I/O goes on */
+	bool wanted;  /* it serves, and another node asks for it */
 	bool stopped; /* was writer or candidate and cannot go on: reason; open again to retry */
 	const char *role;    /* "idle" "candidate" "writer" "releasing" "stopped" */
 	const char *reason;  /* last refusal or loss in words, "" */

@@ -77,6 +77,7 @@ enum repl_kind {
 	REPL_MSG_READ_DATA,  /* id, reason (0 fine), payload */
 	REPL_MSG_PROMISED,   /* epoch, intact */
 	REPL_MSG_UNPROMISED, /* epoch, reason, time = ask again after so many ns */
+	REPL_MSG_WANTED,     /* another node asked for the volume while this writer serves */
 	/* learner -> source, and back */
 	REPL_MSG_PULL = 32, /* epoch, region, count, stamp (of all; 0: count is 1), seq = seen */
 	REPL_MSG_SAME,   /* epoch, region, count */

@@ -39,7 +39,6 @@ static void replica_move(struct repl_replica *r, enum replica_mode to)
 void repl_replica_init(struct repl_replica *r, u8 self, const struct repl_disk *disk,
 		       struct repl_sink *sink, u64 now)
 {
-	memset(r, 0, sizeof(*r));
 	r->sink = sink;
 	r->self = self;
 	r->super = disk->super;
@@ -324,6 +323,8 @@ static void on_promise(struct repl_replica *r, u32 link, const struct repl_msg *
 		a.intact = repl_replica_intact(r);
 	}
 	replica_send(r, link, &a);
+	if (a.reason == REPL_HEARS) /* a writer without an application makes room */
+		send_plain(r, r->session_link, REPL_MSG_WANTED, r->re, REPL_OK);
 }
 
 static void on_ping(struct repl_replica *r, const struct repl_msg *m, u64 now)

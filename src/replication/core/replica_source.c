@@ -114,6 +114,13 @@ void source_link_down(struct repl_replica *r, u32 link)
 	}
 }
 
+/* Without a session rseq counts writes that were given up when it ended: the content may lack
+ * what a learner has seen. */
+static bool may_answer(const struct repl_replica *r)
+{
+	return r->mode == REPLICA_MEMBER && r->session;
+}
+
 /* R10: not yet, although it may come */
 static bool must_wait(const struct repl_replica *r, const struct repl_msg *m)
 {
@@ -150,7 +157,7 @@ void source_settle(struct repl_replica *r, u64 now)
 
 		if (s->state != SERVE_WAITING)
 			continue;
-		if (r->mode != REPLICA_MEMBER || s->msg.epoch < r->re || now > s->since + WAIT_NS) {
+		if (!may_answer(r) || s->msg.epoch < r->re || now > s->since + WAIT_NS) {
 			answer(r, s, REPL_MSG_NO, 0, 0);
 			serve_free(r, s);
 		} else if (!must_wait(r, &s->msg)) {

@@ -33,6 +33,7 @@ static const char *const names[REPL_MSG_KINDS] = {
 	[REPL_MSG_READ_DATA] = "read_data",
 	[REPL_MSG_PROMISED] = "promised",
 	[REPL_MSG_UNPROMISED] = "unpromised",
+	[REPL_MSG_WANTED] = "wanted",
 	[REPL_MSG_PULL] = "pull",
 	[REPL_MSG_SAME] = "same",
 	[REPL_MSG_DIFFER] = "differ",

@@ -35,15 +35,20 @@ static void emit(struct repl_writer *w, const struct repl_effect *e)
 	w->sink->emit(w->sink, e);
 }
 
-void writer_move(struct repl_writer *w, enum writer_state to, const char *reason)
+void writer_changed(struct repl_writer *w)
 {
 	struct repl_effect e = { .kind = REPL_CHANGED };
 
+	emit(w, &e);
+}
+
+void writer_move(struct repl_writer *w, enum writer_state to, const char *reason)
+{
 	if (!(state_to[w->state] & TO(to)))
 		return;
 	w->state = to;
 	w->reason = reason;
-	emit(w, &e);
+	writer_changed(w);
 }
 
 void writer_send(struct repl_writer *w, u8 slot, const struct repl_msg *m)
@@ -72,7 +77,6 @@ u64 writer_random(struct repl_writer *w, u64 below)
 void repl_writer_init(struct repl_writer *w, u8 self, bool self_disk, u64 size_bytes, u32 copies,
 		      const struct repl_tag *tag, u64 seed, struct repl_sink *sink)
 {
-	memset(w, 0, sizeof(*w));
 	w->sink = sink;
 	w->self = self;
 	w->self_disk = self_disk;
@@ -245,6 +249,7 @@ static void begin_serving(struct repl_writer *w, u64 now)
 	w->dirty = true; /* [F5b] */
 	w->flush.out = false;
 	w->join = REPL_NO_SLOT;
+	w->wanted = false;
 	writer_move(w, WRITER_SERVING, "");
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
 		w->peer[s].sent = w->peer[s].started = false;

@@ -91,6 +91,7 @@ struct repl_writer {
 	u32 copies;          /* mask of slots that may be members */
 	struct repl_tag tag; /* of this incarnation; counter goes up with each CAS */
 	u64 random;
+	bool wanted;              /* another node has asked for the volume */
 	bool opened; /* the application wants it */
 
 	enum writer_state state;
@@ -147,6 +148,7 @@ const char *repl_writer_peer_name(const struct repl_writer *w, u8 slot);
 
 /* between the files of the writer ------------------------------------------------ */
 
+void writer_changed(struct repl_writer *w);
 void writer_move(struct repl_writer *w, enum writer_state to, const char *reason);
 void writer_stop(struct repl_writer *w, const char *reason); /* P10: no longer primary */
 void writer_propose(struct repl_writer *w, enum writer_cas what, u8 writer, u32 in_sync);

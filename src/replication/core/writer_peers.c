@@ -202,6 +202,10 @@ static void on_started_session(struct repl_writer *w, u8 slot, const struct repl
 		if (m->time <= now && m->time > p->echo)
 			p->echo = m->time;
 		break;
+	case REPL_MSG_WANTED:
+		w->wanted = true;
+		writer_changed(w);
+		break;
 	case REPL_MSG_READ_DATA:
 		requests_read_data(w, slot, m, now);
 		break;

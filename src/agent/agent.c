@@ -71,7 +71,8 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 		a->reload_pools = true;
 	else if (strncmp(key, "leftover/", 9) == 0)
 		a->reload_leftovers = true;
-	if (strncmp(key, "resource/", 9) != 0 && strncmp(key, "replica/", 8) != 0)
+	if (strncmp(key, "resource/", 9) != 0 && strncmp(key, "replica/", 8) != 0 &&
+	    strncmp(key, "record/", 7) != 0)
 		return;
 	len = strcspn(++start, "/");
 	if (len < sizeof(name)) {
@@ -84,7 +85,7 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 static void watch(struct agent *a)
 {
 	char pool[STORE_KEY_MAX], leftover[STORE_KEY_MAX];
-	const char *prefixes[] = { "resource/", "replica/", "node/", pool, leftover };
+	const char *prefixes[] = { "resource/", "record/", "replica/", "node/", pool, leftover };
 
 	snprintf(pool, sizeof(pool), "pool/%s/", a->node_key);
 	snprintf(leftover, sizeof(leftover), "leftover/%s/", a->node_key);

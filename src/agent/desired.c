@@ -21,6 +21,7 @@
 /* a resource and all its replicas, read at once */
 struct bundle {
 	struct resource resource;
+	struct record record;
 	struct replica replica[REPLICAS_MAX];
 	int n;
 };
@@ -80,6 +81,21 @@ static int take_replica(const char *key, json *doc, uint64_t revision, void *arg
 	return 0;
 }
 
+/* A hint for the plane: without one it heals nothing. */
+static void load_record(struct agent *a, const char *key, struct record *ret)
+{
+	char doc_key[STORE_KEY_MAX];
+	json *doc;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->writer = WRITER_NONE;
+	record_key(key, doc_key, sizeof(doc_key));
+	if (store_get(a->config.store, doc_key, &doc, NULL) < 0)
+		return;
+	record_parse(doc, ret, NULL);
+	json_object_put(doc);
+}
+
 /* -ENOENT: no such resource, or no volume in it yet */
 static int bundle_load(struct agent *a, const char *key, struct bundle *b)
 {
@@ -101,6 +117,7 @@ static int bundle_load(struct agent *a, const char *key, struct bundle *b)
 	}
 	if (b->resource.n_volumes == 0)
 		return -ENOENT;
+	load_record(a, key, &b->record);
 	b->n = 0;
 	snprintf(prefix, sizeof(prefix), "replica/%s/", key);
 	store_list(a->config.store, prefix, take_replica, b);
@@ -147,6 +164,8 @@ static void fill_plane(struct agent *a, const struct bundle *b, const struct rep
 	snprintf(r->name, sizeof(r->name), "%s", b->resource.name);
 	text_uuid_parse(b->resource.uuid, r->uuid);
 	r->self = own->slot;
+	r->in_sync = b->record.in_sync;
+	r->writer = b->record.writer;
 	r->size_bytes = (uint64_t)b->resource.volume[0].size_kib * 1024;
 	text_uuid_parse(own->uuid, r->replica_uuid);
 	for (int i = 0; i < b->n; i++)

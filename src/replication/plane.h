@@ -39,6 +39,9 @@ struct plane_resource {
 	uint8_t uuid[16];
 	int self; /* own slot */
 	uint64_t size_bytes;
+	/* the record as this node's store shows it, perhaps late: hints for healing only */
+	uint32_t in_sync;
+	int writer; /* slot, -1 none */
 	struct plane_peer peer[PLANE_SLOTS];
 	char data_path[1200], meta_path[1200]; /* "" when diskless */
 	uint8_t replica_uuid[16];

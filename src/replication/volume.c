@@ -184,7 +184,7 @@ struct volume *volume_new(struct volume_env *env, const struct plane_resource *r
 	v->owner = owner;
 	v->index = index;
 	v->r = *r;
-	v->pull_slot = REPL_NO_SLOT;
+	v->pull_slot = v->knock_slot = REPL_NO_SLOT;
 	v->settle.run = volume_on_settle;
 	timers[0] = &v->tick;
 	timers[1] = &v->dial_timer;
@@ -217,6 +217,8 @@ static void take_peers(struct volume *v, const struct plane_resource *r)
 	u64 now;
 
 	memcpy(v->r.peer, r->peer, sizeof(v->r.peer));
+	v->r.in_sync = r->in_sync;
+	v->r.writer = r->writer;
 	if (!v->mirror)
 		return;
 	links_peers_changed(v, &old);

@@ -27,8 +27,10 @@
 #define VOLUME_RETRY_MAX_MS 10000
 #define VOLUME_PROGRESS_TICKS 10 /* a resync's progress is reported so often */
 #define VOLUME_TOKEN_BITS 40
-#define VOLUME_DIALS (REPL_SLOTS_MAX + 1)
+#define VOLUME_DIALS (REPL_SLOTS_MAX + 2)
 #define VOLUME_DIAL_PULL REPL_SLOTS_MAX
+#define VOLUME_DIAL_KNOCK (REPL_SLOTS_MAX + 1)
+#define VOLUME_HEAL_PAUSE_MS 1000 /* after a close, a refusal or a healing, before the next */
 
 struct volume;
 
@@ -112,6 +114,7 @@ struct volume {
 
 	struct volume_dial dial[VOLUME_DIALS];
 	u8 pull_slot; /* wanted by the mirror */
+	u8 knock_slot; /* where an own copy that is out of sync knocks */
 	struct link *accepted[VOLUME_ACCEPTED_MAX];
 	struct volume_ask *asks;
 
@@ -119,6 +122,8 @@ struct volume {
 	bool nbd_closing;
 	bool opening, opened; /* an NBD client waits / some are inside */
 	bool opened_mirror;   /* repl_mirror_open was called and not closed */
+	bool healing;         /* for no client: a copy knocks to be brought in sync */
+	u64 heal_at;          /* not before */
 	bool cut;             /* clients are being shown out */
 
 	bool restart;    /* after ENDING begin again, with next_r */
@@ -168,9 +173,16 @@ void links_pull(struct volume *v, u8 slot); /* REPL_PULL_LINK */
 void links_close(struct volume *v, u32 number);
 struct link *links_find(struct volume *v, u32 number);
 void links_end(struct volume *v); /* all, nothing is reported */
+bool links_knocked(const struct volume *v); /* a copy out of sync waits at our door */
 void links_peers_changed(struct volume *v, const struct plane_resource *old);
 
+/* volume_heal.c */
+void heal_settle(struct volume *v, u64 now);
+void heal_later(struct volume *v); /* the volume was just closed */
+
 /* volume_open.c */
+void open_mirror(struct volume *v);
+void close_mirror(struct volume *v);
 int open_listen(struct volume *v); /* starts the NBD server; sets v->error */
 void open_end(struct volume *v);   /* ends it; volume_check_ended follows */
 void open_settle(struct volume *v);

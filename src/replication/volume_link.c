@@ -17,8 +17,15 @@ static bool is_pull(const struct volume *v, const struct volume_dial *d)
 	return d == &v->dial[VOLUME_DIAL_PULL];
 }
 
+static bool is_knock(const struct volume *v, const struct volume_dial *d)
+{
+	return d == &v->dial[VOLUME_DIAL_KNOCK];
+}
+
 static u32 dial_number(const struct volume *v, const struct volume_dial *d)
 {
+	if (is_knock(v, d))
+		return 0; /* the mirror knows nothing of it */
 	return is_pull(v, d) ? REPL_LINK_PULL : REPL_LINK_SLOT((u32)(d - v->dial));
 }
 
@@ -27,8 +34,29 @@ static bool usable(const struct volume *v, u8 slot)
 	return slot < REPL_SLOTS_MAX && slot != v->r.self && v->r.peer[slot].used;
 }
 
+/* Own copy is out of sync: a member may become writer for its sake, and stays it until then. */
+static bool knocks(const struct volume *v)
+{
+	return v->has_disk && v->r.in_sync && !(v->r.in_sync & (1u << v->r.self)) &&
+	       !v->r.peer[v->r.self].leaving;
+}
+
+/* the next member after the one that was tried last */
+static u8 next_member(const struct volume *v, u8 last)
+{
+	for (u32 i = 1; i <= REPL_SLOTS_MAX; i++) {
+		u8 s = (u8)((last + i) % REPL_SLOTS_MAX);
+
+		if ((v->r.in_sync & (1u << s)) && usable(v, s))
+			return s;
+	}
+	return REPL_NO_SLOT;
+}
+
 static bool wanted(const struct volume *v, u32 i)
 {
+	if (i == VOLUME_DIAL_KNOCK)
+		return knocks(v) && next_member(v, REPL_SLOTS_MAX - 1) != REPL_NO_SLOT;
 	if (i == VOLUME_DIAL_PULL)
 		return v->pull_slot != REPL_NO_SLOT && usable(v, v->pull_slot);
 	return usable(v, (u8)i) && repl_mirror_wants_link(v->mirror, (u8)i);
@@ -37,7 +65,7 @@ static bool wanted(const struct volume *v, u32 i)
 struct link *links_find(struct volume *v, u32 number)
 {
 	for (u32 i = 0; i < VOLUME_DIALS; i++)
-		if (v->dial[i].up && dial_number(v, &v->dial[i]) == number)
+		if (v->dial[i].up && number && dial_number(v, &v->dial[i]) == number)
 			return v->dial[i].link;
 	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++)
 		if (v->accepted[i] && v->accepted[i]->number == number)
@@ -144,7 +172,7 @@ static void dial_down(struct link *l, const char *why, void *owner)
 	back_off(d, clock_boot_ns());
 	d->up = false;
 	/* a pull link that does not come up is reported too: another source may do */
-	if (was_up || is_pull(v, d))
+	if ((was_up || is_pull(v, d)) && !is_knock(v, d))
 		tell_down(v, l->number);
 	else
 		volume_settle_soon(v);
@@ -163,15 +191,58 @@ static const struct link_ops pull_ops = {
 	.down = dial_down,
 };
 
+/* nothing is said on it, either way */
+static void knock_message(struct link *l, struct repl_msg *m, void *owner)
+{
+	payload_put(payload_of(m->buf));
+}
+
+static void knock_up(struct link *l, void *owner)
+{
+	struct volume *v = owner;
+	struct volume_dial *d = dial_of(v, l);
+
+	d->up = true;
+	d->up_at = clock_boot_ns();
+}
+
+static const struct link_ops knock_ops = {
+	.up = knock_up,
+	.takes = takes_always,
+	.message = knock_message,
+	.down = dial_down,
+};
+
+static const struct link_ops *ops_of(const struct volume *v, const struct volume_dial *d)
+{
+	if (is_knock(v, d))
+		return &knock_ops;
+	return is_pull(v, d) ? &pull_ops : &slot_ops;
+}
+
+static u8 dial_slot(struct volume *v, const struct volume_dial *d)
+{
+	if (is_knock(v, d))
+		return v->knock_slot = next_member(v, v->knock_slot % REPL_SLOTS_MAX);
+	return is_pull(v, d) ? v->pull_slot : (u8)(d - v->dial);
+}
+
+static u8 dial_purpose(const struct volume *v, const struct volume_dial *d)
+{
+	if (is_knock(v, d))
+		return WIRE_KNOCK;
+	return is_pull(v, d) ? WIRE_PULL : WIRE_SESSION;
+}
+
 static void dial(struct volume *v, struct volume_dial *d, u64 now)
 {
-	u8 to = is_pull(v, d) ? v->pull_slot : (u8)(d - v->dial);
+	u8 to = dial_slot(v, d);
 	const struct plane_peer *peer = &v->r.peer[to];
 	struct link_target t = {
 		.host = peer->address,
 		.node = peer->node,
 		.port = peer->port,
-		.purpose = is_pull(v, d) ? WIRE_PULL : WIRE_SESSION,
+		.purpose = dial_purpose(v, d),
 		.from = (u8)v->r.self,
 		.to = to,
 		.size_bytes = v->r.size_bytes,
@@ -181,7 +252,7 @@ static void dial(struct volume *v, struct volume_dial *d, u64 now)
 	memcpy(t.resource, v->r.uuid, sizeof(t.resource));
 	d->to = to;
 	d->up = false;
-	d->link = link_open(&v->env->links, &t, is_pull(v, d) ? &pull_ops : &slot_ops, v, &v->rx);
+	d->link = link_open(&v->env->links, &t, ops_of(v, d), v, &v->rx);
 	if (!d->link)
 		back_off(d, now);
 }
@@ -228,7 +299,7 @@ void links_settle(struct volume *v, u64 now)
 
 			hang_up(d);
 			d->next_at = 0; /* wanted again, it is dialled at once */
-			if (was_up)
+			if (was_up && !is_knock(v, d))
 				tell_down(v, dial_number(v, d));
 		}
 	}
@@ -293,7 +364,7 @@ u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g,
 	u32 free = 0;
 
 	answer->size_bytes = v->r.size_bytes;
-	if (g->purpose != WIRE_SESSION && g->purpose != WIRE_PULL)
+	if (g->purpose < WIRE_SESSION || g->purpose > WIRE_KNOCK)
 		return WIRE_BAD_VERSION;
 	if (g->size_bytes != v->r.size_bytes)
 		return WIRE_NO_RESOURCE;
@@ -310,12 +381,20 @@ u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g,
 	while (free < VOLUME_ACCEPTED_MAX && v->accepted[free])
 		free++;
 	if (free == VOLUME_ACCEPTED_MAX)
-		return WIRE_NOT_READY; /* not reached: 16 slots, two purposes */
+		return WIRE_NOT_READY; /* not reached: 16 slots, three purposes */
 	if (v->env->link_number < REPL_LINK_FIRST)
 		v->env->link_number = REPL_LINK_FIRST;
 	v->accepted[free] = l;
 	link_adopt(l, v->env->link_number++, &accepted_ops, v, &v->rx);
 	return WIRE_WELCOME;
+}
+
+bool links_knocked(const struct volume *v)
+{
+	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++)
+		if (v->accepted[i] && v->accepted[i]->purpose == WIRE_KNOCK)
+			return true;
+	return false;
 }
 
 /* ---- the mirror or the configuration ends some ---- */
@@ -361,14 +440,16 @@ void links_peers_changed(struct volume *v, const struct plane_resource *old)
 {
 	for (u32 i = 0; i < VOLUME_DIALS; i++) {
 		struct volume_dial *d = &v->dial[i];
-		u8 slot = i == VOLUME_DIAL_PULL ? v->pull_slot : (u8)i;
+		u8 slot = i < VOLUME_DIAL_PULL    ? (u8)i
+			  : i == VOLUME_DIAL_PULL ? v->pull_slot
+						  : v->knock_slot;
 		bool was_up = d->up;
 
 		if (slot == REPL_NO_SLOT || same_peer(&old->peer[slot], &v->r.peer[slot]))
 			continue;
 		hang_up(d);
 		d->next_at = 0;
-		if (was_up)
+		if (was_up && !is_knock(v, d))
 			tell_down(v, dial_number(v, d));
 	}
 	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++) {

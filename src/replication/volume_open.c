@@ -12,22 +12,24 @@
 
 #define IN_USE "in use" /* how the mirror's reason begins when a copy hears another writer */
 
-static void close_mirror(struct volume *v)
+void close_mirror(struct volume *v)
 {
 	u64 now;
 
 	uv_timer_stop(&v->deadline);
 	if (!v->opened_mirror || !v->mirror)
 		return;
-	v->opened_mirror = false;
+	v->opened_mirror = v->healing = false;
+	heal_later(v);
 	now = volume_enter(v);
 	repl_mirror_close(v->mirror, &v->sink, now);
 }
 
-static void open_mirror(struct volume *v)
+void open_mirror(struct volume *v)
 {
 	u64 now = volume_enter(v);
 
+	v->healing = false; /* from now on for a client; volume_heal.c says otherwise */
 	v->opened_mirror = true;
 	v->changed = true; /* it may serve at once */
 	repl_mirror_open(v->mirror, &v->sink, now);

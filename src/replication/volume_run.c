@@ -347,6 +347,7 @@ void volume_on_settle(struct turn_item *item)
 	}
 	if (!volume_up(v))
 		return; /* closing it was what a new configuration waited for */
+	heal_settle(v, clock_boot_ns());
 	links_settle(v, clock_boot_ns());
 	set_ticking(v, repl_mirror_busy(v->mirror));
 }

@@ -13,7 +13,8 @@
 #define WIRE_VERSION 1u
 #define WIRE_PAYLOAD_MAX REPL_WRITE_MAX
 
-enum wire_purpose { WIRE_SESSION = 1, WIRE_PULL = 2 };
+/* KNOCK carries nothing: it lives while the opener's copy is out of sync and nobody is writer */
+enum wire_purpose { WIRE_SESSION = 1, WIRE_PULL = 2, WIRE_KNOCK = 3 };
 enum wire_refusal {
 	WIRE_WELCOME,
 	WIRE_BAD_VERSION,

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,9 +37,11 @@
 #include "storage/storage.h"
 #include "store/store.h"
 
-#define POOL_THREADS "16" /* one pool whose file system hangs takes one */
+#define MALLOC_MAP_BYTES (256 << 10)  /* a block from here on is a mapping of its own */
+#define MALLOC_KEEP_BYTES (512 << 10) /* free at the end of a heap that is kept */
+#define POOL_THREADS "16"             /* one pool whose file system hangs takes one */
 #define FILES_MAX 65536
-#define DRAIN_MS 300      /* for connections that other ends keep open */
+#define DRAIN_MS 300 /* for connections that other ends keep open */
 
 struct daemon {
 	uv_loop_t loop;
@@ -59,10 +62,10 @@ struct daemon {
 	uv_signal_t term, interrupt;
 	uv_timer_t watchdog;
 	int exit_status;
-	bool handles;  /* the signals and the watchdog are open */
+	bool handles; /* the signals and the watchdog are open */
 	bool stopping;
-	bool stopped;  /* everything with an end of its own has ended */
-	bool drained;  /* no more waiting for the rest */
+	bool stopped; /* everything with an end of its own has ended */
+	bool drained; /* no more waiting for the rest */
 };
 
 /* Static: what connections of others still hold at the end stays reachable, which is no leak. */
@@ -189,7 +192,10 @@ static void on_plane_changed(const char *resource, void *arg)
 }
 
 /* calls of the leader for the agent and for records, and their answers */
-struct leader_ask { void (*cb)(int status, json *doc, void *arg); void *arg; };
+struct leader_ask {
+	void (*cb)(int status, json *doc, void *arg);
+	void *arg;
+};
 
 static void on_leader_answer(const struct leader_answer *answer, void *arg)
 {
@@ -269,9 +275,8 @@ static int start_consensus(struct daemon *d, struct err *err)
 		.arg = d,
 	};
 
-	snprintf(address, sizeof(address),
-		 strchr(d->id.address, ':') ? "[%.100s]:%d" : "%.100s:%d", d->id.address,
-		 d->id.port);
+	snprintf(address, sizeof(address), strchr(d->id.address, ':') ? "[%.100s]:%d" : "%.100s:%d",
+		 d->id.address, d->id.port);
 	return consensus_start(&config, &d->consensus, err);
 }
 
@@ -511,6 +516,10 @@ static void raise_files(void)
 void daemon_prepare(void)
 {
 	setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 1);
+	/* Fixed, or the first large block that is freed raises it, and from then on every thread
+	 * keeps what its large blocks took and large zeroed ones are written to at once. */
+	mallopt(M_MMAP_THRESHOLD, MALLOC_MAP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP_BYTES);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -546,8 +555,8 @@ int daemon_run(const struct config *config)
 	} else {
 		log_info("daemon",
 			 "sdsd " SDSD_VERSION " node=%s cluster=%s address=%s port=%d dir=%s",
-			 d->id.node, d->id.cluster_name, d->id.address,
-			 nodeport_port(d->nodeport), d->config.dir);
+			 d->id.node, d->id.cluster_name, d->id.address, nodeport_port(d->nodeport),
+			 d->config.dir);
 		notify_systemd("READY=1");
 	}
 	while (!d->stopped && uv_run(&d->loop, UV_RUN_ONCE))

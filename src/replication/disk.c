@@ -29,6 +29,7 @@ struct disk_pool {
 	u32 threads;
 	u32 idle;  /* threads that wait and were not told yet */
 	u32 wakes; /* threads told and not awake yet */
+	u32 fresh; /* threads made that have not looked for a job yet */
 	struct disk *head, *tail;
 	struct disk_job *done_head, *done_tail;
 	bool stopping;
@@ -241,6 +242,7 @@ static void worker(void *arg)
 	bool wake;
 
 	uv_mutex_lock(&pool->lock);
+	pool->fresh--;
 	while ((job = wait_for_job(pool))) {
 		uv_mutex_unlock(&pool->lock);
 		job->status = perform(job);
@@ -264,8 +266,10 @@ static int add_thread(struct disk_pool *pool)
 	if (pool->threads == DISK_THREADS_MAX)
 		return 0;
 	rv = uv_thread_create(&pool->thread[pool->threads], worker, pool);
-	if (rv == 0)
+	if (rv == 0) {
 		pool->threads++;
+		pool->fresh++;
+	}
 	return rv;
 }
 
@@ -313,6 +317,7 @@ static void on_now_turn(struct turn_item *item)
 struct disk_pool *disk_pool_new(uv_loop_t *loop, struct turn *turn)
 {
 	struct disk_pool *pool = calloc(1, sizeof(*pool));
+	int rv;
 
 	if (!pool)
 		return NULL;
@@ -321,7 +326,10 @@ struct disk_pool *disk_pool_new(uv_loop_t *loop, struct turn *turn)
 		goto free_pool;
 	if (uv_cond_init(&pool->work) < 0)
 		goto destroy_lock;
-	if (add_thread(pool) < 0)
+	uv_mutex_lock(&pool->lock);
+	rv = add_thread(pool);
+	uv_mutex_unlock(&pool->lock);
+	if (rv < 0)
 		goto destroy_cond;
 	if (uv_async_init(loop, &pool->wake, on_wake) < 0)
 		goto stop_thread;
@@ -511,7 +519,7 @@ void disk_submit(struct disk_job *job)
 		pool->idle--;
 		pool->wakes++;
 		wake = true;
-	} else if (d->running < DISK_PARALLEL_MAX) {
+	} else if (d->running + pool->wakes + pool->fresh < DISK_PARALLEL_MAX) {
 		add_thread(pool);
 	}
 	uv_mutex_unlock(&pool->lock);

@@ -243,8 +243,8 @@ Test(plane, failover_to_the_other_copy)
 	cr_assert(lab_wait_in_sync(l, 3));
 	for (u32 i = 0; i < 100; i++)
 		write_block(fd, i, i);
-	lab_isolate(l, 0, true); /* it cannot shrink the set either: */
-	lab_hold_consensus(l, true);
+	lab_hold_consensus(l, true); /* first: else it makes the set smaller by the other copy */
+	lab_isolate(l, 0, true);
 	close(fd);
 	lab_stop(l, 0);
 	lab_hold_consensus(l, false);

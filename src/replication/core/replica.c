@@ -149,8 +149,8 @@ void replica_break(struct repl_replica *r, u32 link)
 
 void replica_fail(struct repl_replica *r)
 {
-	u32 link = r->session_link;
-	bool told = r->session;
+	u32 link = r->start.kind ? r->start_link : r->session_link;
+	bool told = r->session || r->start.kind;
 
 	if (r->mode == REPLICA_FAILED)
 		return;

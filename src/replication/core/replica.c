@@ -83,8 +83,10 @@ bool repl_replica_intact(const struct repl_replica *r)
 bool repl_replica_takes_input(const struct repl_replica *r)
 {
 	/* A full ring whose oldest write is still at the disk empties by itself; one whose
-	 * oldest is applied waits for the commit point that the next message carries. */
-	bool full = r->rseq - r->tail >= REPL_INFLIGHT_MAX &&
+	 * oldest is applied waits for the commit point that the next message carries. For a
+	 * member the writer waits: there is room for what it sends, and its PINGs must not wait
+	 * for a slow disk, or the session ends. */
+	bool full = r->mode == REPLICA_LEARNER && r->rseq - r->tail >= REPL_INFLIGHT_MAX &&
 		    r->io[(r->tail + 1) % REPL_INFLIGHT_MAX].state != IO_APPLIED;
 
 	return !r->start.kind && !full;

@@ -69,7 +69,8 @@ const char *rc_correction(int code)
 	case -E_NO_NODES:
 		return "Add a node or a storage pool, ask for fewer copies, or free space.";
 	case -E_DENIED:
-		return "Make a fresh token with: sdsd token create";
+		return "Join with a fresh token (sdsd token create); anything else is asked on a "
+		       "node's own socket.";
 	case -E_NO_LEADER:
 		return "Start the missing nodes: more than half of the voters must run.";
 	case -E_UNKNOWN:

@@ -10,6 +10,7 @@
 #include "api/handlers.h"
 #include "api/verdict.h"
 #include "api/view.h"
+#include "base/text.h"
 
 static const char *role_name(enum consensus_role role)
 {
@@ -64,15 +65,18 @@ static void status_node(json *doc, void *arg)
 	const char *name = jget_str(doc, "name", "");
 	uint32_t id = (uint32_t)jget_i64_or(doc, "id", 0);
 	const struct consensus_server *server = raft_server(&s->raft, id);
+	char word[16];
 	json *o = view_object(), *seen = observed_node(a->observed, name, s->now);
 	bool self = strcasecmp(name, a->config.node) == 0;
-	bool online = seen || self;
+	const char *state = s->stale ? "UNKNOWN" : view_connection(a, name);
+	bool online = strcmp(state, "ONLINE") == 0;
 
 	jset_str(o, "name", name);
 	jset_i64(o, "id", id);
 	jset_str(o, "address", jget_str(doc, "address", ""));
 	jset_i64(o, "port", jget_i64_or(doc, "port", 0));
-	jset_str(o, "state", online ? "online" : s->stale ? "unknown" : "offline");
+	text_lower(state, word, sizeof(word));
+	jset_str(o, "state", word);
 	jset_str(o, "role",
 		 id == s->raft.leader && id ? "leader"
 		 : server                   ? role_name(server->role)

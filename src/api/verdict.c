@@ -59,7 +59,7 @@ static void explain_up(const struct verdict_copy *c, struct verdict_result *r)
 		say(r->next, "%s joins when it has everything", c->node);
 	} else {
 		say(r->reason, "%s is out of date", c->node);
-		say(r->next, "%s catches up when the volume is opened", c->node);
+		say(r->next, "%s catches up by itself", c->node);
 	}
 }
 

@@ -44,6 +44,8 @@ bool view_open(const struct view *v, int i);
 double view_progress(const struct view *v, int i);
 
 /* New objects, owned by the caller */
+/* "ONLINE", "OFFLINE"; "UNKNOWN": this leader is too young to have heard of it */
+const char *view_connection(struct api *a, const char *node);
 json *view_node(struct api *a, json *doc);
 json *view_pool(struct api *a, const struct pool *p, json *doc);
 json *view_pool_diskless(struct api *a, const char *node);

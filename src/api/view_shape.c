@@ -37,7 +37,7 @@ static json *net_interface(const struct node *n)
 	return nic;
 }
 
-static const char *connection_status(struct api *a, const char *node)
+const char *view_connection(struct api *a, const char *node)
 {
 	int64_t now = api_mono_ms();
 
@@ -65,7 +65,7 @@ json *view_node(struct api *a, json *doc)
 	view_push(nics, net_interface(&n));
 	jset_str(o, "name", n.name);
 	jset_str(o, "type", "COMBINED");
-	jset_str(o, "connection_status", connection_status(a, n.name));
+	jset_str(o, "connection_status", view_connection(a, n.name));
 	jset(o, "flags",
 	     json_object_is_type(flags, json_type_array) ? json_copy(flags) : view_list());
 	jset(o, "props", view_props(doc));

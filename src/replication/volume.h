@@ -179,6 +179,7 @@ void links_peers_changed(struct volume *v, const struct plane_resource *old);
 /* volume_heal.c */
 void heal_settle(struct volume *v, u64 now);
 void heal_later(struct volume *v); /* the volume was just closed */
+u64 heal_time(const struct volume *v); /* when it will be settled; UINT64_MAX: no need */
 
 /* volume_open.c */
 void open_mirror(struct volume *v);

@@ -12,12 +12,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static bool may_heal(const struct volume *v, u64 now)
+static bool may_heal(const struct volume *v)
 {
 	bool member = v->r.in_sync & (1u << v->r.self);
 
 	return v->has_disk && member && (v->r.writer < 0 || v->r.writer == v->r.self) &&
-	       now >= v->heal_at && links_knocked(v);
+	       !v->opened_mirror && links_knocked(v);
+}
+
+u64 heal_time(const struct volume *v)
+{
+	return may_heal(v) ? v->heal_at : UINT64_MAX;
 }
 
 void heal_later(struct volume *v)
@@ -39,7 +44,7 @@ void heal_settle(struct volume *v, u64 now)
 	if (v->opening || v->opened)
 		return;
 	if (!v->opened_mirror) {
-		if (!may_heal(v, now))
+		if (now < heal_time(v))
 			return;
 		log_info("plane", "volume=%s healing: a copy is out of sync", v->r.name);
 		open_mirror(v);

@@ -284,7 +284,7 @@ static void on_dial_timer(uv_timer_t *timer)
 
 void links_settle(struct volume *v, u64 now)
 {
-	u64 next = UINT64_MAX;
+	u64 next = heal_time(v);
 
 	for (u32 i = 0; i < VOLUME_DIALS; i++) {
 		struct volume_dial *d = &v->dial[i];

@@ -79,7 +79,7 @@ static const struct {
 	  VERDICT_DEGRADED,
 	  2,
 	  "n3 is out of date",
-	  "when the volume is opened" },
+	  "by itself" },
 	{ "being made",
 	  { true, 2, { MAKING("n1"), MAKING("n2") } },
 	  VERDICT_UNAVAILABLE,

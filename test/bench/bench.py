@@ -337,8 +337,8 @@ def io(rounds, seconds):
                    Target("one", "sdsd, 1 copy", one, pids[:1]),
                    Target("two", "sdsd, 2 copies", two, pids)]
         try:
-            for t in targets:  # nothing is written to a hole afterwards
-                fio(t, ("--rw=write", "--bs=1M", "--iodepth=8"), 0)
+            for t in targets:  # nothing is written to a hole afterwards, nor to a page of megabytes
+                fio(t, ("--rw=write", "--bs=4k", "--iodepth=32"), 0)
             for turn in range(rounds):
                 say("NBD, round %d of %d" % (turn + 1, rounds))
                 for i, (key, what, options) in enumerate(PATTERNS):

@@ -209,7 +209,8 @@ static void on_started_session(struct repl_writer *w, u8 slot, const struct repl
 	case REPL_MSG_READ_DATA:
 		requests_read_data(w, slot, m, now);
 		break;
-	default:
+	default: /* nothing a replica sends here; it may bring a payload */
+		writer_drop(w, m->buf);
 		break;
 	}
 }

@@ -126,6 +126,7 @@ struct repl_replica {
 	u32 cursor;
 	bool pull_link; /* is up */
 	u8 pull_slot;   /* wanted; REPL_NO_SLOT */
+	u32 refused;    /* answers "no" of it in a row */
 	u32 n_pulls;    /* not free */
 	struct replica_pull pull[REPL_PULLS_MAX];
 

@@ -7,7 +7,8 @@
  */
 #include "replication/core/replica.h"
 
-#define CHUNK_BIG 32u /* 1024 -> 32 -> 1 */
+#define CHUNK_BIG 32u   /* 1024 -> 32 -> 1 */
+#define REFUSED_MAX 40u /* answers "no" in a row: another source may do better */
 
 static bool in_range(const struct replica_pull *p, u32 region)
 {
@@ -66,6 +67,7 @@ static void choose_source(struct repl_replica *r)
 
 	r->pull_slot = REPL_NO_SLOT;
 	r->pull_link = false;
+	r->refused = 0;
 	for (u32 i = 0; i < REPL_SLOTS_MAX; i++) {
 		u8 s = (u8)((from + i) % REPL_SLOTS_MAX);
 
@@ -383,7 +385,11 @@ void pull_answer(struct repl_replica *r, const struct repl_msg *m, u64 now)
 	} else { /* NO, or an answer that makes no sense */
 		replica_drop(r, m->buf);
 		pull_again(r, p, now + REPL_RETRY_NS);
+		if (++r->refused >= REFUSED_MAX)
+			pull_unask(r);
+		return;
 	}
+	r->refused = 0;
 }
 
 void pull_settle(struct repl_replica *r, u64 now)

@@ -247,6 +247,16 @@ static void remove_on_loop(struct call *c)
 	plane_user.remove(node->plane, "db", uuid, call_done, c);
 }
 
+static void disk_on_loop(struct call *c)
+{
+	struct lab *l = c->lab;
+
+	l->node[c->node].has_disk = true;
+	for (int i = 0; i < l->n; i++)
+		give_resource(&l->node[i]);
+	uv_sem_post(&c->done);
+}
+
 static void isolate_on_loop(struct call *c)
 {
 	struct lab *l = c->lab;
@@ -352,8 +362,6 @@ static void make_node(struct lab *l, int i)
 		abort();
 	}
 	node->port = listener_port(node->listener);
-	if (!node->has_disk)
-		return;
 	node->data_fd = memfd_create("data", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (node->data_fd < 0 || ftruncate(node->data_fd, (off_t)l->size_bytes) < 0)
 		abort();
@@ -410,8 +418,7 @@ void lab_free(struct lab *l)
 		abort(); /* a handle was left behind */
 	for (int i = 0; i < l->n; i++) {
 		tls_free(l->node[i].tls);
-		if (l->node[i].has_disk)
-			close(l->node[i].data_fd);
+		close(l->node[i].data_fd);
 	}
 	testpki_free(l->pki);
 	snprintf(command, sizeof(command), "rm -rf %s", l->dir);
@@ -446,6 +453,13 @@ void lab_set(struct lab *l, int node)
 	struct call c = { .node = node };
 
 	lab_call(l, &c, set_on_loop);
+}
+
+void lab_give_disk(struct lab *l, int node)
+{
+	struct call c = { .node = node };
+
+	lab_call(l, &c, disk_on_loop);
 }
 
 void lab_isolate(struct lab *l, int node, bool isolated)

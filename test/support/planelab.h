@@ -34,6 +34,8 @@ struct plane_status lab_status(struct lab *l, int node);
 const char *lab_socket(const struct lab *l, int node); /* path of its NBD socket */
 const char *lab_data_path(const struct lab *l, int node);
 const char *lab_meta_path(const struct lab *l, int node);
+void lab_give_disk(struct lab *l,
+		   int node);             /* one that was diskless has a fresh copy from now on */
 void lab_remove(struct lab *l, int node); /* plane_ops.remove, waits */
 void lab_set(struct lab *l, int node);    /* gives the resource (again) */
 /* waits at most LAB_WAIT_MS until the in-sync set is this one; false: it did not become so */

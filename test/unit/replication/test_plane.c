@@ -430,6 +430,52 @@ Test(plane, removed_while_in_use)
 	lab_free(l);
 }
 
+Test(plane, a_copy_more)
+{
+	struct lab *l = make(3, 3);
+	int fd = enter(l, 0), third;
+
+	for (u32 i = 0; i < 100; i++)
+		write_block(fd, i * 31 % 4096, i);
+	lab_give_disk(l, 2);
+	cr_expect(lab_wait_in_sync(l, 7), "the new copy is filled and joins");
+	write_block(fd, 1, 1000);
+	close(fd);
+	cr_expect(status_is(l, 0, is_closed));
+	third = enter(l, 2);
+	expect_block(third, 1, 1000);
+	expect_block(third, 31, 1);
+	close(third);
+	cr_expect(status_is(l, 2, is_closed));
+	for (int i = 0; i < 3; i++)
+		lab_stop(l, i);
+	expect_alike(l, 0, 1);
+	expect_alike(l, 0, 2);
+	lab_free(l);
+}
+
+Test(plane, a_disk_does_not_come_under_an_open_volume)
+{
+	struct lab *l = make(3, 3);
+	int fd = enter(l, 2);
+
+	for (u32 i = 0; i < 50; i++)
+		write_block(fd, i, i);
+	lab_give_disk(l, 2);
+	for (u32 i = 50; i < 100; i++)
+		write_block(fd, i, i);
+	cr_expect(strstr(lab_status(l, 2).error, "until it is closed"), "%s",
+		  lab_status(l, 2).error);
+	cr_expect_str_eq(lab_status(l, 2).mode, "none");
+	close(fd);
+	fd = enter(l, 0);
+	cr_expect(lab_wait_in_sync(l, 7));
+	for (u32 i = 0; i < 100; i++)
+		expect_block(fd, i, i);
+	close(fd);
+	lab_free(l);
+}
+
 Test(plane, links_that_flap)
 {
 	struct lab *l = make(3, 7);

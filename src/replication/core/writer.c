@@ -250,6 +250,7 @@ static void begin_serving(struct repl_writer *w, u64 now)
 	w->flush.out = false;
 	w->join = REPL_NO_SLOT;
 	w->wanted = false;
+	w->wake = 0;
 	writer_move(w, WRITER_SERVING, "");
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
 		w->peer[s].sent = w->peer[s].started = false;
@@ -311,6 +312,25 @@ static void serving_accepted(struct repl_writer *w, enum writer_cas what, u64 no
 	w->learners_out = 0;
 }
 
+/* The record is what we made it: nobody was faster, the proposal itself was not allowed. */
+static bool still_ours(const struct repl_writer *w, const struct repl_record *r)
+{
+	return r->epoch == w->record.epoch && r->tag.node == w->record.tag.node &&
+	       r->tag.boot == w->record.tag.boot && r->tag.counter == w->record.tag.counter;
+}
+
+/* For one, a copy that is just being removed cannot join any more. Things may change: again, later. */
+static void on_rejected(struct repl_writer *w, enum writer_cas what, u64 now)
+{
+	u8 s = w->grow_slot;
+
+	w->wake = now + REPL_RETRY_NS;
+	w->learners_out = 0;
+	w->grow_slot = REPL_NO_SLOT;
+	if (what == CAS_GROW)
+		peers_cut(w, s, now);
+}
+
 void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
 			  const struct repl_record *r, u64 now)
 {
@@ -331,6 +351,8 @@ void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
 	case WRITER_SERVING:
 		if (accepted)
 			serving_accepted(w, what, now);
+		else if (still_ours(w, r))
+			on_rejected(w, what, now);
 		else
 			writer_stop(w, "another node has taken over"); /* P10 */
 		break;
@@ -342,7 +364,6 @@ void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
 	default:
 		break;
 	}
-	(void)r; /* the next read fetches it linearizably */
 	writer_settle(w, now);
 }
 
@@ -380,7 +401,7 @@ static void serving_settle(struct repl_writer *w, u64 now)
 {
 	u32 left = w->members & ~w->lost, waiting = 0;
 
-	if (w->cas_out)
+	if (w->cas_out || now < w->wake)
 		return;
 	if (!w->opened && requests_idle(w)) {
 		release(w);

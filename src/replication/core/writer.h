@@ -96,7 +96,7 @@ struct repl_writer {
 
 	enum writer_state state;
 	const char *reason;        /* last refusal or loss, "" */
-	u64 wake;                  /* BACKOFF until then */
+	u64 wake;                  /* BACKOFF until then; SERVING: no proposal before */
 	struct repl_record record; /* as read (candidate); as it is by us (serving) */
 	u8 cas_out;                /* enum writer_cas */
 	u64 cas_token;

@@ -245,32 +245,48 @@ static void begin_ending(struct volume *v)
 static void begin_restart(struct volume *v)
 {
 	v->restart = true;
-	v->next_valid = false;
 	begin_ending(v);
 }
 
 void volume_closed_here(struct volume *v)
 {
-	if (v->next_valid && v->state != VOLUME_ENDING)
+	if (v->next && v->state != VOLUME_ENDING)
 		begin_restart(v);
+}
+
+/* NULL: nothing waits any more */
+static void set_next(struct volume *v, const struct plane_resource *r)
+{
+	if (!r) {
+		free(v->next);
+		v->next = NULL;
+		return;
+	}
+	if (!v->next)
+		v->next = malloc(sizeof(*v->next));
+	if (!v->next) {
+		log_error("plane", "volume=%s out of memory", v->r.name);
+		abort(); /* as for any letter of the daemon */
+	}
+	*v->next = *r;
 }
 
 void volume_set(struct volume *v, const struct plane_resource *r)
 {
 	assert(!v->removed);
 	if (v->state == VOLUME_ENDING) {
-		v->next_r = *r;
+		set_next(v, r);
 		return;
 	}
-	v->next_valid = needs_restart(&v->r, r);
-	if (v->next_valid) {
-		v->next_r = *r;
+	if (needs_restart(&v->r, r)) {
+		set_next(v, r);
 		take_peers(v, r);
 		/* A disk cannot come or go under an open volume: that waits for the last client. */
 		if (!v->opened && !v->opening)
 			begin_restart(v);
 		return;
 	}
+	set_next(v, NULL);
 	take_peers(v, r);
 	if (v->state == VOLUME_FAILED) /* what was wrong may just have been set right */
 		uv_timer_start(&v->retry, on_retry, 0, 0);
@@ -286,6 +302,7 @@ static void on_timer_closed(uv_handle_t *handle)
 		return;
 	turn_drop(&v->env->turn, &v->settle);
 	free(v->done);
+	free(v->next);
 	v->removed(v->removed_arg);
 	free(v);
 }
@@ -313,7 +330,8 @@ void volume_check_ended(struct volume *v)
 		return;
 	}
 	v->restart = false;
-	v->r = v->next_r;
+	v->r = *v->next;
+	set_next(v, NULL);
 	begin(v);
 }
 
@@ -379,7 +397,7 @@ void volume_status(const struct volume *v, struct plane_status *ret)
 	ret->open = v->nbd && nbd_clients(v->nbd) > 0;
 	if (volume_up(v))
 		mirror_status(v, ret);
-	if (!ret->error[0] && v->next_valid)
+	if (!ret->error[0] && v->next)
 		snprintf(ret->error, sizeof(ret->error),
 			 "a change of its disk waits until it is closed here");
 }

@@ -113,7 +113,7 @@ struct volume {
 	bool changed; /* REPL_CHANGED since the last settle */
 
 	struct volume_dial dial[VOLUME_DIALS];
-	u8 pull_slot; /* wanted by the mirror */
+	u8 pull_slot;  /* wanted by the mirror */
 	u8 knock_slot; /* where an own copy that is out of sync knocks */
 	struct link *accepted[VOLUME_ACCEPTED_MAX];
 	struct volume_ask *asks;
@@ -126,9 +126,9 @@ struct volume {
 	u64 heal_at;          /* not before */
 	bool cut;             /* clients are being shown out */
 
-	bool restart;    /* after ENDING begin again, with next_r */
-	bool next_valid; /* next_r waits for the volume to be closed here */
-	struct plane_resource next_r;
+	bool restart; /* after ENDING begin again, with next */
+	/* a configuration that waits for the volume to be closed here, or to have ended */
+	struct plane_resource *next;
 	void (*removed)(void *arg);
 	void *removed_arg;
 };
@@ -172,13 +172,13 @@ void links_settle(struct volume *v, u64 now);
 void links_pull(struct volume *v, u8 slot); /* REPL_PULL_LINK */
 void links_close(struct volume *v, u32 number);
 struct link *links_find(struct volume *v, u32 number);
-void links_end(struct volume *v); /* all, nothing is reported */
+void links_end(struct volume *v);           /* all, nothing is reported */
 bool links_knocked(const struct volume *v); /* a copy out of sync waits at our door */
 void links_peers_changed(struct volume *v, const struct plane_resource *old);
 
 /* volume_heal.c */
 void heal_settle(struct volume *v, u64 now);
-void heal_later(struct volume *v); /* the volume was just closed */
+void heal_later(struct volume *v);     /* the volume was just closed */
 u64 heal_time(const struct volume *v); /* when it will be settled; UINT64_MAX: no need */
 
 /* volume_open.c */

@@ -345,8 +345,10 @@ void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
 	case WRITER_PROPOSING:
 		if (accepted)
 			begin_serving(w, now);
-		else
+		else if (w->opened)
 			backoff(w, "another node changed the record first", now);
+		else
+			writer_move(w, WRITER_IDLE, ""); /* closed meanwhile: nobody wants it */
 		break;
 	case WRITER_SERVING:
 		if (accepted)
@@ -396,10 +398,20 @@ static void revive_settle(struct repl_writer *w)
 	writer_propose(w, CAS_REVIVE, w->self, 1u << (u32)__builtin_ctz(restarted));
 }
 
+/* A member that is being removed counts as lost, once another good copy stays. */
+static void leaving_settle(struct repl_writer *w, u64 now)
+{
+	u32 live = w->members & ~w->lost, gone = live & ~w->copies;
+
+	for (u8 s = 0; gone != live && s < REPL_SLOTS_MAX; s++)
+		if (gone & (1u << s))
+			peers_cut(w, s, now);
+}
+
 /* P6, P8, P9: what the set should be next */
 static void serving_settle(struct repl_writer *w, u64 now)
 {
-	u32 left = w->members & ~w->lost, waiting = 0;
+	u32 left, waiting = 0;
 
 	if (w->cas_out || now < w->wake)
 		return;
@@ -407,6 +419,8 @@ static void serving_settle(struct repl_writer *w, u64 now)
 		release(w);
 		return;
 	}
+	leaving_settle(w, now);
+	left = w->members & ~w->lost;
 	if (w->lost) {
 		if (left)
 			writer_propose(w, CAS_SHRINK, w->self, left);
@@ -443,16 +457,13 @@ void writer_settle(struct repl_writer *w, u64 now)
 
 void repl_writer_set_copies(struct repl_writer *w, u32 copies, u64 now)
 {
-	u32 gone;
+	u32 gone = w->copies & ~copies & ~w->members;
 
-	if (w->members && !(w->members & copies))
-		copies |= w->members; /* the last good copy is not given up */
-	gone = w->copies & ~copies;
 	w->copies = copies;
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
 		if (gone & (1u << s))
-			peers_cut(w, s, now); /* a member that is being removed counts as lost */
-	writer_settle(w, now);
+			peers_cut(w, s, now);
+	writer_settle(w, now); /* members among them: leaving_settle */
 }
 
 bool repl_writer_wants_link(const struct repl_writer *w, u8 slot)
@@ -460,7 +471,8 @@ bool repl_writer_wants_link(const struct repl_writer *w, u8 slot)
 	if (slot == w->self || w->state == WRITER_IDLE || w->state == WRITER_STOPPED ||
 	    w->state == WRITER_RELEASING)
 		return false;
-	return w->copies & (1u << slot);
+	/* a member that is being removed, too, as long as it is one */
+	return (w->copies | w->record.in_sync) & (1u << slot);
 }
 
 bool repl_writer_busy(const struct repl_writer *w)

@@ -5,6 +5,7 @@
  * when every copy restarts; a read returns something that was current between
  * its call and its answer.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/world.h"
@@ -50,8 +51,10 @@ void check_write_begin(struct sim_world *w, u32 node, struct sim_request *q)
 			k->loose = true;
 		else
 			k->maybe[k->n_maybe++] = q->value;
-		if (k->n_since < MAYBES)
+		if (k->n_since < MAYBES) {
+			k->since_done[k->n_since] = 0;
 			k->since_flush[k->n_since++] = q->value;
+		}
 		reads_may_see(w, b, q->value);
 	}
 	(void)node;
@@ -73,6 +76,15 @@ static void keep_open(struct sim_world *w, u32 node, const struct sim_request *d
 	}
 }
 
+/* what is not open any more took effect before, or never: a flush that begins from now on covers it
+ */
+static void since_flush_done(struct sim_block *k)
+{
+	for (u32 i = 0; i < k->n_since; i++)
+		if (!k->since_done[i] && !listed(k->maybe, k->n_maybe, k->since_flush[i]))
+			k->since_done[i] = k->completed_at;
+}
+
 /*
  * A write that completes after a write of a later writer to the same block has completed took
  * effect before that one: it is no longer listed, and what counts is the later one. */
@@ -89,6 +101,7 @@ void check_write_done(struct sim_world *w, u32 node, struct sim_request *q, int 
 		k->completed = q->value;
 		k->completed_at = ++w->serial;
 		keep_open(w, node, q, b);
+		since_flush_done(k);
 		k->loose = false;
 	}
 }
@@ -120,6 +133,20 @@ static bool in_flight(const struct sim_world *w, u32 block)
 	return false;
 }
 
+/* What was seen has happened; while a write is still under way others may follow. */
+static void read_settles(struct sim_world *w, struct sim_block *k, u32 value, bool others)
+{
+	if (others && value == k->completed)
+		return;
+	k->completed = value;
+	k->completed_at = ++w->serial;
+	if (others)
+		return;
+	k->n_maybe = 0;
+	k->loose = false;
+	since_flush_done(k);
+}
+
 void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const u32 *values)
 {
 	w->reads_done++;
@@ -131,33 +158,44 @@ void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const
 				 q->first + i, values[i], k->completed);
 		/* an aborted write that was seen has happened, if nothing was completed
 		 * meanwhile */
-		if (k->n_maybe && k->completed_at <= q->serial && !in_flight(w, q->first + i) &&
-		    (values[i] == k->completed || listed(k->maybe, k->n_maybe, values[i]))) {
-			k->completed = values[i];
-			k->completed_at = ++w->serial;
-			k->n_maybe = 0;
-			k->loose = false;
-		}
+		if (k->n_maybe && k->completed_at <= q->serial &&
+		    (values[i] == k->completed || listed(k->maybe, k->n_maybe, values[i])))
+			read_settles(w, k, values[i], in_flight(w, q->first + i));
 	}
 }
 
 void check_flush_begin(struct sim_world *w, struct sim_request *q)
 {
 	q->serial = w->serial;
+	q->completed = malloc(w->opt.blocks * sizeof(u32));
+	for (u32 b = 0; b < w->opt.blocks; b++)
+		q->completed[b] = w->block[b].completed;
+}
+
+static void flushed(struct sim_block *k, u32 value, u64 serial)
+{
+	u32 n = 0;
+
+	if (k->flushed_at >= serial)
+		return;
+	k->flushed = value;
+	k->flushed_at = serial;
+	if (k->n_since == MAYBES)
+		return; /* more than fit: not known what is missing */
+	for (u32 i = 0; i < k->n_since; i++) {
+		if (k->since_done[i] && k->since_done[i] <= serial)
+			continue;
+		k->since_flush[n] = k->since_flush[i];
+		k->since_done[n++] = k->since_done[i];
+	}
+	k->n_since = (u8)n;
 }
 
 void check_flush_done(struct sim_world *w, struct sim_request *q)
 {
 	w->flushes_done++;
-	for (u32 b = 0; b < w->opt.blocks; b++) {
-		struct sim_block *k = &w->block[b];
-
-		if (k->completed_at <= q->serial) {
-			k->flushed = k->completed;
-			memcpy(k->since_flush, k->maybe, sizeof(k->maybe));
-			k->n_since = k->n_maybe;
-		}
-	}
+	for (u32 b = 0; b < w->opt.blocks; b++)
+		flushed(&w->block[b], q->completed[b], q->serial);
 }
 
 void check_cache_lost(struct sim_world *w)
@@ -165,6 +203,7 @@ void check_cache_lost(struct sim_world *w)
 	for (u32 b = 0; b < w->opt.blocks; b++) {
 		struct sim_block *k = &w->block[b];
 
+		memset(k->since_done, 0, sizeof(k->since_done)); /* all of it is open again */
 		for (u32 i = 0; i < k->n_since; i++)
 			if (k->n_maybe < MAYBES && !listed(k->maybe, k->n_maybe, k->since_flush[i]))
 				k->maybe[k->n_maybe++] = k->since_flush[i];
@@ -189,16 +228,18 @@ void check_quiescent(struct sim_world *w)
 
 		if (!d || !(w->record.in_sync & (1u << n)))
 			continue;
-		for (u32 b = 0; b < SIM_BLOCKS; b++) {
-			const struct sim_block *k = &w->block[b];
-
-			if (first && d->cached[b] != first->cached[b])
+		for (u32 b = 0; first && b < SIM_BLOCKS; b++)
+			if (d->cached[b] != first->cached[b])
 				sim_fail(w, "members differ: block %u is %u on node %d", b,
 					 d->cached[b], n);
-			if (d->cached[b] != k->completed && !k->loose &&
-			    !listed(k->maybe, k->n_maybe, d->cached[b]))
+		for (u32 b = 0; b < w->opt.blocks; b++) {
+			const struct sim_block *k = &w->block[b];
+			u32 value = d->cached[sim_device_block(w, b)];
+
+			if (value != k->completed && !k->loose &&
+			    !listed(k->maybe, k->n_maybe, value))
 				sim_fail(w, "node %d holds %u in block %u, completed is %u", n,
-					 d->cached[b], b, k->completed);
+					 value, b, k->completed);
 		}
 		if (!first)
 			first = d;

@@ -59,6 +59,12 @@ bool sim_next(struct sim_world *w, struct sim_event *ret)
 	}
 }
 
+void sim_events_each(struct sim_world *w, void (*fn)(struct sim_world *w, struct sim_event *e))
+{
+	for (u32 i = 0; i < n_heap; i++)
+		fn(w, &heap[i]);
+}
+
 void sim_events_clear(struct sim_world *w)
 {
 	for (u32 i = 0; i < n_heap; i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * main.c - runs seeds: sim [--seed N] [--seeds COUNT] [--from N] [--trace]
- * Prints TAP. A failing seed prints the command that repeats it.
+ * main.c - runs seeds: sim [--seed N] [--seeds COUNT] [--from N] [--trace] [--first]
+ * Prints TAP; --first stops at the first seed that fails. A failing seed prints
+ * the command that repeats it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,8 @@
 #include "sim/world.h"
 
 struct totals {
-	u64 steps, writes, reads, flushes, crashes, promotions, restarted;
+	u64 steps, writes, reads, flushes, crashes, promotions, restarted, joins, reshapes,
+		disk_errors;
 };
 
 static int run_seed(u64 seed, bool trace, struct totals *t)
@@ -28,9 +30,13 @@ static int run_seed(u64 seed, bool trace, struct totals *t)
 	t->crashes += w.crashes;
 	t->promotions += w.promotions;
 	t->restarted += w.restarts_promoted;
+	t->joins += w.joins;
+	t->reshapes += w.reshapes;
+	t->disk_errors += w.disk_errors;
 	if (rc)
-		printf("not ok seed %llu: %s\n# again: make sim SEED=%llu TRACE=1\n",
-		       (unsigned long long)seed, w.failure, (unsigned long long)seed);
+		printf("not ok seed %llu (step %llu): %s\n# again: make sim SEED=%llu TRACE=1\n",
+		       (unsigned long long)seed, (unsigned long long)w.steps, w.failure,
+		       (unsigned long long)seed);
 	else if (trace)
 		printf("ok seed %llu, trace hash %016llx\n", (unsigned long long)seed,
 		       (unsigned long long)w.hash);
@@ -54,11 +60,13 @@ int main(int argc, char **argv)
 {
 	u64 from = 1, count = 100, failed = 0;
 	struct totals t = { 0 };
-	bool trace = false;
+	bool trace = false, first = false;
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--trace")) {
 			trace = true;
+		} else if (!strcmp(argv[i], "--first")) {
+			first = true;
 		} else if (i + 1 < argc && !strcmp(argv[i], "--seed")) {
 			from = strtoull(argv[++i], NULL, 0);
 			count = 1;
@@ -68,11 +76,12 @@ int main(int argc, char **argv)
 			count = strtoull(argv[++i], NULL, 0);
 		} else {
 			fprintf(stderr,
-				"usage: sim [--seed N] [--seeds COUNT] [--from N] [--trace]\n");
+				"usage: sim [--seed N] [--seeds COUNT] [--from N] [--trace] "
+				"[--first]\n");
 			return 2;
 		}
 	}
-	for (u64 s = from; s < from + count; s++)
+	for (u64 s = from; s < from + count && !(first && failed); s++)
 		failed += (u64)(run_seed(s, trace, &t) != 0);
 	if (count > 1 && run_twice(from)) {
 		printf("not ok the same seed gave two traces\n");
@@ -84,6 +93,9 @@ int main(int argc, char **argv)
 	       (unsigned long long)t.reads, (unsigned long long)t.flushes,
 	       (unsigned long long)t.crashes, (unsigned long long)t.promotions,
 	       (unsigned long long)t.restarted);
+	printf("# %llu joins, %llu replicas added or removed, %llu disk errors\n",
+	       (unsigned long long)t.joins, (unsigned long long)t.reshapes,
+	       (unsigned long long)t.disk_errors);
 	printf("%s 1 - simulator, %llu seeds from %llu\n1..1\n", failed ? "not ok" : "ok",
 	       (unsigned long long)count, (unsigned long long)from);
 	return failed ? 1 : 0;

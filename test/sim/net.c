@@ -6,6 +6,7 @@
 #include <string.h>
 
 struct sim_link links[SIM_LINKS];
+u32 links_high;
 u32 next_core_link;
 
 void hold_clear(struct sim_world *w, struct sim_queue *q)
@@ -42,11 +43,13 @@ bool end_alive(struct sim_world *w, const struct sim_link *l, int side)
 
 void link_gc(struct sim_world *w, struct sim_link *l)
 {
-	if (l->used && !end_alive(w, l, 0) && !end_alive(w, l, 1)) {
-		hold_clear(w, &l->held[0]);
-		hold_clear(w, &l->held[1]);
-		l->used = false;
-	}
+	if (!l->used || end_alive(w, l, 0) || end_alive(w, l, 1))
+		return;
+	hold_clear(w, &l->held[0]);
+	hold_clear(w, &l->held[1]);
+	l->used = false;
+	while (links_high && !links[links_high - 1].used)
+		links_high--;
 }
 
 /* the other end learns of it after its last delivery */
@@ -76,7 +79,8 @@ void link_send(struct sim_world *w, u32 index, int to, const struct repl_msg *m)
 			       .msg = *m,
 			       .node = l->node[to],
 			       .boot = l->boot[to] };
-	u64 at = w->now + 20000 + sim_random(w, w->opt.link_delay_max);
+	u64 at = w->now + 20000 + sim_random(w, w->opt.link_delay_max) * l->slow;
+	u64 silent = w->silent_until[l->node[!to]][l->node[to]];
 
 	if (l->cut) {
 		sim_payload_drop(w, m->buf);
@@ -84,6 +88,8 @@ void link_send(struct sim_world *w, u32 index, int to, const struct repl_msg *m)
 	}
 	if (at < l->stalled[to])
 		at = l->stalled[to];
+	if (at < silent)
+		at = silent;
 	if (at <= l->last[to])
 		at = l->last[to] + 1;
 	l->last[to] = at;
@@ -114,6 +120,7 @@ static u32 link_new(struct sim_world *w, u8 from, u8 to, u32 core)
 		l->held[1] = h1;
 		l->gen = gen;
 		l->used = true;
+		l->slow = sim_random(w, 4) ? 1 : 1 + (u32)sim_random(w, 8);
 		l->node[0] = from;
 		l->node[1] = to;
 		l->boot[0] = w->node[from].boot;
@@ -121,6 +128,8 @@ static u32 link_new(struct sim_world *w, u8 from, u8 to, u32 core)
 		l->open[0] = l->open[1] = true;
 		l->core[0] = core;
 		l->core[1] = REPL_LINK_FIRST + next_core_link++;
+		if (i >= links_high)
+			links_high = i + 1;
 		return i;
 	}
 	sim_fail(w, "links leak");
@@ -133,11 +142,12 @@ u32 link_open(struct sim_world *w, u8 from, u8 to, u32 core)
 	struct sim_node *b = &w->node[to];
 	u32 i;
 
-	if (!b->up || !b->booted || !b->disk)
+	if (!b->up || !b->booted || !b->disk || w->silent_until[from][to] > w->now ||
+	    w->silent_until[to][from] > w->now)
 		return 0;
 	i = link_new(w, from, to, core);
 	sim_trace(w, "%u>%u link %u opens as %u", from, to, i, core);
-	repl_mirror_link_up(b->mirror, links[i].core[1], &sinks[to].sink, w->now);
+	repl_mirror_link_up(b->mirror, links[i].core[1], &sinks[to].sink, node_now(w, to));
 	return i + 1;
 }
 
@@ -151,7 +161,7 @@ static int side_of(u32 index, u8 node, u32 core)
 
 int find_end(struct sim_world *w, u8 node, u32 core, u32 *ret_index)
 {
-	for (u32 i = 0; i < SIM_LINKS; i++) {
+	for (u32 i = 0; i < links_high; i++) {
 		int s = links[i].used ? side_of(i, node, core) : -1;
 
 		if (s >= 0 && end_alive(w, &links[i], s)) {

@@ -18,6 +18,17 @@ static struct repl_msg copy_for_link(struct sim_world *w, const struct repl_msg 
 	return c;
 }
 
+static bool telling(u8 kind)
+{
+	static const bool is[REPL_MSG_KINDS] = {
+		[REPL_MSG_START] = true,    [REPL_MSG_EPOCH] = true,  [REPL_MSG_JOIN] = true,
+		[REPL_MSG_STARTED] = true,  [REPL_MSG_READY] = true,  [REPL_MSG_FLUSHED] = true,
+		[REPL_MSG_PROMISED] = true, [REPL_MSG_SYNCED] = true,
+	};
+
+	return is[kind];
+}
+
 static void do_send(struct sim_world *w, u8 node, const struct repl_effect *e)
 {
 	struct repl_msg m = copy_for_link(w, e->msg);
@@ -31,9 +42,20 @@ static void do_send(struct sim_world *w, u8 node, const struct repl_effect *e)
 		sim_payload_drop(w, m.buf);
 		return;
 	}
+	if (telling(m.kind))
+		sim_ambush(w, sim_random(w, 2) ? node : links[index].node[!side]);
 	sim_trace(w, "%u.%u sends %u e=%u seq=%llu x=%u n=%u r=%u", node, e->link, m.kind, m.epoch,
 		  (unsigned long long)m.seq, m.region, m.count, m.reason);
 	link_send(w, index, !side, &m);
+}
+
+static u64 disk_delay(struct sim_world *w, u8 node, enum sim_event_kind kind)
+{
+	u64 d = 10000 + sim_random(w, w->opt.disk_delay_max);
+
+	if (w->opt.slow & (1u << node))
+		d *= 6;
+	return kind == EV_DISK_FLUSH || kind == EV_META_FLUSH ? d * 3 : d;
 }
 
 static void do_disk(struct sim_world *w, u8 node, const struct repl_effect *e,
@@ -57,10 +79,13 @@ static void do_disk(struct sim_world *w, u8 node, const struct repl_effect *e,
 		memcpy(v.page, e->page, REPL_META_PAGE);
 	}
 	if (kind == EV_DISK_FLUSH) {
+		v.off = w->node[node].disk->backs;
 		v.snapshot = malloc(sizeof(w->node[node].disk->cached));
 		memcpy(v.snapshot, w->node[node].disk->cached, sizeof(w->node[node].disk->cached));
 	}
-	sim_schedule(w, 10000 + sim_random(w, w->opt.disk_delay_max), &v);
+	if (kind == EV_META_WRITE)
+		sim_ambush(w, node);
+	sim_schedule(w, disk_delay(w, node, kind), &v);
 }
 
 static struct sim_request *request_of(struct sim_world *w, u8 node, u64 id)
@@ -82,11 +107,15 @@ static void do_complete(struct sim_world *w, u8 node, const struct repl_effect *
 	} else if (q->kind == SIM_FLUSH && !e->status) {
 		check_flush_done(w, q);
 	}
+	if (!e->status)
+		sim_ambush(w, node);
 	sim_payload_drop(w, e->buf);
+	free(q->completed);
+	q->completed = NULL;
 	q->kind = SIM_FREE;
 }
 
-static u64 record_delay(struct sim_world *w)
+u64 record_delay(struct sim_world *w)
 {
 	u64 d = 100000 + sim_random(w, w->opt.record_delay_max);
 
@@ -102,7 +131,9 @@ static void do_record(struct sim_world *w, u8 node, const struct repl_effect *e)
 			       .boot = w->node[node].boot,
 			       .id = e->id,
 			       .record = e->record };
+	const struct repl_writer *writer = &w->node[node].mirror->writer;
 
+	v.restarted = writer->cas_out == CAS_PROMOTE && writer->cas_start == REPL_START_RESTARTED;
 	sim_schedule(w, record_delay(w), &v);
 }
 
@@ -163,7 +194,35 @@ void node_emit(struct repl_sink *sink, const struct repl_effect *e)
 	}
 }
 
+static u32 disk_value(struct sim_world *w, const struct sim_event *e, u32 i)
+{
+	return e->op == REPL_OP_DATA ? sim_payload(w, e->buf)->block[e->buf_off / SIM_BLOCK + i]
+				     : 0;
+}
+
 /* ---- nodes ----------------------------------------------------------------- */
+
+static u32 stamps_in(u32 page)
+{
+	return PORT_MIN(REPL_STAMPS_PER_PAGE, meta_regions(SIM_SIZE) - page * REPL_STAMPS_PER_PAGE);
+}
+
+void node_add_disk(struct sim_world *w, u8 n, bool alike)
+{
+	struct sim_disk *d = calloc(1, sizeof(*d));
+	struct meta_super s = { .generation = 1, .size_bytes = SIM_SIZE };
+
+	w->node[n].disk = d;
+	for (u32 i = 0; i < meta_regions(SIM_SIZE); i++)
+		d->stamp[i] = alike ? REPL_STAMP_FRESH : REPL_STAMP_UNKNOWN;
+	for (u32 b = 0; !alike && b < SIM_BLOCKS; b++)
+		d->cached[b] = d->durable[b] = SIM_GARBAGE;
+	meta_put_super(d->meta[0], &s);
+	meta_put_hot(d->meta[2], 1, NULL, 0);
+	for (u32 p = 0; p < meta_map_pages(SIM_SIZE); p++)
+		meta_put_map(d->meta[4 + p], p, d->stamp + p * REPL_STAMPS_PER_PAGE, stamps_in(p));
+	memcpy(d->meta_durable, d->meta, sizeof(d->meta));
+}
 
 static int load_disk(struct sim_disk *d, struct repl_disk *ret, u64 *ret_hot_generation)
 {
@@ -178,17 +237,21 @@ static int load_disk(struct sim_disk *d, struct repl_disk *ret, u64 *ret_hot_gen
 	ret->map_dirty = d->dirty;
 	memset(d->dirty, 0, sizeof(d->dirty));
 	memset(d->stamp, 0, sizeof(d->stamp));
-	if (!rc && meta_get_map(d->meta[4], 0, d->stamp, meta_regions(SIM_SIZE)))
-		return -EBADMSG;
+	/* a page that fails its checksum counts as unknown stamps */
+	for (u32 p = 0; p < meta_map_pages(SIM_SIZE); p++) {
+		u32 *stamp = d->stamp + p * REPL_STAMPS_PER_PAGE;
+		u32 n = stamps_in(p);
+
+		if (meta_get_map(d->meta[4 + p], p, stamp, n))
+			memset(stamp, 0, n * sizeof(*stamp));
+	}
 	return rc;
 }
 
 void node_start(struct sim_world *w, u8 n)
 {
 	struct sim_node *node = &w->node[n];
-	struct repl_mirror_config c = { .self = n,
-					.copies = w->opt.copies,
-					.size_bytes = SIM_SIZE };
+	struct repl_mirror_config c = { .self = n, .copies = w->copies, .size_bytes = SIM_SIZE };
 	struct sim_event e = { .kind = EV_RECORD, .node = n, .flag = true };
 	struct repl_disk disk;
 	u64 generation = 0;
@@ -197,6 +260,8 @@ void node_start(struct sim_world *w, u8 n)
 	node->booted = false;
 	node->open = node->closing = false;
 	node->boot++;
+	node->drift_ppm = (int)sim_random(w, 2 * w->opt.drift_ppm + 1) - (int)w->opt.drift_ppm;
+	node->clock_offset = sim_random(w, 100000 * REPL_MS) + 20000 * REPL_MS;
 	c.seed = sim_random(w, ~0ull >> 1) + 1;
 	c.tag = (struct repl_tag){ .node = n + 1u, .boot = node->boot };
 	if (node->disk) {
@@ -205,10 +270,58 @@ void node_start(struct sim_world *w, u8 n)
 		c.disk = &disk;
 	}
 	memset(node->mirror, 0, sizeof(*node->mirror));
-	repl_mirror_init(node->mirror, &c, w->now);
+	repl_mirror_init(node->mirror, &c, node_now(w, n));
 	sim_trace(w, "%u starts, boot %llu", n, (unsigned long long)node->boot);
 	e.boot = node->boot;
 	sim_schedule(w, record_delay(w), &e);
+}
+
+static u8 crashing;
+
+/* what was under way to the disk may be there, in part */
+static void land_in_part(struct sim_world *w, struct sim_event *e)
+{
+	struct sim_disk *d = w->node[crashing].disk;
+	u32 page = (u32)(e->off / REPL_META_PAGE), half = REPL_META_PAGE / 2;
+
+	if (e->node != crashing || e->boot != w->node[crashing].boot)
+		return;
+	if (e->kind == EV_DISK_WRITE) {
+		for (u32 i = 0; i < e->len / SIM_BLOCK; i++)
+			if (sim_random(w, 2))
+				d->cached[e->off / SIM_BLOCK + i] = disk_value(w, e, i);
+	} else if (e->kind == EV_META_WRITE) {
+		if (sim_random(w, 100) < w->opt.torn)
+			memcpy(d->meta[page] + half, e->page + half, half);
+		else if (sim_random(w, 2))
+			memcpy(d->meta[page], e->page, REPL_META_PAGE);
+		else
+			return;
+		if (e->fua || sim_random(w, 2))
+			memcpy(d->meta_durable[page], d->meta[page], REPL_META_PAGE);
+	}
+}
+
+static void disk_crash(struct sim_world *w, u8 n, struct sim_disk *d)
+{
+	/* a process that dies leaves the cache as it is */
+	u32 keep = sim_random(w, 4) ? w->opt.keep_cached : 100;
+
+	crashing = n;
+	sim_events_each(w, land_in_part);
+	for (u32 b = 0; b < SIM_BLOCKS; b++)
+		if (d->cached[b] != d->durable[b]) {
+			if (sim_random(w, 100) < keep)
+				d->durable[b] = d->cached[b];
+			else
+				d->cached[b] = d->durable[b];
+		}
+	for (u32 p = 0; p < SIM_META_PAGES; p++) {
+		u8 *src = sim_random(w, 100) < keep ? d->meta[p] : d->meta_durable[p];
+		u8 *dst = src == d->meta[p] ? d->meta_durable[p] : d->meta[p];
+
+		memcpy(dst, src, REPL_META_PAGE);
+	}
 }
 
 void node_crash(struct sim_world *w, u8 n)
@@ -218,7 +331,7 @@ void node_crash(struct sim_world *w, u8 n)
 
 	sim_trace(w, "%u CRASHES", n);
 	w->crashes++;
-	for (u32 i = 0; i < SIM_LINKS; i++)
+	for (u32 i = 0; i < links_high; i++)
 		for (int s = 0; s < 2; s++)
 			if (links[i].used && links[i].node[s] == n && end_alive(w, &links[i], s)) {
 				links[i].open[s] = false;
@@ -232,21 +345,12 @@ void node_crash(struct sim_world *w, u8 n)
 	for (u32 r = 0; r < SIM_REQUESTS; r++) {
 		if (node->request[r].kind == SIM_WRITE)
 			sim_payload_drop(w, node->request[r].buf);
+		free(node->request[r].completed);
+		node->request[r].completed = NULL;
 		node->request[r].kind = SIM_FREE; /* its writes stay "maybe" */
 	}
-	for (u32 b = 0; d && b < SIM_BLOCKS; b++)
-		if (d->cached[b] != d->durable[b]) {
-			if (sim_random(w, 100) < w->opt.keep_cached)
-				d->durable[b] = d->cached[b];
-			else
-				d->cached[b] = d->durable[b];
-		}
-	for (u32 p = 0; d && p < SIM_META_PAGES; p++) {
-		u8 *src = sim_random(w, 100) < w->opt.keep_cached ? d->meta[p] : d->meta_durable[p];
-		u8 *dst = src == d->meta[p] ? d->meta_durable[p] : d->meta[p];
-
-		memcpy(dst, src, REPL_META_PAGE);
-	}
+	if (d)
+		disk_crash(w, n, d);
 	/* payloads in the core's hands go with its memory: the wire's and the disk's are
 	 * dropped by events */
 	for (u32 i = 0; i < REPL_INFLIGHT_MAX; i++)
@@ -272,7 +376,7 @@ static void drain(struct sim_world *w, u8 n)
 {
 	struct sim_node *node = &w->node[n];
 
-	for (u32 i = 0; i < SIM_LINKS; i++)
+	for (u32 i = 0; i < links_high; i++)
 		for (int s = 0; s < 2; s++) {
 			struct sim_link *l = &links[i];
 
@@ -285,7 +389,7 @@ static void drain(struct sim_world *w, u8 n)
 				q->head = (q->head + 1) % q->cap;
 				q->len--;
 				repl_mirror_receive(node->mirror, l->core[s], &m, &sinks[n].sink,
-						    w->now);
+						    node_now(w, n));
 			}
 		}
 }
@@ -305,22 +409,22 @@ void node_after(struct sim_world *w, u8 n)
 
 			end_close(w, i, 0);
 			repl_mirror_link_down(node->mirror, REPL_LINK_SLOT(s), &sinks[n].sink,
-					      w->now);
+					      node_now(w, n));
 		} else if (want && !node->slot_link[s] && w->now >= node->retry_at[s]) {
 			node->retry_at[s] = w->now + 50 * REPL_MS + sim_random(w, 200 * REPL_MS);
 			node->slot_link[s] = link_open(w, n, s, REPL_LINK_SLOT(s));
 			if (node->slot_link[s])
 				repl_mirror_link_up(node->mirror, REPL_LINK_SLOT(s), &sinks[n].sink,
-						    w->now);
+						    node_now(w, n));
 		}
 	}
 	if (node->pull_slot != REPL_NO_SLOT && !node->pull_link && w->now >= node->pull_retry_at) {
 		node->pull_retry_at = w->now + 50 * REPL_MS;
 		node->pull_link = link_open(w, n, node->pull_slot, REPL_LINK_PULL);
 		if (node->pull_link)
-			repl_mirror_pull_up(node->mirror, &sinks[n].sink, w->now);
+			repl_mirror_pull_up(node->mirror, &sinks[n].sink, node_now(w, n));
 		else
-			repl_mirror_pull_down(node->mirror, &sinks[n].sink, w->now);
+			repl_mirror_pull_down(node->mirror, &sinks[n].sink, node_now(w, n));
 	}
 }
 
@@ -356,49 +460,78 @@ static void on_link_down(struct sim_world *w, struct sim_event *e)
 	forget_link(n, e->link);
 	sim_trace(w, "%u link %u down", e->node, e->link);
 	if (l->core[e->side] == REPL_LINK_PULL)
-		repl_mirror_pull_down(n->mirror, &sinks[e->node].sink, w->now);
+		repl_mirror_pull_down(n->mirror, &sinks[e->node].sink, node_now(w, e->node));
 	else
-		repl_mirror_link_down(n->mirror, l->core[e->side], &sinks[e->node].sink, w->now);
+		repl_mirror_link_down(n->mirror, l->core[e->side], &sinks[e->node].sink,
+				      node_now(w, e->node));
 	link_gc(w, l);
 	node_after(w, e->node);
+}
+
+/* 0, or the error that this operation ends with */
+static int disk_luck(struct sim_world *w, const struct sim_event *e)
+{
+	if (!w->faults || !w->opt.disk_error || !chance(w, w->opt.disk_error))
+		return 0;
+	sim_trace(w, "%u disk error", e->node);
+	w->disk_errors++;
+	return -EIO;
 }
 
 static void on_disk_write(struct sim_world *w, struct sim_event *e)
 {
 	struct sim_disk *d = w->node[e->node].disk;
+	int status = disk_luck(w, e);
 
-	for (u32 i = 0; i < e->len / SIM_BLOCK; i++)
-		d->cached[e->off / SIM_BLOCK + i] =
-			e->op == REPL_OP_DATA
-				? sim_payload(w, e->buf)->block[e->buf_off / SIM_BLOCK + i]
-				: 0;
+	for (u32 i = 0; i < e->len / SIM_BLOCK; i++) {
+		u32 b = (u32)(e->off / SIM_BLOCK) + i;
+
+		if (status && sim_random(w, 2))
+			continue;
+		d->cached[b] = disk_value(w, e, i);
+		if (w->opt.writeback && sim_random(w, 100) < w->opt.writeback) {
+			d->durable[b] = d->cached[b];
+			d->back[b] = ++d->backs;
+		}
+	}
 	sim_payload_drop(w, e->buf);
-	repl_mirror_disk_done(w->node[e->node].mirror, e->id, 0, &sinks[e->node].sink, w->now);
+	repl_mirror_disk_done(w->node[e->node].mirror, e->id, status, &sinks[e->node].sink,
+			      node_now(w, e->node));
 }
 
 static void on_disk_read(struct sim_world *w, struct sim_event *e)
 {
 	struct sim_disk *d = w->node[e->node].disk;
-	repl_buf b = sim_payload_new(w, e->len / SIM_BLOCK);
+	repl_buf b;
 
+	if (disk_luck(w, e)) {
+		repl_mirror_disk_read_done(w->node[e->node].mirror, e->id, -EIO, 0, 0,
+					   &sinks[e->node].sink, node_now(w, e->node));
+		return;
+	}
+	b = sim_payload_new(w, e->len / SIM_BLOCK);
 	memcpy(sim_payload(w, b)->block, d->cached + e->off / SIM_BLOCK,
 	       e->len / SIM_BLOCK * sizeof(u32));
 	repl_mirror_disk_read_done(w->node[e->node].mirror, e->id, 0, b, e->len,
-				   &sinks[e->node].sink, w->now);
+				   &sinks[e->node].sink, node_now(w, e->node));
 }
 
 static void on_meta(struct sim_world *w, struct sim_event *e)
 {
 	struct sim_disk *d = w->node[e->node].disk;
+	int status = disk_luck(w, e);
 
-	if (e->kind == EV_META_WRITE) {
+	if (status) {
+		/* nothing of it is there */
+	} else if (e->kind == EV_META_WRITE) {
 		memcpy(d->meta[e->off / REPL_META_PAGE], e->page, REPL_META_PAGE);
 		if (e->fua)
 			memcpy(d->meta_durable[e->off / REPL_META_PAGE], e->page, REPL_META_PAGE);
 	} else {
 		memcpy(d->meta_durable, d->meta, sizeof(d->meta));
 	}
-	repl_mirror_disk_done(w->node[e->node].mirror, e->id, 0, &sinks[e->node].sink, w->now);
+	repl_mirror_disk_done(w->node[e->node].mirror, e->id, status, &sinks[e->node].sink,
+			      node_now(w, e->node));
 }
 
 static void on_record(struct sim_world *w, struct sim_event *e)
@@ -407,18 +540,39 @@ static void on_record(struct sim_world *w, struct sim_event *e)
 
 	if (e->flag) {
 		n->booted = true;
-		repl_mirror_boot(n->mirror, &w->record, &sinks[e->node].sink, w->now);
+		repl_mirror_set_copies(n->mirror, w->copies, &sinks[e->node].sink,
+				       node_now(w, e->node));
+		repl_mirror_boot(n->mirror, &w->record, &sinks[e->node].sink, node_now(w, e->node));
 	} else {
-		repl_mirror_record(n->mirror, e->id, &w->record, &sinks[e->node].sink, w->now);
+		repl_mirror_record(n->mirror, e->id, &w->record, &sinks[e->node].sink,
+				   node_now(w, e->node));
 	}
+}
+
+/* C2 allows what an unclean end costs only then */
+static bool none_intact(const struct sim_world *w, u32 mask)
+{
+	for (int n = 0; n < w->opt.nodes; n++)
+		if ((mask & (1u << n)) && w->node[n].up && w->node[n].disk &&
+		    repl_replica_intact(&w->node[n].mirror->replica))
+			return false;
+	return true;
 }
 
 static void on_cas_land(struct sim_world *w, struct sim_event *e)
 {
 	bool ok = e->record.epoch == w->record.epoch + 1;
 
-	if (ok)
+	if (e->restarted)
+		e->restarted = none_intact(w, w->record.in_sync);
+	if (ok) {
+		w->joins += __builtin_popcount(e->record.in_sync) >
+			    __builtin_popcount(w->record.in_sync);
 		w->record = e->record;
+		if (w->node[e->node].boot == e->boot)
+			sim_ambush(w, e->node);
+		sim_ambush(w, (u8)__builtin_ctz(e->record.in_sync));
+	}
 	sim_trace(w, "CAS of %u: e=%u p=%u I=%x %s", e->node, e->record.epoch, e->record.writer,
 		  e->record.in_sync, ok ? "accepted" : "refused");
 	e->kind = EV_CAS_ANSWER;
@@ -433,12 +587,34 @@ static void on_cas_answer(struct sim_world *w, struct sim_event *e)
 
 	if (e->flag && what == CAS_PROMOTE && m->writer.cas_token == e->id) {
 		w->promotions++;
-		if (m->writer.cas_start == REPL_START_RESTARTED) {
+		if (m->writer.cas_start == REPL_START_RESTARTED)
 			w->restarts_promoted++;
+		if (e->restarted)
 			check_cache_lost(w);
-		}
 	}
-	repl_mirror_cas_done(m, e->id, e->flag, &w->record, &sinks[e->node].sink, w->now);
+	repl_mirror_cas_done(m, e->id, e->flag, &w->record, &sinks[e->node].sink,
+			     node_now(w, e->node));
+}
+
+/* what was written back meanwhile is newer than the snapshot */
+static void on_disk_flush(struct sim_world *w, struct sim_event *e)
+{
+	struct sim_node *n = &w->node[e->node];
+	int status = disk_luck(w, e);
+
+	for (u32 b = 0; !status && b < SIM_BLOCKS; b++)
+		if (n->disk->back[b] <= e->off)
+			n->disk->durable[b] = e->snapshot[b];
+	repl_mirror_disk_done(n->mirror, e->id, status, &sinks[e->node].sink, node_now(w, e->node));
+}
+
+static void on_crash(struct sim_world *w, struct sim_event *e)
+{
+	struct sim_event again = { .kind = EV_START, .node = e->node };
+
+	node_crash(w, e->node);
+	if (sim_random(w, 2))
+		sim_schedule(w, sim_random(w, 100 * REPL_MS), &again);
 }
 
 void dispatch(struct sim_world *w, struct sim_event *e)
@@ -453,7 +629,10 @@ void dispatch(struct sim_world *w, struct sim_event *e)
 		on_link_down(w, e);
 	else if (e->kind == EV_CAS_LAND)
 		on_cas_land(w, e); /* lands although its proposer may be dead */
-	else if (!alive)
+	else if (e->kind == EV_START) {
+		if (!n->up)
+			node_start(w, e->node);
+	} else if (!alive)
 		sim_payload_drop(w, e->kind == EV_DISK_WRITE ? e->buf : 0);
 	else if (e->kind == EV_DISK_WRITE)
 		on_disk_write(w, e);
@@ -463,12 +642,12 @@ void dispatch(struct sim_world *w, struct sim_event *e)
 		on_meta(w, e);
 	else if (e->kind == EV_RECORD)
 		on_record(w, e);
+	else if (e->kind == EV_CRASH)
+		on_crash(w, e);
 	else if (e->kind == EV_CAS_ANSWER)
 		on_cas_answer(w, e);
-	else if (e->kind == EV_DISK_FLUSH) {
-		memcpy(n->disk->durable, e->snapshot, sizeof(n->disk->durable));
-		repl_mirror_disk_done(n->mirror, e->id, 0, &sinks[e->node].sink, w->now);
-	}
+	else if (e->kind == EV_DISK_FLUSH)
+		on_disk_flush(w, e);
 	free(e->page);
 	free(e->snapshot);
 	if (n->up)

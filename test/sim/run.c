@@ -23,7 +23,8 @@ static int requests_of(const struct sim_node *n)
 static void app_request(struct sim_world *w, u8 n)
 {
 	struct sim_node *node = &w->node[n];
-	u32 slot = (u32)sim_random(w, SIM_REQUESTS);
+	u32 slot = (u32)sim_random(w, SIM_REQUESTS), each = w->opt.blocks / w->opt.extents;
+	u64 off;
 	struct sim_request *q = &node->request[slot];
 	u64 pick = sim_random(w, w->opt.write + w->opt.read + w->opt.flush);
 	int rc = 0;
@@ -32,10 +33,10 @@ static void app_request(struct sim_world *w, u8 n)
 		return;
 	q->n = 1 + (u32)sim_random(w, 8);
 	q->first = (u32)sim_random(w, w->opt.blocks - q->n + 1);
-	if (q->first / 1024 != (q->first + q->n - 1) / 1024)
+	if (q->first / each != (q->first + q->n - 1) / each)
 		q->n = 1; /* not across an extent's end */
+	off = (u64)sim_device_block(w, q->first) * SIM_BLOCK;
 	q->value = ++w->next_value;
-	q->since = w->now;
 	q->buf = 0;
 	if (pick < w->opt.write) {
 		u8 op = sim_random(w, 8) ? REPL_OP_DATA : REPL_OP_ZERO;
@@ -47,21 +48,23 @@ static void app_request(struct sim_world *w, u8 n)
 		for (u32 i = 0; i < q->n; i++)
 			sim_payload(w, q->buf)->block[i] = q->value;
 		check_write_begin(w, n, q);
-		rc = repl_mirror_write(node->mirror, slot, op, (u64)q->first * SIM_BLOCK,
-				       q->n * SIM_BLOCK, op == REPL_OP_DATA ? q->buf : 0,
-				       &sinks[n].sink, w->now);
+		rc = repl_mirror_write(node->mirror, slot, op, off, q->n * SIM_BLOCK,
+				       op == REPL_OP_DATA ? q->buf : 0, &sinks[n].sink,
+				       node_now(w, n));
 	} else if (pick < w->opt.write + w->opt.read) {
 		q->kind = SIM_READ;
 		check_read_begin(w, q);
-		rc = repl_mirror_read(node->mirror, slot, (u64)q->first * SIM_BLOCK,
-				      q->n * SIM_BLOCK, &sinks[n].sink, w->now);
+		rc = repl_mirror_read(node->mirror, slot, off, q->n * SIM_BLOCK, &sinks[n].sink,
+				      node_now(w, n));
 	} else {
 		q->kind = SIM_FLUSH;
 		check_flush_begin(w, q);
-		rc = repl_mirror_flush(node->mirror, slot, &sinks[n].sink, w->now);
+		rc = repl_mirror_flush(node->mirror, slot, &sinks[n].sink, node_now(w, n));
 	}
 	if (rc) {
 		sim_payload_drop(w, q->buf);
+		free(q->completed);
+		q->completed = NULL;
 		q->kind = SIM_FREE;
 	}
 }
@@ -76,11 +79,12 @@ static void app_step(struct sim_world *w, u8 n)
 	if (m->writer.state == WRITER_STOPPED || (node->closing && !requests_of(node))) {
 		sim_trace(w, "%u closes the volume", n);
 		node->open = node->closing = false;
-		repl_mirror_close(m, &sinks[n].sink, w->now);
+		repl_mirror_close(m, &sinks[n].sink, node_now(w, n));
 		node_after(w, n);
 		return;
 	}
-	if (!node->closing && m->writer.state == WRITER_SERVING && sim_random(w, 3) == 0) {
+	if (!node->closing && m->writer.state == WRITER_SERVING && w->pace &&
+	    sim_random(w, w->pace) == 0) {
 		app_request(w, n);
 		node_after(w, n);
 	}
@@ -96,7 +100,7 @@ static void app_open(struct sim_world *w, u8 n)
 	node->open = true;
 	node->closing = false;
 	node->opened_at = w->now;
-	repl_mirror_open(node->mirror, &sinks[n].sink, w->now);
+	repl_mirror_open(node->mirror, &sinks[n].sink, node_now(w, n));
 	node_after(w, n);
 }
 
@@ -115,7 +119,7 @@ static void choose_opener(struct sim_world *w)
 
 	if (k == 0 && chance(w, 20000))
 		app_open(w, (u8)sim_random(w, (u64)w->opt.nodes));
-	else if (k == 1 && w->faults && w->opt.two_writers && chance(w, 500))
+	else if (k < (int)w->opt.openers_max && w->faults && chance(w, 500))
 		app_open(w, (u8)sim_random(w, (u64)w->opt.nodes));
 	for (int n = 0; n < w->opt.nodes; n++)
 		if (w->node[n].open && (k > 1 || w->faults) &&
@@ -123,15 +127,112 @@ static void choose_opener(struct sim_world *w)
 			w->node[n].closing = true;
 }
 
+static void set_copies(struct sim_world *w, u32 copies)
+{
+	w->copies = copies;
+	for (u8 n = 0; n < w->opt.nodes; n++)
+		if (w->node[n].up && w->node[n].booted) {
+			repl_mirror_set_copies(w->node[n].mirror, copies, &sinks[n].sink,
+					       node_now(w, n));
+			node_after(w, n);
+		}
+}
+
+/* a disk comes with the next start of its node */
+static void replica_add(struct sim_world *w, u8 n)
+{
+	if (!w->node[n].disk) {
+		if (w->node[n].up)
+			node_crash(w, n);
+		node_add_disk(w, n, false);
+		node_start(w, n);
+	}
+	set_copies(w, w->copies | 1u << n);
+}
+
+static u32 pending_sets;
+
+static void note_pending(struct sim_world *w, struct sim_event *e)
+{
+	if (e->kind == EV_CAS_LAND)
+		pending_sets |= e->record.in_sync;
+}
+
+/* A replica on its way out goes when it is in no set and none that is being proposed. */
+static void replica_drop_settle(struct sim_world *w, u8 n)
+{
+	if (!w->node[n].disk || (w->copies & (1u << n)))
+		return;
+	pending_sets = w->record.in_sync;
+	sim_events_each(w, note_pending);
+	for (int o = 0; o < w->opt.nodes; o++)
+		if (w->node[o].up && w->node[o].mirror->writer.cas_out)
+			pending_sets |= w->node[o].mirror->writer.cas.in_sync;
+	if (pending_sets & (1u << n))
+		return;
+	sim_trace(w, "%u loses its disk", n);
+	if (w->node[n].up)
+		node_crash(w, n);
+	free(w->node[n].disk);
+	w->node[n].disk = NULL;
+	node_start(w, n);
+}
+
+/* What the control plane does: replicas come and go, one at a time, and never the last good one. */
+static void reshape_step(struct sim_world *w)
+{
+	u8 n = (u8)sim_random(w, (u64)w->opt.nodes);
+	u32 bit = 1u << n, left = w->copies & ~bit;
+
+	for (u8 o = 0; o < w->opt.nodes; o++)
+		replica_drop_settle(w, o);
+	if (!(w->record.in_sync & w->copies))
+		set_copies(w, w->copies | w->record.in_sync);
+	if (!w->faults || !w->opt.reshape || !chance(w, w->opt.reshape))
+		return;
+	w->reshapes++;
+	sim_trace(w, "replica %u is to %s", n, w->copies & bit ? "go" : "come");
+	if (!(w->copies & bit))
+		replica_add(w, n);
+	else if (w->record.in_sync & left)
+		set_copies(w, left);
+}
+
+static bool failed_disk(const struct sim_world *w, u8 n)
+{
+	return w->node[n].up && w->node[n].disk &&
+	       w->node[n].mirror->replica.mode == REPLICA_FAILED;
+}
+
+static void silence_step(struct sim_world *w)
+{
+	u32 from = (u32)sim_random(w, (u64)w->opt.nodes);
+	u32 to = (u32)sim_random(w, (u64)w->opt.nodes);
+
+	if (from != to && chance(w, w->opt.silence))
+		w->silent_until[from][to] = w->now + sim_random(w, 5000 * REPL_MS);
+	if (from != to && chance(w, w->opt.silence / 4))
+		for (int n = 0; n < w->opt.nodes; n++) /* nobody hears it any more */
+			w->silent_until[from][n] = w->now + sim_random(w, 5000 * REPL_MS);
+}
+
 static void fault_step(struct sim_world *w)
 {
+	static const u32 paces[] = { 0, 1, 3, 3, 3, 10, 100 };
+	bool blackout = chance(w, w->opt.blackout);
+
+	if (chance(w, 1500))
+		w->pace = paces[sim_random(w, PORT_ARRAY_SIZE(paces))];
+	silence_step(w);
 	for (u8 n = 0; n < w->opt.nodes; n++) {
-		if (w->node[n].up && chance(w, w->opt.crash))
+		if (w->node[n].up && (chance(w, w->opt.crash) || (blackout && w->node[n].disk)))
 			node_crash(w, n);
 		else if (!w->node[n].up && chance(w, 1500))
 			node_start(w, n);
+		else if (failed_disk(w, n) && chance(w, 2000))
+			node_crash(w, n); /* somebody sees to it */
 	}
-	for (u32 i = 0; i < SIM_LINKS; i++) {
+	for (u32 i = 0; i < links_high; i++) {
 		if (!links[i].used || links[i].cut)
 			continue;
 		if (chance(w, w->opt.cut))
@@ -146,7 +247,7 @@ static void tick(struct sim_world *w)
 	for (u8 n = 0; n < w->opt.nodes; n++) {
 		if (!w->node[n].up || !w->node[n].booted)
 			continue;
-		repl_mirror_tick(w->node[n].mirror, &sinks[n].sink, w->now);
+		repl_mirror_tick(w->node[n].mirror, &sinks[n].sink, node_now(w, n));
 		node_after(w, n);
 	}
 }
@@ -162,6 +263,8 @@ static void step(struct sim_world *w)
 	choose_opener(w);
 	if (w->faults && w->now % FAULT_STEP_NS == 0)
 		fault_step(w);
+	if (w->now % FAULT_STEP_NS == 0)
+		reshape_step(w);
 	if (w->now % REPL_TICK_NS == 0)
 		tick(w);
 	w->now += QUANTUM_NS;
@@ -169,7 +272,7 @@ static void step(struct sim_world *w)
 
 static bool healthy(const struct sim_world *w)
 {
-	if (w->record.in_sync != w->opt.copies || openers(w) != 1)
+	if (w->record.in_sync != w->copies || openers(w) != 1)
 		return false;
 	for (int n = 0; n < w->opt.nodes; n++)
 		if (w->node[n].open && repl_writer_serving(&w->node[n].mirror->writer))
@@ -190,10 +293,15 @@ static void run_healing(struct sim_world *w)
 	u64 end;
 
 	w->faults = false;
-	for (u8 n = 0; n < w->opt.nodes; n++)
+	w->pace = 30; /* a region that is written all the time keeps a learner waiting */
+	memset(w->silent_until, 0, sizeof(w->silent_until));
+	for (u8 n = 0; n < w->opt.nodes; n++) {
+		if (failed_disk(w, n))
+			node_crash(w, n);
 		if (!w->node[n].up)
 			node_start(w, n);
-	for (u32 i = 0; i < SIM_LINKS; i++)
+	}
+	for (u32 i = 0; i < links_high; i++)
 		for (int s = 0; s < 2; s++)
 			if (links[i].used && links[i].stalled[s] != ~0ull)
 				links[i].stalled[s] = 0;
@@ -232,21 +340,24 @@ static void run_healing(struct sim_world *w)
 			tick(w);
 		w->now += QUANTUM_NS;
 	}
-	if (!w->failure[0] && w->record.in_sync == w->opt.copies)
+	if (!w->failure[0] && w->record.in_sync == w->copies)
 		check_quiescent(w);
 }
 
-static void format_disk(struct sim_disk *d)
+/* each of these in some worlds only: together they leave no time for work */
+static void draw_rare(struct sim_options *o, struct sim_world *r)
 {
-	struct meta_super s = { .generation = 1, .size_bytes = SIM_SIZE };
-	u32 fresh[1008];
+	static const u32 drift[] = { 0, 1000, 120000, 120000 };
 
-	for (u32 i = 0; i < 1008; i++)
-		fresh[i] = REPL_STAMP_FRESH;
-	meta_put_super(d->meta[0], &s);
-	meta_put_hot(d->meta[2], 1, NULL, 0);
-	meta_put_map(d->meta[4], 0, fresh, meta_regions(SIM_SIZE));
-	memcpy(d->meta_durable, d->meta, sizeof(d->meta));
+	o->blackout = sim_random(r, 3) ? 0 : (u32)sim_random(r, 300);
+	o->silence = sim_random(r, 2) ? 0 : (u32)sim_random(r, 1500);
+	o->ambush = sim_random(r, 3) ? (u32)sim_random(r, 120) : 0;
+	o->writeback = sim_random(r, 2) ? (u32)sim_random(r, 60) : 0;
+	o->torn = sim_random(r, 2) ? (u32)sim_random(r, 30) : 0;
+	o->disk_error = sim_random(r, 4) ? 0 : (u32)sim_random(r, 600);
+	o->reshape = sim_random(r, 3) ? 0 : (u32)sim_random(r, 400);
+	o->slow = sim_random(r, 2) ? (u32)sim_random(r, 16) : 0;
+	o->drift_ppm = drift[sim_random(r, 4)];
 }
 
 void sim_options_draw(struct sim_options *o, u64 seed)
@@ -273,10 +384,13 @@ void sim_options_draw(struct sim_options *o, u64 seed)
 	o->write = 1 + (u32)sim_random(&r, 10);
 	o->read = 1 + (u32)sim_random(&r, 10);
 	o->flush = (u32)sim_random(&r, 3);
-	o->blocks = sim_random(&r, 2) ? 16 + (u32)sim_random(&r, 64) : SIM_BLOCKS;
+	o->extents = sim_random(&r, 3) ? 1 + (u32)sim_random(&r, SIM_EXTENTS) : 2;
+	o->blocks = sim_random(&r, 3) ? 16 + (u32)sim_random(&r, 64) : SIM_USED_MAX;
+	o->blocks = PORT_MAX(o->blocks / o->extents, 2) * o->extents;
 	o->faults_ns = (5000 + sim_random(&r, 20000)) * REPL_MS;
 	o->faults_ns -= o->faults_ns % FAULT_STEP_NS;
-	o->two_writers = sim_random(&r, 2);
+	o->openers_max = 1 + (u32)sim_random(&r, 3);
+	draw_rare(o, &r);
 }
 
 static void world_free(struct sim_world *w)
@@ -285,11 +399,14 @@ static void world_free(struct sim_world *w)
 	for (int n = 0; n < SIM_NODES; n++) {
 		free(w->node[n].mirror);
 		free(w->node[n].disk);
+		for (u32 r = 0; r < SIM_REQUESTS; r++)
+			free(w->node[n].request[r].completed);
 	}
 	for (u32 i = 0; i < SIM_LINKS; i++)
 		for (int s = 0; s < 2; s++)
 			free(links[i].held[s].msg);
 	memset(links, 0, sizeof(links));
+	links_high = 0;
 	free(w->payload);
 }
 
@@ -304,14 +421,14 @@ int sim_run(struct sim_world *w, const struct sim_options *o)
 	w->record = (struct repl_record){ .epoch = 1, .writer = REPL_NO_SLOT, .in_sync = o->alike };
 	next_core_link = 0;
 	w->faults = true;
+	w->copies = o->copies;
+	w->pace = 3;
 	for (u8 n = 0; n < o->nodes; n++) {
 		sinks[n] = (struct node_sink){ .sink.emit = node_emit, .w = w, .node = n };
 		w->node[n].mirror = calloc(1, sizeof(struct repl_mirror));
 		w->node[n].pull_slot = REPL_NO_SLOT;
-		if (o->copies & (1u << n)) {
-			w->node[n].disk = calloc(1, sizeof(struct sim_disk));
-			format_disk(w->node[n].disk);
-		}
+		if (o->copies & (1u << n))
+			node_add_disk(w, n, o->alike & (1u << n));
 		node_start(w, n);
 	}
 	while (!w->failure[0] && w->now < 10000 * REPL_MS + o->faults_ns)

@@ -19,6 +19,35 @@ bool chance(struct sim_world *w, u32 of_million)
 	return sim_random(w, 1000000) < of_million;
 }
 
+u64 node_now(const struct sim_world *w, u8 n)
+{
+	s64 drift = (s64)(w->now / 1000) * w->node[n].drift_ppm / 1000;
+
+	return (u64)((s64)(w->now + w->node[n].clock_offset) + drift);
+}
+
+u32 sim_device_block(const struct sim_world *w, u32 block)
+{
+	u32 each = w->opt.blocks / w->opt.extents, extent = block / each;
+
+	return extent * SIM_PER_EXTENT + (extent * 37) % (SIM_PER_EXTENT - each + 1) + block % each;
+}
+
+void sim_ambush(struct sim_world *w, u8 node)
+{
+	struct sim_event e = { .kind = EV_CRASH, .node = node, .boot = w->node[node].boot };
+
+	if (!w->faults || !w->opt.ambush || sim_random(w, 1000) >= w->opt.ambush)
+		return;
+	if (sim_random(w, 4) == 0) { /* all its links rather than itself */
+		for (u32 i = 0; i < links_high; i++)
+			if (links[i].node[0] == node || links[i].node[1] == node)
+				link_cut(w, i);
+		return;
+	}
+	sim_schedule(w, sim_random(w, 2) ? 0 : sim_random(w, 4 * REPL_MS), &e);
+}
+
 void sim_trace(struct sim_world *w, const char *fmt, ...)
 {
 	char line[256];

@@ -15,7 +15,10 @@
 
 #define SIM_NODES 4
 #define SIM_BLOCK 4096u
-#define SIM_BLOCKS 3072u /* 12 MiB: three extents */
+#define SIM_EXTENTS 20u
+#define SIM_PER_EXTENT (REPL_EXTENT_BYTES / SIM_BLOCK)
+#define SIM_BLOCKS (SIM_EXTENTS * SIM_PER_EXTENT) /* 80 MiB: two pages of stamps */
+#define SIM_USED_MAX 1024u /* blocks that the workload touches; the checker knows these */
 #define SIM_SIZE ((u64)SIM_BLOCKS * SIM_BLOCK)
 #define SIM_META_PAGES 8u
 #define SIM_PAYLOADS 65536u
@@ -26,7 +29,7 @@
 struct sim_options {
 	u64 seed;
 	int nodes;
-	u32 copies;         /* mask of nodes with a disk */
+	u32 copies;         /* mask of nodes with a disk, at first */
 	u32 alike;          /* in the first record */
 	u64 link_delay_max; /* ns */
 	u64 disk_delay_max;
@@ -35,9 +38,19 @@ struct sim_options {
 	u32 record_late;        /* chance in 100 that the record takes seconds */
 	u32 keep_cached;        /* chance in 100 that a cached block survives a crash */
 	u32 write, read, flush; /* weights of the workload */
-	u32 blocks;             /* the workload stays in so many blocks */
-	u64 faults_ns;          /* length of the phase with faults */
-	bool two_writers;       /* opens elsewhere while the old writer may live */
+	u32 blocks, extents; /* the workload stays in so many blocks, spread over so many extents */
+	u32 blackout,
+		silence; /* chance in a million, each ms: all disks' nodes crash; one way between
+				 * two nodes nothing comes through */
+	u32 ambush;      /* chance in 1000 that a telling moment is followed by a crash or cut */
+	u32 writeback;   /* chance in 100 that a written block is durable without a flush */
+	u32 torn;        /* chance in 100 that a page under way at a crash is torn */
+	u32 disk_error;  /* chance in a million for each operation */
+	u32 reshape;     /* chance in a million, each ms: a replica is added or removed */
+	u32 slow;        /* mask of nodes with a slow disk */
+	u32 drift_ppm;   /* clocks run so much faster or slower, at most */
+	u64 faults_ns;   /* length of the phase with faults */
+	u32 openers_max; /* opens elsewhere while the old writer may live */
 	bool trace;
 };
 
@@ -50,7 +63,11 @@ struct sim_disk {
 	u32 stamp[SIM_BLOCKS]; /* the core's memory */
 	u8 dirty[SIM_META_PAGES];
 	u32 hot[REPL_HOT_MAX];
+	u32 back[SIM_BLOCKS]; /* number of the write-back that made the block durable */
+	u32 backs;
 };
+/* stamps of a disk that was never compared with another are REPL_STAMP_UNKNOWN, its blocks this */
+#define SIM_GARBAGE 0xdeadbeefu
 
 struct sim_payload {
 	u32 refs, n;
@@ -61,9 +78,9 @@ enum sim_request_kind { SIM_FREE, SIM_WRITE, SIM_READ, SIM_FLUSH };
 struct sim_request {
 	enum sim_request_kind kind;
 	u32 first, n, value;
-	u64 since;
 	u64 serial;
 	repl_buf buf;
+	u32 *completed; /* flush: what was completed in each block when it began; owned */
 	u32 ok[16][64]; /* read: values that may be returned, for each block */
 	u8 n_ok[16];
 	bool loose[16]; /* too many to list */
@@ -72,6 +89,8 @@ struct sim_request {
 struct sim_node {
 	bool up, open;
 	u64 boot;
+	int drift_ppm;
+	u64 clock_offset;
 	struct repl_mirror *mirror;
 	struct sim_disk *disk; /* NULL: none */
 	u64 reopen_at, opened_at;
@@ -90,7 +109,9 @@ struct sim_block {
 	u32 completed;        /* value of the last completed write */
 	u64 completed_at;     /* w->serial then */
 	u32 flushed;          /* value at the last completed flush, or later */
-	u32 since_flush[128]; /* completed after it */
+	u64 flushed_at;       /* w->serial then */
+	u32 since_flush[128]; /* submitted, and not covered by it */
+	u64 since_done[128];  /* w->serial when they completed; 0: outcome open */
 	u8 n_since;
 	u32 maybe[128]; /* submitted, outcome open */
 	u8 n_maybe;
@@ -103,7 +124,10 @@ struct sim_world {
 	u64 hash; /* of the trace */
 	struct sim_node node[SIM_NODES];
 	struct repl_record record;
-	struct sim_block block[SIM_BLOCKS];
+	u32 copies;                             /* present */
+	u64 silent_until[SIM_NODES][SIM_NODES]; /* from, to */
+	u32 pace; /* of the workload: a request in one of so many steps */
+	struct sim_block block[SIM_USED_MAX];
 	struct sim_payload *payload;
 	u32 n_payloads;
 	u32 payload_hint;
@@ -112,11 +136,18 @@ struct sim_world {
 	bool faults;
 	char failure[256];
 	u64 writes_done, reads_done, flushes_done, crashes, promotions, restarts_promoted;
+	u64 disk_errors, reshapes, joins;
 };
 
 u64 sim_random(struct sim_world *w, u64 below);
 void sim_trace(struct sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+u64 node_now(const struct sim_world *w, u8 n); /* its own clock */
+/* where the workload's block is on the device */
+u32 sim_device_block(const struct sim_world *w, u32 block);
+/* something may well break just after this */
+void sim_ambush(struct sim_world *w, u8 node);
 
 /* payloads */
 repl_buf sim_payload_new(struct sim_world *w, u32 n);
@@ -136,7 +167,9 @@ enum sim_event_kind {
 	EV_META_FLUSH,
 	EV_RECORD,
 	EV_CAS_LAND,
-	EV_CAS_ANSWER
+	EV_CAS_ANSWER,
+	EV_CRASH,
+	EV_START
 };
 struct sim_event {
 	u64 at, birth;
@@ -148,6 +181,7 @@ struct sim_event {
 	u32 len, buf_off;
 	repl_buf buf;
 	bool fua, flag;
+	bool restarted; /* CAS: of a copy that restarted, since there is none better */
 	struct repl_record record;
 	struct repl_msg msg;
 	u8 *page;      /* owned */
@@ -155,6 +189,7 @@ struct sim_event {
 };
 void sim_schedule(struct sim_world *w, u64 delay, const struct sim_event *e);
 bool sim_next(struct sim_world *w, struct sim_event *ret);
+void sim_events_each(struct sim_world *w, void (*fn)(struct sim_world *w, struct sim_event *e));
 void sim_events_clear(struct sim_world *w);
 
 /* checker.c */
@@ -180,6 +215,7 @@ struct sim_queue {
 };
 struct sim_link {
 	bool used, cut;
+	u32 slow;   /* delays are so many times as long */
 	u32 gen;    /* events of an earlier use are void */
 	u8 node[2]; /* opener, acceptor */
 	u64 boot[2];
@@ -197,6 +233,7 @@ struct node_sink {
 };
 
 extern struct sim_link links[SIM_LINKS];
+extern u32 links_high; /* from here on unused */
 extern u32 next_core_link;
 extern struct node_sink sinks[SIM_NODES];
 
@@ -216,6 +253,8 @@ void forget_link(struct sim_node *n, u32 index);
 void node_start(struct sim_world *w, u8 n);
 void node_crash(struct sim_world *w, u8 n);
 void node_after(struct sim_world *w, u8 n);
+void node_add_disk(struct sim_world *w, u8 n, bool alike);
+u64 record_delay(struct sim_world *w);
 void dispatch(struct sim_world *w, struct sim_event *e);
 
 #endif

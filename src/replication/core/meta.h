@@ -14,7 +14,9 @@
 #define REPL_META_SUPER_OFF(copy) ((u64)(copy)*REPL_META_PAGE)
 #define REPL_META_HOT_OFF(copy) ((2u + (u64)(copy)) * REPL_META_PAGE)
 #define REPL_META_MAP_OFF(page) ((4u + (u64)(page)) * REPL_META_PAGE)
+#ifndef REPL_HOT_MAX
 #define REPL_HOT_MAX 1000u /* extents in use at a time: 4 GiB */
+#endif
 #define REPL_STAMPS_PER_PAGE 1008u
 #define REPL_NAME_MAX 64u
 

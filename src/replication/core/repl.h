@@ -16,15 +16,19 @@
 
 #include "shared/port.h"
 
-#define REPL_SLOTS_MAX 16         /* replicas of a resource, copies and clients */
-#define REPL_INFLIGHT_MAX 256     /* writes between lowest uncommitted and highest sent */
+#define REPL_SLOTS_MAX 16     /* replicas of a resource, copies and clients */
+#ifndef REPL_INFLIGHT_MAX     /* the simulator makes some limits small, to reach them often */
+#define REPL_INFLIGHT_MAX 256 /* writes between lowest uncommitted and highest sent */
+#endif
 #define REPL_REQUESTS_MAX 512     /* requests of the application, waiting or under way */
 #define REPL_WRITE_MAX (1u << 20) /* payload bytes of a write or a read */
 #define REPL_SECTOR 512u
 #define REPL_REGION_BYTES 65536u     /* unit of the epoch map */
 #define REPL_EXTENT_BYTES (4u << 20) /* unit of the hot log; no request crosses an extent's end */
 #define REPL_REGIONS_PER_EXTENT (REPL_EXTENT_BYTES / REPL_REGION_BYTES)
-#define REPL_PULLS_MAX 32      /* ranges a learner has asked for */
+#ifndef REPL_PULLS_MAX
+#define REPL_PULLS_MAX 32 /* ranges a learner has asked for */
+#endif
 #define REPL_PULL_RUN_MAX 1024 /* regions one question may cover */
 #define REPL_SERVES_MAX 64     /* questions of learners a source has not answered */
 #define REPL_NO_SLOT 0xff
@@ -80,10 +84,10 @@ enum repl_kind {
 	REPL_MSG_WANTED,     /* another node asked for the volume while this writer serves */
 	/* learner -> source, and back */
 	REPL_MSG_PULL = 32, /* epoch, region, count, stamp (of all; 0: count is 1), seq = seen */
-	REPL_MSG_SAME,   /* epoch, region, count */
-	REPL_MSG_DIFFER, /* epoch, region, count > 1 */
-	REPL_MSG_DATA,   /* epoch, region, stamp, op (DATA with payload, or ZERO) */
-	REPL_MSG_NO,     /* epoch, region, count: ask another or later */
+	REPL_MSG_SAME,      /* epoch, region, count */
+	REPL_MSG_DIFFER,    /* epoch, region, count > 1 */
+	REPL_MSG_DATA,      /* epoch, region, stamp, op (DATA with payload, or ZERO) */
+	REPL_MSG_NO,        /* epoch, region, count: ask another or later */
 	REPL_MSG_KINDS
 };
 

@@ -8,6 +8,10 @@
  */
 #include "replication/core/replica.h"
 
+/* What is in use keeps its entries: if that could fill the table, a write whose extent finds no
+ * room would wait for commits that wait for it. */
+_Static_assert(REPL_HOT_MAX > REPL_INFLIGHT_MAX + REPL_PULLS_MAX, "the hot log can run full");
+
 void stamp_set(struct repl_replica *r, u32 region, u32 stamp)
 {
 	if (r->stamp[region] == stamp)

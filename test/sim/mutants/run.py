@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""run.py [--seeds N] [--seconds S] [NAME...]: can the simulator see?
+
+Takes one rule out of the replication core at a time (mutants.txt), compiles the simulator with
+what is left and runs seeds until one fails. A mutant that lives is either a rule that another one
+covers - mutants.txt then says "lives" and why - or something that the simulator cannot see.
+Exit 1 when a mutant that should die lives, or the reverse. The sources are copied: the tree
+stays as it is.
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+COPIED = ("src/shared", "src/replication/core", "test/sim")
+LIMITS = ["-DREPL_HOT_MAX=13u", "-DREPL_INFLIGHT_MAX=8", "-DREPL_PULLS_MAX=4"]
+FLAGS = ["-O1", "-std=gnu11", "-D_GNU_SOURCE", "-iquote", "src", "-iquote", "test"] + LIMITS
+
+
+class Mutant:
+    def __init__(self, name, rule):
+        self.name = name
+        self.rule = rule
+        self.lives = ""
+        self.edits = []  # (file, old, new)
+
+
+def parse(path):
+    """mutant NAME: RULE / [lives: WHY] / edits: file PATH, old text, ---, new text, end"""
+    mutants, file, old, new, into = [], None, None, None, None
+    for n, line in enumerate(open(path, encoding="utf-8"), 1):
+        if into is not None:
+            if line == "---\n":
+                into = new
+            elif line == "end\n":
+                mutants[-1].edits.append((file, "".join(old), "".join(new)))
+                into = None
+            else:
+                into.append(line)
+        elif line.startswith("mutant "):
+            name, rule = line[7:].split(":", 1)
+            mutants.append(Mutant(name.strip(), rule.strip()))
+        elif line.startswith("lives:"):
+            mutants[-1].lives = line[6:].strip()
+        elif line.startswith("file "):
+            file, old, new = line[5:].strip(), [], []
+            into = old
+        elif line.strip() and not line.startswith("#"):
+            sys.exit(f"{path}:{n}: not understood: {line.rstrip()}")
+    return mutants
+
+
+def copy_tree(where):
+    for folder in COPIED:
+        shutil.copytree(os.path.join(ROOT, folder), os.path.join(where, folder))
+
+
+def apply(where, mutant):
+    for file, old, new in mutant.edits:
+        path = os.path.join(where, file)
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        if text.count(old) != 1:
+            sys.exit(f"{mutant.name}: its old text is {text.count(old)} times in {file}")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text.replace(old, new))
+
+
+def compile_sim(where):
+    sources = []
+    for folder in COPIED:
+        names = sorted(os.listdir(os.path.join(where, folder)))
+        sources += [os.path.join(folder, n) for n in names if n.endswith(".c")]
+    subprocess.run(["gcc", *FLAGS, "-w", "-o", "sim", *sources], cwd=where, check=True)
+
+
+def hunt(where, seeds, seconds):
+    """(seed, what it says), or (None, how far it came)"""
+    cmd = ["timeout", str(seconds), "./sim", "--first", "--from", "1", "--seeds", str(seeds)]
+    done = subprocess.run(cmd, cwd=where, capture_output=True, text=True, check=False)
+    found = re.search(r"not ok seed (\d+) \(step (\d+)\): (.*)", done.stdout)
+    if found:
+        return int(found[1]), int(found[2]), found[3]
+    if done.returncode not in (0, 124):
+        return 0, 0, f"died: {done.returncode}"
+    return None, 0, "lives" if done.returncode == 0 else f"lives ({seconds} s)"
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    args.add_argument("--seeds", type=int, default=1500)
+    args.add_argument("--seconds", type=int, default=120)
+    args.add_argument("names", nargs="*")
+    args = args.parse_args()
+    wrong = 0
+    print("| mutant | rule taken out | seed | step | what fails |\n|---|---|---|---|---|")
+    for mutant in parse(os.path.join(HERE, "mutants.txt")):
+        if args.names and mutant.name not in args.names:
+            continue
+        with tempfile.TemporaryDirectory() as where:
+            copy_tree(where)
+            apply(where, mutant)
+            compile_sim(where)
+            seed, step, says = hunt(where, args.seeds, args.seconds)
+        if (seed is None) != bool(mutant.lives):
+            wrong += 1
+            says += " - NOT EXPECTED"
+        if seed is None and mutant.lives:
+            says += ": " + mutant.lives
+        print(f"| {mutant.name} | {mutant.rule} | {'-' if seed is None else seed} "
+              f"| {step or '-'} | {says} |", flush=True)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,7 +24,6 @@
 
 #define CARRY_MS 30000       /* longest a user waits for an answer */
 #define APPLIED_WAIT_MS 2000 /* for the own store to catch up with what the leader answered */
-#define FRESH_LEADER_MS 5000 /* reports need a while to find a new leader */
 
 int64_t api_mono_ms(void)
 {
@@ -115,8 +114,7 @@ static bool node_reachable(struct api *a, const char *node, int64_t now)
 		return true;
 	if (observed_online(a->observed, node, now))
 		return true;
-	return observed_age_ms(a->observed, node, now) < 0 &&
-	       now - a->led_since_ms < FRESH_LEADER_MS;
+	return observed_awaited(a->observed, node, now);
 }
 
 static int add_wish(const char *key, json *doc, uint64_t revision, void *arg)
@@ -161,6 +159,7 @@ void api_on_leader(struct api *a, bool is_leader)
 	observed_clear(a->observed);
 	if (is_leader && !a->members) {
 		a->led_since_ms = api_mono_ms();
+		observed_begin(a->observed, a->led_since_ms);
 		a->members = members_new(a->config.consensus);
 		api_update_members(a);
 	} else if (!is_leader && a->members) {

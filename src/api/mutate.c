@@ -278,7 +278,9 @@ static void decide(struct mutation *m)
 		return;
 	}
 	txn_free(t);
-	if (!m->fresh)
+	if (rv == -EAGAIN)
+		moved(m, CALL_MOVED); /* too new a leader to know: asked again in a moment */
+	else if (!m->fresh)
 		make_sure(m);
 	else if (rv < 0)
 		refuse(m, rv, &err);

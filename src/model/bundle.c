@@ -215,6 +215,20 @@ static json *report_of(struct bundle *b, const char *node)
 	return observed_replica(b->env->observed, node, b->resource.name, b->env->mono_ms);
 }
 
+int bundle_check_heard(struct bundle *b, struct err *err)
+{
+	for (int i = 0; i < b->n; i++) {
+		const char *node = b->replica[i].node;
+
+		if (observed_awaited(b->env->observed, node, b->env->mono_ms))
+			return err_set(err, -EAGAIN,
+				       "resource %s: %s has not told the new leader yet whether it "
+				       "is open there",
+				       b->resource.name, node);
+	}
+	return 0;
+}
+
 bool bundle_is_open_on(struct bundle *b, const char *node)
 {
 	return jget_bool(report_of(b, node), "open", false);

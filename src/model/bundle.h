@@ -36,6 +36,9 @@ void bundle_save(struct bundle *b);
 struct replica *bundle_replica_on(struct bundle *b, const char *node);
 struct replica *bundle_replica_at(struct bundle *b, int slot);
 int bundle_copies(const struct bundle *b); /* with a disk, not being deleted */
+/* -EAGAIN: this leader is new and has not heard of all nodes with a replica; "not open" would be a
+ * guess. Before any of the following is believed for a removal. */
+int bundle_check_heard(struct bundle *b, struct err *err);
 bool bundle_is_open_on(struct bundle *b, const char *node);
 /* its node reports that it serves or holds the device open; an absent node is not active */
 bool bundle_writer_is_active(struct bundle *b);

@@ -158,6 +158,8 @@ int change_replica_delete(struct change_env *env, struct txn *t, const char *res
 		rv = err_set(err, -E_NOT_FOUND, "resource %s: has no replica on %.60s",
 			     b.resource.name, node);
 	else
+		rv = bundle_check_heard(&b, err);
+	if (rv == 0)
 		rv = delete_one(&b, r, err);
 	if (rv == 0)
 		bundle_save(&b);
@@ -213,7 +215,9 @@ int change_replica_reap(struct change_env *env, struct txn *t, const char *resou
 	rv = bundle_load(env, t, resource, &b, err);
 	if (rv < 0)
 		return rv;
-	rv = reap(&b, err);
+	rv = bundle_check_heard(&b, err);
+	if (rv == 0)
+		rv = reap(&b, err);
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);

@@ -80,7 +80,9 @@ int change_resource_delete(struct change_env *env, struct txn *t, const char *na
 	rv = bundle_load(env, t, name, &b, err);
 	if (rv < 0)
 		return rv;
-	rv = bundle_check_closed(&b, err);
+	rv = bundle_check_heard(&b, err);
+	if (rv == 0)
+		rv = bundle_check_closed(&b, err);
 	if (rv == 0)
 		rv = bundle_drop_all(&b, err);
 	if (rv == 0) {
@@ -165,7 +167,8 @@ int change_volume_delete(struct change_env *env, struct txn *t, const char *reso
 		goto release;
 	}
 	/* the only volume: its replicas have nothing left to hold */
-	if ((rv = bundle_check_closed(&b, err)) < 0 || (rv = bundle_drop_all(&b, err)) < 0)
+	if ((rv = bundle_check_heard(&b, err)) < 0 || (rv = bundle_check_closed(&b, err)) < 0 ||
+	    (rv = bundle_drop_all(&b, err)) < 0)
 		goto release;
 	jset(b.doc, "volumes", json_object_new_array());
 	b.dirty = true;

@@ -21,6 +21,7 @@ struct seen {
 struct observed {
 	struct seen node[NODES_MAX]; /* sorted by key */
 	int n;
+	int64_t began_ms; /* 0: unknown */
 };
 
 struct observed *observed_new(void)
@@ -224,6 +225,16 @@ int64_t observed_age_ms(struct observed *o, const char *node, int64_t now_ms)
 	struct seen *s = seen_of(o, node);
 
 	return !s ? -1 : now_ms > s->at_ms ? now_ms - s->at_ms : 0;
+}
+
+void observed_begin(struct observed *o, int64_t now_ms)
+{
+	o->began_ms = now_ms;
+}
+
+bool observed_awaited(struct observed *o, const char *node, int64_t now_ms)
+{
+	return o->began_ms && now_ms - o->began_ms < OBSERVED_FRESH_MS && !seen_of(o, node);
 }
 
 void observed_forget(struct observed *o, const char *node)

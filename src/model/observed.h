@@ -20,11 +20,16 @@
 #include "base/json.h"
 
 #define OBSERVED_STALE_MS 3000 /* no report for so long: the node is OFFLINE, its states unknown */
+#define OBSERVED_FRESH_MS 5000 /* reports need a while to find a new leader */
 
 struct observed;
 struct observed *observed_new(void);
 void observed_free(struct observed *o);
 void observed_clear(struct observed *o); /* leadership was lost */
+/* leadership began: who is not heard of yet may be about to report */
+void observed_begin(struct observed *o, int64_t now_ms);
+/* The node was never heard of, and it is too early to take that for absence. */
+bool observed_awaited(struct observed *o, const char *node, int64_t now_ms);
 /* takes a copy of the report; -E_INVALID when it has no node name; -E_CONFLICT when its base is not
  * what is here: the node has to report everything. now_ms: monotonic ms */
 int observed_report(struct observed *o, json *report, int64_t now_ms, struct err *err);

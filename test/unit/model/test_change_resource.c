@@ -5,6 +5,7 @@
  * bundle.c, promise.c).
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -346,6 +347,30 @@ Test(change_resource, place_parse)
 	cr_expect_eq(change_place_parse(filter, &p, NULL), -E_INVALID);
 	json_object_put(filter);
 	world_no_leaks();
+}
+
+/* "not open" of a leader that has heard of nobody would be a guess */
+Test(change_resource, delete_waits_for_reports_to_a_new_leader)
+{
+	struct world w;
+
+	world_cluster(&w, 2);
+	cr_assert_eq(spawn(&w, "db", GIB, 2), 0);
+	observed_clear(w.observed);
+	observed_begin(w.observed, w.env.mono_ms);
+	cr_expect_eq(WORLD(&w, change_resource_delete, "db"), -EAGAIN);
+	cr_expect_eq(WORLD(&w, change_volume_delete, "db", 0), -EAGAIN);
+	cr_expect_eq(WORLD(&w, change_replica_delete, "db", "n1"), -EAGAIN);
+	world_report_open(&w, "n1", "db", true);
+	cr_expect_eq(WORLD(&w, change_resource_delete, "db"), -EAGAIN, "n2 may have it open too");
+	world_report_open(&w, "n2", "db", false);
+	cr_expect_eq(WORLD(&w, change_resource_delete, "db"), -E_IN_USE);
+	world_report_open(&w, "n1", "db", false);
+	observed_forget(w.observed, "n2");
+	cr_expect_eq(WORLD(&w, change_resource_delete, "db"), -EAGAIN);
+	w.env.mono_ms += OBSERVED_FRESH_MS; /* a node that is gone holds up nothing */
+	cr_expect_eq(WORLD(&w, change_resource_delete, "db"), 0, "%s", w.err.text);
+	world_close(&w);
 }
 
 Test(change_resource, delete)

@@ -348,7 +348,7 @@ void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
 		else if (w->opened)
 			backoff(w, "another node changed the record first", now);
 		else
-			writer_move(w, WRITER_IDLE, ""); /* closed meanwhile: nobody wants it */
+			writer_move(w, WRITER_IDLE, ""); /* closed meanwhile */
 		break;
 	case WRITER_SERVING:
 		if (accepted)

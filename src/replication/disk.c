@@ -235,28 +235,7 @@ static struct disk_job *wait_for_job(struct disk_pool *pool)
 	return job;
 }
 
-static void worker(void *arg)
-{
-	struct disk_pool *pool = arg;
-	struct disk_job *job;
-	bool wake;
-
-	uv_mutex_lock(&pool->lock);
-	pool->fresh--;
-	while ((job = wait_for_job(pool))) {
-		uv_mutex_unlock(&pool->lock);
-		job->status = perform(job);
-		uv_mutex_lock(&pool->lock);
-		wake = put_done(pool, job);
-		if (!wake)
-			continue;
-		/* outside of the lock: the loop comes for it at once */
-		uv_mutex_unlock(&pool->lock);
-		uv_async_send(&pool->wake);
-		uv_mutex_lock(&pool->lock);
-	}
-	uv_mutex_unlock(&pool->lock);
-}
+static void worker(void *arg);
 
 /* lock held; a thread that cannot be made is no failure while there is another */
 static int add_thread(struct disk_pool *pool)
@@ -271,6 +250,48 @@ static int add_thread(struct disk_pool *pool)
 		pool->fresh++;
 	}
 	return rv;
+}
+
+/* Lock held; true: the work condition has to be signalled. There is one thread at a time on its way
+ * to a job; when it finds more of them than one it calls the next. So short jobs are done by a few
+ * threads that stay awake, and jobs that block bring in as many as they can use. */
+static bool call_thread(struct disk_pool *pool)
+{
+	if (!pool->head || pool->wakes > 0 || pool->fresh > 0)
+		return false;
+	if (pool->idle == 0) {
+		add_thread(pool);
+		return false;
+	}
+	pool->idle--;
+	pool->wakes++;
+	return true;
+}
+
+static void worker(void *arg)
+{
+	struct disk_pool *pool = arg;
+	struct disk_job *job;
+	bool call, wake;
+
+	uv_mutex_lock(&pool->lock);
+	pool->fresh--;
+	while ((job = wait_for_job(pool))) {
+		call = call_thread(pool);
+		uv_mutex_unlock(&pool->lock);
+		if (call)
+			uv_cond_signal(&pool->work);
+		job->status = perform(job);
+		uv_mutex_lock(&pool->lock);
+		wake = put_done(pool, job);
+		if (!wake)
+			continue;
+		/* outside of the lock: the loop comes for it at once */
+		uv_mutex_unlock(&pool->lock);
+		uv_async_send(&pool->wake);
+		uv_mutex_lock(&pool->lock);
+	}
+	uv_mutex_unlock(&pool->lock);
 }
 
 /* ---- the loop's side ---- */
@@ -502,7 +523,7 @@ void disk_submit(struct disk_job *job)
 {
 	struct disk *d = job->disk;
 	struct disk_pool *pool = d->pool;
-	bool wake = false;
+	bool call;
 
 	d->jobs++;
 	if (read_now(job))
@@ -515,14 +536,8 @@ void disk_submit(struct disk_job *job)
 		d->head = job;
 	d->tail = job;
 	enqueue(pool, d);
-	if (pool->idle > 0) {
-		pool->idle--;
-		pool->wakes++;
-		wake = true;
-	} else if (d->running + pool->wakes + pool->fresh < DISK_PARALLEL_MAX) {
-		add_thread(pool);
-	}
+	call = call_thread(pool);
 	uv_mutex_unlock(&pool->lock);
-	if (wake)
+	if (call)
 		uv_cond_signal(&pool->work);
 }

@@ -319,7 +319,7 @@ static bool still_ours(const struct repl_writer *w, const struct repl_record *r)
 	       r->tag.boot == w->record.tag.boot && r->tag.counter == w->record.tag.counter;
 }
 
-/* For one, a copy that is just being removed cannot join any more. Things may change: again, later. */
+/* A copy that is just being removed cannot join any more, for one. Things may change: later. */
 static void on_rejected(struct repl_writer *w, enum writer_cas what, u64 now)
 {
 	u8 s = w->grow_slot;

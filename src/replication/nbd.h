@@ -16,7 +16,9 @@
 #define NBD_CLIENT_REQUESTS_MAX 128
 #define NBD_DATA_MAX (32u << 20)        /* bytes of one read or write */
 #define NBD_WRITE_BYTES_MAX (32u << 20) /* of writes under way: below what a link may queue */
-#define NBD_READ_BYTES_MAX (32u << 20)  /* of reads of one client, until it has taken them */
+/* of reads of one client, until it has taken them; and of all that wait for data, which may come
+ * over one link */
+#define NBD_READ_BYTES_MAX (32u << 20)
 #define NBD_REPLY_QUEUE_MAX (1u << 20)  /* a client that does not take answers is not heard */
 #define NBD_STASH_MAX (1u << 20)
 #define NBD_BLOCK_PREFERRED 4096u

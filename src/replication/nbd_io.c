@@ -159,8 +159,10 @@ static struct nbd_request *request_new(struct client *c, const struct nbd_event 
 	c->requests++;
 	if (r->command == NBD_CMD_WRITE)
 		n->write_bytes += r->len;
-	if (r->command == NBD_CMD_READ)
+	if (r->command == NBD_CMD_READ) {
 		c->read_bytes += r->len;
+		n->read_bytes += r->len;
+	}
 	return r;
 }
 
@@ -188,6 +190,10 @@ static void finish(struct nbd_request *r)
 {
 	struct client *c = r->client;
 
+	if (r->command == NBD_CMD_READ) {
+		c->nbd->read_bytes -= r->len;
+		nbd_settle_soon(c->nbd); /* there may be room for another client's */
+	}
 	if (c->conn && !r->gone && r->status == 0 && r->command == NBD_CMD_READ && r->len > 0) {
 		answer_read(r);
 		return;
@@ -408,6 +414,8 @@ static bool room(const struct client *c, const struct nbd_event *ev)
 		return false;
 	if (ev->command == NBD_CMD_WRITE && n->write_bytes > 0)
 		return !full && n->write_bytes + ev->len <= NBD_WRITE_BYTES_MAX;
+	if (ev->command == NBD_CMD_READ && n->read_bytes + ev->len > NBD_READ_BYTES_MAX)
+		return n->read_bytes == 0;
 	if (ev->command == NBD_CMD_READ && c->read_bytes > 0)
 		return !full && c->read_bytes + ev->len <= NBD_READ_BYTES_MAX;
 	return true;

@@ -307,7 +307,8 @@ static void on_promise(struct repl_replica *r, u32 link, const struct repl_msg *
 		a.reason = REPL_NOT_MEMBER;
 	else if (m->epoch < r->fence)
 		a.reason = REPL_STALE;
-	else if (r->session && now < r->heard_at + REPL_SILENCE_NS)
+	else if (r->start.kind == REPL_MSG_START ||
+		 (r->session && now < r->heard_at + REPL_SILENCE_NS))
 		a.reason = REPL_HEARS;
 	else if (r->echo_at && now < r->echo_at + REPL_GRACE_NS) {
 		a.reason = REPL_LEASED;
@@ -325,7 +326,7 @@ static void on_promise(struct repl_replica *r, u32 link, const struct repl_msg *
 		a.intact = repl_replica_intact(r);
 	}
 	replica_send(r, link, &a);
-	if (a.reason == REPL_HEARS) /* a writer without an application makes room */
+	if (a.reason == REPL_HEARS && r->session) /* a writer without an application makes room */
 		send_plain(r, r->session_link, REPL_MSG_WANTED, r->re, REPL_OK);
 }
 

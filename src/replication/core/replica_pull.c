@@ -226,12 +226,19 @@ static struct replica_pull *pull_new(struct repl_replica *r, u32 keep, u32 regio
 	return NULL;
 }
 
+/* Entries that must stay free for smaller ranges when one of n regions is taken: most of the table
+ * belongs to single regions, whose answers carry the data. */
+static u32 keep_free(u32 n)
+{
+	return n > CHUNK_BIG ? 16 : n > 1 ? 8 : 2;
+}
+
 /* takes smaller ranges off the front of a split one */
 static void split_settle(struct repl_replica *r, struct replica_pull *parent)
 {
 	while (parent->count) {
 		u32 n = run_length(r, parent->region, PORT_MIN(parent->chunk, parent->count));
-		struct replica_pull *p = pull_new(r, parent->chunk > 1 ? 1 : 0, parent->region, n);
+		struct replica_pull *p = pull_new(r, parent->chunk > 1 ? 8 : 0, parent->region, n);
 
 		if (!p)
 			return;
@@ -258,7 +265,7 @@ static void ask_settle(struct repl_replica *r, u64 now)
 	}
 	while (r->cursor < r->regions) {
 		u32 n = run_length(r, r->cursor, REPL_PULL_RUN_MAX);
-		struct replica_pull *p = pull_new(r, 2, r->cursor, n);
+		struct replica_pull *p = pull_new(r, keep_free(n), r->cursor, n);
 
 		if (!p)
 			break;

@@ -17,8 +17,7 @@ static const u16 state_to[WRITER_STATES] = {
 	[WRITER_IDLE] = TO(WRITER_READING),
 	[WRITER_READING] = TO(WRITER_PROMISING) | TO(WRITER_IDLE),
 	[WRITER_PROMISING] = TO(WRITER_PROPOSING) | TO(WRITER_BACKOFF) | TO(WRITER_IDLE),
-	[WRITER_PROPOSING] =
-		TO(WRITER_SERVING) | TO(WRITER_BACKOFF) | TO(WRITER_IDLE),
+	[WRITER_PROPOSING] = TO(WRITER_SERVING) | TO(WRITER_BACKOFF) | TO(WRITER_IDLE),
 	[WRITER_BACKOFF] = TO(WRITER_READING) | TO(WRITER_IDLE),
 	[WRITER_SERVING] = TO(WRITER_RELEASING) | TO(WRITER_STOPPED),
 	[WRITER_RELEASING] = TO(WRITER_IDLE) | TO(WRITER_READING),
@@ -292,18 +291,28 @@ static void on_grown(struct repl_writer *w)
 		w->lost |= 1u << s; /* lost while the proposal was out: P6 follows */
 }
 
+/* what a rejected GROW left behind is void: its epoch is taken */
+static void bury_grow(struct repl_writer *w)
+{
+	if (w->grow_slot != REPL_NO_SLOT && w->join == w->grow_slot)
+		w->join = REPL_NO_SLOT;
+	w->grow_slot = REPL_NO_SLOT;
+}
+
 /* the epoch went on by our own proposal while serving */
 static void serving_accepted(struct repl_writer *w, enum writer_cas what, u64 now)
 {
 	w->pe = w->record.epoch;
 	w->members = w->record.in_sync;
+	if (what == CAS_GROW)
+		on_grown(w);
+	else
+		bury_grow(w);
 	if (what == CAS_REVIVE) {
 		on_revived(w, now);
 		return;
 	}
 	w->lost &= w->members;
-	if (what == CAS_GROW)
-		on_grown(w);
 	peers_epoch(w);
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
 		if (what == CAS_LEARNERS && (w->learners_out & (1u << s)) && w->peer[s].up &&
@@ -319,16 +328,17 @@ static bool still_ours(const struct repl_writer *w, const struct repl_record *r)
 	       r->tag.boot == w->record.tag.boot && r->tag.counter == w->record.tag.counter;
 }
 
-/* A copy that is just being removed cannot join any more, for one. Things may change: later. */
+/*
+ * A copy that is just being removed cannot join any more, for one. An earlier try of the same proposal
+ * may still be under way in the network and land: so a rejected GROW stays outstanding (join and lease
+ * include its copy, nothing completes) until another CAS of ours has taken that epoch.
+ */
 static void on_rejected(struct repl_writer *w, enum writer_cas what, u64 now)
 {
-	u8 s = w->grow_slot;
-
 	w->wake = now + REPL_RETRY_NS;
 	w->learners_out = 0;
-	w->grow_slot = REPL_NO_SLOT;
 	if (what == CAS_GROW)
-		peers_cut(w, s, now);
+		peers_cut(w, w->grow_slot, now);
 }
 
 void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
@@ -438,7 +448,7 @@ static void serving_settle(struct repl_writer *w, u64 now)
 		if ((w->copies & ~w->members & (1u << s)) && w->peer[s].up && !w->peer[s].sent &&
 		    now >= w->peer[s].not_before)
 			waiting |= 1u << s;
-	if (waiting) {
+	if (waiting || w->grow_slot != REPL_NO_SLOT) {
 		w->learners_out = waiting;
 		writer_propose(w, CAS_LEARNERS, w->self, w->members);
 	}

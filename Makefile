@@ -12,7 +12,7 @@ help:
 	@echo 'make asan        sanitizer build (gcc) and warnings-as-errors build (clang)'
 	@echo 'make fmt         clang-format over src cli kmod test'
 	@echo 'make tidy        the rules a tool can hold: tools/tidy.py'
-	@echo 'make bench       control plane figures: test/bench/bench.sh'
+	@echo 'make bench       figures of control plane and NBD, 4 minutes: test/bench/bench.sh'
 	@echo 'make deps        Debian packages and static libraries into .deps/'
 	@echo 'make hooks       git pre-commit hook: tidy and format'
 	@echo 'make clean       remove the build folders (.deps/ stays)'

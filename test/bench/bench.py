@@ -353,8 +353,8 @@ def io(rounds, seconds):
 
 def main():
     a = argparse.ArgumentParser(description="figures of sdsd on this machine")
-    a.add_argument("--rounds", type=int, default=3, help="of NBD patterns (default 3)")
-    a.add_argument("--seconds", type=float, default=1.5, help="of each pattern (default 1.5)")
+    a.add_argument("--rounds", type=int, default=5, help="of NBD patterns (default 5)")
+    a.add_argument("--seconds", type=float, default=1, help="of each pattern (default 1)")
     a.add_argument("--quick", action="store_true", help="one round, short: does it work at all?")
     a.add_argument("--only", default="control,io", help="parts, by comma (default control,io)")
     a.add_argument("--json", help="where to write the figures as JSON")

@@ -19,7 +19,7 @@
 /* of reads of one client, until it has taken them; and of all that wait for data, which may come
  * over one link */
 #define NBD_READ_BYTES_MAX (32u << 20)
-#define NBD_REPLY_QUEUE_MAX (1u << 20)  /* a client that does not take answers is not heard */
+#define NBD_REPLY_QUEUE_MAX (1u << 20) /* a client that does not take answers is not heard */
 #define NBD_STASH_MAX (1u << 20)
 #define NBD_BLOCK_PREFERRED 4096u
 #define NBD_SOCKET_MODE 0600

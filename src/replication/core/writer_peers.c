@@ -215,6 +215,13 @@ static void on_started_session(struct repl_writer *w, u8 slot, const struct repl
 	}
 }
 
+static void ping(struct repl_writer *w, u8 slot, u64 now)
+{
+	struct repl_msg m = { .kind = REPL_MSG_PING, .time = now, .commit = w->committed };
+
+	writer_send(w, slot, &m);
+}
+
 void repl_writer_receive(struct repl_writer *w, u8 slot, const struct repl_msg *m, u64 now)
 {
 	struct writer_peer *p = &w->peer[slot];
@@ -232,6 +239,7 @@ void repl_writer_receive(struct repl_writer *w, u8 slot, const struct repl_msg *
 		if (w->state == WRITER_SERVING && p->sent && m->epoch == p->start_epoch) {
 			p->started = true;
 			p->since = now;
+			ping(w, slot, now); /* the first read need not wait for the tick */
 		}
 		break;
 	case REPL_MSG_REFUSED:
@@ -293,10 +301,9 @@ static bool silent(const struct writer_peer *p, u64 now)
 
 void peers_tick(struct repl_writer *w, u64 now)
 {
-	struct repl_msg m = { .kind = REPL_MSG_PING, .time = now, .commit = w->committed };
-	bool ping = now >= w->ping_at;
+	bool due = now >= w->ping_at;
 
-	if (ping)
+	if (due)
 		w->ping_at = now + REPL_PING_NS;
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
 		struct writer_peer *p = &w->peer[s];
@@ -305,7 +312,7 @@ void peers_tick(struct repl_writer *w, u64 now)
 			continue;
 		if (silent(p, now) && s != w->self)
 			peers_cut(w, s, now);
-		else if (ping)
-			writer_send(w, s, &m);
+		else if (due)
+			ping(w, s, now);
 	}
 }

@@ -17,7 +17,8 @@ help:
 	@echo 'make hooks       git pre-commit hook: tidy and format'
 	@echo 'make clean       remove the build folders (.deps/ stays)'
 	@echo 'make sim         the replication core under faults: SEED= SEEDS= FROM= TRACE=1'
-	@echo 'later parts      soak fuzz model kmod vm bench-path'
+	@echo 'make fuzz        what reads bytes of others, under libFuzzer: T=target SECONDS=60'
+	@echo 'later parts      soak model kmod vm bench-path'
 
 deps:
 	@tools/deps
@@ -49,7 +50,11 @@ sim: deps
 	@build-dev/test/sim $(if $(SEED),--seed $(SEED),--from $(or $(FROM),1) --seeds $(or $(SEEDS),200)) \
 		$(if $(TRACE),--trace)
 
-soak fuzz model:
+# T=target (all of test/fuzz), SECONDS=n for each (60)
+fuzz: deps
+	@tools/fuzz --seconds $(or $(SECONDS),60) $(T)
+
+soak model:
 	@echo 'filled by a later part: $@ (simulator and model checking of the control and data plane)'
 
 kmod vm bench-path:

@@ -60,8 +60,8 @@ void check_write_begin(struct sim_world *w, u32 node, struct sim_request *q)
 	(void)node;
 }
 
-/* What is done, and what was never answered, is over; other writes of the same application stay
- * open. */
+/* What is done, and what was never answered, is over; other writes of the same
+ * application stay open. */
 static void keep_open(struct sim_world *w, u32 node, const struct sim_request *done, u32 block)
 {
 	struct sim_block *k = &w->block[block];
@@ -76,7 +76,8 @@ static void keep_open(struct sim_world *w, u32 node, const struct sim_request *d
 	}
 }
 
-/* what is not open any more took effect before, or never: a flush that begins from now on covers it
+/* what is not open any more took effect before, or never: a flush that begins
+ * from now on covers it
  */
 static void since_flush_done(struct sim_block *k)
 {
@@ -86,8 +87,9 @@ static void since_flush_done(struct sim_block *k)
 }
 
 /*
- * A write that completes after a write of a later writer to the same block has completed took
- * effect before that one: it is no longer listed, and what counts is the later one. */
+ * A write that completes after a write of a later writer to the same block has
+ * completed took effect before that one: it is no longer listed, and what
+ * counts is the later one. */
 void check_write_done(struct sim_world *w, u32 node, struct sim_request *q, int status)
 {
 	if (status)
@@ -133,7 +135,8 @@ static bool in_flight(const struct sim_world *w, u32 block)
 	return false;
 }
 
-/* What was seen has happened; while a write is still under way others may follow. */
+/* What was seen has happened; while a write is still under way others may
+ * follow. */
 static void read_settles(struct sim_world *w, struct sim_block *k, u32 value, bool others)
 {
 	if (others && value == k->completed)
@@ -157,7 +160,7 @@ void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const
 			sim_fail(w, "node %u: read of block %u returned %u, completed is %u", node,
 				 q->first + i, values[i], k->completed);
 		/* an aborted write that was seen has happened, if nothing was completed
-		 * meanwhile */
+     * meanwhile */
 		if (k->n_maybe && k->completed_at <= q->serial &&
 		    (values[i] == k->completed || listed(k->maybe, k->n_maybe, values[i])))
 			read_settles(w, k, values[i], in_flight(w, q->first + i));

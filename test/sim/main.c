@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * main.c - runs seeds: sim [--seed N] [--seeds COUNT] [--from N] [--trace] [--first]
- * Prints TAP; --first stops at the first seed that fails. A failing seed prints
- * the command that repeats it.
+ * main.c - runs seeds: sim [--seed N] [--seeds COUNT] [--from N] [--trace]
+ * [--first] Prints TAP; --first stops at the first seed that fails. A failing
+ * seed prints the command that repeats it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,8 @@ static int run_seed(u64 seed, bool trace, struct totals *t)
 	t->reshapes += w.reshapes;
 	t->disk_errors += w.disk_errors;
 	if (rc)
-		printf("not ok seed %llu (step %llu): %s\n# again: make sim SEED=%llu TRACE=1\n",
+		printf("not ok seed %llu (step %llu): %s\n# again: make sim SEED=%llu "
+		       "TRACE=1\n",
 		       (unsigned long long)seed, (unsigned long long)w.steps, w.failure,
 		       (unsigned long long)seed);
 	else if (trace)
@@ -87,7 +88,8 @@ int main(int argc, char **argv)
 		printf("not ok the same seed gave two traces\n");
 		failed++;
 	}
-	printf("# %llu seeds, %llu steps, %llu writes, %llu reads, %llu flushes, %llu crashes, "
+	printf("# %llu seeds, %llu steps, %llu writes, %llu reads, %llu flushes, "
+	       "%llu crashes, "
 	       "%llu promotions (%llu of a restarted copy)\n",
 	       (unsigned long long)count, (unsigned long long)t.steps, (unsigned long long)t.writes,
 	       (unsigned long long)t.reads, (unsigned long long)t.flushes,

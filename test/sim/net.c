@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* net.c - links between nodes: FIFO each way, they delay, stall one way, and break. */
+/* net.c - links between nodes: FIFO each way, they delay, stall one way, and
+ * break. */
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -136,13 +137,14 @@ static u32 link_new(struct sim_world *w, u8 from, u8 to, u32 core)
 	return 0;
 }
 
-/* a link from node "from" to the replica of node "to"; returns link + 1, or 0 when it can't be */
+/* a link from node "from" to the replica of node "to"; returns link + 1, or 0
+ * when it can't be */
 u32 link_open(struct sim_world *w, u8 from, u8 to, u32 core)
 {
 	struct sim_node *b = &w->node[to];
 	u32 i;
 
-	if (!b->up || !b->booted || !b->disk || w->silent_until[from][to] > w->now ||
+	if (!node_runs(w, to) || !b->disk || w->silent_until[from][to] > w->now ||
 	    w->silent_until[to][from] > w->now)
 		return 0;
 	i = link_new(w, from, to, core);

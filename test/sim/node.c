@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* node.c - a node: does what the core emits, starts and crashes, takes events. */
+/* node.c - a node: does what the core emits, starts and crashes, takes events.
+ */
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -7,7 +8,8 @@
 
 struct node_sink sinks[SIM_NODES];
 
-/* ---- what the core wants --------------------------------------------------- */
+/* ---- what the core wants ---------------------------------------------------
+ */
 
 static struct repl_msg copy_for_link(struct sim_world *w, const struct repl_msg *m)
 {
@@ -120,7 +122,7 @@ u64 record_delay(struct sim_world *w)
 	u64 d = 100000 + sim_random(w, w->opt.record_delay_max);
 
 	if (w->faults && sim_random(w, 100) < w->opt.record_late)
-		d += sim_random(w, 6000 * REPL_MS);
+		d += sim_random(w, (sim_random(w, 4) ? 3000 : 15000) * REPL_MS);
 	return d;
 }
 
@@ -200,7 +202,8 @@ static u32 disk_value(struct sim_world *w, const struct sim_event *e, u32 i)
 				     : 0;
 }
 
-/* ---- nodes ----------------------------------------------------------------- */
+/* ---- nodes -----------------------------------------------------------------
+ */
 
 static u32 stamps_in(u32 page)
 {
@@ -248,6 +251,11 @@ static int load_disk(struct sim_disk *d, struct repl_disk *ret, u64 *ret_hot_gen
 	return rc;
 }
 
+bool node_runs(const struct sim_world *w, u8 n)
+{
+	return w->node[n].up && w->node[n].booted && w->node[n].paused_until <= w->now;
+}
+
 void node_start(struct sim_world *w, u8 n)
 {
 	struct sim_node *node = &w->node[n];
@@ -258,6 +266,7 @@ void node_start(struct sim_world *w, u8 n)
 
 	node->up = true;
 	node->booted = false;
+	node->paused_until = 0;
 	node->open = node->closing = false;
 	node->boot++;
 	node->drift_ppm = (int)sim_random(w, 2 * w->opt.drift_ppm + 1) - (int)w->opt.drift_ppm;
@@ -269,6 +278,7 @@ void node_start(struct sim_world *w, u8 n)
 			sim_fail(w, "node %u: metadata unreadable after a crash", n);
 		c.disk = &disk;
 	}
+	memset(node->mirror, 0, sizeof(*node->mirror));
 	memset(node->mirror, 0, sizeof(*node->mirror));
 	repl_mirror_init(node->mirror, &c, node_now(w, n));
 	sim_trace(w, "%u starts, boot %llu", n, (unsigned long long)node->boot);
@@ -351,8 +361,8 @@ void node_crash(struct sim_world *w, u8 n)
 	}
 	if (d)
 		disk_crash(w, n, d);
-	/* payloads in the core's hands go with its memory: the wire's and the disk's are
-	 * dropped by events */
+	/* payloads in the core's hands go with its memory: the wire's and the disk's
+   * are dropped by events */
 	for (u32 i = 0; i < REPL_INFLIGHT_MAX; i++)
 		sim_payload_drop(w, node->mirror->replica.io[i].state == IO_FREE
 					    ? 0
@@ -398,7 +408,7 @@ void node_after(struct sim_world *w, u8 n)
 {
 	struct sim_node *node = &w->node[n];
 
-	if (!node->up || !node->booted)
+	if (!node_runs(w, n))
 		return;
 	drain(w, n);
 	for (u8 s = 0; s < w->opt.nodes; s++) {
@@ -428,7 +438,8 @@ void node_after(struct sim_world *w, u8 n)
 	}
 }
 
-/* ---- events ---------------------------------------------------------------- */
+/* ---- events ----------------------------------------------------------------
+ */
 
 static void on_deliver(struct sim_world *w, struct sim_event *e)
 {
@@ -622,6 +633,10 @@ void dispatch(struct sim_world *w, struct sim_event *e)
 	struct sim_node *n = &w->node[e->node];
 	bool alive = n->up && n->boot == e->boot;
 
+	if (alive && n->paused_until > w->now && e->kind != EV_CAS_LAND && e->kind != EV_CRASH) {
+		sim_schedule(w, n->paused_until - w->now, e); /* in the order of now */
+		return;
+	}
 	w->steps++;
 	if (e->kind == EV_DELIVER)
 		on_deliver(w, e);

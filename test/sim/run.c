@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* run.c - one run: the application, the faults, then healing and the last checks. */
+/* run.c - one run: the application, the faults, then healing and the last
+ * checks. */
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -74,7 +75,7 @@ static void app_step(struct sim_world *w, u8 n)
 	struct sim_node *node = &w->node[n];
 	struct repl_mirror *m = node->mirror;
 
-	if (!node->up || !node->booted || !node->open)
+	if (!node_runs(w, n) || !node->open)
 		return;
 	if (m->writer.state == WRITER_STOPPED || (node->closing && !requests_of(node))) {
 		sim_trace(w, "%u closes the volume", n);
@@ -94,7 +95,7 @@ static void app_open(struct sim_world *w, u8 n)
 {
 	struct sim_node *node = &w->node[n];
 
-	if (!node->up || !node->booted || node->open)
+	if (!node_runs(w, n) || node->open)
 		return;
 	sim_trace(w, "%u opens the volume", n);
 	node->open = true;
@@ -158,7 +159,8 @@ static void note_pending(struct sim_world *w, struct sim_event *e)
 		pending_sets |= e->record.in_sync;
 }
 
-/* A replica on its way out goes when it is in no set and none that is being proposed. */
+/* A replica on its way out goes when it is in no set and none that is being
+ * proposed. */
 static void replica_drop_settle(struct sim_world *w, u8 n)
 {
 	if (!w->node[n].disk || (w->copies & (1u << n)))
@@ -178,7 +180,8 @@ static void replica_drop_settle(struct sim_world *w, u8 n)
 	node_start(w, n);
 }
 
-/* What the control plane does: replicas come and go, one at a time, and never the last good one. */
+/* What the control plane does: replicas come and go, one at a time, and never
+ * the last good one. */
 static void reshape_step(struct sim_world *w)
 {
 	u8 n = (u8)sim_random(w, (u64)w->opt.nodes);
@@ -231,6 +234,8 @@ static void fault_step(struct sim_world *w)
 			node_start(w, n);
 		else if (failed_disk(w, n) && chance(w, 2000))
 			node_crash(w, n); /* somebody sees to it */
+		else if (w->node[n].up && chance(w, w->opt.pause))
+			w->node[n].paused_until = w->now + 1 + sim_random(w, 5000 * REPL_MS);
 	}
 	for (u32 i = 0; i < links_high; i++) {
 		if (!links[i].used || links[i].cut)
@@ -245,7 +250,7 @@ static void fault_step(struct sim_world *w)
 static void tick(struct sim_world *w)
 {
 	for (u8 n = 0; n < w->opt.nodes; n++) {
-		if (!w->node[n].up || !w->node[n].booted)
+		if (!node_runs(w, n))
 			continue;
 		repl_mirror_tick(w->node[n].mirror, &sinks[n].sink, node_now(w, n));
 		node_after(w, n);
@@ -306,7 +311,8 @@ static void run_healing(struct sim_world *w)
 			if (links[i].used && links[i].stalled[s] != ~0ull)
 				links[i].stalled[s] = 0;
 	end = w->now + SETTLE_NS;
-	/* whole for a while: what a crash at the last moment broke has been noticed by then */
+	/* whole for a while: what a crash at the last moment broke has been noticed
+   * by then */
 	for (u64 since = w->now; !w->failure[0] && w->now < end && w->now < since + STEADY_NS;) {
 		step(w);
 		if (!healthy(w))
@@ -357,6 +363,7 @@ static void draw_rare(struct sim_options *o, struct sim_world *r)
 	o->disk_error = sim_random(r, 4) ? 0 : (u32)sim_random(r, 600);
 	o->reshape = sim_random(r, 3) ? 0 : (u32)sim_random(r, 400);
 	o->slow = sim_random(r, 2) ? (u32)sim_random(r, 16) : 0;
+	o->pause = sim_random(r, 2) ? (u32)sim_random(r, 300) : 0;
 	o->drift_ppm = drift[sim_random(r, 4)];
 }
 
@@ -379,7 +386,7 @@ void sim_options_draw(struct sim_options *o, u64 seed)
 	o->crash = sim_random(&r, 4) ? (u32)sim_random(&r, 600) : 0;
 	o->cut = sim_random(&r, 4) ? (u32)sim_random(&r, 800) : 0;
 	o->stall = sim_random(&r, 4) ? (u32)sim_random(&r, 500) : 0;
-	o->record_late = sim_random(&r, 2) ? (u32)sim_random(&r, 20) : 0;
+	o->record_late = sim_random(&r, 2) ? (u32)sim_random(&r, 40) : 0;
 	o->keep_cached = (u32)sim_random(&r, 101);
 	o->write = 1 + (u32)sim_random(&r, 10);
 	o->read = 1 + (u32)sim_random(&r, 10);

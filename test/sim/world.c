@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* world.c - what every part of the simulator uses: the generator, the trace, payloads. */
+/* world.c - what every part of the simulator uses: the generator, the trace,
+ * payloads. */
 #include "sim/world.h"
 
 #include <stdarg.h>

@@ -38,19 +38,23 @@ struct sim_options {
 	u32 record_late;        /* chance in 100 that the record takes seconds */
 	u32 keep_cached;        /* chance in 100 that a cached block survives a crash */
 	u32 write, read, flush; /* weights of the workload */
-	u32 blocks, extents; /* the workload stays in so many blocks, spread over so many extents */
-	u32 blackout,
-		silence; /* chance in a million, each ms: all disks' nodes crash; one way between
-				 * two nodes nothing comes through */
-	u32 ambush;      /* chance in 1000 that a telling moment is followed by a crash or cut */
-	u32 writeback;   /* chance in 100 that a written block is durable without a flush */
-	u32 torn;        /* chance in 100 that a page under way at a crash is torn */
-	u32 disk_error;  /* chance in a million for each operation */
-	u32 reshape;     /* chance in a million, each ms: a replica is added or removed */
-	u32 slow;        /* mask of nodes with a slow disk */
-	u32 drift_ppm;   /* clocks run so much faster or slower, at most */
-	u64 faults_ns;   /* length of the phase with faults */
-	u32 openers_max; /* opens elsewhere while the old writer may live */
+	u32 blocks, extents;    /* the workload stays in so many blocks, spread over so
+                          many extents */
+	u32 blackout, silence;  /* chance in a million, each ms: all disks' nodes crash; one way
+                * between two nodes nothing comes through */
+	u32 ambush;             /* chance in 1000 that a telling moment is followed by a crash or
+                  cut */
+	u32 writeback;          /* chance in 100 that a written block is durable without a
+                     flush */
+	u32 torn;               /* chance in 100 that a page under way at a crash is torn */
+	u32 disk_error;         /* chance in a million for each operation */
+	u32 reshape;            /* chance in a million, each ms: a replica is added or removed */
+	u32 slow;               /* mask of nodes with a slow disk */
+	u32 pause;              /* chance in a million, each ms: a node stands still for some
+                  seconds */
+	u32 drift_ppm;          /* clocks run so much faster or slower, at most */
+	u64 faults_ns;          /* length of the phase with faults */
+	u32 openers_max;        /* opens elsewhere while the old writer may live */
 	bool trace;
 };
 
@@ -63,10 +67,12 @@ struct sim_disk {
 	u32 stamp[SIM_BLOCKS]; /* the core's memory */
 	u8 dirty[SIM_META_PAGES];
 	u32 hot[REPL_HOT_MAX];
-	u32 back[SIM_BLOCKS]; /* number of the write-back that made the block durable */
+	u32 back[SIM_BLOCKS]; /* number of the write-back that made the block durable
+                         */
 	u32 backs;
 };
-/* stamps of a disk that was never compared with another are REPL_STAMP_UNKNOWN, its blocks this */
+/* stamps of a disk that was never compared with another are REPL_STAMP_UNKNOWN,
+ * its blocks this */
 #define SIM_GARBAGE 0xdeadbeefu
 
 struct sim_payload {
@@ -80,7 +86,8 @@ struct sim_request {
 	u32 first, n, value;
 	u64 serial;
 	repl_buf buf;
-	u32 *completed; /* flush: what was completed in each block when it began; owned */
+	u32 *completed; /* flush: what was completed in each block when it began;
+                     owned */
 	u32 ok[16][64]; /* read: values that may be returned, for each block */
 	u8 n_ok[16];
 	bool loose[16]; /* too many to list */
@@ -89,6 +96,7 @@ struct sim_request {
 struct sim_node {
 	bool up, open;
 	u64 boot;
+	u64 paused_until; /* nothing runs on it, the world goes on */
 	int drift_ppm;
 	u64 clock_offset;
 	struct repl_mirror *mirror;
@@ -199,15 +207,16 @@ void check_read_begin(struct sim_world *w, struct sim_request *q);
 void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const u32 *values);
 void check_flush_begin(struct sim_world *w, struct sim_request *q);
 void check_flush_done(struct sim_world *w, struct sim_request *q);
-void check_cache_lost(
-	struct sim_world *w); /* C2: a restarted copy was promoted; unflushed writes may be gone */
-void check_quiescent(struct sim_world *w); /* all copies in sync, nothing in flight */
+void check_cache_lost(struct sim_world *w); /* C2: a restarted copy was promoted; unflushed writes
+                             may be gone */
+void check_quiescent(struct sim_world *w);  /* all copies in sync, nothing in flight */
 
 void sim_options_draw(struct sim_options *o, u64 seed);
 /* 0 fine; otherwise w->failure says what */
 int sim_run(struct sim_world *w, const struct sim_options *o);
 
-/* between the files of the simulator ---------------------------------------------- */
+/* between the files of the simulator
+ * ---------------------------------------------- */
 
 struct sim_queue {
 	struct repl_msg *msg;
@@ -250,6 +259,7 @@ int find_end(struct sim_world *w, u8 node, u32 core, u32 *ret_index);
 void end_close(struct sim_world *w, u32 index, int side);
 void node_emit(struct repl_sink *sink, const struct repl_effect *e);
 void forget_link(struct sim_node *n, u32 index);
+bool node_runs(const struct sim_world *w, u8 n);
 void node_start(struct sim_world *w, u8 n);
 void node_crash(struct sim_world *w, u8 n);
 void node_after(struct sim_world *w, u8 n);

@@ -7,8 +7,9 @@
  */
 #include "replication/core/replica.h"
 
-#define CHUNK_BIG 32u   /* 1024 -> 32 -> 1 */
-#define REFUSED_MAX 40u /* answers "no" in a row: another source may do better */
+#define CHUNK_BIG 32u                    /* 1024 -> 32 -> 1 */
+#define KEEP_SINGLE (REPL_PULLS_MAX / 4) /* entries that only single regions may take */
+#define REFUSED_MAX 40u                  /* answers "no" in a row: another source may do better */
 
 static bool in_range(const struct replica_pull *p, u32 region)
 {
@@ -230,7 +231,7 @@ static struct replica_pull *pull_new(struct repl_replica *r, u32 keep, u32 regio
  * belongs to single regions, whose answers carry the data. */
 static u32 keep_free(u32 n)
 {
-	return n > CHUNK_BIG ? 16 : n > 1 ? 8 : 2;
+	return n > CHUNK_BIG ? REPL_PULLS_MAX / 2 : n > 1 ? KEEP_SINGLE : 2;
 }
 
 /* takes smaller ranges off the front of a split one */
@@ -238,7 +239,8 @@ static void split_settle(struct repl_replica *r, struct replica_pull *parent)
 {
 	while (parent->count) {
 		u32 n = run_length(r, parent->region, PORT_MIN(parent->chunk, parent->count));
-		struct replica_pull *p = pull_new(r, parent->chunk > 1 ? 8 : 0, parent->region, n);
+		struct replica_pull *p =
+			pull_new(r, parent->chunk > 1 ? KEEP_SINGLE : 0, parent->region, n);
 
 		if (!p)
 			return;

@@ -11,8 +11,8 @@ static u8 data[48];
 static void fill(const char *how)
 {
 	static const u8 read10[48] = {
-		[0] = 0x01, [1] = 0xc0, [16] = 0x14, [22] = 0x04, [27] = 0x14, [31] = 0x18,
-		[32] = 0x28, [40] = 0x02,
+		[0] = 0x01,  [1] = 0xc0,  [16] = 0x14, [22] = 0x04,
+		[27] = 0x14, [31] = 0x18, [32] = 0x28, [40] = 0x02,
 	};
 
 	for (u8 i = 0; i < 32; i++)
@@ -28,8 +28,8 @@ Test(crc32c, known_vectors)
 		size_t len;
 		u32 crc;
 	} rows[] = {
-		{ "0 zeros", 32, 0x8a9136aa },	{ "ff ones", 32, 0x62a8ab43 },
-		{ "+ rising", 32, 0x46dd794e }, { "- falling", 32, 0x113fdb5c },
+		{ "0 zeros", 32, 0x8a9136aa },   { "ff ones", 32, 0x62a8ab43 },
+		{ "+ rising", 32, 0x46dd794e },  { "- falling", 32, 0x113fdb5c },
 		{ "scsi read", 48, 0xd9963a56 },
 	};
 

@@ -12,8 +12,8 @@ Test(cursor, fields_are_little_endian_and_come_back)
 		u64 value;
 		u32 bytes;
 	} rows[] = {
-		{ 0, 1 },	   { 0xff, 1 },	      { 0x1234, 2 },
-		{ 0xdeadbeef, 4 }, { ~0ull, 8 },      { 0x0123456789abcdefull, 8 },
+		{ 0, 1 },          { 0xff, 1 },  { 0x1234, 2 },
+		{ 0xdeadbeef, 4 }, { ~0ull, 8 }, { 0x0123456789abcdefull, 8 },
 	};
 	u8 area[64];
 	struct cursor c;

@@ -174,7 +174,7 @@ Test(hotlog, a_write_rescues_an_extent_that_is_leaving)
 	cr_expect_eq(h.n, 1);
 }
 
-/* Its slot may serve another extent before that page is durable: the new one was not named by it. */
+/* Its slot may serve another extent before that page is durable: it does not name the new one. */
 Test(hotlog, a_slot_used_again_is_not_made_durable_by_the_older_page)
 {
 	empty();

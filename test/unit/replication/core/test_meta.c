@@ -173,9 +173,14 @@ Test(meta, the_copy_that_counts)
 		int a, b, rc, copy;
 		u64 generation;
 	} rows[] = {
-		{ 1, 2, 0, 1, 2 },   { 2, 1, 0, 0, 2 },	  { 3, 3, 0, 0, 3 },
-		{ 0, 1, 0, 1, 1 },   { 4, 0, 0, 0, 4 },	  { 0, 0, -EBADMSG, 0, 0 },
-		{ -1, 5, -EPROTONOSUPPORT, 0, 0 },	  { 5, -1, -EPROTONOSUPPORT, 0, 0 },
+		{ 1, 2, 0, 1, 2 },
+		{ 2, 1, 0, 0, 2 },
+		{ 3, 3, 0, 0, 3 },
+		{ 0, 1, 0, 1, 1 },
+		{ 4, 0, 0, 0, 4 },
+		{ 0, 0, -EBADMSG, 0, 0 },
+		{ -1, 5, -EPROTONOSUPPORT, 0, 0 },
+		{ 5, -1, -EPROTONOSUPPORT, 0, 0 },
 		{ -1, 0, -EPROTONOSUPPORT, 0, 0 },
 	};
 

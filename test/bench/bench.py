@@ -369,7 +369,7 @@ def main():
         io(a.rounds, a.seconds)
     figures.notes = {
         "sdsd": run_cli("version").out.strip(), "kernel": platform.release(),
-        "cpus": os.cpu_count(), "load_before": load, "load_after": os.getloadavg()[0],
+        "cpus": os.cpu_count(), "load_before": round(load, 2), "load_after": round(os.getloadavg()[0], 2),
         "seconds": round(time.monotonic() - begin),
     }
     print(figures.table())

@@ -6,7 +6,9 @@ They lead it past the first checks (magic numbers, a first request, a good docum
 be many: the fuzzer finds the rest. Inputs that showed a fault are not here, they are files in
 test/fuzz/corpus/<target>.
 """
+import json
 import os
+import struct
 import sys
 
 UUID = "11111111-1111-4111-8111-111111111111"
@@ -25,7 +27,44 @@ def meta():
             (0x44, 0x47, 0x88, 0x8b, 0x01, 0x4b)]
 
 
-TARGETS = {"text": text, "meta": meta}
+def store():
+    good = {"v": 1, "id": "r1", "by": "uid=0", "r": [["a/b", 1]], "p": [["a/", 2, 1]],
+            "w": [["a/c", json.dumps({"n": 1})], ["a/b", None]], "a": json.dumps({"x": []})}
+    line = json.dumps(good).encode()
+    first = json.dumps({"v": 1, "id": "first", "w": [["a/z", "{}"]]}).encode()
+    records = b"".join(
+        bytes([table]) + struct.pack("<II", len(key), len(value)) + key + value
+        for table, key, value in ((0, b"a/x", bytes(16) + b"{}"), (1, b"req", bytes(16))))
+    dump = b"SDSDDUMP" + struct.pack("<IQ", 1, 77) + records + b"\xff" + bytes(4)
+    return [b"\0" + line, b"\0" + line + b"\n" + line, b"\0" + first, b"\3\1" + dump,
+            b"\3\1SDSDDUMP" + struct.pack("<IQ", 1, 9) + b"\xff" + bytes(4)]
+
+
+def model():
+    filters = {"place_count": 2, "storage_pool": "ssd", "node_name_list": ["n1", "n2"],
+               "diskless_on_remaining": True, "additional_place_count": 1}
+    props = {"override_props": {"Aux/a": "b"}, "delete_props": ["x"], "delete_namespaces": ["Aux"]}
+    record = {"epoch": 2, "writer": 0, "in_sync": 3, "tag": {"node": 1, "boot": "5", "counter": 1}}
+    bodies = [
+        {"node": "n4", "address": "10.0.0.4", "uuid": UUID, "port": 7700}, {"node": "n3"}, props,
+        {"storpool": "hdd", "dir": "/data", "props": {"a": "b"}}, {"storpool": "ssd"},
+        {"name": "g1", "description": "d", "select_filter": filters, "props": {"a": "b"}},
+        {"name": "DfltRscGrp", "select_filter": filters, **props}, {"name": "g1"},
+        {"name": "vm1", "group": "DfltRscGrp", "props": {}}, props, {"name": "db"},
+        {"name": "vm1", "number": 0, "size_kib": 4096}, {"name": "db", "number": 0},
+        {"name": "vm2", "sizes": [8192], "select_filter": filters}, {"select_filter": filters},
+        {"node": "n3", "pool": "ssd"}, {"node": "n1"}, {}, {"uuid": UUID}, {"uuid": UUID},
+        {"record": record}, {"id": "0b0b0b0b", "secret": "1c" * 32, "expires": 1 << 41},
+        {"id": "0b0b0b0b", "secret": "1c" * 32}, {"id": "0b0b0b0b"},
+        {"node": "n1", "boot": 1, "seq": 2, "base": 1, "replicas": {"db": {"state": "up",
+         "open": True, "role": "writer", "peers": {"1": {"connected": True}}}, "x": None}}]
+    lines = [bytes([65 + i]) + json.dumps(b).encode() for i, b in enumerate(bodies)]
+    chain = [lines[i] for i in (8, 11, 14, 15, 20, 16, 17, 10)]
+    return lines + [b"\n".join(chain), b"\n".join([lines[20], lines[24], lines[16], lines[17]]),
+                    b"\n".join([lines[21], lines[22], lines[23]])]
+
+
+TARGETS = {"model": model, "store": store, "text": text, "meta": meta}
 
 
 def main():

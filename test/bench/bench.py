@@ -369,8 +369,8 @@ def main():
         io(a.rounds, a.seconds)
     figures.notes = {
         "sdsd": run_cli("version").out.strip(), "kernel": platform.release(),
-        "cpus": os.cpu_count(), "load_before": round(load, 2), "load_after": round(os.getloadavg()[0], 2),
-        "seconds": round(time.monotonic() - begin),
+        "cpus": os.cpu_count(), "load_before": round(load, 2),
+        "load_after": round(os.getloadavg()[0], 2), "seconds": round(time.monotonic() - begin),
     }
     print(figures.table())
     print("\n" + "  ".join("%s=%s" % kv for kv in figures.notes.items()))

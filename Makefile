@@ -46,7 +46,7 @@ tidy:
 
 # SEED=n one seed, TRACE=1 with every message, SEEDS=n so many from FROM=n on
 sim: deps
-	@tools/build dev build-dev sim
+	@tools/build dev build-dev test/sim
 	@build-dev/test/sim $(if $(SEED),--seed $(SEED),--from $(or $(FROM),1) --seeds $(or $(SEEDS),200)) \
 		$(if $(TRACE),--trace)
 

@@ -64,9 +64,12 @@ void schedule_down(struct sim_world *w, u32 index, int side, u64 max_delay)
 			       .node = l->node[side],
 			       .boot = l->boot[side] };
 	u64 delay = sim_random(w, max_delay);
+	u64 silent = w->silent_until[l->node[!side]][l->node[side]];
 
 	if (l->last[side] > w->now)
 		delay += l->last[side] - w->now;
+	if (silent > w->now + delay)
+		delay = silent - w->now;
 	sim_schedule(w, delay, &e);
 }
 

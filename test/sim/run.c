@@ -219,6 +219,16 @@ static void silence_step(struct sim_world *w)
 			w->silent_until[from][n] = w->now + sim_random(w, 5000 * REPL_MS);
 }
 
+/* What went on meanwhile may become known late: the network to it is not back at once. */
+static void pause_node(struct sim_world *w, u8 n)
+{
+	u64 until = w->now + 1 + sim_random(w, 5000 * REPL_MS);
+
+	w->node[n].paused_until = until;
+	for (int o = 0; o < w->opt.nodes && sim_random(w, 4); o++)
+		w->silent_until[o][n] = until + sim_random(w, 1000 * REPL_MS);
+}
+
 static void fault_step(struct sim_world *w)
 {
 	static const u32 paces[] = { 0, 1, 3, 3, 3, 10, 100 };
@@ -235,7 +245,7 @@ static void fault_step(struct sim_world *w)
 		else if (failed_disk(w, n) && chance(w, 2000))
 			node_crash(w, n); /* somebody sees to it */
 		else if (w->node[n].up && chance(w, w->opt.pause))
-			w->node[n].paused_until = w->now + 1 + sim_random(w, 5000 * REPL_MS);
+			pause_node(w, n);
 	}
 	for (u32 i = 0; i < links_high; i++) {
 		if (!links[i].used || links[i].cut)

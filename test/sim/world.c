@@ -76,21 +76,23 @@ void sim_fail(struct sim_world *w, const char *fmt, ...)
 	sim_trace(w, "FAILURE %s", w->failure);
 }
 
+/* freed ones are chained by their first block, the last one comes back first */
 repl_buf sim_payload_new(struct sim_world *w, u32 n)
 {
-	for (u32 k = 0; k < SIM_PAYLOADS - 1; k++) {
-		u32 i = 1 + (w->payload_hint + k) % (SIM_PAYLOADS - 1);
+	u32 i = w->payload_free;
 
-		if (w->payload[i].refs)
-			continue;
-		w->payload_hint = i;
-		w->payload[i].refs = 1;
-		w->payload[i].n = n;
-		w->n_payloads++;
-		return i;
+	if (i) {
+		w->payload_free = w->payload[i].block[0];
+	} else if (w->payload_top < SIM_PAYLOADS - 1) {
+		i = ++w->payload_top;
+	} else {
+		sim_fail(w, "payloads leak");
+		return 1;
 	}
-	sim_fail(w, "payloads leak");
-	return 1;
+	w->payload[i].refs = 1;
+	w->payload[i].n = n;
+	w->n_payloads++;
+	return i;
 }
 
 struct sim_payload *sim_payload(struct sim_world *w, repl_buf b)
@@ -111,6 +113,9 @@ void sim_payload_drop(struct sim_world *w, repl_buf b)
 		return;
 	if (!p->refs)
 		sim_fail(w, "payload %u dropped twice", (u32)b);
-	else if (!--p->refs)
+	else if (!--p->refs) {
 		w->n_payloads--;
+		p->block[0] = w->payload_free;
+		w->payload_free = (u32)b;
+	}
 }

@@ -138,7 +138,7 @@ struct sim_world {
 	struct sim_block block[SIM_USED_MAX];
 	struct sim_payload *payload;
 	u32 n_payloads;
-	u32 payload_hint;
+	u32 payload_free, payload_top;
 	u32 next_value;
 	u64 serial;
 	bool faults;

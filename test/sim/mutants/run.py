@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 COPIED = ("src/shared", "src/replication/core", "test/sim")
 LIMITS = ["-DREPL_HOT_MAX=13u", "-DREPL_INFLIGHT_MAX=8", "-DREPL_PULLS_MAX=4"]
-FLAGS = ["-O1", "-std=gnu11", "-D_GNU_SOURCE", "-iquote", "src", "-iquote", "test"] + LIMITS
+FLAGS = ["-O2", "-std=gnu11", "-D_GNU_SOURCE", "-iquote", "src", "-iquote", "test"] + LIMITS
 
 
 class Mutant:

@@ -64,7 +64,45 @@ def model():
                     b"\n".join([lines[21], lines[22], lines[23]])]
 
 
-TARGETS = {"model": model, "store": store, "text": text, "meta": meta}
+def http():
+    get = b"GET /v1/nodes?a=b%20c&a=d HTTP/1.1\r\nHost: x\r\nX-A: b\r\n\r\n"
+    post = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{  }"
+    chunked = (b"PUT /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+               b"3;a=b\r\nabc\r\n0\r\nT: v\r\n\r\n")
+    close = b"HEAD / HTTP/1.0\r\nConnection: keep-alive\r\nExpect: 100-continue\r\n\r\n"
+    return [b"\xf0" + get + get, b"\x11" + post + get, b"\x31" + chunked + post, b"\xf1" + close,
+            b"\xf1" + get + post + chunked]
+
+
+def httpc():
+    plain = b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 3\r\n\r\nabc"
+    chunked = b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"
+    end = b"HTTP/1.0 200 OK\r\nConnection: close\r\n\r\nabc"
+    early = b"HTTP/1.1 100 Continue\r\n\r\n"
+    return [b"\xf0" + plain + plain, b"\x20" + chunked + plain, b"\xf0" + plain + end,
+            b"\x30" + early + chunked, b"\xf1HTTP/1.1 204 No\r\n\r\n" + chunked]
+
+
+def nbd():
+    def option(number, data=b""):
+        return b"IHAVEOPT" + struct.pack(">II", number, len(data)) + data
+
+    def request(command, off, length, data=b"", flags=0):
+        return struct.pack(">IHHQQI", 0x25609513, flags, command, 7, off, length) + data
+
+    flags = struct.pack(">I", 3)
+    go = struct.pack(">I", 2) + b"db" + struct.pack(">HHHH", 3, 0, 1, 3)
+    io = (request(1, 4096, 512, bytes(512), 1) + request(0, 4 << 20, 4096) + request(3, 0, 0) +
+          request(4, 0, 5 << 20) + request(6, 4194304 - 512, 1024, flags=2))
+    hello = flags + option(8) + option(3) + option(6, go) + option(7, go)
+    return [b"\x0f\0" + hello + io + request(2, 0, 0), b"\0\2" + flags + option(7, go) + io,
+            b"\x04\4" + flags + option(1) + io, b"\x0f\1" + flags + option(7, go) + option(2),
+            b"\x0f\x10" + io, b"\x0f\x1a" + io + request(0, 0, 6 << 20),
+            b"\x0f\0" + flags + option(99, bytes(9000)) + option(2)]
+
+
+TARGETS = {"http": http, "httpc": httpc, "meta": meta, "model": model, "nbd": nbd, "store": store,
+           "text": text}
 
 
 def main():

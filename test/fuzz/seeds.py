@@ -101,8 +101,32 @@ def nbd():
             b"\x0f\0" + flags + option(99, bytes(9000)) + option(2)]
 
 
-TARGETS = {"http": http, "httpc": httpc, "meta": meta, "model": model, "nbd": nbd, "store": store,
-           "text": text}
+def docs():
+    tag = {"node": 1, "boot": "18446744073709551615", "counter": 3}
+    report = {"node": "n1", "boot": 1, "seq": 1, "pools": {"ssd": {"free_kib": 1, "total_kib": 2}},
+              "replicas": {"db": {"state": "up"}, "x": {}}, "then":
+              {"node": "n1", "boot": 1, "seq": 2, "base": 1, "replicas": {"db": None}}}
+    volume = {"number": 0, "size_kib": 4096, "minor": 1000, "props": {}}
+    return [json.dumps(d).encode() for d in (
+        {"name": "n1", "id": 1, "uuid": UUID, "address": "10.0.0.1", "port": 7700,
+         "fingerprint": "0" * 64}, report,
+        {"node": "n1", "name": "ssd", "kind": "FILE_THIN", "uuid": UUID, "dir": "/x"},
+        {"name": "db", "uuid": UUID, "group": "g1", "created_ms": 5, "volumes": [volume]},
+        {"epoch": 1, "writer": -1, "in_sync": 3, "tag": tag},
+        {"resource": "db", "node": "n1", "uuid": UUID, "slot": 0, "pool": "ssd", "created": True},
+        {"place_count": "2", "node_name_list": ["n1"], "storage_pool_list": ["a"],
+         "storage_pool": "b", "diskless_on_remaining": "true"},
+        {"a": "b", "override_props": {"x": "y"}, "delete_props": ["x"]},
+        [[], 1.5e300, None, "\u00e4"])]
+
+
+def damage():
+    return [b"\0", b"\1"] + [bytes([0, page]) + struct.pack("<H", at) + bytes([how, 1, 2])
+                             for page in (0, 1, 2, 5) for at, how in ((10, 1), (16, 0x81), (24, 0))]
+
+
+TARGETS = {"damage": damage, "docs": docs, "http": http, "httpc": httpc, "meta": meta,
+           "model": model, "nbd": nbd, "store": store, "text": text}
 
 
 def main():

@@ -123,13 +123,14 @@ void check_read_begin(struct sim_world *w, struct sim_request *q)
 	}
 }
 
-static bool in_flight(const struct sim_world *w, u32 block)
+static bool in_flight(const struct sim_world *w, u32 block, u32 nodes)
 {
 	for (int n = 0; n < w->opt.nodes; n++)
 		for (u32 r = 0; r < SIM_REQUESTS; r++) {
 			const struct sim_request *q = &w->node[n].request[r];
 
-			if (q->kind == SIM_WRITE && block >= q->first && block < q->first + q->n)
+			if ((nodes & (1u << n)) && q->kind == SIM_WRITE && block >= q->first &&
+			    block < q->first + q->n)
 				return true;
 		}
 	return false;
@@ -161,9 +162,12 @@ void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const
 				 q->first + i, values[i], k->completed);
 		/* an aborted write that was seen has happened, if nothing was completed
      * meanwhile */
+		/* as on a disk, one that was sent while this read was under way may be seen
+		 * before it has happened */
 		if (k->n_maybe && k->completed_at <= q->serial &&
+		    !in_flight(w, q->first + i, 1u << node) &&
 		    (values[i] == k->completed || listed(k->maybe, k->n_maybe, values[i])))
-			read_settles(w, k, values[i], in_flight(w, q->first + i));
+			read_settles(w, k, values[i], in_flight(w, q->first + i, ~0u));
 	}
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * fuzz_text.c - everything that reads a short text of a user's: sizes, hosts,
- * tokens, uuids, names, the parts of a URL. Each line of the input goes to all
+ * tokens, uuids, names, the parts of a URL and its route. Each line of the input goes to all
  * of them; the last line is the second operand of those that need one.
  */
 #include "fuzz/fuzz.h"
 
+#include "api/router.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "cluster/token.h"
@@ -102,6 +103,20 @@ static void urls(const char *text, const char *key)
 			FUZZ_CHECK(memchr(value, 0, sizeof(value)));
 }
 
+static void routes(const char *text)
+{
+	static const char *const methods[] = { "GET", "POST", "PUT", "DELETE" };
+	struct route_match m;
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (router_find(api_routes, api_routes_count(), methods[i], text, &m) < 0)
+			continue;
+		FUZZ_CHECK(m.route && m.n_args <= ROUTER_ARGS_MAX);
+		for (int a = 0; a < m.n_args; a++)
+			FUZZ_CHECK(memchr(m.arg[a], 0, sizeof(m.arg[a])) && m.arg[a][0]);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct input in = { data, len };
@@ -115,6 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		tokens(text);
 		uuids(text);
 		names(text);
+		routes(text);
 		urls(text, last);
 		text_equal_secret(text, last);
 		free(last);

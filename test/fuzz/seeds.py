@@ -18,7 +18,8 @@ def text():
     token = f"sds1-{'0a' * 4}-{'1b' * 16}-{'2c' * 32}"
     return [t.encode() for t in (
         "10G\n512MiB\n1.5T\n4096k\n100GB\n0\n99999999999999999999", "10.0.0.1:7700\n[fe80::1]:80",
-        f"  {token} \n{UUID}", "db_1-x\nFILE_THIN\nfilethin\ninfo\nall", "a%20b=c+d&a=%2F\na\n%61=1")]
+        f"  {token} \n{UUID}", "db_1-x\nFILE_THIN\nfilethin\ninfo\nall", "a%20b=c+d&a=%2F\na\n%61=1",
+        "/v1/nodes/n%311/storage-pools/ssd\n/v1/resource-definitions/db//resources/n1/\n/v1/sds/join")]
 
 
 def meta():
@@ -125,8 +126,20 @@ def damage():
                              for page in (0, 1, 2, 5) for at, how in ((10, 1), (16, 0x81), (24, 0))]
 
 
-TARGETS = {"damage": damage, "docs": docs, "http": http, "httpc": httpc, "meta": meta,
-           "model": model, "nbd": nbd, "store": store, "text": text}
+def link():
+    many = bytes([0, 1, 3, 1, 2, 4, 3, 0]) * 4
+    return [bytes([size, how, 1, 0]) + many for size in (13, 3, 0) for how in (0, 1, 2, 4, 7)] + [
+        bytes([9, 8, 1, 0]) + many, bytes([9, 16, 1, 0]), bytes([9, 0, 1, 0xc5, 1]), b"\t\0\1\0\x80"]
+
+
+def segment():
+    batch = bytes([0, 0, 2, 16, 1, 8, 1]) + bytes(24)
+    return [b"\0" + batch * 2, b"\1" + batch, b"\0" + batch + b"\0\1" + batch + b"\1" + batch, b"\2"]
+
+
+TARGETS = {"damage": damage, "docs": docs, "http": http, "httpc": httpc, "link": link,
+           "meta": meta, "model": model, "nbd": nbd, "segment": segment, "store": store,
+           "text": text}
 
 
 def main():

@@ -295,6 +295,14 @@ static bool healthy(const struct sim_world *w)
 	return false;
 }
 
+static bool paused(const struct sim_world *w)
+{
+	for (int n = 0; n < w->opt.nodes; n++)
+		if (w->node[n].paused_until > w->now)
+			return true;
+	return false;
+}
+
 static bool idle(const struct sim_world *w)
 {
 	for (int n = 0; n < w->opt.nodes; n++)
@@ -325,7 +333,7 @@ static void run_healing(struct sim_world *w)
    * by then */
 	for (u64 since = w->now; !w->failure[0] && w->now < end && w->now < since + STEADY_NS;) {
 		step(w);
-		if (!healthy(w))
+		if (!healthy(w) || paused(w))
 			since = w->now;
 	}
 	if (!w->failure[0] && !healthy(w))

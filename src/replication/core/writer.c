@@ -6,6 +6,9 @@
  */
 #include "replication/core/writer.h"
 
+/* A candidate whose copies are all silent or have promised would not hear that the record has moved
+ * on, to a set that could serve it. */
+#define REREAD_NS (3 * REPL_GRACE_NS)
 #define BACKOFF_NS (300 * REPL_MS) /* C4: a random part of it is added to itself */
 
 static const char *const state_names[WRITER_STATES] = {
@@ -174,6 +177,7 @@ void repl_writer_record(struct repl_writer *w, u64 token, const struct repl_reco
 		w->peer[s].promise = PROMISE_NONE;
 		w->peer[s].promise_at = 0;
 	}
+	w->reread_at = now + REREAD_NS;
 	writer_move(w, WRITER_PROMISING, w->reason);
 	writer_settle(w, now);
 }
@@ -329,9 +333,10 @@ static bool still_ours(const struct repl_writer *w, const struct repl_record *r)
 }
 
 /*
- * A copy that is just being removed cannot join any more, for one. An earlier try of the same proposal
- * may still be under way in the network and land: so a rejected GROW stays outstanding (join and lease
- * include its copy, nothing completes) until another CAS of ours has taken that epoch.
+ * A copy that is just being removed cannot join any more, for one. An earlier try of the same
+ * proposal may still be under way in the network and land: so a rejected GROW stays outstanding
+ * (join and lease include its copy, nothing completes) until another CAS of ours has taken that
+ * epoch.
  */
 static void on_rejected(struct repl_writer *w, enum writer_cas what, u64 now)
 {
@@ -502,6 +507,8 @@ bool repl_writer_serving(const struct repl_writer *w)
 
 void repl_writer_tick(struct repl_writer *w, u64 now)
 {
+	if (w->state == WRITER_PROMISING && now >= w->reread_at)
+		backoff(w, w->reason, now);
 	if (w->state == WRITER_BACKOFF && now >= w->wake)
 		read_record(w);
 	if (w->state == WRITER_SERVING)

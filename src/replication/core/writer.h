@@ -91,12 +91,13 @@ struct repl_writer {
 	u32 copies;          /* mask of slots that may be members */
 	struct repl_tag tag; /* of this incarnation; counter goes up with each CAS */
 	u64 random;
-	bool wanted;              /* another node has asked for the volume */
+	bool wanted; /* another node has asked for the volume */
 	bool opened; /* the application wants it */
 
 	enum writer_state state;
 	const char *reason;        /* last refusal or loss, "" */
 	u64 wake;                  /* BACKOFF until then; SERVING: no proposal before */
+	u64 reread_at;             /* PROMISING: the record may have moved on */
 	struct repl_record record; /* as read (candidate); as it is by us (serving) */
 	u8 cas_out;                /* enum writer_cas */
 	u64 cas_token;

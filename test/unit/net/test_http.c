@@ -241,7 +241,7 @@ Test(http, refused)
 		{ "expectation", "POST / HTTP/1.1\r\nHost: h\r\nExpect: tea\r\n\r\n", 417,
 		  "100-continue" },
 		{ "announced too large",
-		  "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1048577\r\n\r\n", 413, "1048576" },
+		  "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4194305\r\n\r\n", 413, "4194304" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -313,19 +313,19 @@ Test(http, limits_of_the_body)
 		 HTTP_BODY_MAX);
 	say(head, strlen(head));
 	say(body, sizeof(body));
-	wait_for("body=1048576", 1);
+	wait_for("body=4194304", 1);
 	snprintf(head, sizeof(head),
 		 "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n",
 		 HTTP_BODY_MAX);
 	say(head, strlen(head));
 	say(body, sizeof(body));
 	say("\r\n0\r\n\r\n", 7);
-	wait_for("body=1048576", 2);
+	wait_for("body=4194304", 2);
 	serve();
 	say(head, strlen(head));
 	say(body, sizeof(body));
 	say("\r\n1\r\nx\r\n0\r\n\r\n", 13);
-	expect_refusal("chunked", 413, "1048576");
+	expect_refusal("chunked", 413, "4194304");
 }
 
 Test(http, expect_continue)

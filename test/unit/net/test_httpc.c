@@ -522,7 +522,7 @@ Test(httpc, over_tls)
 	h = httpc_new_tls(&loop, tls, ALPN_HTTP, "127.0.0.1", listener_port(l));
 	httpc_request(h, "POST", "/a", "X-More: m\r\n", body, sizeof(body), 5000, on_answer, &t);
 	WAIT(t.calls == 1);
-	cr_expect_str_eq(t.body, "POST /a application/json m a 1048576", "%s", t.text);
+	cr_expect_str_eq(t.body, "POST /a application/json m a 4194304", "%s", t.text);
 	cr_expect_str_eq(t.header, "t");
 	httpc_request(h, "GET", "/b", NULL, NULL, 0, 5000, on_answer, &t);
 	WAIT(t.calls == 2);

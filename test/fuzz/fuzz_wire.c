@@ -393,25 +393,35 @@ static u64 known_id(struct input *in)
 	}
 }
 
-static u32 known_region(struct input *in)
+/* one that was asked for, or any */
+static void pick_regions(struct input *in, struct repl_msg *m)
 {
+	const struct replica_pull *p;
 	u8 b = input_u8(in);
 
-	if (b & 0x80)
-		return (u32)input_take(in, 2) % (REGIONS + 2);
-	return mirror.replica.pull[(b & 0x7f) % REPL_PULLS_MAX].region;
+	m->count = 1u + input_u8(in);
+	if (b & 0x80) {
+		m->region = (u32)input_take(in, 2) % (REGIONS + 2);
+		return;
+	}
+	p = &mirror.replica.pull[b % REPL_PULLS_MAX];
+	m->region = p->region;
+	if (b & 0x40)
+		return;
+	m->count = p->count ? p->count : 1;
 }
 
 static void make(struct input *in, struct repl_msg *m, bool to_writer)
 {
 	const struct repl_replica *r = &mirror.replica;
 	const struct repl_writer *w = &mirror.writer;
+	bool serving = w->state == WRITER_SERVING;
 
 	m->kind = pick_kind(in);
 	m->op = input_u8(in) % REPL_OPS;
 	m->start = input_u8(in) % 3;
 	m->intact = input_u8(in) & 1;
-	m->epoch = (u32)around(in, to_writer ? w->pe : r->re);
+	m->epoch = (u32)around(in, !to_writer ? r->re : serving ? w->pe : w->record.epoch);
 	m->mask = (u32)input_take(in, 1);
 	m->reason = input_u8(in) % (REPL_REASONS + 1);
 	m->seq = around(in, to_writer ? w->seq : r->rseq + 1);
@@ -433,8 +443,7 @@ static void make(struct input *in, struct repl_msg *m, bool to_writer)
 	m->off = pick_off(in);
 	m->len = pick_len(in);
 	m->id = known_id(in);
-	m->region = known_region(in);
-	m->count = 1 + (u32)input_take(in, 1);
+	pick_regions(in, m);
 	m->stamp = (u32)around(in, r->re);
 	if (m->kind == REPL_MSG_WRITE && m->op == REPL_OP_DATA)
 		m->payload_len = m->len;

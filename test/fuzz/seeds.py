@@ -41,6 +41,72 @@ def store():
             b"\3\1SDSDDUMP" + struct.pack("<IQ", 1, 9) + b"\xff" + bytes(4)]
 
 
+# of fuzz_wire.c: where a message comes from, and other steps
+ACCEPTED, SLOT0, SLOT2, PULL, DISK, KEEPER = 0x00, 0x30, 0x32, 0x50, b"\x70", b"\x80"
+WRITE, READ, FLUSH, TICK, LATER, TOGGLE_PULL = 0xa0, 0xa1, 0xa2, b"\xc0", b"\xe7\x20", b"\xe2\1"
+KINDS = ("start epoch write commit flush join ping release read promise state started refused ack "
+         "flushed synced ready echo read_data promised unpromised wanted pull same differ data "
+         "no").split()
+
+
+def message(source, kind, op=0, start=0, epoch=0, mask=7, seq=0, commit=0, extent=0, sector=0,
+            length=1, ident=0, region=0, count=0, stamp=0, intact=1, reason=0):
+    out = [source, KINDS.index(kind), op, start, intact, epoch & 255, mask, reason, seq & 255]
+    if kind == "start":
+        out += [7, 1]
+    elif kind in ("write", "commit", "ping", "echo", "unpromised"):
+        out += [commit & 255, 0]
+    return bytes(out + [extent, sector, length, ident, region, count, stamp & 255])
+
+
+def app(what, extent, sector=0, length=1, op=0):
+    return bytes([what, extent, sector, length, op])
+
+
+def wire():
+    def begin(start, mask, epoch=1):
+        return message(ACCEPTED, "start", start=start, mask=mask, epoch=epoch, seq=-1) + DISK
+
+    def writes(first, n):
+        return b"".join(message(ACCEPTED, "write", extent=e, length=e % 4, op=e % 3, commit=e % 2)
+                        for e in range(first, first + n))
+
+    ping = message(ACCEPTED, "ping") + TICK
+    asks = message(ACCEPTED, "flush", ident=5) + DISK + message(ACCEPTED, "read", extent=1) + DISK
+    source = (message(ACCEPTED, "pull", region=0, count=0) + message(ACCEPTED, "pull", count=9,
+              stamp=0) + DISK)
+    data = message(PULL, "data", length=2) + message(PULL, "data", op=1, region=1) + DISK
+    data += data
+    learn = (LATER + TOGGLE_PULL + DISK + data + message(PULL, "same", region=2) +
+             message(PULL, "differ", region=3) + DISK + data + message(PULL, "no", region=1) + data +
+             LATER + TOGGLE_PULL + TOGGLE_PULL +
+             message(ACCEPTED, "join") + DISK + ping)
+    seeds = []
+    for start, mask, epoch in ((0, 2, 1), (0, 3, 2), (1, 2, 2), (2, 5, 1), (2, 1, 2)):
+        head = b"\1" + begin(start, mask, epoch) + ping
+        seeds += [head + (writes(0, 6) + DISK) * 3 + asks + source,
+                  head + writes(0, 4) + DISK + writes(4, 14) + DISK + writes(0, 3) + DISK + asks,
+                  head + learn + writes(0, 6) + learn + source,
+                  head + message(ACCEPTED, "epoch", epoch=1, mask=3) + DISK + asks + source +
+                  message(ACCEPTED, "release") + message(ACCEPTED, "promise", epoch=0) + LATER]
+    # the writer: reads the record, asks for promises, serves alone, then with the others
+    up = KEEPER + DISK + b"\xe1\0" + b"\xe1\2" + DISK + TICK
+    for source_slot in (SLOT0, SLOT2):
+        up += message(source_slot, "state") + message(source_slot, "promised")
+    up += LATER + LATER + DISK + (TICK + KEEPER + DISK) * 4
+    for source_slot in (SLOT0, SLOT2):
+        up += message(source_slot, "started") + message(source_slot, "echo")
+    work = b"".join(app(WRITE, e, op=e % 3) for e in range(4)) + app(READ, 1) + app(FLUSH, 0) + DISK
+    acks = b"".join(message(s, k) for s in (SLOT0, SLOT2) for k in
+                    ("echo", "ack", "flushed", "synced", "ready", "read_data", "wanted", "refused"))
+    for how in (2, 3):
+        seeds += [bytes([how]) + up + work + acks + DISK + work + acks,
+                  bytes([how]) + up + work + LATER * 20 + KEEPER + DISK + KEEPER + work + DISK,
+                  bytes([how]) + up + b"\xe6\0" + KEEPER + b"\xe6\0" + up + work + acks,
+                  bytes([how]) + up + b"\xe3\0\1" + LATER * 40 + KEEPER + up]
+    return seeds + [b"\xfe\1SDSD\1\0\0\0\1", b"\xfe\0"]
+
+
 def model():
     filters = {"place_count": 2, "storage_pool": "ssd", "node_name_list": ["n1", "n2"],
                "diskless_on_remaining": True, "additional_place_count": 1}
@@ -139,7 +205,7 @@ def segment():
 
 TARGETS = {"damage": damage, "docs": docs, "http": http, "httpc": httpc, "link": link,
            "meta": meta, "model": model, "nbd": nbd, "segment": segment, "store": store,
-           "text": text}
+           "text": text, "wire": wire}
 
 
 def main():

@@ -18,7 +18,8 @@ help:
 	@echo 'make clean       remove the build folders (.deps/ stays)'
 	@echo 'make sim         the replication core under faults: SEED= SEEDS= FROM= TRACE=1'
 	@echo 'make fuzz        what reads bytes of others, under libFuzzer: T=target SECONDS=60'
-	@echo 'later parts      soak model kmod vm bench-path'
+	@echo 'make model       the replication protocol, searched completely in small worlds: WORLD='
+	@echo 'later parts      soak kmod vm bench-path'
 
 deps:
 	@tools/deps
@@ -54,7 +55,10 @@ sim: deps
 fuzz: deps
 	@tools/fuzz --seconds $(or $(SECONDS),60) $(T)
 
-soak model:
+model:
+	@bash test/model/run.sh $(if $(WORLD),"$(WORLD)")
+
+soak:
 	@echo 'filled by a later part: $@ (simulator and model checking of the control and data plane)'
 
 kmod vm bench-path:

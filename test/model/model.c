@@ -102,10 +102,10 @@ static void break_expand(const struct state *s, u8 w, u8 n, emit_fn emit)
 
 	if (w == n && c->wopen && c->ropen)
 		return;
-	if (c->wopen && (!c->ropen || s->n_cuts < cfg->cuts)) {
-		t.n_cuts += c->ropen;
+	if (c->wopen && (!c->ropen || c->r_refused || s->n_cuts < cfg->cuts)) {
+		t.n_cuts += c->ropen && !c->r_refused;
 		writer_break(&t, w, n);
-		emit(&t, (struct label){ ACT_WRITER_BREAK, w, n, !c->ropen, 0 });
+		emit(&t, (struct label){ ACT_WRITER_BREAK, w, n, !c->ropen || c->r_refused, 0 });
 	}
 	if (c->ropen && (!c->wopen || s->n_cuts < cfg->cuts)) {
 		t = *s;

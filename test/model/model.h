@@ -23,15 +23,7 @@ typedef uint64_t u64;
 #define NONE 0xf /* no slot */
 #define BIT(n) (1u << (n))
 
-enum msg_kind {
-	MSG_START = 1,
-	MSG_EPOCH,
-	MSG_WRITE,
-	MSG_COMMIT,
-	MSG_FLUSH,
-	MSG_JOIN,
-	MSG_RELEASE
-};
+enum msg_kind { MSG_START = 1, MSG_EPOCH, MSG_WRITE, MSG_COMMIT, MSG_FLUSH, MSG_JOIN, MSG_RELEASE };
 enum start_kind { START_MEMBER, START_RESTARTED, START_LEARNER };
 
 /* id: of the write (WRITE) or of the flush; set: I (START, EPOCH) */
@@ -47,14 +39,23 @@ struct msg {
  * lease of this replica still runs. */
 struct chan {
 	u8 wopen : 1, ropen : 1, lease : 1, r_started : 1, r_synced : 1, r_ready : 1;
-	u8 v_started : 1, v_synced : 1, v_ready : 1, n : 4;
+	u8 v_started : 1, v_synced : 1, v_ready : 1, r_refused : 1, n : 4;
 	u8 r_acked : 4, v_acked : 4;
 	u8 r_flushed : 4, v_flushed : 4;
 	struct msg q[QUEUE_MAX];
 };
 
 enum writer_state { IDLE, PROMISING, PROPOSING, SERVING, RELEASING };
-enum cas_kind { CAS_NONE, CAS_PROMOTE, CAS_SHRINK, CAS_REVIVE, CAS_LEARNERS, CAS_GROW, CAS_RELEASE };
+enum cas_kind {
+	CAS_NONE,
+	CAS_PROMOTE,
+	CAS_SHRINK,
+	CAS_REVIVE,
+	CAS_LEARNERS,
+	CAS_GROW,
+	CAS_RELEASE,
+	CAS_KINDS
+};
 enum cas_result { CAS_OUT = 1, CAS_WON, CAS_REFUSED };
 
 struct writer {
@@ -98,6 +99,7 @@ struct state {
 	u8 block_of[WRITES_MAX + 1];
 	u8 acked[BLOCKS]; /* ghost: the last acknowledged (or read) content */
 	u8 flushed[BLOCKS];
+	u8 forgiven; /* ghost: writes up to this one may be lost, see record_land() */
 };
 
 /* rules taken out, one at a time */
@@ -126,12 +128,13 @@ enum rule_out {
 };
 
 struct config {
-	const char *name;
-	u8 nodes, disks, candidates; /* masks */
-	u8 set, writer;              /* the set of epoch 2, and who serves it */
+	const char *name, *about;
+	u8 nodes, disks, candidates; /* number, masks */
+	u8 set, writer;              /* the set of epoch 2 (mask), and who serves it */
+	u8 may_crash;                /* mask */
+	/* bounds: the highest epoch, and how often what may happen */
 	u8 epochs, writes, crashes, cuts, flushes, opens, closes, evictions, reads;
 	bool own_queue; /* the writer's own copy lags behind, too */
-	u8 may_crash;   /* mask */
 };
 
 /* what happened: printed only in a trace */
@@ -159,7 +162,8 @@ enum action {
 	ACT_EVICT,
 	ACT_PAGE,
 	ACT_SUPER,
-	ACT_READ
+	ACT_READ,
+	ACTIONS
 };
 struct label {
 	u8 action, a, b, c, d;
@@ -168,6 +172,15 @@ struct label {
 extern const struct config *cfg;
 extern enum rule_out out;
 
+/* worlds.c */
+struct missing {
+	enum rule_out rule;
+	const char *cites;
+	struct config world;
+};
+extern const struct config worlds[];
+extern const struct missing missing[];
+extern const u32 n_worlds, n_missing;
 /* model.c: every state that may follow s, passed to emit(); the next-state relation */
 typedef void (*emit_fn)(const struct state *next, struct label label);
 void model_first(struct state *s);
@@ -191,6 +204,7 @@ void record_land(struct state *s, u8 owner, u8 set, bool lossy);
 /* check.c: NULL, or what is wrong with the state */
 const char *check(const struct state *s);
 /* trace.c */
+extern const char *const action_names[ACTIONS], *const cas_names[CAS_KINDS];
 void trace_print(const struct state *before, const struct state *s, struct label l, u32 step);
 /* search.c */
 struct search_result {
@@ -198,6 +212,7 @@ struct search_result {
 	u32 depth;
 	bool complete;
 	const char *wrong;
+	u64 seen[ACTIONS], answered[CAS_KINDS]; /* moves; proposals that were taken */
 };
 void search(u64 states_max, bool trace, struct search_result *ret);
 

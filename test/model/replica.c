@@ -55,6 +55,7 @@ static void report(struct state *s, u8 w, u8 n, bool started, bool ready, u8 flu
 		c->r_flushed = flushed;
 }
 
+/* A message that does not fit ends the link. */
 static void refuse(struct state *s, u8 w, u8 n)
 {
 	if (s->r[n].session == w)
@@ -106,7 +107,7 @@ static void on_start(struct state *s, u8 w, u8 n, const struct msg *m)
 
 	if ((m->epoch <= r->fence && out != NO_FENCE) ||
 	    (m->start == START_MEMBER && !replica_intact(r) && out != START_NOCHECK)) {
-		refuse(s, w, n);
+		s->c[w][n].r_refused = s->c[w][n].wopen; /* the link stays, the writer cuts it */
 		return;
 	}
 	if (r->session != NONE && r->session != w)
@@ -262,7 +263,7 @@ void replica_crash(struct state *s, u8 n, u8 v0, u8 v1)
 	r->grant = 1;
 }
 
-/* R10; 0: not now */
+/* R10; false: not now, or "no" */
 static bool source_answer(struct state *s, u8 n)
 {
 	struct replica *l = &s->r[n];
@@ -302,13 +303,17 @@ static void pull_expand(const struct state *s, u8 n, emit_fn emit)
 {
 	const struct replica *r = &s->r[n];
 	struct state t;
+	bool refused;
 
 	if (r->mode != LEARNER || r->session == NONE)
 		return;
-	for (u8 a = 0; r->pull == PULL_NONE && a < cfg->nodes; a++) {
+	t = *s;
+	refused = r->pull == PULL_ASKED && !source_answer(&t, n);
+	for (u8 a = 0; (r->pull == PULL_NONE || refused) && a < cfg->nodes; a++) {
 		if (a == n || !(r->set & BIT(a)))
 			continue;
 		t = *s;
+		pull_clear(&t.r[n]);
 		t.r[n].pull = PULL_ASKED;
 		t.r[n].pull_source = a;
 		t.r[n].pull_stamp = r->stamp;

@@ -27,6 +27,7 @@ static struct {
 	u32 n, n_max;
 	u32 now; /* being expanded */
 	u64 moves, no_room;
+	u64 seen[ACTIONS], answered[CAS_KINDS];
 	struct layer next;
 	const char *wrong;
 	u32 wrong_at;
@@ -34,7 +35,8 @@ static struct {
 
 static u64 mix(u64 a, u64 c)
 {
-	unsigned __int128 m = (unsigned __int128)(a ^ 0x9e3779b97f4a7c15u) * (c ^ 0xd6e8feb86659fd93u);
+	unsigned __int128 m =
+		(unsigned __int128)(a ^ 0x9e3779b97f4a7c15u) * (c ^ 0xd6e8feb86659fd93u);
 
 	return (u64)m ^ (u64)(m >> 64);
 }
@@ -103,7 +105,9 @@ static void add(const struct state *next, struct label l)
 		b.no_room++;
 		return;
 	}
-	(void)l;
+	b.seen[l.action]++;
+	if (l.action == ACT_ANSWER && l.b == CAS_WON)
+		b.answered[l.c]++;
 	normal(&s);
 	b.moves++;
 	h = hash_of(&s);
@@ -184,12 +188,10 @@ void search(u64 states_max, bool with_trace, struct search_result *ret)
 	b.moves = 0;
 	while (b.next.n && !b.wrong && b.n < b.n_max) {
 		struct layer swap = now;
-		u32 first = b.now;
 
 		now = b.next;
 		b.next = swap;
 		b.next.n = 0;
-		b.now = first;
 		for (size_t at = 0; at < now.n && !b.wrong; b.now++) {
 			at = layer_get(&now, at, &s);
 			model_expand(&s, add);
@@ -200,6 +202,8 @@ void search(u64 states_max, bool with_trace, struct search_result *ret)
 	ret->states = b.n;
 	ret->moves = b.moves;
 	ret->wrong = b.wrong;
+	memcpy(ret->seen, b.seen, sizeof(b.seen));
+	memcpy(ret->answered, b.answered, sizeof(b.answered));
 	ret->complete = !b.wrong && b.n < b.n_max && !b.no_room;
 	if (b.wrong && with_trace)
 		trace(ret->depth);

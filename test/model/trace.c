@@ -11,14 +11,41 @@
 static const char *const msg_names[] = {
 	"nothing", "START", "EPOCH", "WRITE", "COMMIT", "FLUSH", "JOIN", "RELEASE",
 };
-static const char *const cas_names[] = {
+const char *const cas_names[CAS_KINDS] = {
 	"nothing", "promote", "shrink", "revive", "learners", "grow", "release",
+};
+
+const char *const action_names[ACTIONS] = {
+	[ACT_BEGIN] = "begin",
+	[ACT_OPEN] = "open",
+	[ACT_REREAD] = "read again",
+	[ACT_PROMISE] = "promise",
+	[ACT_LAND] = "proposal lands",
+	[ACT_LAND_ORPHAN] = "proposal of the dead lands",
+	[ACT_ANSWER] = "answer",
+	[ACT_WRITE] = "write",
+	[ACT_FLUSH] = "flush",
+	[ACT_CLOSE] = "close",
+	[ACT_LEARN] = "start learners",
+	[ACT_REVIVE] = "revive",
+	[ACT_RECEIVE] = "writer receives",
+	[ACT_WRITER_BREAK] = "writer loses session",
+	[ACT_REPLICA_BREAK] = "copy loses link",
+	[ACT_CONSUME] = "copy takes message",
+	[ACT_CRASH] = "crash",
+	[ACT_ASK] = "pull asked",
+	[ACT_SOURCE] = "pull answered",
+	[ACT_PULLED] = "pull done",
+	[ACT_EVICT] = "extent leaves hot log",
+	[ACT_PAGE] = "page of stamps",
+	[ACT_SUPER] = "learner_epoch written",
+	[ACT_READ] = "read",
 };
 
 static const char *set_name(u8 set)
 {
-	static const char *const names[] = { "{}",    "{a}",   "{b}",   "{a,b}",
-					     "{c}",   "{a,c}", "{b,c}", "{a,b,c}" };
+	static const char *const names[] = { "{}",  "{a}",   "{b}",   "{a,b}",
+					     "{c}", "{a,c}", "{b,c}", "{a,b,c}" };
 
 	return names[set & 7];
 }
@@ -40,8 +67,8 @@ static void print_candidate(struct label l, const struct state *s)
 			printf("; %c proposes {%c}", a, l.d ? 'a' + l.d - 1 : b);
 		break;
 	case ACT_LAND:
-		printf("consensus %s the proposal of %c (%s)",
-		       l.b == CAS_WON ? "takes" : "refuses", a, cas_names[s->w[l.a].cas]);
+		printf("consensus %s the proposal of %c (%s)", l.b == CAS_WON ? "takes" : "refuses",
+		       a, cas_names[s->w[l.a].cas]);
 		break;
 	case ACT_LAND_ORPHAN:
 		printf("consensus takes the proposal of a writer that is no more");

@@ -80,8 +80,11 @@ static void start(struct state *s, u8 w, u8 n, u8 kind)
 	c->wopen = c->ropen = 1;
 	c->r_acked = c->v_acked = seq0;
 	send(s, w, n,
-	     (struct msg){
-		     .kind = MSG_START, .epoch = p->epoch, .seq = seq0, .set = p->set, .start = kind });
+	     (struct msg){ .kind = MSG_START,
+			   .epoch = p->epoch,
+			   .seq = seq0,
+			   .set = p->set,
+			   .start = kind });
 }
 
 static void writer_clear(struct writer *p)
@@ -164,7 +167,7 @@ static void commit_settle(struct state *s, u8 w)
 
 		p->log[p->committed] = 0;
 		p->dirty = 1;
-		if (s->acked[s->block_of[id]] < id)
+		if (s->acked[s->block_of[id]] < id && id > s->forgiven)
 			s->acked[s->block_of[id]] = id;
 	}
 }
@@ -233,9 +236,12 @@ void record_land(struct state *s, u8 owner, u8 set, bool lossy)
 	s->epoch++;
 	s->owner = owner;
 	s->set = set;
-	/* C2 may lose what was not flushed: but only when nobody has it any more */
-	if (lossy && !intact)
+	/* C2 may lose what was not flushed: but only when nobody has it any more. That includes a
+	 * write whose last acknowledgement is still on its way to a writer cut off long ago. */
+	if (lossy && !intact) {
 		memcpy(s->acked, s->flushed, sizeof(s->acked));
+		s->forgiven = s->n_writes;
+	}
 }
 
 /* C3 */
@@ -344,7 +350,7 @@ static void cas_expand(const struct state *s, u8 n, emit_fn emit)
 		emit(&t, (struct label){ ACT_LAND, n, t.w[n].cas_result, 0, 0 });
 	} else if (p->cas_result) {
 		answer(&t, n);
-		emit(&t, (struct label){ ACT_ANSWER, n, p->cas_result, 0, 0 });
+		emit(&t, (struct label){ ACT_ANSWER, n, p->cas_result, p->cas, 0 });
 	}
 }
 

@@ -492,8 +492,10 @@ void replica_settle(struct repl_replica *r, u64 now)
 
 void repl_replica_tick(struct repl_replica *r, u64 now)
 {
-	if (r->session && r->session_link != REPL_LINK_LOCAL &&
-	    now >= r->heard_at + REPL_SILENCE_NS)
+	/* a learner's PINGs stand behind what it has not taken yet */
+	u64 limit = r->mode == REPLICA_LEARNER ? REPL_START_NS : REPL_SILENCE_NS;
+
+	if (r->session && r->session_link != REPL_LINK_LOCAL && now >= r->heard_at + limit)
 		replica_break(r, r->session_link);
 	replica_settle(r, now);
 }

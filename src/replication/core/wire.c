@@ -204,6 +204,8 @@ static bool shape_ok(const struct repl_msg *m)
 {
 	switch (m->kind) {
 	case REPL_MSG_WRITE:
+		if (m->seq > WIRE_SEQ_MAX)
+			return false;
 		if (m->op == REPL_OP_DATA)
 			return range_ok(m, REPL_WRITE_MAX) && m->payload_len == m->len;
 		return range_ok(m, REPL_EXTENT_BYTES) && !m->payload_len;
@@ -223,7 +225,7 @@ static bool shape_ok(const struct repl_msg *m)
 	case REPL_MSG_NO:
 		return m->count && m->count <= REPL_PULL_RUN_MAX && !m->payload_len;
 	case REPL_MSG_START:
-		return m->start <= REPL_START_LEARNER && !m->payload_len;
+		return m->start <= REPL_START_LEARNER && m->seq <= WIRE_SEQ_MAX && !m->payload_len;
 	default:
 		return !m->payload_len;
 	}

@@ -12,6 +12,7 @@
 #define WIRE_GREETING 128u
 #define WIRE_VERSION 1u
 #define WIRE_PAYLOAD_MAX REPL_WRITE_MAX
+#define WIRE_SEQ_MAX (1ull << 62) /* of START and WRITE: from here nobody counts to an overflow */
 
 /* KNOCK carries nothing: it lives while the opener's copy is out of sync and nobody is writer */
 enum wire_purpose { WIRE_SESSION = 1, WIRE_PULL = 2, WIRE_KNOCK = 3 };

@@ -90,12 +90,16 @@ void repl_writer_init(struct repl_writer *w, u8 self, bool self_disk, u64 size_b
 	w->join = w->grow_slot = REPL_NO_SLOT;
 }
 
+/* One at a time: an application may come and go as often as it likes while nobody answers. The
+ * answer to an earlier one is as good, it might as well have been slow. */
 static void read_record(struct repl_writer *w)
 {
 	struct repl_effect e = { .kind = REPL_READ_RECORD };
 
 	writer_move(w, WRITER_READING, w->reason);
-	e.id = ++w->cas_token;
+	if (w->read_out)
+		return;
+	e.id = w->read_out = ++w->cas_token;
 	emit(w, &e);
 }
 
@@ -170,7 +174,10 @@ void writer_propose(struct repl_writer *w, enum writer_cas what, u8 writer, u32 
 
 void repl_writer_record(struct repl_writer *w, u64 token, const struct repl_record *r, u64 now)
 {
-	if (w->state != WRITER_READING || token != w->cas_token)
+	if (token != w->read_out)
+		return;
+	w->read_out = 0;
+	if (w->state != WRITER_READING)
 		return;
 	w->record = *r;
 	for (u32 s = 0; s < REPL_SLOTS_MAX; s++) {

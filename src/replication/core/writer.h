@@ -101,6 +101,7 @@ struct repl_writer {
 	struct repl_record record; /* as read (candidate); as it is by us (serving) */
 	u8 cas_out;                /* enum writer_cas */
 	u64 cas_token;
+	u64 read_out; /* token of a read of the record that is not answered; 0 none */
 	struct repl_record cas;
 	u8 cas_start;     /* PROMOTE, REVIVE: how the one copy will be started */
 	u8 grow_slot;     /* the learner of an outstanding GROW, else REPL_NO_SLOT */

@@ -292,10 +292,15 @@ void peers_settle(struct repl_writer *w)
 	}
 }
 
-static bool silent(const struct writer_peer *p, u64 now)
+/* A learner's answers stand behind what it has not taken yet, and nobody waits for it: it gets more
+ * time than a member, whose silence holds up every write. */
+static bool silent(const struct repl_writer *w, u8 slot, u64 now)
 {
-	if (!p->started)
-		return now >= p->since + REPL_START_NS;
+	const struct writer_peer *p = &w->peer[slot];
+	enum writer_role role = peers_role(w, slot);
+
+	if (!p->started || (role != ROLE_MEMBER && role != ROLE_JOIN))
+		return now >= PORT_MAX(p->echo, p->since) + REPL_START_NS;
 	return now >= PORT_MAX(p->echo, p->since) + REPL_SILENCE_NS;
 }
 
@@ -310,7 +315,7 @@ void peers_tick(struct repl_writer *w, u64 now)
 
 		if (!p->sent)
 			continue;
-		if (silent(p, now) && s != w->self)
+		if (silent(w, s, now) && s != w->self)
 			peers_cut(w, s, now);
 		else if (due)
 			ping(w, s, now);

@@ -12,6 +12,8 @@
 #include "api/view.h"
 #include "base/text.h"
 
+#define STATUS_PATIENCE_MS 1500 /* for the first reports to a new leader */
+
 static const char *role_name(enum consensus_role role)
 {
 	static const char *const names[] = {
@@ -215,7 +217,7 @@ static json *cluster_line(struct node_status *n, const struct resource_status *r
 	return o;
 }
 
-void status_get(struct api_call *c)
+static void status_answer(struct api_call *c)
 {
 	struct node_status n = {
 		.api = c->api, .list = view_list(), .now = api_mono_ms(), .stale = c->stale
@@ -242,6 +244,44 @@ void status_get(struct api_call *c)
 	call_list_release(&r.list);
 	json_object_put(cluster);
 	json_object_put(n.list);
+}
+
+struct awaited {
+	struct api *api;
+	int64_t now;
+	bool any;
+};
+
+static void await_node(json *doc, void *arg)
+{
+	struct awaited *w = arg;
+	const char *name = jget_str(doc, "name", "");
+
+	if (strcasecmp(name, w->api->config.node) != 0)
+		w->any |= observed_awaited(w->api->observed, name, w->now);
+}
+
+static bool all_heard(void *arg, int64_t waited_ms)
+{
+	struct api_call *c = arg;
+	struct awaited w = { .api = c->api, .now = api_mono_ms() };
+
+	view_docs(c->api, "node/", await_node, &w);
+	return !w.any;
+}
+
+static void on_heard(void *arg, bool in_time)
+{
+	status_answer(arg); /* who has not reported by now is shown as unknown */
+}
+
+/* A leader of a moment ago has heard of nobody yet: what it would say is true and of no use. */
+void status_get(struct api_call *c)
+{
+	if (c->stale || all_heard(c, 0))
+		status_answer(c);
+	else
+		wait_start(c->api, STATUS_PATIENCE_MS, all_heard, on_heard, c);
 }
 
 static json *raft_list(struct api *a)

@@ -26,36 +26,23 @@ static void names_cell(struct table *t, json *list)
 	table_cell(t, "%s", n > 0 ? text : "any");
 }
 
+static void row(struct table *t, json *g)
+{
+	json *filter = jget(g, "select_filter");
+
+	table_cell(t, "%s", jget_str(g, "name", ""));
+	table_cell(t, "%s", jget_str(filter, "place_count", ""));
+	names_cell(t, jget(filter, "storage_pool_list"));
+	names_cell(t, jget(filter, "node_name_list"));
+	table_cell(t, "%s", jget_str(g, "description", ""));
+}
+
 static int list(int argc, char **argv)
 {
 	static const char *const heads[] = { "GROUP", ">COPIES",     "POOLS",
 					     "NODES", "DESCRIPTION", NULL };
-	struct table t;
-	json *doc;
-	int rv = show_words(argc, argv, NULL, 0, NULL, 0, "resource-group list");
 
-	if (rv == CLI_OK)
-		rv = client_call("GET", "/v1/resource-groups", NULL, &doc);
-	if (rv != CLI_OK)
-		return rv;
-	if (client_settings.json) {
-		client_print_json(doc);
-		return CLI_OK;
-	}
-	table_init(&t, heads);
-	for (size_t i = 0; i < json_object_array_length(doc); i++) {
-		json *g = json_object_array_get_idx(doc, i), *filter = jget(g, "select_filter");
-
-		table_cell(&t, "%s", jget_str(g, "name", ""));
-		table_cell(&t, "%s", jget_str(filter, "place_count", ""));
-		names_cell(&t, jget(filter, "storage_pool_list"));
-		names_cell(&t, jget(filter, "node_name_list"));
-		table_cell(&t, "%s", jget_str(g, "description", ""));
-	}
-	table_print(&t);
-	table_release(&t);
-	json_object_put(doc);
-	return CLI_OK;
+	return show_list(argc, argv, "resource-group list", "/v1/resource-groups", heads, row);
 }
 
 static int create(int argc, char **argv)
@@ -89,17 +76,7 @@ static int create(int argc, char **argv)
 
 static int delete (int argc, char **argv)
 {
-	const char *words[1];
-	char path[256];
-	json *doc;
-	int rv = show_words(argc, argv, NULL, 0, words, 1, "resource-group delete <name>");
-
-	if (rv == CLI_OK)
-		rv = client_call("DELETE",
-				 client_path(path, sizeof(path), "/v1/resource-groups/%", words[0],
-					     NULL),
-				 NULL, &doc);
-	return rv == CLI_OK ? show_done(doc) : rv;
+	return show_delete(argc, argv, "resource-group delete <name>", "/v1/resource-groups/%", 1);
 }
 
 const struct cli_verb group_verbs[] = {

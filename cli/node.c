@@ -32,16 +32,7 @@ static int list(int argc, char **argv)
 
 static int delete (int argc, char **argv)
 {
-	const char *words[1];
-	char path[256];
-	json *doc;
-	int rv = show_words(argc, argv, NULL, 0, words, 1, "node delete <node>");
-
-	if (rv != CLI_OK)
-		return rv;
-	rv = client_call("DELETE", client_path(path, sizeof(path), "/v1/nodes/%", words[0], NULL),
-			 NULL, &doc);
-	return rv == CLI_OK ? show_done(doc) : rv;
+	return show_delete(argc, argv, "node delete <node>", "/v1/nodes/%", 1);
 }
 
 const struct cli_verb node_verbs[] = {

@@ -60,10 +60,13 @@ static void size_cell(struct table *t, json *pool, const char *key)
 		table_cell(t, "%s", text_size_kib(kib, size, sizeof(size)));
 }
 
-static void list_one(struct table *t, json *pool)
+static void row(struct table *t, json *pool)
 {
 	json *report = json_object_array_get_idx(jget(pool, "reports"), 0);
 
+	/* the pool of replicas without a disk says nothing to people */
+	if (strcmp(jget_str(pool, "provider_kind", ""), "DISKLESS") == 0)
+		return;
 	table_cell(t, "%s", jget_str(pool, "node_name", ""));
 	table_cell(t, "%s", jget_str(pool, "storage_pool_name", ""));
 	table_cell(t, "%s", jget_str(pool, "provider_kind", ""));
@@ -77,46 +80,14 @@ static int list(int argc, char **argv)
 {
 	static const char *const heads[] = { "NODE",   "POOL",      "KIND",  ">FREE",
 					     ">TOTAL", "DIRECTORY", "STATE", NULL };
-	struct table t;
-	json *doc;
-	int rv = show_words(argc, argv, NULL, 0, NULL, 0, "pool list");
 
-	if (rv == CLI_OK)
-		rv = client_call("GET", "/v1/view/storage-pools", NULL, &doc);
-	if (rv != CLI_OK)
-		return rv;
-	if (client_settings.json) {
-		client_print_json(doc);
-		return CLI_OK;
-	}
-	table_init(&t, heads);
-	for (size_t i = 0; i < json_object_array_length(doc); i++) {
-		json *pool = json_object_array_get_idx(doc, i);
-
-		/* the pool of replicas without a disk says nothing to people */
-		if (strcmp(jget_str(pool, "provider_kind", ""), "DISKLESS") != 0)
-			list_one(&t, pool);
-	}
-	table_print(&t);
-	table_release(&t);
-	json_object_put(doc);
-	return CLI_OK;
+	return show_list(argc, argv, "pool list", "/v1/view/storage-pools", heads, row);
 }
 
 static int delete (int argc, char **argv)
 {
-	const char *words[2];
-	char path[512];
-	json *doc;
-	int rv = show_words(argc, argv, NULL, 0, words, 2, "pool delete <node> <name>");
-
-	if (rv != CLI_OK)
-		return rv;
-	rv = client_call("DELETE",
-			 client_path(path, sizeof(path), "/v1/nodes/%/storage-pools/%", words[0],
-				     words[1]),
-			 NULL, &doc);
-	return rv == CLI_OK ? show_done(doc) : rv;
+	return show_delete(argc, argv, "pool delete <node> <name>", "/v1/nodes/%/storage-pools/%",
+			   2);
 }
 
 const struct cli_verb pool_verbs[] = {

@@ -9,7 +9,6 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "cli/print.h"
 
 int show_words(int argc, char **argv, const struct option_spec *specs, int n_specs,
 	       const char **words, int n, const char *usage)
@@ -187,4 +186,42 @@ json *show_find(json *status, const char *name)
 			return r;
 	}
 	return NULL;
+}
+
+int show_list(int argc, char **argv, const char *usage, const char *path, const char *const *heads,
+	      void (*row)(struct table *t, json *o))
+{
+	struct table t;
+	json *doc;
+	int rv = show_words(argc, argv, NULL, 0, NULL, 0, usage);
+
+	if (rv == CLI_OK)
+		rv = client_call("GET", path, NULL, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	if (client_settings.json) {
+		client_print_json(doc);
+		return CLI_OK;
+	}
+	table_init(&t, heads);
+	for (size_t i = 0; i < json_object_array_length(doc); i++)
+		row(&t, json_object_array_get_idx(doc, i));
+	table_print(&t);
+	table_release(&t);
+	json_object_put(doc);
+	return CLI_OK;
+}
+
+int show_delete(int argc, char **argv, const char *usage, const char *path, int n)
+{
+	const char *words[2] = { NULL, NULL };
+	char text[512];
+	json *doc;
+	int rv = show_words(argc, argv, NULL, 0, words, n, usage);
+
+	if (rv == CLI_OK)
+		rv = client_call("DELETE",
+				 client_path(text, sizeof(text), path, words[0], words[1]), NULL,
+				 &doc);
+	return rv == CLI_OK ? show_done(doc) : rv;
 }

@@ -5,6 +5,7 @@
 
 #include "cli/client.h"
 #include "cli/options.h"
+#include "cli/print.h"
 
 /* Options out, exactly n words in; else the usage was printed and CLI_USAGE is returned. */
 int show_words(int argc, char **argv, const struct option_spec *specs, int n_specs,
@@ -12,6 +13,12 @@ int show_words(int argc, char **argv, const struct option_spec *specs, int n_spe
 /* Prints a mutation's answer (messages, or the document with --output json); takes doc. CLI_OK */
 int show_done(json *doc);
 /* of GET /v1/sds/status */
+/* a whole verb: the list at path as a table with these heads, a row for each element */
+int show_list(int argc, char **argv, const char *usage, const char *path, const char *const *heads,
+	      void (*row)(struct table *t, json *o));
+/* a whole verb: DELETE path, whose two "%" are the n words of the command line */
+int show_delete(int argc, char **argv, const char *usage, const char *path, int n);
+
 void show_nodes(json *nodes);
 void show_volumes(json *resources);
 /* replicas of one resource: where they are and how they are opened */

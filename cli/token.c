@@ -40,52 +40,28 @@ static int create(int argc, char **argv)
 	return CLI_OK;
 }
 
+static void row(struct table *t, json *o)
+{
+	bool open = strcmp(jget_str(o, "state", ""), "open") == 0;
+	int64_t left_ms = jget_i64_or(o, "expires_ms", 0) - clock_wall_ms();
+	char age[32];
+
+	table_cell(t, "%s", jget_str(o, "id", ""));
+	table_cell(t, "%s", jget_str(o, "state", ""));
+	table_cell(t, "%s", jget_str(o, "used_by", ""));
+	table_cell(t, "%s", open ? show_age(left_ms, age, sizeof(age)) : "");
+}
+
 static int list(int argc, char **argv)
 {
 	static const char *const heads[] = { "TOKEN", "STATE", "USED BY", "EXPIRES IN", NULL };
-	struct table t;
-	char age[32];
-	json *doc;
-	int rv = show_words(argc, argv, NULL, 0, NULL, 0, "token list");
 
-	if (rv == CLI_OK)
-		rv = client_call("GET", "/v1/sds/tokens", NULL, &doc);
-	if (rv != CLI_OK)
-		return rv;
-	if (client_settings.json) {
-		client_print_json(doc);
-		return CLI_OK;
-	}
-	table_init(&t, heads);
-	for (size_t i = 0; i < json_object_array_length(doc); i++) {
-		json *o = json_object_array_get_idx(doc, i);
-		bool open = strcmp(jget_str(o, "state", ""), "open") == 0;
-		int64_t left_ms = jget_i64_or(o, "expires_ms", 0) - clock_wall_ms();
-
-		table_cell(&t, "%s", jget_str(o, "id", ""));
-		table_cell(&t, "%s", jget_str(o, "state", ""));
-		table_cell(&t, "%s", jget_str(o, "used_by", ""));
-		table_cell(&t, "%s", open ? show_age(left_ms, age, sizeof(age)) : "");
-	}
-	table_print(&t);
-	table_release(&t);
-	json_object_put(doc);
-	return CLI_OK;
+	return show_list(argc, argv, "token list", "/v1/sds/tokens", heads, row);
 }
 
 static int delete (int argc, char **argv)
 {
-	const char *words[1];
-	char path[256];
-	json *doc;
-	int rv = show_words(argc, argv, NULL, 0, words, 1, "token delete <id>");
-
-	if (rv == CLI_OK)
-		rv = client_call("DELETE",
-				 client_path(path, sizeof(path), "/v1/sds/tokens/%", words[0],
-					     NULL),
-				 NULL, &doc);
-	return rv == CLI_OK ? show_done(doc) : rv;
+	return show_delete(argc, argv, "token delete <id>", "/v1/sds/tokens/%", 1);
 }
 
 const struct cli_verb token_verbs[] = {

@@ -94,14 +94,31 @@ static void crash_expand(const struct state *s, u8 n, emit_fn emit)
 	}
 }
 
+/* Inside of a node both ends go at once: a disk that fails, or a promise after a pause. */
+static void own_break_expand(const struct state *s, u8 n, emit_fn emit)
+{
+	struct state t = *s;
+
+	if (s->n_cuts >= cfg->cuts)
+		return;
+	t.n_cuts++;
+	chan_close_replica_end(&t.c[n][n]);
+	if (s->r[n].session == n)
+		replica_session_end(&t, n);
+	writer_break(&t, n, n);
+	emit(&t, (struct label){ ACT_WRITER_BREAK, n, n, 0, 0 });
+}
+
 /* Each end notices by itself that the link is gone; the first to do so makes it a cut. */
 static void break_expand(const struct state *s, u8 w, u8 n, emit_fn emit)
 {
 	const struct chan *c = &s->c[w][n];
 	struct state t = *s;
 
-	if (w == n && c->wopen && c->ropen)
+	if (w == n && c->wopen && c->ropen) {
+		own_break_expand(s, n, emit);
 		return;
+	}
 	if (c->wopen && (!c->ropen || c->r_refused || s->n_cuts < cfg->cuts)) {
 		t.n_cuts += c->ropen && !c->r_refused;
 		writer_break(&t, w, n);

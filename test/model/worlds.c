@@ -31,7 +31,7 @@ const struct config worlds[] = {
 	{ "many writers", "late answers, RELEASE on old links",
 	  3, A, BC, A, B_SERVES, NO_ONE, 6, 1, 0, 1, 0, 3, 2, 0, 1, false },
 	{ "three copies", "two members and a learner",
-	  3, ABC, B, AB, A_SERVES, ABC, 4, 1, 1, 0, 0, 1, 0, 0, 0, false },
+	  3, ABC, B, AB, A_SERVES, ABC, 4, 1, 1, 1, 0, 1, 0, 0, 0, false },
 };
 const u32 n_worlds = sizeof(worlds) / sizeof(worlds[0]);
 

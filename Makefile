@@ -19,7 +19,8 @@ help:
 	@echo 'make sim         the replication core under faults: SEED= SEEDS= FROM= TRACE=1'
 	@echo 'make fuzz        what reads bytes of others, under libFuzzer: T=target SECONDS=60'
 	@echo 'make model       the replication protocol, searched completely in small worlds: WORLD='
-	@echo 'later parts      soak kmod vm bench-path'
+	@echo 'make soak        real daemons under kill -9 and SIGSTOP: ROUNDS= SEED= COPIES='
+	@echo 'later parts      kmod vm bench-path'
 
 deps:
 	@tools/deps
@@ -58,8 +59,10 @@ fuzz: deps
 model:
 	@bash test/model/run.sh $(if $(WORLD),"$(WORLD)")
 
-soak:
-	@echo 'filled by a later part: $@ (simulator and model checking of the control and data plane)'
+# ROUNDS=n, SEED=n, COPIES=2 or 3
+soak: build
+	@SDSD=$(CURDIR)/build/sdsd python3 test/soak/soak.py --rounds $(or $(ROUNDS),200) \
+		--copies $(or $(COPIES),3) $(if $(SEED),--seed $(SEED))
 
 kmod vm bench-path:
 	@echo 'filled by a later part: $@ (kernel module and virtual machines)'

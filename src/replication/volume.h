@@ -23,6 +23,7 @@
 #define VOLUME_DIAL_MAX_MS 1000
 #define VOLUME_DIAL_STABLE_MS 2000 /* a link that lived so long begins the back-off anew */
 #define VOLUME_OPEN_DEADLINE_MS 15000
+#define VOLUME_IN_USE_MS 4000 /* another writer heard for so long: the open is refused */
 #define VOLUME_RETRY_MIN_MS 500 /* attaching the disk, listening: again after */
 #define VOLUME_RETRY_MAX_MS 10000
 #define VOLUME_PROGRESS_TICKS 10 /* a resync's progress is reported so often */
@@ -120,6 +121,7 @@ struct volume {
 
 	struct nbd *nbd;
 	bool nbd_closing;
+	u64 in_use_since;     /* opening: another writer has been heard since; 0: none */
 	bool opening, opened; /* an NBD client waits / some are inside */
 	bool opened_mirror;   /* repl_mirror_open was called and not closed */
 	bool healing;         /* for no client: a copy knocks to be brought in sync */

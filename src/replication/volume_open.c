@@ -8,6 +8,7 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define IN_USE "in use" /* how the mirror's reason begins when a copy hears another writer */
@@ -42,6 +43,7 @@ static void on_open(void *owner)
 	struct volume *v = owner;
 
 	v->opening = true;
+	v->in_use_since = 0;
 	uv_timer_start(&v->deadline, open_on_deadline, VOLUME_OPEN_DEADLINE_MS, 0);
 	if (volume_up(v))
 		open_mirror(v);
@@ -171,29 +173,6 @@ void open_refuse(struct volume *v, const char *why)
 	volume_closed_here(v);
 }
 
-void open_settle(struct volume *v)
-{
-	struct repl_mirror_status s;
-
-	if (!v->opening && (!v->opened || v->cut))
-		return;
-	repl_mirror_status(v->mirror, &s);
-	if (v->opening && s.serving) {
-		v->opening = false;
-		v->opened = true;
-		uv_timer_stop(&v->deadline);
-		log_info("plane", "volume=%s epoch=%u opened", v->r.name, s.epoch);
-		nbd_opened(v->nbd);
-	} else if (v->opening && s.stopped) {
-		open_refuse(v, s.reason);
-	} else if (v->opened && s.stopped) {
-		log_error("plane", "volume=%s epoch=%u I/O has ended: %s", v->r.name, s.epoch,
-			  s.reason);
-		v->cut = true;
-		nbd_cut(v->nbd);
-	}
-}
-
 /* the copies that were asked and do not answer */
 static void name_missing(const struct volume *v, char *text, size_t len)
 {
@@ -237,15 +216,60 @@ static void explain(const struct volume *v, char *why, size_t len)
 			 VOLUME_OPEN_DEADLINE_MS / 1000);
 }
 
+static void refuse_with_reason(struct volume *v)
+{
+	char why[384];
+
+	explain(v, why, sizeof(why));
+	open_refuse(v, why);
+}
+
+/* A dead writer is heard for REPL_SILENCE_NS at most, one that only heals goes at once: who is heard
+ * for longer is alive, and to wait would not help. */
+static bool in_use_for_long(struct volume *v, const struct repl_mirror_status *s)
+{
+	u64 now = clock_boot_ns();
+
+	if (strncmp(s->reason, IN_USE, strlen(IN_USE)) != 0) {
+		v->in_use_since = 0;
+		return false;
+	}
+	if (!v->in_use_since)
+		v->in_use_since = now;
+	return now >= v->in_use_since + VOLUME_IN_USE_MS * REPL_MS;
+}
+
+void open_settle(struct volume *v)
+{
+	struct repl_mirror_status s;
+
+	if (!v->opening && (!v->opened || v->cut))
+		return;
+	repl_mirror_status(v->mirror, &s);
+	if (v->opening && s.serving) {
+		v->opening = false;
+		v->opened = true;
+		uv_timer_stop(&v->deadline);
+		log_info("plane", "volume=%s epoch=%u opened", v->r.name, s.epoch);
+		nbd_opened(v->nbd);
+	} else if (v->opening && s.stopped) {
+		open_refuse(v, s.reason);
+	} else if (v->opening && in_use_for_long(v, &s)) {
+		refuse_with_reason(v);
+	} else if (v->opened && s.stopped) {
+		log_error("plane", "volume=%s epoch=%u I/O has ended: %s", v->r.name, s.epoch,
+			  s.reason);
+		v->cut = true;
+		nbd_cut(v->nbd);
+	}
+}
+
 void open_on_deadline(uv_timer_t *timer)
 {
 	struct volume *v = timer->data;
-	char why[384];
 
-	if (volume_up(v)) {
-		explain(v, why, sizeof(why));
-		open_refuse(v, why);
-	} else {
+	if (volume_up(v))
+		refuse_with_reason(v);
+	else
 		open_refuse(v, v->error[0] ? v->error : "its disk is not attached yet");
-	}
 }

@@ -19,15 +19,22 @@
 #include "replication/nbd_parse.h"
 
 #define CLIENT_WAIT_S 30
+#define CLIENT_TRIES 300 /* of connecting, 10 ms apart */
 
 __attribute__((unused)) static int cl_connect(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct timeval wait = { .tv_sec = CLIENT_WAIT_S };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rv = -1;
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.107s", path);
-	cr_assert_eq(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0, "%s: %m", path);
+	/* a server that was just started listens on its own thread, a moment later */
+	for (int i = 0; rv < 0 && i < CLIENT_TRIES; i++) {
+		if (i)
+			usleep(10000);
+		rv = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+	}
+	cr_assert_eq(rv, 0, "%s: %m", path);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	return fd;
 }

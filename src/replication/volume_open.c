@@ -224,8 +224,8 @@ static void refuse_with_reason(struct volume *v)
 	open_refuse(v, why);
 }
 
-/* A dead writer is heard for REPL_SILENCE_NS at most, one that only heals goes at once: who is heard
- * for longer is alive, and to wait would not help. */
+/* A dead writer is heard for REPL_SILENCE_NS at most, one that only heals goes at once: who is
+ * heard for longer is alive, and to wait would not help. */
 static bool in_use_for_long(struct volume *v, const struct repl_mirror_status *s)
 {
 	u64 now = clock_boot_ns();

@@ -119,7 +119,7 @@ static bool takes_bounded(struct link *l, void *owner)
 	if (v->rx.bytes > 0 &&
 	    (v->rx.bytes > VOLUME_RX_MAX || payload_pool_full(&v->env->payloads)))
 		return false;
-	return repl_mirror_takes_input(v->mirror);
+	return repl_mirror_takes_input(v->mirror, l->number);
 }
 
 /* ---- links opened here ---- */

@@ -484,9 +484,9 @@ static void message(struct input *in, u32 link, bool raw)
 	bool to_writer = link < REPL_LINK_PULL;
 	struct cursor c;
 
-	if (!to_writer && !repl_mirror_takes_input(&mirror))
+	if (!to_writer && !repl_mirror_takes_input(&mirror, link))
 		disk_answer_all();
-	if (!to_writer && !repl_mirror_takes_input(&mirror))
+	if (!to_writer && !repl_mirror_takes_input(&mirror, link))
 		return;
 	if (raw) {
 		for (u32 i = 0; i < WIRE_HEADER - 4; i++)

@@ -392,7 +392,7 @@ static void drain(struct sim_world *w, u8 n)
 
 			while (l->used && l->node[s] == n && end_alive(w, l, s) && l->held[s].len &&
 			       (l->core[s] < REPL_LINK_PULL ||
-				repl_mirror_takes_input(node->mirror))) {
+				repl_mirror_takes_input(node->mirror, l->core[s]))) {
 				struct sim_queue *q = &l->held[s];
 				struct repl_msg m = q->msg[q->head];
 

@@ -113,7 +113,8 @@ static void run(struct repl_mirror *m, u64 now)
 	for (;;) {
 		if (m->local_broken) {
 			local_cut(m, now);
-		} else if (m->to_replica.len && repl_replica_takes_input(&m->replica)) {
+		} else if (m->to_replica.len &&
+			   repl_replica_takes_input(&m->replica, REPL_LINK_LOCAL)) {
 			msg = pop(&m->to_replica);
 			repl_replica_receive(&m->replica, REPL_LINK_LOCAL, &msg, now);
 		} else if (m->to_writer.len) {
@@ -256,9 +257,9 @@ void repl_mirror_receive(struct repl_mirror *m, u32 link, const struct repl_msg 
 	run(m, now);
 }
 
-bool repl_mirror_takes_input(const struct repl_mirror *m)
+bool repl_mirror_takes_input(const struct repl_mirror *m, u32 link)
 {
-	return !m->has_disk || repl_replica_takes_input(&m->replica);
+	return !m->has_disk || repl_replica_takes_input(&m->replica, link);
 }
 
 void repl_mirror_pull_up(struct repl_mirror *m, struct repl_sink *out, u64 now)

@@ -87,9 +87,9 @@ void repl_mirror_link_up(struct repl_mirror *m, u32 link, struct repl_sink *out,
 void repl_mirror_link_down(struct repl_mirror *m, u32 link, struct repl_sink *out, u64 now);
 void repl_mirror_receive(struct repl_mirror *m, u32 link, const struct repl_msg *msg,
 			 struct repl_sink *out, u64 now);
-/* false: stop reading links (accepted ones and the pull link) until it is true again after some
- * call */
-bool repl_mirror_takes_input(const struct repl_mirror *m);
+/* false: stop reading that link (an accepted one or the pull link) until it is true again after
+ * some call */
+bool repl_mirror_takes_input(const struct repl_mirror *m, u32 link);
 void repl_mirror_pull_up(struct repl_mirror *m, struct repl_sink *out, u64 now);
 void repl_mirror_pull_down(struct repl_mirror *m, struct repl_sink *out, u64 now);
 

@@ -80,13 +80,15 @@ bool repl_replica_intact(const struct repl_replica *r)
 	return r->mode == REPLICA_MEMBER || (r->mode == REPLICA_LEARNER && r->ready);
 }
 
-bool repl_replica_takes_input(const struct repl_replica *r)
+bool repl_replica_takes_input(const struct repl_replica *r, u32 link)
 {
 	/* A full ring whose oldest write is still at the disk empties by itself; one whose
 	 * oldest is applied waits for the commit point that the next message carries. For a
 	 * member the writer waits: there is room for what it sends, and its PINGs must not wait
-	 * for a slow disk, or the session ends. */
-	bool full = r->mode == REPLICA_LEARNER && r->rseq - r->tail >= REPL_INFLIGHT_MAX &&
+	 * for a slow disk, or the session ends. Answers to a learner's questions are not held up by
+	 * its stream: under writes without a pause it would never get one. */
+	bool full = link == r->session_link && r->mode == REPLICA_LEARNER &&
+		    r->rseq - r->tail >= REPL_INFLIGHT_MAX &&
 		    r->io[(r->tail + 1) % REPL_INFLIGHT_MAX].state != IO_APPLIED;
 
 	return !r->start.kind && !full;

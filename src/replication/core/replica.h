@@ -150,8 +150,9 @@ void repl_replica_disk_done(struct repl_replica *r, u64 id, int status, u64 now)
 void repl_replica_read_done(struct repl_replica *r, u64 id, int status, repl_buf buf, u32 len,
 			    u64 now);
 void repl_replica_tick(struct repl_replica *r, u64 now);
-/* false while a START or EPOCH is being made durable: messages must wait outside, in order */
-bool repl_replica_takes_input(const struct repl_replica *r);
+/* false while a START or EPOCH is being made durable, or a learner's stream is ahead of its disk:
+ * messages of that link must wait outside, in order */
+bool repl_replica_takes_input(const struct repl_replica *r, u32 link);
 bool repl_replica_busy(const struct repl_replica *r);
 bool repl_replica_intact(const struct repl_replica *r);
 u32 repl_replica_synced(const struct repl_replica *r); /* regions */

@@ -233,10 +233,10 @@ Test(mirror, a_learner_starts_when_its_superblock_is_durable)
 	stamp[3] = 6; /* as if of a session that was lost */
 	take(start(REPL_START_LEARNER, 6, 1), NOW);
 	cr_expect_eq(sent(REPL_MSG_STARTED), 0);
-	cr_expect_not(repl_mirror_takes_input(&m));
+	cr_expect_not(repl_mirror_takes_input(&m, REPL_LINK_PULL));
 	disk(NOW);
 	cr_expect_eq(sent(REPL_MSG_STARTED), 1);
-	cr_expect(repl_mirror_takes_input(&m));
+	cr_expect(repl_mirror_takes_input(&m, REPL_LINK_PULL));
 	cr_expect_eq(find(REPL_PULL_LINK)->slot, 0);
 }
 

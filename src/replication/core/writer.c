@@ -68,7 +68,7 @@ void writer_drop(struct repl_writer *w, repl_buf buf)
 		emit(w, &e);
 }
 
-u64 writer_random(struct repl_writer *w, u64 below)
+static u64 random_below(struct repl_writer *w, u64 below)
 {
 	w->random ^= w->random << 13;
 	w->random ^= w->random >> 7;
@@ -191,7 +191,7 @@ void repl_writer_record(struct repl_writer *w, u64 token, const struct repl_reco
 
 static void backoff(struct repl_writer *w, const char *reason, u64 now)
 {
-	w->wake = now + BACKOFF_NS + writer_random(w, BACKOFF_NS);
+	w->wake = now + BACKOFF_NS + random_below(w, BACKOFF_NS);
 	writer_move(w, WRITER_BACKOFF, reason);
 }
 

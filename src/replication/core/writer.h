@@ -157,7 +157,6 @@ void writer_propose(struct repl_writer *w, enum writer_cas what, u8 writer, u32 
 void writer_settle(struct repl_writer *w, u64 now);
 void writer_send(struct repl_writer *w, u8 slot, const struct repl_msg *m);
 void writer_drop(struct repl_writer *w, repl_buf buf);
-u64 writer_random(struct repl_writer *w, u64 below);
 /* writer_peers.c */
 void peers_receive(struct repl_writer *w, u8 slot, const struct repl_msg *m, u64 now);
 void peers_start(struct repl_writer *w, u8 slot, u8 start, u64 now);

@@ -120,6 +120,10 @@ static int make_dirs(struct agent *a, struct err *err)
 	if (rv < 0)
 		return rv;
 	snprintf(path, sizeof(path), "%s/replicas", a->config.dir);
+	rv = fs_mkdir(path, 0700, err);
+	if (rv < 0)
+		return rv;
+	snprintf(path, sizeof(path), "%s/attached", a->config.dir);
 	return fs_mkdir(path, 0700, err);
 }
 

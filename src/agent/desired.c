@@ -160,26 +160,42 @@ static void fill_peer(struct agent *a, const struct replica *r, struct plane_pee
 static void fill_plane(struct agent *a, const struct bundle *b, const struct replica *own,
 		       struct plane_resource *r)
 {
+	const struct volume *v = &b->resource.volume[0];
+
 	memset(r, 0, sizeof(*r)); /* also the gaps: it is hashed */
 	snprintf(r->name, sizeof(r->name), "%s", b->resource.name);
 	text_uuid_parse(b->resource.uuid, r->uuid);
 	r->self = own->slot;
 	r->in_sync = b->record.in_sync;
 	r->writer = b->record.writer;
-	r->size_bytes = (uint64_t)b->resource.volume[0].size_kib * 1024;
+	r->n_volumes = 1;
+	r->volume = calloc(1, sizeof(*r->volume));
+	if (!r->volume)
+		abort();
+	r->volume[0].size_bytes = (uint64_t)v->size_kib * 1024;
 	text_uuid_parse(own->uuid, r->replica_uuid);
 	for (int i = 0; i < b->n; i++)
 		fill_peer(a, &b->replica[i], &r->peer[b->replica[i].slot]);
 }
 
-static uint64_t hash(const void *data, size_t len)
+static uint64_t hash(uint64_t h, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	uint64_t h = 14695981039346656037u;
 
 	while (len--)
 		h = (h ^ *p++) * 1099511628211u;
 	return h;
+}
+
+/* before paths are filled in: they follow from the rest */
+static uint64_t stamp_of(const struct plane_resource *r)
+{
+	struct plane_resource flat = *r;
+	uint64_t h;
+
+	flat.volume = NULL;
+	h = hash(14695981039346656037u, &flat, sizeof(flat));
+	return hash(h, r->volume, (size_t)r->n_volumes * sizeof(*r->volume));
 }
 
 static void want_replica(struct agent *a, const struct bundle *b, const struct replica *own)
@@ -202,12 +218,13 @@ static void want_replica(struct agent *a, const struct bundle *b, const struct r
 	fill_plane(a, b, own, &plane);
 	memcpy(o->resource_uuid, plane.uuid, sizeof(o->resource_uuid));
 	memcpy(o->pool, own->pool, sizeof(o->pool));
-	o->size_bytes = plane.size_bytes;
+	o->size_bytes = plane.volume[0].size_bytes;
 	o->replica.wanted = true;
 	o->replica.diskless = own->diskless;
 	o->replica.created = own->created;
 	o->replica.deleting = own->deleting;
-	o->replica.stamp = hash(&plane, sizeof(plane));
+	o->replica.stamp = stamp_of(&plane);
+	plane_resource_release(&plane);
 	if (own->created)
 		o->reported_ns = 0;
 }
@@ -244,18 +261,20 @@ int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err
 	own = own_replica(o->agent, &b);
 	if (!own || strcmp(own->uuid, o->uuid) != 0)
 		return err_set(err, -ENOENT, "resource %s: no replica here any more", o->name);
-	fill_plane(o->agent, &b, own, ret);
-	if (!own->diskless) {
-		snprintf(ret->data_path, sizeof(ret->data_path), "%s", o->data_path);
-		snprintf(ret->meta_path, sizeof(ret->meta_path), "%s", o->meta_path);
-	}
 	len = snprintf(path, sizeof(path), "%s/%s-0.sock", o->agent->nbd_dir, b.resource.name);
 	if (len > SOCKET_PATH_MAX)
 		return err_set(err, -ENAMETOOLONG,
 			       "the socket path %s has %d characters, %d are possible: run sdsd "
 			       "with a shorter --run-dir than %s",
 			       path, len, SOCKET_PATH_MAX, config->run_dir);
-	memcpy(ret->socket_path, path, (size_t)len + 1);
+	fill_plane(o->agent, &b, own, ret);
+	agent_text_set(&ret->volume[0].socket_path, path);
+	if (own->diskless)
+		return 0;
+	agent_text_set(&ret->volume[0].data_path, o->data_path);
+	agent_text_set(&ret->volume[0].meta_path, o->meta_path);
+	snprintf(path, sizeof(path), "%s/attached/%s", config->dir, o->uuid);
+	agent_text_set(&ret->mark_path, path);
 	return 0;
 }
 

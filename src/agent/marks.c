@@ -81,4 +81,6 @@ void mark_remove(const char *dir, const char *uuid)
 
 	path_of(dir, uuid, path);
 	fs_remove(path); /* what stays is found and removed with the next leftover of this uuid */
+	snprintf(path, sizeof(path), "%s/attached/%s", dir, uuid);
+	fs_remove(path);
 }

@@ -14,6 +14,7 @@
 #include "net/conn.h"
 
 #define PLANE_SLOTS 16
+#define PLANE_VOLUMES 16 /* of a resource; numbers from 0 */
 
 struct plane_record {
 	uint32_t epoch;
@@ -33,20 +34,53 @@ struct plane_peer { /* one slot of a resource */
 	int port;
 };
 
+/* Who answers reads at the writer: the own copy (another only when the own is not in sync), each in
+ * its turn, the one with the fewest questions open, or one by offset. */
+enum plane_read_policy {
+	PLANE_READ_LOCAL,
+	PLANE_READ_ROUND_ROBIN,
+	PLANE_READ_LEAST_PENDING,
+	PLANE_READ_STRIPED,
+	PLANE_READ_POLICIES
+};
+
+struct plane_volume { /* its strings belong to the plane_resource it is in */
+	int number;
+	uint8_t uuid[16]; /* of the volume: one deleted and made again has another */
+	uint64_t size_bytes;
+	/* of the own copy, at least of that size; both NULL when diskless */
+	char *data_path, *meta_path;
+	char *socket_path; /* NBD unix socket to serve it on; NULL: none */
+};
+
 /* What this node must have for one resource; given again whole whenever something changed. */
 struct plane_resource {
 	char name[64];
 	uint8_t uuid[16];
 	int self; /* own slot */
-	uint64_t size_bytes;
 	/* the record as this node's store shows it, perhaps late: hints for healing only */
 	uint32_t in_sync;
 	int writer; /* slot, -1 none */
 	struct plane_peer peer[PLANE_SLOTS];
-	char data_path[1200], meta_path[1200]; /* "" when diskless */
 	uint8_t replica_uuid[16];
-	char socket_path[108]; /* NBD unix socket to serve volume 0 on */
+	enum plane_read_policy read_policy;
+	bool handover; /* a second node may open it for a moment, for a live migration */
+	/* by number, ascending, at least one; volume 0 is there always: the metadata device of
+	 * volume 0 is the resource's home */
+	int n_volumes;
+	struct plane_volume *volume;
+	/* A small file of this node, apart from the pools, for the highest attach counter the
+	 * plane has seen of the own replica: metadata put back from a backup is recognised by it.
+	 * The plane makes and writes it; who removes the replica's files removes it. NULL when
+	 * diskless. */
+	char *mark_path;
 };
+
+/* Who fills a plane_resource owns the volumes and strings in it, and frees them with
+ * plane_resource_release. plane_ops.set copies: nothing given to it is kept. */
+void plane_resource_copy(struct plane_resource *dst /* overwritten, not freed */,
+			 const struct plane_resource *src);
+void plane_resource_release(struct plane_resource *r); /* leaves n_volumes 0 */
 
 /* What the plane asks of the daemon. Answers come back by the functions of plane_ops with the same
  * token. */
@@ -88,7 +122,8 @@ struct plane_ops {
 		     const char *node, uint32_t node_id, uint64_t boot,
 		     const struct plane_hooks *hooks, struct plane **ret, struct err *err);
 	void (*stop)(struct plane *p, void (*stopped)(void *arg), void *arg);
-	void (*set)(struct plane *p, const struct plane_resource *r); /* create or reconfigure */
+	/* create or reconfigure; r is copied */
+	void (*set)(struct plane *p, const struct plane_resource *r);
 	void (*remove)(struct plane *p, const char *name, const uint8_t uuid[16],
 		       void (*removed)(void *arg), void *arg);
 	void (*status)(struct plane *p, const char *name,

@@ -332,6 +332,7 @@ static void set_on_plane(void *arg)
 		else
 			log_error("plane", "volume=%s out of memory", o->r.name);
 	}
+	plane_resource_release(&o->r);
 	free(o);
 }
 
@@ -339,9 +340,9 @@ static void plane_set(struct plane *p, const struct plane_resource *r)
 {
 	struct order *o = letter(sizeof(*o));
 
-	assert(!p->stopping && r->self >= 0 && r->self < PLANE_SLOTS);
+	assert(!p->stopping && r->self >= 0 && r->self < PLANE_SLOTS && r->n_volumes > 0);
 	o->plane = p;
-	o->r = *r;
+	plane_resource_copy(&o->r, r);
 	mailbox_post(&p->to_plane, set_on_plane, o);
 }
 

@@ -37,7 +37,7 @@ static int make_mirror(struct volume *v)
 	struct repl_mirror_config c = {
 		.self = (u8)v->r.self,
 		.copies = copies_of(&v->r),
-		.size_bytes = v->r.size_bytes,
+		.size_bytes = v->r.volume[0].size_bytes,
 		.tag = { .node = v->env->node_id, .boot = v->env->boot },
 		.disk = v->has_disk ? &v->meta.disk : NULL,
 	};
@@ -77,10 +77,11 @@ static int attach(void *arg)
 	struct volume *v = arg;
 	int rv;
 
-	rv = disk_open(&v->disk, v->r.data_path, v->r.meta_path, v->r.size_bytes, &v->attach_err);
+	rv = disk_open(&v->disk, v->r.volume[0].data_path, v->r.volume[0].meta_path,
+		       v->r.volume[0].size_bytes, &v->attach_err);
 	if (rv < 0)
 		return rv;
-	rv = meta_file_read(v->disk.meta_fd, v->r.replica_uuid, v->r.size_bytes, &v->meta,
+	rv = meta_file_read(v->disk.meta_fd, v->r.replica_uuid, v->r.volume[0].size_bytes, &v->meta,
 			    &v->attach_err);
 	if (rv < 0)
 		disk_close(&v->disk);
@@ -133,7 +134,7 @@ static void begin(struct volume *v)
 {
 	v->error[0] = '\0';
 	v->retry_ms = 0;
-	v->has_disk = v->r.data_path[0] != '\0';
+	v->has_disk = v->r.volume[0].data_path != NULL;
 	disk_init(&v->disk, v->env->disks, volume_on_disk_done, v);
 	if (open_listen(v) < 0)
 		retry_later(v);
@@ -183,7 +184,7 @@ struct volume *volume_new(struct volume_env *env, const struct plane_resource *r
 	v->env = env;
 	v->owner = owner;
 	v->index = index;
-	v->r = *r;
+	plane_resource_copy(&v->r, r);
 	v->pull_slot = v->knock_slot = REPL_NO_SLOT;
 	v->settle.run = volume_on_settle;
 	timers[0] = &v->tick;
@@ -203,11 +204,18 @@ struct volume *volume_new(struct volume_env *env, const struct plane_resource *r
 
 /* ---- changes ---- */
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static bool needs_restart(const struct plane_resource *a, const struct plane_resource *b)
 {
-	return a->self != b->self || strcmp(a->data_path, b->data_path) != 0 ||
-	       strcmp(a->meta_path, b->meta_path) != 0 ||
-	       strcmp(a->socket_path, b->socket_path) != 0 ||
+	const struct plane_volume *x = &a->volume[0], *y = &b->volume[0];
+
+	return a->self != b->self || !same_text(x->data_path, y->data_path) ||
+	       !same_text(x->meta_path, y->meta_path) ||
+	       !same_text(x->socket_path, y->socket_path) ||
 	       memcmp(a->replica_uuid, b->replica_uuid, sizeof(a->replica_uuid)) != 0;
 }
 
@@ -257,6 +265,8 @@ void volume_closed_here(struct volume *v)
 /* NULL: nothing waits any more */
 static void set_next(struct volume *v, const struct plane_resource *r)
 {
+	if (v->next)
+		plane_resource_release(v->next);
 	if (!r) {
 		free(v->next);
 		v->next = NULL;
@@ -268,7 +278,7 @@ static void set_next(struct volume *v, const struct plane_resource *r)
 		log_error("plane", "volume=%s out of memory", v->r.name);
 		abort(); /* as for any letter of the daemon */
 	}
-	*v->next = *r;
+	plane_resource_copy(v->next, r);
 }
 
 void volume_set(struct volume *v, const struct plane_resource *r)
@@ -302,7 +312,8 @@ static void on_timer_closed(uv_handle_t *handle)
 		return;
 	turn_drop(&v->env->turn, &v->settle);
 	free(v->done);
-	free(v->next);
+	set_next(v, NULL);
+	plane_resource_release(&v->r);
 	v->removed(v->removed_arg);
 	free(v);
 }
@@ -330,7 +341,8 @@ void volume_check_ended(struct volume *v)
 		return;
 	}
 	v->restart = false;
-	v->r = *v->next;
+	plane_resource_release(&v->r);
+	plane_resource_copy(&v->r, v->next);
 	set_next(v, NULL);
 	begin(v);
 }
@@ -393,7 +405,7 @@ void volume_status(const struct volume *v, struct plane_status *ret)
 		snprintf(ret->error, sizeof(ret->error), "%s", v->error);
 	else if (phase[v->state])
 		snprintf(ret->error, sizeof(ret->error), "%s", phase[v->state]);
-	ret->up = volume_up(v) && (v->nbd || !v->r.socket_path[0]);
+	ret->up = volume_up(v) && (v->nbd || !v->r.volume[0].socket_path);
 	ret->open = v->nbd && nbd_clients(v->nbd) > 0;
 	if (volume_up(v))
 		mirror_status(v, ret);

@@ -245,7 +245,7 @@ static void dial(struct volume *v, struct volume_dial *d, u64 now)
 		.purpose = dial_purpose(v, d),
 		.from = (u8)v->r.self,
 		.to = to,
-		.size_bytes = v->r.size_bytes,
+		.size_bytes = v->r.volume[0].size_bytes,
 		.number = dial_number(v, d),
 	};
 
@@ -363,10 +363,10 @@ u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g,
 {
 	u32 free = 0;
 
-	answer->size_bytes = v->r.size_bytes;
+	answer->size_bytes = v->r.volume[0].size_bytes;
 	if (g->purpose < WIRE_SESSION || g->purpose > WIRE_KNOCK)
 		return WIRE_BAD_VERSION;
-	if (g->size_bytes != v->r.size_bytes)
+	if (g->size_bytes != v->r.volume[0].size_bytes)
 		return WIRE_NO_RESOURCE;
 	if (g->to != v->r.self || !usable(v, g->from))
 		return WIRE_BAD_SLOT;

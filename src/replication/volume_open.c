@@ -112,16 +112,16 @@ int open_listen(struct volume *v)
 		.loop = v->env->loop,
 		.turn = &v->env->turn,
 		.account = &v->data,
-		.socket_path = v->r.socket_path,
+		.socket_path = v->r.volume[0].socket_path,
 		.name = v->r.name,
-		.size_bytes = v->r.size_bytes,
+		.size_bytes = v->r.volume[0].size_bytes,
 		.ops = &ops,
 		.owner = v,
 	};
 	struct err err;
 	int rv;
 
-	if (v->nbd || !v->r.socket_path[0])
+	if (v->nbd || !v->r.volume[0].socket_path)
 		return 0;
 	rv = nbd_start(&c, &v->nbd, &err);
 	if (rv < 0)

@@ -161,11 +161,13 @@ static void on_accept(struct conn *c, void *arg)
 		plane_user.accept(node->plane, c);
 }
 
-static void fill_resource(struct lab_node *node, struct plane_resource *r)
+/* borrows the node's strings: set copies. v is where the volume is put. */
+static void fill_resource(struct lab_node *node, struct plane_resource *r, struct plane_volume *v)
 {
 	struct lab *l = node->lab;
 
-	*r = (struct plane_resource){ .self = node->index, .size_bytes = l->size_bytes };
+	*r = (struct plane_resource){ .self = node->index, .n_volumes = 1, .volume = v };
+	*v = (struct plane_volume){ .size_bytes = l->size_bytes };
 	snprintf(r->name, sizeof(r->name), "db");
 	memset(r->uuid, 0xdb, sizeof(r->uuid));
 	memset(r->replica_uuid, 0xa0 + node->index, sizeof(r->replica_uuid));
@@ -180,19 +182,20 @@ static void fill_resource(struct lab_node *node, struct plane_resource *r)
 		p->port = node->isolated || l->node[i].isolated ? 1 : l->node[i].port;
 	}
 	if (node->has_disk) {
-		snprintf(r->data_path, sizeof(r->data_path), "%s", node->data);
-		snprintf(r->meta_path, sizeof(r->meta_path), "%s", node->meta);
+		v->data_path = node->data;
+		v->meta_path = node->meta;
 	}
-	snprintf(r->socket_path, sizeof(r->socket_path), "%.100s", node->socket);
+	v->socket_path = node->socket;
 }
 
 static void give_resource(struct lab_node *node)
 {
 	struct plane_resource r;
+	struct plane_volume v;
 
 	if (!node->plane)
 		return;
-	fill_resource(node, &r);
+	fill_resource(node, &r, &v);
 	plane_user.set(node->plane, &r);
 }
 

@@ -100,6 +100,12 @@ static struct later *later(void *arg)
 	return l;
 }
 
+static void drop_held(struct held *h)
+{
+	plane_resource_release(&h->r);
+	memset(h, 0, sizeof(*h));
+}
+
 static void plane_set(struct plane *p, const struct plane_resource *r)
 {
 	struct held *h = find_held(r->name);
@@ -109,7 +115,8 @@ static void plane_set(struct plane *p, const struct plane_resource *r)
 	if (h->used)
 		cr_expect_eq(memcmp(h->r.uuid, r->uuid, 16), 0, "%s: two of one name", r->name);
 	h->used = true;
-	h->r = *r;
+	plane_resource_release(&h->r);
+	plane_resource_copy(&h->r, r);
 	h->sets++;
 }
 
@@ -121,7 +128,7 @@ static void plane_remove(struct plane *p, const char *name, const uint8_t uuid[1
 	cr_expect(h, "%s: removed and not there", name);
 	if (h) {
 		cr_expect_eq(memcmp(h->r.uuid, uuid, 16), 0);
-		memset(h, 0, sizeof(*h));
+		drop_held(h);
 	}
 	later(arg)->removed = removed;
 }
@@ -218,7 +225,8 @@ static void agent_down(void)
 	agent_free(agent);
 	agent = NULL;
 	uv_run(&loop, UV_RUN_DEFAULT);
-	memset(held, 0, sizeof(held));
+	for (int i = 0; i < HELD_MAX; i++)
+		drop_held(&held[i]);
 	observed_forget(seen, "n1");
 }
 
@@ -380,15 +388,17 @@ Test(agent, life_of_a_replica)
 	cr_assert(until(is_up, "Db"));
 	h = find_held("Db");
 	cr_assert(h);
-	cr_expect_str_eq(h->r.data_path, in_pool("Db_00000"));
-	cr_expect_str_eq(h->r.meta_path, in_pool("Db_00000.meta"));
-	cr_expect_eq(h->r.size_bytes, 4096 * 1024);
+	cr_assert_eq(h->r.n_volumes, 1);
+	cr_expect_str_eq(h->r.volume[0].data_path, in_pool("Db_00000"));
+	cr_expect_str_eq(h->r.volume[0].meta_path, in_pool("Db_00000.meta"));
+	cr_expect_eq(h->r.volume[0].size_bytes, 4096 * 1024);
+	cr_expect_not_null(strstr(h->r.mark_path, "/attached/"));
 	cr_expect(h->r.peer[0].used && h->r.peer[1].used && !h->r.peer[2].used);
 	cr_expect_str_eq(h->r.peer[h->r.self].node, "n1");
 	cr_expect_str_eq(h->r.peer[1 - h->r.self].address, "10.0.0.2");
 	cr_expect_eq(h->r.peer[1 - h->r.self].port, 7000);
-	cr_expect_not_null(strstr(h->r.socket_path, "/run/nbd/Db-0.sock"));
-	cr_expect_str_eq(jget_str(replica("Db"), "nbd", ""), h->r.socket_path);
+	cr_expect_not_null(strstr(h->r.volume[0].socket_path, "/run/nbd/Db-0.sock"));
+	cr_expect_str_eq(jget_str(replica("Db"), "nbd", ""), h->r.volume[0].socket_path);
 	cr_expect_eq(files_in(pool_dir), 2);
 	cr_expect_eq(files_in(replicas), 1);
 	pump(1500); /* at rest: nothing is set again */
@@ -538,7 +548,8 @@ Test(agent, diskless_and_peers_that_change)
 	add_copy("db", "n1", true);
 	cr_assert(until(is_up, "db"));
 	h = find_held("db");
-	cr_expect_str_eq(h->r.data_path, "");
+	cr_expect_null(h->r.volume[0].data_path);
+	cr_expect_null(h->r.mark_path);
 	cr_expect(h->r.peer[h->r.self].diskless);
 	world_add_node(&w, "n3", 3);
 	pump(200);

@@ -232,7 +232,11 @@ static void on_records_call(const char *path, const char *body, const char *requ
 
 static int meta_format(int fd, const struct storage_volume *v, struct err *err)
 {
-	return meta_file_format(fd, v->owner, v->name, v->size_bytes, err);
+	struct meta_label label = { .size_bytes = v->size_bytes };
+
+	memcpy(label.replica, v->owner, sizeof(label.replica));
+	snprintf(label.name, sizeof(label.name), "%s", v->name);
+	return meta_file_format(fd, &label, err);
 }
 
 static const struct storage_meta_ops meta_ops = {

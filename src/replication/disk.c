@@ -159,6 +159,8 @@ static int perform(const struct disk_job *job)
 		return sync_data(d->data_fd);
 	case DISK_JOB_META_WRITE:
 		return write_page(d->meta_fd, job->page, job->len, job->off, job->fua);
+	case DISK_JOB_META_READ:
+		return read_all(d->meta_fd, job->page, job->len, job->off);
 	case DISK_JOB_META_FLUSH:
 		return sync_data(d->meta_fd);
 	case DISK_JOB_CALL:
@@ -447,28 +449,31 @@ static int open_one(const char *path, int *ret_fd, struct err *err)
 	return 0;
 }
 
+int disk_check_size(const struct disk *d, const char *data_path, u64 size_bytes, struct err *err)
+{
+	off_t size = lseek(d->data_fd, 0, SEEK_END);
+
+	if (size < 0)
+		return err_set(err, -errno, "cannot tell the size of %s: %s", data_path,
+			       err_name(-errno));
+	if ((u64)size < size_bytes)
+		return err_set(err, -E_INVALID, "%s has %lld bytes, the volume needs %llu",
+			       data_path, (long long)size, (unsigned long long)size_bytes);
+	return 0;
+}
+
 int disk_open(struct disk *d, const char *data_path, const char *meta_path, u64 size_bytes,
 	      struct err *err)
 {
-	off_t size;
 	int rv;
 
 	rv = open_one(data_path, &d->data_fd, err);
+	if (rv == 0)
+		rv = disk_check_size(d, data_path, size_bytes, err);
+	if (rv == 0)
+		rv = open_one(meta_path, &d->meta_fd, err);
 	if (rv < 0)
-		return rv;
-	size = lseek(d->data_fd, 0, SEEK_END);
-	if (size < 0 || (u64)size < size_bytes) {
-		rv = err_set(err, -E_INVALID, "%s has %lld bytes, the volume needs %llu", data_path,
-			     (long long)size, (unsigned long long)size_bytes);
-		goto close_both;
-	}
-	rv = open_one(meta_path, &d->meta_fd, err);
-	if (rv < 0)
-		goto close_both;
-	return 0;
-
-close_both:
-	disk_close(d);
+		disk_close(d);
 	return rv;
 }
 

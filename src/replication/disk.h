@@ -30,6 +30,7 @@ enum disk_job_kind {
 	DISK_JOB_WRITE, /* op DATA: from buf + buf_off; ZERO, TRIM: reads as zeros afterwards */
 	DISK_JOB_FLUSH,
 	DISK_JOB_META_WRITE, /* page, fua */
+	DISK_JOB_META_READ,  /* fills page */
 	DISK_JOB_META_FLUSH,
 	DISK_JOB_CALL /* call(call_arg) in the thread */
 };
@@ -45,7 +46,7 @@ struct disk_job {
 	u32 len;
 	u32 buf_off;
 	struct payload *buf; /* the caller's reference is held until done */
-	u8 *page;            /* DISK_JOB_META_WRITE: owned copy, kept with the job */
+	u8 *page;            /* of metadata: owned copy, kept with the job */
 	int (*call)(void *arg);
 	void *call_arg;
 	int status; /* 0 or negative errno */
@@ -76,6 +77,7 @@ void disk_release(struct disk *d); /* no jobs; closes the files */
  * the data is smaller than size_bytes. */
 int disk_open(struct disk *d, const char *data_path, const char *meta_path, u64 size_bytes,
 	      struct err *err);
+int disk_check_size(const struct disk *d, const char *data_path, u64 size_bytes, struct err *err);
 void disk_close(struct disk *d); /* the files; no job is using them */
 /* A job to be filled; with a page when meta_page. NULL on no memory */
 struct disk_job *disk_job_new(struct disk *d, enum disk_job_kind kind, bool meta_page);

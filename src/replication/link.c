@@ -236,7 +236,7 @@ static void judge(struct link *l, const struct wire_greeting *g)
 	else if (s->ending)
 		answer->status = WIRE_NOT_READY;
 	else
-		answer->status = s->judge(l, g, answer, s->arg);
+		answer->status = s->judge(l, g, s->arg);
 	put_greeting(l);
 	if (answer->status == WIRE_WELCOME) {
 		assert(l->ops);
@@ -372,6 +372,11 @@ static void on_data(struct conn *c, const uint8_t *data, size_t len, void *owner
 		fail(l, "no memory for what it sends");
 }
 
+size_t link_queued(const struct link *l)
+{
+	return l->conn ? conn_queued(l->conn) : 0;
+}
+
 void link_resume(struct link *l)
 {
 	if (l->state != LINK_UP || !l->paused)
@@ -465,8 +470,7 @@ struct link *link_open(struct link_set *s, const struct link_target *t, const st
 					   .purpose = t->purpose,
 					   .from = t->from,
 					   .to = t->to,
-					   .boot = s->boot,
-					   .size_bytes = t->size_bytes };
+					   .boot = s->boot };
 	memcpy(l->hello.cluster, s->cluster, sizeof(l->hello.cluster));
 	memcpy(l->hello.resource, t->resource, sizeof(l->hello.resource));
 	l->conn = conn_connect_tls(s->loop, s->tls, ALPN_DATA, t->host, t->port, &conn_ops, l);

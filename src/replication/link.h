@@ -39,10 +39,8 @@ struct link_set { /* embedded in the plane */
 	struct tls *tls;
 	u8 cluster[16];
 	u64 boot;
-	/* An accepted link's greeting: WIRE_WELCOME after link_adopt, or why not. Fills answer's
-	 * from, to and size_bytes. */
-	u8 (*judge)(struct link *l, const struct wire_greeting *g, struct wire_greeting *answer,
-		    void *arg);
+	/* An accepted link's greeting: WIRE_WELCOME after link_adopt, or why not. */
+	u8 (*judge)(struct link *l, const struct wire_greeting *g, void *arg);
 	void *arg;
 	struct link *head;
 	u32 ungreeted;
@@ -90,7 +88,6 @@ struct link_target {
 	int port;
 	u8 purpose, from, to;
 	u8 resource[16];
-	u64 size_bytes;
 	u32 number;
 };
 
@@ -110,6 +107,7 @@ void link_adopt(struct link *l, u32 number, const struct link_ops *ops, void *ow
 /* Copies; m->buf stays the caller's. Failure shows as down, later. */
 void link_send(struct link *l, const struct repl_msg *m);
 void link_resume(struct link *l);
+size_t link_queued(const struct link *l); /* bytes that wait to be sent */
 /* the owner wants no more of it: what was sent still goes out */
 void link_close(struct link *l);
 const char *link_refusal(u8 status); /* enum wire_refusal in words */

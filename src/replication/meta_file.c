@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * meta_file.c - formats and reads the metadata device of a replica. The agent
- * formats when a replica is made; volume.c reads when it is attached. What the
- * pages mean is core/meta.c's; this file only knows files. Writing while the
- * replica lives is the core's, through disk.c.
+ * meta_file.c - formats, grows and reads metadata devices. The agent formats
+ * and grows; the plane reads when a replica is attached. What the pages mean is
+ * core/meta.c's; this file only knows files. While the replica lives its state,
+ * hot log and map are written by the core, through disk.c.
  */
 #include "replication/meta_file.h"
 
-#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fs.h"
+
 #define BATCH_PAGES 256u /* map pages read or written at a time: 1 MiB */
 #define BATCH_BYTES (BATCH_PAGES * REPL_META_PAGE)
-#define HEAD_PAGES 4u /* two superblocks, two hot log pages */
+#define HEAD_BYTES (REPL_META_HEAD_PAGES * REPL_META_PAGE)
+#define MARK_TEXT_MAX 32
 
 uint64_t meta_file_bytes(uint64_t size_bytes)
 {
@@ -69,27 +73,19 @@ static int sync_file(int fd, struct err *err)
 	return 0;
 }
 
-static u32 stamps_in_page(u32 page, u32 regions)
+/* map pages from `page` to `end` - 1 */
+static int write_fresh_map(int fd, u32 page, u32 end, u8 *batch, struct err *err)
 {
-	u32 first = page * REPL_STAMPS_PER_PAGE;
-
-	return PORT_MIN(regions - first, REPL_STAMPS_PER_PAGE);
-}
-
-static int write_fresh_map(int fd, u64 size_bytes, u8 *batch, struct err *err)
-{
-	u32 regions = meta_regions(size_bytes), pages = meta_map_pages(size_bytes);
 	u32 stamp[REPL_STAMPS_PER_PAGE];
 
 	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
 		stamp[i] = REPL_STAMP_FRESH;
-	for (u32 page = 0; page < pages;) {
-		u32 n = PORT_MIN(pages - page, BATCH_PAGES);
+	while (page < end) {
+		u32 n = PORT_MIN(end - page, BATCH_PAGES);
 		int rv;
 
 		for (u32 i = 0; i < n; i++)
-			meta_put_map(batch + i * REPL_META_PAGE, page + i, stamp,
-				     stamps_in_page(page + i, regions));
+			meta_put_map(batch + i * REPL_META_PAGE, page + i, 0, stamp);
 		rv = write_at(fd, batch, n * REPL_META_PAGE, REPL_META_MAP_OFF(page), err);
 		if (rv < 0)
 			return rv;
@@ -98,16 +94,16 @@ static int write_fresh_map(int fd, u64 size_bytes, u8 *batch, struct err *err)
 	return 0;
 }
 
-/* both copies of both are valid from the start; copy 0 is the newer one */
-static void put_head(u8 *head, const uint8_t owner[16], const char *name, u64 size_bytes)
+/* both copies of all are valid from the start; copy 0 is the newer one */
+static void put_head(u8 *head, const struct meta_label *label)
 {
-	struct meta_super s = { .size_bytes = size_bytes };
+	struct meta_label l = *label;
+	struct meta_state s = { 0 };
 
-	memcpy(s.replica, owner, sizeof(s.replica));
-	strncpy(s.name, name, sizeof(s.name) - 1);
 	for (u32 copy = 0; copy < 2; copy++) {
-		s.generation = 2 - copy;
-		meta_put_super(head + REPL_META_SUPER_OFF(copy), &s);
+		l.generation = s.generation = 2 - copy;
+		meta_put_label(head + REPL_META_LABEL_OFF(copy), &l);
+		meta_put_state(head + REPL_META_STATE_OFF(copy), &s);
 		meta_put_hot(head + REPL_META_HOT_OFF(copy), 2 - copy, NULL, 0);
 	}
 }
@@ -126,161 +122,242 @@ static int check_length(int fd, u64 size_bytes, struct err *err)
 	return 0;
 }
 
-int meta_file_format(int fd, const uint8_t owner[16], const char *name, uint64_t size_bytes,
-		     struct err *err)
+int meta_file_format(int fd, const struct meta_label *label, struct err *err)
 {
 	u8 *batch;
 	int rv;
 
-	rv = check_length(fd, size_bytes, err);
+	rv = check_length(fd, label->size_bytes, err);
 	if (rv < 0)
 		return rv;
 	batch = calloc(1, BATCH_BYTES);
 	if (!batch)
 		return err_set(err, -ENOMEM, "no memory to format metadata");
-	/* The old superblocks go first and the new ones come last: what is cut in the
+	/* The old head goes first and the new one comes last: what is cut in the
 	 * middle is nobody's metadata, not half of ours. */
-	rv = write_at(fd, batch, HEAD_PAGES * REPL_META_PAGE, 0, err);
-	if (rv < 0)
-		goto free_batch;
-	rv = sync_file(fd, err);
-	if (rv < 0)
-		goto free_batch;
-	rv = write_fresh_map(fd, size_bytes, batch, err);
-	if (rv < 0)
-		goto free_batch;
-	rv = sync_file(fd, err);
-	if (rv < 0)
-		goto free_batch;
-	put_head(batch, owner, name, size_bytes);
-	rv = write_at(fd, batch, HEAD_PAGES * REPL_META_PAGE, 0, err);
-	if (rv < 0)
-		goto free_batch;
-	rv = sync_file(fd, err);
-
-free_batch:
+	rv = write_at(fd, batch, HEAD_BYTES, 0, err);
+	if (rv == 0)
+		rv = sync_file(fd, err);
+	if (rv == 0)
+		rv = write_fresh_map(fd, 0, meta_map_pages(label->size_bytes), batch, err);
+	if (rv == 0)
+		rv = sync_file(fd, err);
+	if (rv == 0) {
+		put_head(batch, label);
+		rv = write_at(fd, batch, HEAD_BYTES, 0, err);
+	}
+	if (rv == 0)
+		rv = sync_file(fd, err);
 	free(batch);
 	return rv;
 }
 
-static int pick_super(const u8 *head, struct meta_super *ret, int *ret_copy, struct err *err)
+/* ---- labels ---- */
+
+static int pick_label(const u8 *head, struct meta_label *ret, int *ret_copy, struct err *err)
 {
-	int rv = meta_pick_super(head + REPL_META_SUPER_OFF(0), head + REPL_META_SUPER_OFF(1), ret,
+	int rv = meta_pick_label(head + REPL_META_LABEL_OFF(0), head + REPL_META_LABEL_OFF(1), ret,
 				 ret_copy);
 
 	if (rv == -EPROTONOSUPPORT)
 		return err_set(err, rv, "the metadata was written by a newer version of sdsd");
 	if (rv < 0)
 		return err_set(err, -E_CORRUPT,
-			       "both superblocks of the metadata are damaged or "
+			       "both labels of the metadata are damaged or "
 			       "this is no metadata of sdsd");
 	return 0;
 }
 
-int meta_file_owner(int fd, uint8_t ret_owner[16], struct err *err)
+static int read_label(int fd, struct meta_label *ret, int *ret_copy, struct err *err)
 {
 	u8 head[2 * REPL_META_PAGE];
-	struct meta_super s;
-	int copy, rv;
+	int rv = read_at(fd, head, sizeof(head), 0, err);
 
-	rv = read_at(fd, head, sizeof(head), 0, err);
-	if (rv < 0)
-		return rv;
-	rv = pick_super(head, &s, &copy, err);
-	if (rv < 0)
-		return rv;
-	memcpy(ret_owner, s.replica, sizeof(s.replica));
-	return 0;
+	return rv < 0 ? rv : pick_label(head, ret, ret_copy, err);
 }
 
-static int read_map(int fd, u64 size_bytes, struct meta_file *m, u8 *batch, struct err *err)
+/* to the copy that counts less, durable */
+static int write_label(int fd, struct meta_label *l, int copy, struct err *err)
 {
-	u32 regions = meta_regions(size_bytes), pages = meta_map_pages(size_bytes);
-
-	for (u32 page = 0; page < pages;) {
-		u32 n = PORT_MIN(pages - page, BATCH_PAGES);
-		int rv = read_at(fd, batch, n * REPL_META_PAGE, REPL_META_MAP_OFF(page), err);
-
-		if (rv < 0)
-			return rv;
-		for (u32 i = 0; i < n; i++, page++) {
-			u32 *stamp = m->stamp + (size_t)page * REPL_STAMPS_PER_PAGE;
-			u32 count = stamps_in_page(page, regions);
-
-			if (meta_get_map(batch + i * REPL_META_PAGE, page, stamp, count) == 0)
-				continue;
-			memset(stamp, 0, count * sizeof(*stamp));
-			m->bad_pages++;
-		}
-	}
-	return 0;
-}
-
-static int read_head(int fd, const uint8_t owner[16], u64 size_bytes, struct meta_file *m,
-		     struct err *err)
-{
-	u8 head[HEAD_PAGES * REPL_META_PAGE];
-	struct repl_disk *d = &m->disk;
+	u8 page[REPL_META_PAGE];
 	int rv;
 
-	rv = read_at(fd, head, sizeof(head), 0, err);
-	if (rv < 0)
-		return rv;
-	rv = pick_super(head, &d->super, &d->super_copy, err);
-	if (rv < 0)
-		return rv;
-	if (memcmp(d->super.replica, owner, sizeof(d->super.replica)) != 0)
-		return err_set(err, -E_CORRUPT,
-			       "the metadata belongs to another replica, of volume %.*s",
-			       (int)sizeof(d->super.name), d->super.name);
-	if (d->super.size_bytes != size_bytes)
-		return err_set(err, -E_CORRUPT,
-			       "the metadata is of a volume of %llu bytes, this one has %llu",
-			       (unsigned long long)d->super.size_bytes,
-			       (unsigned long long)size_bytes);
-	rv = meta_pick_hot(head + REPL_META_HOT_OFF(0), head + REPL_META_HOT_OFF(1),
-			   &d->hot_generation, m->hot, &d->n_hot, &d->hot_copy);
-	if (rv < 0)
-		return err_set(err, -E_CORRUPT, "both copies of the hot log are damaged");
-	d->hot = m->hot;
+	l->generation++;
+	meta_put_label(page, l);
+	rv = write_at(fd, page, sizeof(page), REPL_META_LABEL_OFF(!copy), err);
+	return rv < 0 ? rv : sync_file(fd, err);
+}
+
+/* The lock belongs to the open file, so it also keeps threads of this process apart. */
+static int lock(int fd, short type, struct err *err)
+{
+	struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_len = REPL_META_PAGE };
+
+	while (fcntl(fd, F_OFD_SETLKW, &l) < 0)
+		if (errno != EINTR)
+			return err_set(err, -errno, "cannot lock metadata: %s", err_name(-errno));
 	return 0;
 }
 
-int meta_file_read(int fd, const uint8_t owner[16], uint64_t size_bytes, struct meta_file *ret,
-		   struct err *err)
+int meta_file_label(int fd, struct meta_label *ret, struct err *err)
 {
-	u8 *batch = NULL;
-	int rv;
+	int copy;
 
-	*ret = (struct meta_file){ 0 };
-	rv = read_head(fd, owner, size_bytes, ret, err);
-	if (rv < 0)
-		goto release;
-	batch = malloc(BATCH_BYTES);
-	ret->stamp = calloc(meta_regions(size_bytes) + 1u, sizeof(*ret->stamp));
-	ret->map_dirty = calloc(meta_map_pages(size_bytes) + 1u, 1);
-	if (!batch || !ret->stamp || !ret->map_dirty) {
-		rv = err_set(err, -ENOMEM, "no memory for the epoch map of %u regions",
-			     meta_regions(size_bytes));
-		goto release;
-	}
-	rv = read_map(fd, size_bytes, ret, batch, err);
-	if (rv < 0)
-		goto release;
-	ret->disk.stamp = ret->stamp;
-	ret->disk.map_dirty = ret->map_dirty;
-	free(batch);
-	return 0;
+	return read_label(fd, ret, &copy, err);
+}
 
-release:
-	free(batch);
-	meta_file_release(ret);
+int meta_file_owner(int fd, uint8_t ret_owner[16], struct err *err)
+{
+	struct meta_label l;
+	int rv = meta_file_label(fd, &l, err);
+
+	if (rv == 0)
+		memcpy(ret_owner, l.replica, sizeof(l.replica));
 	return rv;
 }
 
-void meta_file_release(struct meta_file *m)
+static int grow_locked(int fd, const struct meta_label *want, struct err *err)
 {
-	free(m->stamp);
-	free(m->map_dirty);
-	*m = (struct meta_file){ 0 };
+	struct meta_label l;
+	u8 *batch;
+	int copy, rv;
+
+	rv = read_label(fd, &l, &copy, err);
+	if (rv < 0)
+		return rv;
+	if (memcmp(l.replica, want->replica, sizeof(l.replica)) != 0 || l.number != want->number)
+		return err_set(err, -E_CORRUPT, "the metadata belongs to volume %u of %s", l.number,
+			       l.name);
+	if (want->size_bytes == l.size_bytes)
+		return 0;
+	if (want->size_bytes < l.size_bytes)
+		return err_set(err, -E_INVALID,
+			       "the volume has %llu bytes, it cannot be made smaller",
+			       (unsigned long long)l.size_bytes);
+	rv = check_length(fd, want->size_bytes, err);
+	if (rv < 0)
+		return rv;
+	batch = malloc(BATCH_BYTES);
+	if (!batch)
+		return err_set(err, -ENOMEM, "no memory to grow metadata");
+	/* The last page of the old map says FRESH behind the old end already. */
+	rv = write_fresh_map(fd, meta_map_pages(l.size_bytes), meta_map_pages(want->size_bytes),
+			     batch, err);
+	free(batch);
+	if (rv == 0)
+		rv = sync_file(fd, err);
+	l.size_bytes = want->size_bytes;
+	return rv < 0 ? rv : write_label(fd, &l, copy, err);
+}
+
+int meta_file_grow(int fd, const struct meta_label *label, struct err *err)
+{
+	int rv = lock(fd, F_WRLCK, err);
+
+	if (rv < 0)
+		return rv;
+	rv = grow_locked(fd, label, err);
+	lock(fd, F_UNLCK, err);
+	return rv;
+}
+
+int meta_file_name_peers(int fd, char peer[REPL_SLOTS_MAX][META_NAME_MAX], struct err *err)
+{
+	struct meta_label l;
+	int copy, rv;
+
+	rv = lock(fd, F_WRLCK, err);
+	if (rv < 0)
+		return rv;
+	rv = read_label(fd, &l, &copy, err);
+	if (rv == 0 && memcmp(l.peer, peer, sizeof(l.peer)) != 0) {
+		memcpy(l.peer, peer, sizeof(l.peer));
+		rv = write_label(fd, &l, copy, err);
+	}
+	lock(fd, F_UNLCK, err);
+	return rv;
+}
+
+/* ---- attaching ---- */
+
+static int read_home(int fd, struct repl_disk *d, u32 *hot, struct err *err)
+{
+	u8 head[HEAD_BYTES];
+	int rv;
+
+	rv = read_at(fd, head, sizeof(head), 0, err);
+	if (rv < 0)
+		return rv;
+	rv = meta_pick_state(head + REPL_META_STATE_OFF(0), head + REPL_META_STATE_OFF(1),
+			     &d->state, &d->state_copy);
+	if (rv < 0)
+		return err_set(err, -E_CORRUPT, "both copies of the replica's state are damaged");
+	rv = meta_pick_hot(head + REPL_META_HOT_OFF(0), head + REPL_META_HOT_OFF(1),
+			   &d->hot_generation, hot, &d->n_hot, &d->hot_copy);
+	if (rv < 0)
+		return err_set(err, -E_CORRUPT, "both copies of the hot log are damaged");
+	d->hot = hot;
+	return 0;
+}
+
+/* 0 when there is no mark yet */
+static int read_mark(const char *path, u64 *ret, struct err *err)
+{
+	char text[MARK_TEXT_MAX] = "";
+	struct buf file;
+	int rv;
+
+	*ret = 0;
+	buf_init(&file, MARK_TEXT_MAX - 1);
+	rv = fs_read(path, &file, err);
+	if (rv == 0)
+		memcpy(text, file.data, file.len);
+	*ret = strtoull(text, NULL, 10);
+	buf_release(&file);
+	return rv == -ENOENT ? 0 : rv;
+}
+
+static int check_mark(const char *path, const struct meta_state *s, struct err *err)
+{
+	u64 seen;
+	int rv = read_mark(path, &seen, err);
+
+	if (rv < 0 || s->attached >= seen)
+		return rv;
+	return err_set(err, -E_CORRUPT,
+		       "its metadata was attached %llu times, this node remembers %llu: it is an "
+		       "older state, put back from a backup? Delete this replica and make it anew; "
+		       "if it is the only copy there is, remove %s to go on with what it holds",
+		       (unsigned long long)s->attached, (unsigned long long)seen, path);
+}
+
+/* The device first: a crash in between leaves it ahead of the mark, which is fine. */
+static int count_attach(int fd, const char *mark_path, struct repl_disk *d, struct err *err)
+{
+	u8 page[REPL_META_PAGE];
+	char text[MARK_TEXT_MAX];
+	int rv;
+
+	d->state.attached++;
+	d->state.generation++;
+	d->state_copy = !d->state_copy;
+	meta_put_state(page, &d->state);
+	rv = write_at(fd, page, sizeof(page), REPL_META_STATE_OFF(d->state_copy), err);
+	if (rv == 0)
+		rv = sync_file(fd, err);
+	if (rv < 0 || !mark_path)
+		return rv;
+	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)d->state.attached);
+	return fs_write(mark_path, text, strlen(text), 0600, err);
+}
+
+int meta_file_attach(int fd, const char *mark_path, struct meta_file *ret, struct err *err)
+{
+	int rv;
+
+	*ret = (struct meta_file){ 0 };
+	rv = read_home(fd, &ret->disk, ret->hot, err);
+	if (rv == 0 && mark_path)
+		rv = check_mark(mark_path, &ret->disk.state, err);
+	return rv < 0 ? rv : count_attach(fd, mark_path, &ret->disk, err);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * meta_file.h - the metadata device of a replica as a file or block device:
- * formats a new one, reads an old one whole for repl_mirror_init. Blocking;
- * called from worker threads. The bytes are core/meta.h's.
+ * meta_file.h - the metadata device of a volume as a file or block device:
+ * formats a new one, grows it, reads its label and, of volume 0, what a replica
+ * is attached with. Blocking; called from worker threads. The bytes are
+ * core/meta.h's. Labels are changed under a lock of the file, since the agent
+ * grows a device that the plane may have open.
  */
 #ifndef SDSD_REPLICATION_META_FILE_H
 #define SDSD_REPLICATION_META_FILE_H
@@ -10,23 +12,26 @@
 #include "base/err.h"
 #include "replication/core/mirror.h"
 
-struct meta_file {             /* filled by meta_file_read; owns its memory */
-	struct repl_disk disk; /* points into this struct and below */
+struct meta_file {             /* filled by meta_file_attach */
+	struct repl_disk disk; /* sizes are the caller's to fill; points into this struct */
 	u32 hot[REPL_HOT_MAX];
-	u32 *stamp;
-	u8 *map_dirty;
-	u32 bad_pages; /* map pages with a wrong checksum; their stamps are 0 */
 };
 
 uint64_t meta_file_bytes(uint64_t size_bytes);
 /* Fresh metadata: all regions REPL_STAMP_FRESH (the data device must read as zeros). Synced on
- * return. */
-int meta_file_format(int fd, const uint8_t owner[16], const char *name, uint64_t size_bytes,
-		     struct err *err);
-int meta_file_owner(int fd, uint8_t ret_owner[16], struct err *err); /* -E_CORRUPT: none of ours */
-/* -E_CORRUPT with what is damaged; checks owner and size */
-int meta_file_read(int fd, const uint8_t owner[16], uint64_t size_bytes, struct meta_file *ret,
-		   struct err *err);
-void meta_file_release(struct meta_file *m);
+ * return. label->generation is not looked at. */
+int meta_file_format(int fd, const struct meta_label *label, struct err *err);
+/* The device has grown: the new part of the map is made FRESH, then the label says the new size.
+ * Nothing to do when it does already. -E_CORRUPT: the device is another volume's; -E_INVALID: it
+ * would shrink. Repeatable. */
+int meta_file_grow(int fd, const struct meta_label *label, struct err *err);
+/* names of the other copies, written when they differ */
+int meta_file_name_peers(int fd, char peer[REPL_SLOTS_MAX][META_NAME_MAX], struct err *err);
+int meta_file_label(int fd, struct meta_label *ret, struct err *err); /* -E_CORRUPT: none of ours */
+int meta_file_owner(int fd, uint8_t ret_owner[16], struct err *err);
+/* Of volume 0: reads state and hot log and counts the attach, on the device and in mark_path (NULL:
+ * not). -E_CORRUPT with what is damaged, or because the device was attached less often than this
+ * node remembers: it has been put back from a backup. */
+int meta_file_attach(int fd, const char *mark_path, struct meta_file *ret, struct err *err);
 
 #endif

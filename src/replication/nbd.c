@@ -236,6 +236,11 @@ static u32 count(const struct nbd *n, enum client_state state)
 	return found;
 }
 
+void nbd_set_size(struct nbd *n, u64 size_bytes)
+{
+	n->c.size_bytes = size_bytes;
+}
+
 u32 nbd_clients(const struct nbd *n)
 {
 	return count(n, CLIENT_WAITING) + count(n, CLIENT_INSIDE);

@@ -58,6 +58,8 @@ void nbd_complete(struct nbd *n, u64 id, int status, struct payload *data);
  * only while open */
 void nbd_cut(struct nbd *n);
 u32 nbd_clients(const struct nbd *n); /* inside or waiting to enter */
+/* larger than before; clients that are inside hear of it when they enter anew */
+void nbd_set_size(struct nbd *n, u64 size_bytes);
 /* Ends everything: requests under way are forgotten, no call to ops any more. closed (not inside
  * the call) when no payload is used any more. */
 void nbd_close(struct nbd *n, void (*closed)(void *arg), void *arg);

@@ -262,12 +262,11 @@ static void volume_changed(struct volume *v)
 
 /* ---- data links ---- */
 
-static u8 judge(struct link *l, const struct wire_greeting *g, struct wire_greeting *answer,
-		void *arg)
+static u8 judge(struct link *l, const struct wire_greeting *g, void *arg)
 {
 	struct volume *v = find_uuid(arg, g->resource);
 
-	return v ? volume_judge(v, l, g, answer) : WIRE_NO_RESOURCE;
+	return v ? volume_judge(v, l, g) : WIRE_NO_RESOURCE;
 }
 
 static const struct conn_ops nobody_ops; /* until link_accept sets its own, in the same call */

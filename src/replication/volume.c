@@ -32,19 +32,26 @@ static u32 copies_of(const struct plane_resource *r)
 	return copies;
 }
 
-static int make_mirror(struct volume *v)
+/* home: what was read of the own copy; NULL: there is none */
+static int make_mirror(struct volume *v, const struct meta_file *home)
 {
 	struct repl_mirror_config c = {
 		.self = (u8)v->r.self,
 		.copies = copies_of(&v->r),
-		.size_bytes = v->r.volume[0].size_bytes,
+		.read_policy = (enum repl_read_policy)v->r.read_policy,
 		.tag = { .node = v->env->node_id, .boot = v->env->boot },
-		.disk = v->has_disk ? &v->meta.disk : NULL,
 	};
+	struct repl_disk disk;
 
 	v->mirror = calloc(1, sizeof(*v->mirror));
 	if (!v->mirror)
 		return -ENOMEM;
+	if (home) {
+		disk = home->disk;
+		for (u32 i = 0; i < PLANE_VOLUMES; i++)
+			disk.size[i] = v->part[i] ? v->part[i]->size_bytes : 0;
+		c.disk = &disk;
+	}
 	rand_bytes(&c.seed, sizeof(c.seed));
 	repl_mirror_init(v->mirror, &c, clock_boot_ns());
 	v->pull_slot = REPL_NO_SLOT;
@@ -71,58 +78,16 @@ static void failed(struct volume *v, const char *why)
 	volume_settle_soon(v);
 }
 
-/* in a worker: only disk, meta and attach_err are touched */
-static int attach(void *arg)
+void volume_attached(struct volume *v, const struct meta_file *home, const char *why)
 {
-	struct volume *v = arg;
-	int rv;
-
-	rv = disk_open(&v->disk, v->r.volume[0].data_path, v->r.volume[0].meta_path,
-		       v->r.volume[0].size_bytes, &v->attach_err);
-	if (rv < 0)
-		return rv;
-	rv = meta_file_read(v->disk.meta_fd, v->r.replica_uuid, v->r.volume[0].size_bytes, &v->meta,
-			    &v->attach_err);
-	if (rv < 0)
-		disk_close(&v->disk);
-	return rv;
-}
-
-static void begin_attach(struct volume *v)
-{
-	struct disk_job *job = disk_job_new(&v->disk, DISK_JOB_CALL, false);
-
-	if (!job) {
+	if (!home) {
+		failed(v, why);
+		return;
+	}
+	if (make_mirror(v, home) < 0) {
 		failed(v, "out of memory");
 		return;
 	}
-	v->state = VOLUME_ATTACHING;
-	job->call = attach;
-	job->call_arg = v;
-	disk_submit(job);
-}
-
-void volume_attach_done(struct volume *v, int status)
-{
-	if (v->state == VOLUME_ENDING) {
-		volume_settle_soon(v);
-		return;
-	}
-	if (status < 0) {
-		failed(v, v->attach_err.text[0] ? v->attach_err.text : err_name(status));
-		return;
-	}
-	if (make_mirror(v) < 0) {
-		meta_file_release(&v->meta);
-		disk_close(&v->disk);
-		failed(v, "out of memory");
-		return;
-	}
-	if (v->meta.bad_pages > 0)
-		log_warn("plane",
-			 "volume=%s %u damaged pages of the epoch map: their regions "
-			 "will be compared anew",
-			 v->r.name, v->meta.bad_pages);
 	v->state = VOLUME_BOOTING;
 	v->retry_ms = 0;
 	v->error[0] = '\0';
@@ -130,19 +95,40 @@ void volume_attach_done(struct volume *v, int status)
 	volume_report(v);
 }
 
+struct volume_part *volume_part_new(struct volume *v, u32 number)
+{
+	struct volume_part *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		volume_out_of_memory(v);
+	p->whole = v;
+	p->number = number;
+	disk_init(&p->disk, v->env->disks, disks_done, p);
+	v->part[number] = p;
+	return p;
+}
+
+static void make_parts(struct volume *v)
+{
+	for (int i = 0; i < v->r.n_volumes; i++)
+		if (!v->part[v->r.volume[i].number])
+			volume_part_new(v, (u32)v->r.volume[i].number);
+}
+
 static void begin(struct volume *v)
 {
 	v->error[0] = '\0';
 	v->retry_ms = 0;
 	v->has_disk = v->r.volume[0].data_path != NULL;
-	disk_init(&v->disk, v->env->disks, volume_on_disk_done, v);
+	make_parts(v);
 	if (open_listen(v) < 0)
 		retry_later(v);
 	if (v->has_disk) {
-		begin_attach(v);
+		v->state = VOLUME_ATTACHING;
+		disks_attach(v);
 		return;
 	}
-	if (make_mirror(v) < 0) {
+	if (make_mirror(v, NULL) < 0) {
 		failed(v, "out of memory");
 		return;
 	}
@@ -157,11 +143,13 @@ static void on_retry(uv_timer_t *timer)
 
 	if (v->state == VOLUME_ENDING)
 		return;
-	if (v->state == VOLUME_FAILED && v->has_disk)
-		begin_attach(v);
-	else if (v->state == VOLUME_FAILED)
+	if (v->state == VOLUME_FAILED && v->has_disk) {
+		v->state = VOLUME_ATTACHING;
+		disks_attach(v);
+	} else if (v->state == VOLUME_FAILED) {
 		begin(v);
-	if (v->nbd)
+	}
+	if (open_listens(v))
 		return;
 	if (open_listen(v) < 0) {
 		retry_later(v);
@@ -209,16 +197,34 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+const struct plane_volume *volume_spec(const struct plane_resource *r, u32 number)
+{
+	for (int i = 0; i < r->n_volumes; i++)
+		if ((u32)r->volume[i].number == number)
+			return &r->volume[i];
+	return NULL;
+}
+
+/* A volume that went, or has other files. New ones and files that were still being made are taken
+ * while it is up. */
+static bool part_replaced(const struct plane_volume *a, const struct plane_volume *b)
+{
+	return !b || memcmp(a->uuid, b->uuid, sizeof(a->uuid)) != 0 ||
+	       !same_text(a->socket_path, b->socket_path) ||
+	       ((a->data_path || a->number == 0) &&
+		(!same_text(a->data_path, b->data_path) || !same_text(a->meta_path, b->meta_path)));
+}
+
 static bool needs_restart(const struct plane_resource *a, const struct plane_resource *b)
 {
-	const struct plane_volume *x = &a->volume[0], *y = &b->volume[0];
-
-	return a->self != b->self || !same_text(x->data_path, y->data_path) ||
-	       !same_text(x->meta_path, y->meta_path) ||
-	       !same_text(x->socket_path, y->socket_path) ||
+	for (int i = 0; i < a->n_volumes; i++)
+		if (part_replaced(&a->volume[i], volume_spec(b, (u32)a->volume[i].number)))
+			return true;
+	return a->self != b->self ||
 	       memcmp(a->replica_uuid, b->replica_uuid, sizeof(a->replica_uuid)) != 0;
 }
 
+/* what can change at any time: peers, hints about the record, options */
 static void take_peers(struct volume *v, const struct plane_resource *r)
 {
 	struct plane_resource old = v->r;
@@ -227,12 +233,28 @@ static void take_peers(struct volume *v, const struct plane_resource *r)
 	memcpy(v->r.peer, r->peer, sizeof(v->r.peer));
 	v->r.in_sync = r->in_sync;
 	v->r.writer = r->writer;
+	v->r.read_policy = r->read_policy;
+	v->r.handover = r->handover;
 	if (!v->mirror)
 		return;
+	repl_mirror_set_read_policy(v->mirror, (enum repl_read_policy)r->read_policy);
 	links_peers_changed(v, &old);
 	now = volume_enter(v);
 	if (copies_of(&old) != copies_of(&v->r))
 		repl_mirror_set_copies(v->mirror, copies_of(&v->r), &v->sink, now);
+}
+
+/* nothing of it went: volumes that are new or have grown */
+static void take_volumes(struct volume *v, const struct plane_resource *r)
+{
+	struct plane_resource old = v->r;
+
+	plane_resource_copy(&v->r, r);
+	plane_resource_release(&old);
+	make_parts(v);
+	if (open_listen(v) < 0)
+		retry_later(v);
+	disks_look(v);
 }
 
 static void begin_ending(struct volume *v)
@@ -298,6 +320,7 @@ void volume_set(struct volume *v, const struct plane_resource *r)
 	}
 	set_next(v, NULL);
 	take_peers(v, r);
+	take_volumes(v, r);
 	if (v->state == VOLUME_FAILED) /* what was wrong may just have been set right */
 		uv_timer_start(&v->retry, on_retry, 0, 0);
 }
@@ -328,14 +351,13 @@ static void close_timers(struct volume *v)
 
 void volume_check_ended(struct volume *v)
 {
-	if (v->state != VOLUME_ENDING || v->disk.jobs > 0 || v->nbd ||
+	if (v->state != VOLUME_ENDING || disks_busy(v) || !open_ended(v) ||
 	    uv_is_closing((uv_handle_t *)&v->tick))
 		return;
 	v->n_done = 0;
 	payload_account_release(&v->rx);
 	payload_account_release(&v->data);
-	meta_file_release(&v->meta);
-	disk_release(&v->disk);
+	disks_release(v);
 	if (v->removed) {
 		close_timers(v);
 		return;
@@ -405,8 +427,8 @@ void volume_status(const struct volume *v, struct plane_status *ret)
 		snprintf(ret->error, sizeof(ret->error), "%s", v->error);
 	else if (phase[v->state])
 		snprintf(ret->error, sizeof(ret->error), "%s", phase[v->state]);
-	ret->up = volume_up(v) && (v->nbd || !v->r.volume[0].socket_path);
-	ret->open = v->nbd && nbd_clients(v->nbd) > 0;
+	ret->up = volume_up(v) && open_listens(v);
+	ret->open = open_clients(v) > 0;
 	if (volume_up(v))
 		mirror_status(v, ret);
 	if (!ret->error[0] && v->next)

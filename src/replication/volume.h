@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * volume.h - one resource on the plane's thread: owns its mirror (core/), its
- * files, its links and its NBD server, and carries out what the mirror emits.
- * plane_user.c makes and ends it. Files: volume.c (life, status), volume_run.c
- * (mirror calls and effects), volume_link.c (links), volume_open.c (the NBD
- * side).
+ * links, and of each of its volumes the devices of the own copy and the NBD
+ * server, and carries out what the mirror emits. plane_user.c makes and ends
+ * it. Files: volume.c (life, status), volume_run.c (mirror calls and effects),
+ * volume_disk.c (devices), volume_link.c (links), volume_open.c (the NBD side),
+ * volume_heal.c.
  */
 #ifndef SDSD_REPLICATION_VOLUME_H
 #define SDSD_REPLICATION_VOLUME_H
@@ -23,7 +24,10 @@
 #define VOLUME_DIAL_MAX_MS 1000
 #define VOLUME_DIAL_STABLE_MS 2000 /* a link that lived so long begins the back-off anew */
 #define VOLUME_OPEN_DEADLINE_MS 15000
-#define VOLUME_IN_USE_MS 4000 /* another writer heard for so long: the open is refused */
+#define VOLUME_IN_USE_MS 4000       /* another writer heard for so long: the open is refused */
+#define VOLUME_AWAY_MS 15000        /* requests wait so long for a volume that was handed over */
+#define VOLUME_LAG_HIGH (16u << 20) /* bytes waiting for a link: it lags; no longer below LOW */
+#define VOLUME_LAG_LOW (4u << 20)
 #define VOLUME_RETRY_MIN_MS 500 /* attaching the disk, listening: again after */
 #define VOLUME_RETRY_MAX_MS 10000
 #define VOLUME_PROGRESS_TICKS 10 /* a resync's progress is reported so often */
@@ -71,11 +75,32 @@ struct volume_ask { /* a question to consensus */
 struct volume_dial { /* a link we want to have, to a slot or for pulls */
 	struct link *link;
 	bool up;
+	bool lags;
 	u8 to;
 	u32 delay_ms;
 	u64 next_at;
 	u64 up_at;
 	char said[128]; /* the reason that was logged last */
+};
+
+/* A volume of the resource: the devices of the own copy, and where it is served. */
+struct volume_part {
+	struct volume *whole;
+	u32 number;
+	bool attached;  /* its devices are open */
+	u64 size_bytes; /* of the own copy, by its label */
+	struct disk disk;
+	bool data_written, meta_written; /* since the flush that was begun last */
+	struct nbd *nbd;
+	bool nbd_closing;
+	bool opening, opened; /* an NBD client waits / some are inside */
+};
+
+/* a flush of all parts, answered to the mirror as one */
+struct volume_flush {
+	u64 id;
+	u32 left;
+	int status;
 };
 
 struct volume_done {
@@ -97,9 +122,10 @@ struct volume {
 	bool has_disk;
 	char error[256];            /* why not up, or what is wrong with the NBD socket */
 	struct repl_mirror *mirror; /* NULL unless BOOTING or UP */
-	struct meta_file meta;
-	struct err attach_err; /* the worker's while ATTACHING */
-	struct disk disk;
+	struct volume_part *part[PLANE_VOLUMES]; /* by number; 0 is always there */
+	struct volume_flush data_flush, meta_flush;
+	struct volume_call *call;        /* a worker has it: attaches, or sees what has grown */
+	bool look_again;                 /* the configuration changed meanwhile */
 	struct payload_account rx, data; /* of links; of NBD and the disk */
 
 	struct turn_item settle;
@@ -119,10 +145,9 @@ struct volume {
 	struct link *accepted[VOLUME_ACCEPTED_MAX];
 	struct volume_ask *asks;
 
-	struct nbd *nbd;
-	bool nbd_closing;
 	u64 in_use_since;     /* opening: another writer has been heard since; 0: none */
-	bool opening, opened; /* an NBD client waits / some are inside */
+	u64 away_since;       /* requests wait for a volume that was handed over; 0: none */
+	bool opening, opened; /* an NBD client of some part waits / some are inside */
 	bool opened_mirror;   /* repl_mirror_open was called and not closed */
 	bool healing;         /* for no client: a copy knocks to be brought in sync */
 	u64 heal_at;          /* not before */
@@ -145,8 +170,7 @@ void volume_status(const struct volume *v, struct plane_status *ret);
 void volume_record(struct volume *v, u64 token, const struct repl_record *r);
 void volume_cas(struct volume *v, u64 token, bool accepted, const struct repl_record *r);
 /* an accepted link's greeting; see link_set.judge */
-u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g,
-		struct wire_greeting *answer);
+u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g);
 
 /* between the files of the volume ------------------------------------------------ */
 
@@ -156,13 +180,25 @@ static inline bool volume_up(const struct volume *v)
 }
 void volume_report(struct volume *v); /* the status differs: tell, coalesced */
 void volume_check_ended(struct volume *v);
-void volume_attach_done(struct volume *v, int status);
 void volume_closed_here(struct volume *v); /* the last NBD client has left */
 
+/* volume_disk.c */
+void disks_attach(struct volume *v); /* volume_attached follows */
+void disks_look(struct volume *v);   /* what is new or has grown, while it is up */
+void disks_done(struct disk_job *job, void *owner);
+void disks_effect(struct volume *v, const struct repl_effect *e);
+bool disks_busy(const struct volume *v);
+void disks_release(struct volume *v); /* nothing is busy */
+/* volume.c */
+void volume_attached(struct volume *v, const struct meta_file *home /* NULL: failed */,
+		     const char *why);
+struct volume_part *volume_part_new(struct volume *v, u32 number);
+const struct plane_volume *volume_spec(const struct plane_resource *r, u32 number); /* or NULL */
+
 /* volume_run.c */
+void volume_out_of_memory(const struct volume *v) __attribute__((noreturn));
 void volume_emit(struct repl_sink *sink, const struct repl_effect *e);
 u64 volume_enter(struct volume *v); /* before a mirror call: the time */
-void volume_on_disk_done(struct disk_job *job, void *owner);
 void volume_on_settle(struct turn_item *item);
 void volume_on_tick(uv_timer_t *timer);
 void volume_ask_boot(struct volume *v);
@@ -186,11 +222,16 @@ u64 heal_time(const struct volume *v); /* when it will be settled; UINT64_MAX: n
 /* volume_open.c */
 void open_mirror(struct volume *v);
 void close_mirror(struct volume *v);
-int open_listen(struct volume *v); /* starts the NBD server; sets v->error */
-void open_end(struct volume *v);   /* ends it; volume_check_ended follows */
+int open_listen(struct volume *v);         /* starts missing NBD servers; sets v->error */
+void open_end(struct volume *v);           /* ends them; volume_check_ended follows */
+bool open_listens(const struct volume *v); /* on all sockets that it is to have */
+bool open_ended(const struct volume *v);
+u32 open_clients(const struct volume *v);
 void open_settle(struct volume *v);
 void open_attached(struct volume *v);                /* the volume is up */
 void open_refuse(struct volume *v, const char *why); /* to who waits */
 void open_on_deadline(uv_timer_t *timer);
+void open_complete(struct volume *v, const struct volume_done *d);
+void open_away(struct volume *v, u64 now); /* requests that wait for a volume handed over */
 
 #endif

@@ -245,7 +245,6 @@ static void dial(struct volume *v, struct volume_dial *d, u64 now)
 		.purpose = dial_purpose(v, d),
 		.from = (u8)v->r.self,
 		.to = to,
-		.size_bytes = v->r.volume[0].size_bytes,
 		.number = dial_number(v, d),
 	};
 
@@ -282,10 +281,26 @@ static void on_dial_timer(uv_timer_t *timer)
 	volume_settle_soon(timer->data);
 }
 
+/* a learner that cannot keep up slows the writer down, a little */
+static void lag_settle(struct volume *v)
+{
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
+		struct volume_dial *d = &v->dial[s];
+		size_t queued = d->link && d->up ? link_queued(d->link) : 0;
+		bool lags = queued > (d->lags ? VOLUME_LAG_LOW : VOLUME_LAG_HIGH);
+
+		if (lags == d->lags)
+			continue;
+		d->lags = lags;
+		repl_mirror_link_lags(v->mirror, s, lags, &v->sink, volume_enter(v));
+	}
+}
+
 void links_settle(struct volume *v, u64 now)
 {
 	u64 next = heal_time(v);
 
+	lag_settle(v);
 	for (u32 i = 0; i < VOLUME_DIALS; i++) {
 		struct volume_dial *d = &v->dial[i];
 		bool want = wanted(v, i);
@@ -358,16 +373,12 @@ static void replace_old(struct volume *v, const struct wire_greeting *g)
 	}
 }
 
-u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g,
-		struct wire_greeting *answer)
+u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g)
 {
 	u32 free = 0;
 
-	answer->size_bytes = v->r.volume[0].size_bytes;
 	if (g->purpose < WIRE_SESSION || g->purpose > WIRE_KNOCK)
 		return WIRE_BAD_VERSION;
-	if (g->size_bytes != v->r.volume[0].size_bytes)
-		return WIRE_NO_RESOURCE;
 	if (g->to != v->r.self || !usable(v, g->from))
 		return WIRE_BAD_SLOT;
 	if (strcmp(v->r.peer[g->from].node, l->node) != 0) {

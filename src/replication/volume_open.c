@@ -38,14 +38,30 @@ void open_mirror(struct volume *v)
 
 /* ---- nbd_ops ---- */
 
+#define ID_PART_SHIFT 56 /* of a request's id at the mirror; the server's are below */
+
+/* the resource is opened with its first volume and closed with its last */
+static void recount(struct volume *v)
+{
+	v->opening = v->opened = false;
+	for (u32 i = 0; i < PLANE_VOLUMES; i++) {
+		v->opening |= v->part[i] && v->part[i]->opening;
+		v->opened |= v->part[i] && v->part[i]->opened;
+	}
+}
+
 static void on_open(void *owner)
 {
-	struct volume *v = owner;
+	struct volume_part *p = owner;
+	struct volume *v = p->whole;
+	bool first = !v->opening && !v->opened;
 
-	v->opening = true;
+	p->opening = true;
+	recount(v);
+	v->changed = true; /* it may be served already, by another volume */
 	v->in_use_since = 0;
 	uv_timer_start(&v->deadline, open_on_deadline, VOLUME_OPEN_DEADLINE_MS, 0);
-	if (volume_up(v))
+	if (first && volume_up(v))
 		open_mirror(v);
 	volume_report(v);
 	volume_settle_soon(v); /* FAILED: refused there */
@@ -53,47 +69,64 @@ static void on_open(void *owner)
 
 static void on_close(void *owner)
 {
-	struct volume *v = owner;
+	struct volume_part *p = owner;
+	struct volume *v = p->whole;
 
-	if (v->opened)
-		log_info("plane", "volume=%s closed", v->r.name);
-	v->opening = v->opened = v->cut = false;
-	close_mirror(v);
+	if (p->opened)
+		log_info("plane", "volume=%s number=%u closed", v->r.name, p->number);
+	p->opening = p->opened = false;
+	recount(v);
+	if (!v->opening && !v->opened) {
+		v->cut = false;
+		v->away_since = 0;
+		close_mirror(v);
+	}
 	volume_report(v);
-	volume_closed_here(v);
+	if (!v->opening && !v->opened)
+		volume_closed_here(v);
+}
+
+static u64 id_of(const struct volume_part *p, u64 id)
+{
+	return id | (u64)p->number << ID_PART_SHIFT;
 }
 
 static int on_write(void *owner, u64 id, u8 op, u64 off, u32 len, struct payload *data)
 {
-	struct volume *v = owner;
+	struct volume_part *p = owner;
+	struct volume *v = p->whole;
 	u64 now;
 
 	if (!volume_up(v))
 		return -ESHUTDOWN;
 	now = volume_enter(v);
-	return repl_mirror_write(v->mirror, id, op, off, len, payload_handle(data), &v->sink, now);
+	return repl_mirror_write(v->mirror, id_of(p, id), op, REPL_ADDRESS(p->number, off), len,
+				 payload_handle(data), &v->sink, now);
 }
 
 static int on_read(void *owner, u64 id, u64 off, u32 len)
 {
-	struct volume *v = owner;
+	struct volume_part *p = owner;
+	struct volume *v = p->whole;
 	u64 now;
 
 	if (!volume_up(v))
 		return -ESHUTDOWN;
 	now = volume_enter(v);
-	return repl_mirror_read(v->mirror, id, off, len, &v->sink, now);
+	return repl_mirror_read(v->mirror, id_of(p, id), REPL_ADDRESS(p->number, off), len,
+				&v->sink, now);
 }
 
 static int on_flush(void *owner, u64 id)
 {
-	struct volume *v = owner;
+	struct volume_part *p = owner;
+	struct volume *v = p->whole;
 	u64 now;
 
 	if (!volume_up(v))
 		return -ESHUTDOWN;
 	now = volume_enter(v);
-	return repl_mirror_flush(v->mirror, id, &v->sink, now);
+	return repl_mirror_flush(v->mirror, id_of(p, id), &v->sink, now);
 }
 
 static const struct nbd_ops ops = {
@@ -104,38 +137,89 @@ static const struct nbd_ops ops = {
 	.flush = on_flush,
 };
 
+void open_complete(struct volume *v, const struct volume_done *d)
+{
+	struct volume_part *p = v->part[d->id >> ID_PART_SHIFT];
+
+	nbd_complete(p->nbd, d->id & ((1ull << ID_PART_SHIFT) - 1), d->status, payload_of(d->buf));
+}
+
 /* ---- from the volume ---- */
 
-int open_listen(struct volume *v)
+static const char *socket_of(const struct volume_part *p)
 {
+	const struct plane_volume *spec = volume_spec(&p->whole->r, p->number);
+
+	return spec ? spec->socket_path : NULL;
+}
+
+static int listen_part(struct volume *v, struct volume_part *p)
+{
+	const struct plane_volume *spec = volume_spec(&v->r, p->number);
 	struct nbd_config c = {
 		.loop = v->env->loop,
 		.turn = &v->env->turn,
 		.account = &v->data,
-		.socket_path = v->r.volume[0].socket_path,
 		.name = v->r.name,
-		.size_bytes = v->r.volume[0].size_bytes,
 		.ops = &ops,
-		.owner = v,
+		.owner = p,
 	};
 	struct err err;
 	int rv;
 
-	if (v->nbd || !v->r.volume[0].socket_path)
+	if (p->nbd || !spec || !spec->socket_path)
 		return 0;
-	rv = nbd_start(&c, &v->nbd, &err);
+	c.socket_path = spec->socket_path;
+	c.size_bytes = spec->size_bytes;
+	rv = nbd_start(&c, &p->nbd, &err);
 	if (rv < 0)
 		snprintf(v->error, sizeof(v->error), "%.250s", err.text);
 	return rv;
 }
 
+int open_listen(struct volume *v)
+{
+	int rv = 0;
+
+	for (u32 i = 0; rv == 0 && i < PLANE_VOLUMES; i++)
+		if (v->part[i])
+			rv = listen_part(v, v->part[i]);
+	return rv;
+}
+
+bool open_listens(const struct volume *v)
+{
+	for (u32 i = 0; i < PLANE_VOLUMES; i++)
+		if (v->part[i] && !v->part[i]->nbd && socket_of(v->part[i]))
+			return false;
+	return true;
+}
+
+bool open_ended(const struct volume *v)
+{
+	for (u32 i = 0; i < PLANE_VOLUMES; i++)
+		if (v->part[i] && v->part[i]->nbd)
+			return false;
+	return true;
+}
+
+u32 open_clients(const struct volume *v)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < PLANE_VOLUMES; i++)
+		if (v->part[i] && v->part[i]->nbd)
+			n += nbd_clients(v->part[i]->nbd);
+	return n;
+}
+
 static void on_nbd_closed(void *arg)
 {
-	struct volume *v = arg;
+	struct volume_part *p = arg;
 
-	v->nbd = NULL;
-	v->nbd_closing = false;
-	volume_settle_soon(v);
+	p->nbd = NULL;
+	p->nbd_closing = false;
+	volume_settle_soon(p->whole);
 }
 
 void open_end(struct volume *v)
@@ -145,10 +229,15 @@ void open_end(struct volume *v)
 		close_mirror(v);
 	uv_timer_stop(&v->deadline);
 	v->opening = v->opened = v->cut = v->opened_mirror = false;
-	if (!v->nbd || v->nbd_closing)
-		return;
-	v->nbd_closing = true;
-	nbd_close(v->nbd, on_nbd_closed, v);
+	for (u32 i = 0; i < PLANE_VOLUMES; i++) {
+		struct volume_part *p = v->part[i];
+
+		if (!p || !p->nbd || p->nbd_closing)
+			continue;
+		p->opening = p->opened = false;
+		p->nbd_closing = true;
+		nbd_close(p->nbd, on_nbd_closed, p);
+	}
 }
 
 void open_attached(struct volume *v)
@@ -157,19 +246,30 @@ void open_attached(struct volume *v)
 		open_mirror(v);
 }
 
-void open_refuse(struct volume *v, const char *why)
+static void refuse_part(struct volume_part *p, const char *why)
 {
+	const struct volume *v = p->whole;
 	char text[512];
 
+	p->opening = false;
+	snprintf(text, sizeof(text), "volume %u of %s cannot be opened on node %s: %s", p->number,
+		 v->r.name, v->env->node, why);
+	log_warn("plane", "volume=%s number=%u not opened: %s", v->r.name, p->number, why);
+	nbd_refused(p->nbd, text);
+}
+
+void open_refuse(struct volume *v, const char *why)
+{
 	if (!v->opening)
 		return;
-	v->opening = false;
-	close_mirror(v);
-	snprintf(text, sizeof(text), "volume %s cannot be opened on node %s: %s", v->r.name,
-		 v->env->node, why);
-	log_warn("plane", "volume=%s not opened: %s", v->r.name, why);
+	for (u32 i = 0; i < PLANE_VOLUMES; i++)
+		if (v->part[i] && v->part[i]->opening)
+			refuse_part(v->part[i], why);
+	recount(v);
 	volume_report(v);
-	nbd_refused(v->nbd, text);
+	if (v->opened)
+		return;
+	close_mirror(v);
 	volume_closed_here(v);
 }
 
@@ -239,6 +339,45 @@ static bool in_use_for_long(struct volume *v, const struct repl_mirror_status *s
 	return now >= v->in_use_since + VOLUME_IN_USE_MS * REPL_MS;
 }
 
+/* it serves: those that wait may enter, where there is something to serve */
+static void let_in(struct volume *v, u32 epoch)
+{
+	for (u32 i = 0; i < PLANE_VOLUMES; i++) {
+		struct volume_part *p = v->part[i];
+		u64 size = repl_mirror_size(v->mirror, i);
+
+		if (!p || !p->nbd)
+			continue;
+		if (size > 0)
+			nbd_set_size(p->nbd, size);
+		if (!p->opening)
+			continue;
+		if (size == 0) {
+			refuse_part(p, "it is not there yet on every copy in sync");
+			continue;
+		}
+		p->opening = false;
+		p->opened = true;
+		log_info("plane", "volume=%s number=%u epoch=%u opened", v->r.name, i, epoch);
+		nbd_opened(p->nbd);
+	}
+	recount(v);
+	if (!v->opening)
+		uv_timer_stop(&v->deadline);
+	if (!v->opened) {
+		close_mirror(v);
+		volume_closed_here(v);
+	}
+}
+
+static void cut_all(struct volume *v)
+{
+	v->cut = true;
+	for (u32 i = 0; i < PLANE_VOLUMES; i++)
+		if (v->part[i] && v->part[i]->opened)
+			nbd_cut(v->part[i]->nbd);
+}
+
 void open_settle(struct volume *v)
 {
 	struct repl_mirror_status s;
@@ -246,22 +385,40 @@ void open_settle(struct volume *v)
 	if (!v->opening && (!v->opened || v->cut))
 		return;
 	repl_mirror_status(v->mirror, &s);
-	if (v->opening && s.serving) {
-		v->opening = false;
-		v->opened = true;
-		uv_timer_stop(&v->deadline);
-		log_info("plane", "volume=%s epoch=%u opened", v->r.name, s.epoch);
-		nbd_opened(v->nbd);
-	} else if (v->opening && s.stopped) {
+	if (s.serving)
+		let_in(v, s.epoch);
+	else if (v->opening && s.stopped)
 		open_refuse(v, s.reason);
-	} else if (v->opening && in_use_for_long(v, &s)) {
+	else if (v->opening && in_use_for_long(v, &s))
 		refuse_with_reason(v);
-	} else if (v->opened && s.stopped) {
+	if (v->opened && !v->cut && s.stopped) {
 		log_error("plane", "volume=%s epoch=%u I/O has ended: %s", v->r.name, s.epoch,
 			  s.reason);
-		v->cut = true;
-		nbd_cut(v->nbd);
+		cut_all(v);
+	} else if (v->opened && s.wanted && v->r.handover && volume_up(v)) {
+		log_info("plane", "volume=%s epoch=%u handed over: another node opens it",
+			 v->r.name, s.epoch);
+		repl_mirror_yield(v->mirror, &v->sink, volume_enter(v));
 	}
+}
+
+/* P11. Who uses a volume that was handed over waits until it comes back, not for ever. */
+void open_away(struct volume *v, u64 now)
+{
+	const struct repl_writer *w = &v->mirror->writer;
+
+	if (!v->opened || v->cut || w->state == WRITER_SERVING || !w->n_requests) {
+		v->away_since = 0;
+		return;
+	}
+	if (!v->away_since)
+		v->away_since = now;
+	if (now < v->away_since + VOLUME_AWAY_MS * REPL_MS)
+		return;
+	log_error("plane", "volume=%s I/O has ended: another node has it since the hand-over",
+		  v->r.name);
+	close_mirror(v);
+	cut_all(v);
 }
 
 void open_on_deadline(uv_timer_t *timer)

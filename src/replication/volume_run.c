@@ -15,7 +15,7 @@
 
 #define DONE_CAP_FIRST 64
 
-static void out_of_memory(const struct volume *v)
+void volume_out_of_memory(const struct volume *v)
 {
 	/* an effect of the mirror cannot be refused, and a replica that skipped one would differ */
 	log_error("plane", "volume=%s out of memory", v->r.name);
@@ -41,7 +41,7 @@ static u64 ask_new(struct volume *v, u64 id, bool boot)
 	struct volume_ask *a = malloc(sizeof(*a));
 
 	if (!a)
-		out_of_memory(v);
+		volume_out_of_memory(v);
 	*a = (struct volume_ask){
 		.next = v->asks,
 		.token = (u64)v->index << VOLUME_TOKEN_BITS | ++v->env->tokens,
@@ -114,96 +114,6 @@ void volume_cas(struct volume *v, u64 token, bool accepted, const struct repl_re
 	repl_mirror_cas_done(v->mirror, a.id, accepted, r, &v->sink, now);
 }
 
-/* ---- disk ---- */
-
-static struct disk_job *job_new(struct volume *v, enum disk_job_kind kind,
-				const struct repl_effect *e)
-{
-	struct disk_job *job = disk_job_new(&v->disk, kind, kind == DISK_JOB_META_WRITE);
-
-	if (!job)
-		out_of_memory(v);
-	job->id = e->id;
-	job->off = e->off;
-	job->len = e->len;
-	return job;
-}
-
-static void disk_write(struct volume *v, const struct repl_effect *e)
-{
-	struct disk_job *job = job_new(v, DISK_JOB_WRITE, e);
-
-	job->op = e->op;
-	job->buf = payload_of(e->buf);
-	job->buf_off = e->buf_off;
-	if (e->shared && job->buf)
-		payload_get(job->buf); /* the mirror keeps its own reference */
-	disk_submit(job);
-}
-
-static void disk_read(struct volume *v, const struct repl_effect *e)
-{
-	struct disk_job *job = job_new(v, DISK_JOB_READ, e);
-
-	job->buf = payload_new(&v->data, e->len);
-	if (!job->buf)
-		out_of_memory(v);
-	disk_submit(job);
-}
-
-static void meta_write(struct volume *v, const struct repl_effect *e)
-{
-	struct disk_job *job = job_new(v, DISK_JOB_META_WRITE, e);
-
-	memcpy(job->page, e->page, REPL_META_PAGE);
-	job->len = REPL_META_PAGE;
-	job->fua = e->fua;
-	disk_submit(job);
-}
-
-static void log_disk_error(const struct volume *v, const struct disk_job *job)
-{
-	static const char *const words[] = {
-		[DISK_JOB_READ] = "data read",
-		[DISK_JOB_WRITE] = "data write",
-		[DISK_JOB_FLUSH] = "data flush",
-		[DISK_JOB_META_WRITE] = "metadata write",
-		[DISK_JOB_META_FLUSH] = "metadata flush",
-	};
-
-	log_error("plane", "volume=%s %s of %u bytes at %llu failed: %s", v->r.name,
-		  words[job->kind], job->len, (unsigned long long)job->off, err_name(job->status));
-}
-
-void volume_on_disk_done(struct disk_job *job, void *owner)
-{
-	struct volume *v = owner;
-	u64 id = job->id, now;
-
-	if (job->kind == DISK_JOB_CALL) {
-		volume_attach_done(v, job->status);
-		return;
-	}
-	if (job->status < 0)
-		log_disk_error(v, job);
-	if (!v->mirror) { /* ENDING */
-		payload_put(job->buf);
-		volume_settle_soon(v);
-		return;
-	}
-	now = volume_enter(v);
-	if (job->kind != DISK_JOB_READ) {
-		payload_put(job->buf);
-		repl_mirror_disk_done(v->mirror, id, job->status, &v->sink, now);
-	} else if (job->status < 0) {
-		payload_put(job->buf);
-		repl_mirror_disk_read_done(v->mirror, id, job->status, 0, 0, &v->sink, now);
-	} else {
-		repl_mirror_disk_read_done(v->mirror, id, 0, payload_handle(job->buf), job->len,
-					   &v->sink, now);
-	}
-}
-
 /* ---- effects ---- */
 
 static void send_msg(struct volume *v, const struct repl_effect *e)
@@ -231,7 +141,7 @@ static void complete(struct volume *v, const struct repl_effect *e)
 		struct volume_done *done = realloc(v->done, cap * sizeof(*done));
 
 		if (!done)
-			out_of_memory(v);
+			volume_out_of_memory(v);
 		v->done = done;
 		v->done_cap = cap;
 	}
@@ -251,19 +161,12 @@ void volume_emit(struct repl_sink *sink, const struct repl_effect *e)
 		links_close(v, e->link);
 		break;
 	case REPL_DISK_WRITE:
-		disk_write(v, e);
-		break;
 	case REPL_DISK_READ:
-		disk_read(v, e);
-		break;
 	case REPL_DISK_FLUSH:
-		disk_submit(job_new(v, DISK_JOB_FLUSH, e));
-		break;
 	case REPL_META_WRITE:
-		meta_write(v, e);
-		break;
+	case REPL_META_READ:
 	case REPL_META_FLUSH:
-		disk_submit(job_new(v, DISK_JOB_META_FLUSH, e));
+		disks_effect(v, e);
 		break;
 	case REPL_BUF_DROP:
 		payload_put(payload_of(e->buf));
@@ -294,7 +197,7 @@ static void deliver_done(struct volume *v)
 	for (u32 i = 0; i < v->n_done; i++) {
 		struct volume_done d = v->done[i];
 
-		nbd_complete(v->nbd, d.id, d.status, payload_of(d.buf));
+		open_complete(v, &d);
 	}
 	v->n_done = 0;
 }
@@ -347,6 +250,7 @@ void volume_on_settle(struct turn_item *item)
 	}
 	if (!volume_up(v))
 		return; /* closing it was what a new configuration waited for */
+	open_away(v, clock_boot_ns());
 	heal_settle(v, clock_boot_ns());
 	links_settle(v, clock_boot_ns());
 	set_ticking(v, repl_mirror_busy(v->mirror));

@@ -83,10 +83,8 @@ static const struct link_ops ops = {
 	.down = on_down,
 };
 
-static u8 judge(struct link *l, const struct wire_greeting *g, struct wire_greeting *answer,
-		void *arg)
+static u8 judge(struct link *l, const struct wire_greeting *g, void *arg)
 {
-	answer->size_bytes = 1 << 20;
 	if (how & REFUSES)
 		return WIRE_NO_RESOURCE;
 	ours = l;

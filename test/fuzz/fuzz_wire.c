@@ -14,11 +14,12 @@
 #include "shared/crc32c.h"
 #include "shared/cursor.h"
 
-#define EXTENTS 20u
+#define EXTENTS 20u /* of each volume */
+#define VOLUMES 2u
 #define SIZE ((u64)EXTENTS * REPL_EXTENT_BYTES)
 #define REGIONS ((u32)(SIZE / REPL_REGION_BYTES))
 #define MAP_PAGES ((REGIONS + REPL_STAMPS_PER_PAGE - 1) / REPL_STAMPS_PER_PAGE)
-#define META_PAGES (4 + MAP_PAGES)
+#define META_PAGES (REPL_META_HEAD_PAGES + MAP_PAGES)
 #define SELF 1
 #define NODE 7u
 #define COPIES 0x7u
@@ -33,6 +34,7 @@ struct disk_op {
 	enum repl_effect_kind kind;
 	u64 id, off;
 	u32 len;
+	u8 volume;
 	repl_buf buf;
 	u8 *page;
 };
@@ -54,9 +56,8 @@ static struct {
 } bufs[BUFS];
 static u32 n_bufs;
 
-static u8 meta[META_PAGES][REPL_META_PAGE];
-static u32 stamp[REGIONS], hot[REPL_HOT_MAX];
-static u8 map_dirty[MAP_PAGES];
+static u8 meta[VOLUMES][META_PAGES][REPL_META_PAGE];
+static u32 hot[REPL_HOT_MAX];
 static struct disk_op ops[DISK_OPS];
 static u32 n_ops;
 
@@ -139,7 +140,10 @@ static void do_disk(const struct repl_effect *e)
 	struct disk_op *op = &ops[n_ops++];
 
 	FUZZ_CHECK(n_ops < DISK_OPS);
-	*op = (struct disk_op){ .kind = e->kind, .id = e->id, .off = e->off, .len = e->len };
+	*op = (struct disk_op){
+		.kind = e->kind, .id = e->id, .volume = e->volume, .off = e->off, .len = e->len
+	};
+	FUZZ_CHECK(e->volume < VOLUMES);
 	if (e->kind == REPL_DISK_READ || e->kind == REPL_DISK_WRITE) {
 		FUZZ_CHECK(e->len > 0 && e->len <= REPL_EXTENT_BYTES);
 		FUZZ_CHECK(e->off < SIZE && e->len <= SIZE - e->off);
@@ -153,8 +157,9 @@ static void do_disk(const struct repl_effect *e)
 			bufs[e->buf].refs++;
 		op->buf = e->buf;
 	}
-	if (e->kind == REPL_META_WRITE) {
+	if (e->kind == REPL_META_WRITE || e->kind == REPL_META_READ)
 		FUZZ_CHECK(e->off % REPL_META_PAGE == 0 && e->off / REPL_META_PAGE < META_PAGES);
+	if (e->kind == REPL_META_WRITE) {
 		op->page = malloc(REPL_META_PAGE);
 		FUZZ_CHECK(op->page);
 		memcpy(op->page, e->page, REPL_META_PAGE);
@@ -195,6 +200,7 @@ static void emit(struct repl_sink *s, const struct repl_effect *e)
 	case REPL_DISK_READ:
 	case REPL_DISK_FLUSH:
 	case REPL_META_WRITE:
+	case REPL_META_READ:
 	case REPL_META_FLUSH:
 		do_disk(e);
 		break;
@@ -221,39 +227,33 @@ static void emit(struct repl_sink *s, const struct repl_effect *e)
 
 /* ---- start and end ---- */
 
-static u32 stamps_in(u32 page)
-{
-	return PORT_MIN(REPL_STAMPS_PER_PAGE, REGIONS - page * REPL_STAMPS_PER_PAGE);
-}
-
 static void format(void)
 {
-	struct meta_super s = { .generation = 1, .name = "db-0", .size_bytes = SIZE };
+	struct meta_state s = { .generation = 1 };
+	u32 stamp[REPL_STAMPS_PER_PAGE];
 
 	memset(meta, 0, sizeof(meta));
-	for (u32 r = 0; r < REGIONS; r++)
+	for (u32 r = 0; r < REPL_STAMPS_PER_PAGE; r++)
 		stamp[r] = REPL_STAMP_FRESH;
-	meta_put_super(meta[0], &s);
-	meta_put_hot(meta[2], 1, NULL, 0);
-	for (u32 p = 0; p < MAP_PAGES; p++)
-		meta_put_map(meta[4 + p], p, stamp + p * REPL_STAMPS_PER_PAGE, stamps_in(p));
+	meta_put_state(meta[0][2], &s);
+	meta_put_hot(meta[0][4], 1, NULL, 0);
+	for (u32 v = 0; v < VOLUMES; v++)
+		for (u32 p = 0; p < MAP_PAGES; p++)
+			meta_put_map(meta[v][REPL_META_HEAD_PAGES + p], p, 0, stamp);
 }
 
 static void start(bool with_disk)
 {
-	struct repl_mirror_config c = { .self = SELF, .copies = copies, .size_bytes = SIZE };
-	struct repl_disk d = { .hot = hot, .stamp = stamp, .map_dirty = map_dirty };
+	struct repl_mirror_config c = { .self = SELF, .copies = copies };
+	struct repl_disk d = { .size = { SIZE, SIZE }, .hot = hot };
 
 	c.tag = (struct repl_tag){ .node = NODE, .boot = ++boots };
 	c.seed = 1;
+	c.read_policy = (enum repl_read_policy)(boots % REPL_READ_POLICIES);
 	if (with_disk) {
-		FUZZ_CHECK(meta_pick_super(meta[0], meta[1], &d.super, &d.super_copy) == 0);
-		FUZZ_CHECK(meta_pick_hot(meta[2], meta[3], &d.hot_generation, hot, &d.n_hot,
+		FUZZ_CHECK(meta_pick_state(meta[0][2], meta[0][3], &d.state, &d.state_copy) == 0);
+		FUZZ_CHECK(meta_pick_hot(meta[0][4], meta[0][5], &d.hot_generation, hot, &d.n_hot,
 					 &d.hot_copy) == 0);
-		memset(map_dirty, 0, sizeof(map_dirty));
-		for (u32 p = 0; p < MAP_PAGES; p++)
-			FUZZ_CHECK(meta_get_map(meta[4 + p], p, stamp + p * REPL_STAMPS_PER_PAGE,
-						stamps_in(p)) == 0);
 		c.disk = &d;
 	}
 	memset(&mirror, 0, sizeof(mirror));
@@ -289,6 +289,9 @@ static void stop(void)
 			buf_drop(r->io[i].buf);
 	for (u32 i = 0; i < REPL_PULLS_MAX; i++)
 		buf_drop(r->pull[i].buf);
+	for (u32 i = 0; i < PORT_ARRAY_SIZE(r->serve); i++)
+		if (r->serve[i].state == SERVE_READ)
+			buf_drop(r->serve[i].msg.buf);
 	for (u32 i = 0; i < REPL_REQUESTS_MAX; i++)
 		if (mirror.writer.request[i].state == REQ_LEASE)
 			buf_drop(mirror.writer.request[i].buf);
@@ -314,9 +317,14 @@ static void disk_answer(u32 index, int status)
 	memmove(&ops[index], &ops[index + 1], (n_ops - index - 1) * sizeof(op));
 	n_ops--;
 	if (op.kind == REPL_META_WRITE && !status)
-		memcpy(meta[op.off / REPL_META_PAGE], op.page, REPL_META_PAGE);
+		memcpy(meta[op.volume][op.off / REPL_META_PAGE], op.page, REPL_META_PAGE);
 	free(op.page);
 	buf_drop(op.buf);
+	if (op.kind == REPL_META_READ) {
+		repl_mirror_meta_read_done(&mirror, op.id, status,
+					   meta[op.volume][op.off / REPL_META_PAGE], &sink, now);
+		return;
+	}
 	if (op.kind != REPL_DISK_READ) {
 		repl_mirror_disk_done(&mirror, op.id, status, &sink, now);
 		return;

@@ -61,17 +61,24 @@ void check_write_begin(struct sim_world *w, u32 node, struct sim_request *q)
 }
 
 /* What is done, and what was never answered, is over; other writes of the same
- * application stay open. */
+ * application stay open, and those that wait on a node which has yielded the volume. */
 static void keep_open(struct sim_world *w, u32 node, const struct sim_request *done, u32 block)
 {
 	struct sim_block *k = &w->block[block];
 
 	k->n_maybe = 0;
-	for (u32 r = 0; r < SIM_REQUESTS; r++) {
-		const struct sim_request *q = &w->node[node].request[r];
+	for (u32 i = 0; i < SIM_NODES * SIM_REQUESTS; i++) {
+		const struct sim_node *n = &w->node[i / SIM_REQUESTS];
+		const struct sim_request *q = &n->request[i % SIM_REQUESTS];
 
-		if (q != done && q->kind == SIM_WRITE && block >= q->first &&
-		    block < q->first + q->n)
+		if (q == done || q->kind != SIM_WRITE || block < q->first ||
+		    block >= q->first + q->n)
+			continue;
+		if (i / SIM_REQUESTS != node && n->mirror->writer.state == WRITER_SERVING)
+			continue;
+		if (k->n_maybe == MAYBES)
+			k->loose = true;
+		else
 			k->maybe[k->n_maybe++] = q->value;
 	}
 }
@@ -102,9 +109,9 @@ void check_write_done(struct sim_world *w, u32 node, struct sim_request *q, int 
 			continue;
 		k->completed = q->value;
 		k->completed_at = ++w->serial;
+		k->loose = false;
 		keep_open(w, node, q, b);
 		since_flush_done(k);
-		k->loose = false;
 	}
 }
 

@@ -11,7 +11,7 @@
 
 struct totals {
 	u64 steps, writes, reads, flushes, crashes, promotions, restarted, joins, reshapes,
-		disk_errors;
+		disk_errors, yields;
 };
 
 static int run_seed(u64 seed, bool trace, struct totals *t)
@@ -33,6 +33,7 @@ static int run_seed(u64 seed, bool trace, struct totals *t)
 	t->joins += w.joins;
 	t->reshapes += w.reshapes;
 	t->disk_errors += w.disk_errors;
+	t->yields += w.yields;
 	if (rc)
 		printf("not ok seed %llu (step %llu): %s\n# again: make sim SEED=%llu "
 		       "TRACE=1\n",
@@ -95,9 +96,10 @@ int main(int argc, char **argv)
 	       (unsigned long long)t.reads, (unsigned long long)t.flushes,
 	       (unsigned long long)t.crashes, (unsigned long long)t.promotions,
 	       (unsigned long long)t.restarted);
-	printf("# %llu joins, %llu replicas added or removed, %llu disk errors\n",
+	printf("# %llu joins, %llu replicas added or removed, %llu disk errors, "
+	       "%llu planned moves\n",
 	       (unsigned long long)t.joins, (unsigned long long)t.reshapes,
-	       (unsigned long long)t.disk_errors);
+	       (unsigned long long)t.disk_errors, (unsigned long long)t.yields);
 	printf("%s 1 - simulator, %llu seeds from %llu\n1..1\n", failed ? "not ok" : "ok",
 	       (unsigned long long)count, (unsigned long long)from);
 	return failed ? 1 : 0;

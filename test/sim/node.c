@@ -67,7 +67,7 @@ static void do_disk(struct sim_world *w, u8 node, const struct repl_effect *e,
 			       .node = node,
 			       .boot = w->node[node].boot,
 			       .id = e->id,
-			       .off = e->off,
+			       .off = (u64)sim_volume_base(e->volume) * SIM_BLOCK + e->off,
 			       .len = e->len,
 			       .op = e->op,
 			       .buf = e->buf,
@@ -76,6 +76,8 @@ static void do_disk(struct sim_world *w, u8 node, const struct repl_effect *e,
 
 	if (kind == EV_DISK_WRITE && e->shared)
 		sim_payload_ref(w, e->buf);
+	if (kind == EV_META_WRITE || kind == EV_META_READ)
+		v.off = (u64)e->volume * SIM_META_PAGES * REPL_META_PAGE + e->off;
 	if (kind == EV_META_WRITE) {
 		v.page = malloc(REPL_META_PAGE);
 		memcpy(v.page, e->page, REPL_META_PAGE);
@@ -168,6 +170,9 @@ void node_emit(struct repl_sink *sink, const struct repl_effect *e)
 	case REPL_META_WRITE:
 		do_disk(w, s->node, e, EV_META_WRITE);
 		break;
+	case REPL_META_READ:
+		do_disk(w, s->node, e, EV_META_READ);
+		break;
 	case REPL_META_FLUSH:
 		do_disk(w, s->node, e, EV_META_FLUSH);
 		break;
@@ -205,49 +210,36 @@ static u32 disk_value(struct sim_world *w, const struct sim_event *e, u32 i)
 /* ---- nodes -----------------------------------------------------------------
  */
 
-static u32 stamps_in(u32 page)
-{
-	return PORT_MIN(REPL_STAMPS_PER_PAGE, meta_regions(SIM_SIZE) - page * REPL_STAMPS_PER_PAGE);
-}
-
 void node_add_disk(struct sim_world *w, u8 n, bool alike)
 {
 	struct sim_disk *d = calloc(1, sizeof(*d));
-	struct meta_super s = { .generation = 1, .size_bytes = SIM_SIZE };
+	struct meta_state s = { .generation = 1 };
+	u32 stamp[REPL_STAMPS_PER_PAGE];
 
 	w->node[n].disk = d;
-	for (u32 i = 0; i < meta_regions(SIM_SIZE); i++)
-		d->stamp[i] = alike ? REPL_STAMP_FRESH : REPL_STAMP_UNKNOWN;
+	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
+		stamp[i] = alike ? REPL_STAMP_FRESH : REPL_STAMP_UNKNOWN;
 	for (u32 b = 0; !alike && b < SIM_BLOCKS; b++)
 		d->cached[b] = d->durable[b] = SIM_GARBAGE;
-	meta_put_super(d->meta[0], &s);
-	meta_put_hot(d->meta[2], 1, NULL, 0);
-	for (u32 p = 0; p < meta_map_pages(SIM_SIZE); p++)
-		meta_put_map(d->meta[4 + p], p, d->stamp + p * REPL_STAMPS_PER_PAGE, stamps_in(p));
+	meta_put_state(d->meta[2], &s);
+	meta_put_hot(d->meta[4], 1, NULL, 0);
+	for (u32 v = 0; v < SIM_VOLUMES; v++)
+		for (u32 p = 0; p + REPL_META_HEAD_PAGES < SIM_META_PAGES; p++)
+			meta_put_map(d->meta[v * SIM_META_PAGES + REPL_META_HEAD_PAGES + p], p, 0,
+				     stamp);
 	memcpy(d->meta_durable, d->meta, sizeof(d->meta));
 }
 
-static int load_disk(struct sim_disk *d, struct repl_disk *ret, u64 *ret_hot_generation)
+static int load_disk(struct sim_disk *d, struct repl_disk *ret)
 {
-	int rc = meta_pick_super(d->meta[0], d->meta[1], &ret->super, &ret->super_copy);
+	int rc = meta_pick_state(d->meta[2], d->meta[3], &ret->state, &ret->state_copy);
 
 	if (!rc)
-		rc = meta_pick_hot(d->meta[2], d->meta[3], ret_hot_generation, d->hot, &ret->n_hot,
-				   &ret->hot_copy);
+		rc = meta_pick_hot(d->meta[4], d->meta[5], &ret->hot_generation, d->hot,
+				   &ret->n_hot, &ret->hot_copy);
 	ret->hot = d->hot;
-	ret->hot_generation = *ret_hot_generation;
-	ret->stamp = d->stamp;
-	ret->map_dirty = d->dirty;
-	memset(d->dirty, 0, sizeof(d->dirty));
-	memset(d->stamp, 0, sizeof(d->stamp));
-	/* a page that fails its checksum counts as unknown stamps */
-	for (u32 p = 0; p < meta_map_pages(SIM_SIZE); p++) {
-		u32 *stamp = d->stamp + p * REPL_STAMPS_PER_PAGE;
-		u32 n = stamps_in(p);
-
-		if (meta_get_map(d->meta[4 + p], p, stamp, n))
-			memset(stamp, 0, n * sizeof(*stamp));
-	}
+	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++)
+		ret->size[v] = sim_volume_bytes(v);
 	return rc;
 }
 
@@ -259,10 +251,9 @@ bool node_runs(const struct sim_world *w, u8 n)
 void node_start(struct sim_world *w, u8 n)
 {
 	struct sim_node *node = &w->node[n];
-	struct repl_mirror_config c = { .self = n, .copies = w->copies, .size_bytes = SIM_SIZE };
+	struct repl_mirror_config c = { .self = n, .copies = w->copies };
 	struct sim_event e = { .kind = EV_RECORD, .node = n, .flag = true };
 	struct repl_disk disk;
-	u64 generation = 0;
 
 	node->up = true;
 	node->booted = false;
@@ -273,8 +264,9 @@ void node_start(struct sim_world *w, u8 n)
 	node->clock_offset = sim_random(w, 100000 * REPL_MS) + 20000 * REPL_MS;
 	c.seed = sim_random(w, ~0ull >> 1) + 1;
 	c.tag = (struct repl_tag){ .node = n + 1u, .boot = node->boot };
+	c.read_policy = (enum repl_read_policy)sim_random(w, REPL_READ_POLICIES);
 	if (node->disk) {
-		if (load_disk(node->disk, &disk, &generation))
+		if (load_disk(node->disk, &disk))
 			sim_fail(w, "node %u: metadata unreadable after a crash", n);
 		c.disk = &disk;
 	}
@@ -326,7 +318,7 @@ static void disk_crash(struct sim_world *w, u8 n, struct sim_disk *d)
 			else
 				d->cached[b] = d->durable[b];
 		}
-	for (u32 p = 0; p < SIM_META_PAGES; p++) {
+	for (u32 p = 0; p < SIM_VOLUMES * SIM_META_PAGES; p++) {
 		u8 *src = sim_random(w, 100) < keep ? d->meta[p] : d->meta_durable[p];
 		u8 *dst = src == d->meta[p] ? d->meta_durable[p] : d->meta[p];
 
@@ -369,6 +361,9 @@ void node_crash(struct sim_world *w, u8 n)
 					    : node->mirror->replica.io[i].buf);
 	for (u32 i = 0; i < REPL_PULLS_MAX; i++)
 		sim_payload_drop(w, node->mirror->replica.pull[i].buf);
+	for (u32 i = 0; i < PORT_ARRAY_SIZE(node->mirror->replica.serve); i++)
+		if (node->mirror->replica.serve[i].state == SERVE_READ)
+			sim_payload_drop(w, node->mirror->replica.serve[i].msg.buf);
 	for (u32 i = 0; i < REPL_REQUESTS_MAX; i++)
 		if (node->mirror->writer.request[i].state == REQ_LEASE)
 			sim_payload_drop(w, node->mirror->writer.request[i].buf);
@@ -545,6 +540,13 @@ static void on_meta(struct sim_world *w, struct sim_event *e)
 			      node_now(w, e->node));
 }
 
+static void on_meta_read(struct sim_world *w, struct sim_event *e)
+{
+	repl_mirror_meta_read_done(w->node[e->node].mirror, e->id, disk_luck(w, e),
+				   w->node[e->node].disk->meta[e->off / REPL_META_PAGE],
+				   &sinks[e->node].sink, node_now(w, e->node));
+}
+
 static void on_record(struct sim_world *w, struct sim_event *e)
 {
 	struct sim_node *n = &w->node[e->node];
@@ -655,6 +657,8 @@ void dispatch(struct sim_world *w, struct sim_event *e)
 		on_disk_read(w, e);
 	else if (e->kind == EV_META_WRITE || e->kind == EV_META_FLUSH)
 		on_meta(w, e);
+	else if (e->kind == EV_META_READ)
+		on_meta_read(w, e);
 	else if (e->kind == EV_RECORD)
 		on_record(w, e);
 	else if (e->kind == EV_CRASH)

@@ -36,7 +36,7 @@ static void app_request(struct sim_world *w, u8 n)
 	q->first = (u32)sim_random(w, w->opt.blocks - q->n + 1);
 	if (q->first / each != (q->first + q->n - 1) / each)
 		q->n = 1; /* not across an extent's end */
-	off = (u64)sim_device_block(w, q->first) * SIM_BLOCK;
+	off = sim_address(sim_device_block(w, q->first));
 	q->value = ++w->next_value;
 	q->buf = 0;
 	if (pick < w->opt.write) {
@@ -84,8 +84,14 @@ static void app_step(struct sim_world *w, u8 n)
 		node_after(w, n);
 		return;
 	}
-	if (!node->closing && m->writer.state == WRITER_SERVING && w->pace &&
-	    sim_random(w, w->pace) == 0) {
+	if (w->opt.handover && m->writer.state == WRITER_SERVING && m->writer.wanted &&
+	    !m->writer.yielding) {
+		sim_trace(w, "%u yields the volume", n);
+		w->yields++;
+		repl_mirror_yield(m, &sinks[n].sink, node_now(w, n));
+	}
+	if (!node->closing && (m->writer.state == WRITER_SERVING || m->writer.yielding) &&
+	    w->pace && sim_random(w, w->pace) == 0) {
 		app_request(w, n);
 		node_after(w, n);
 	}
@@ -415,6 +421,7 @@ void sim_options_draw(struct sim_options *o, u64 seed)
 	o->faults_ns = (5000 + sim_random(&r, 20000)) * REPL_MS;
 	o->faults_ns -= o->faults_ns % FAULT_STEP_NS;
 	o->openers_max = 1 + (u32)sim_random(&r, 3);
+	o->handover = sim_random(&r, 3) == 0;
 	draw_rare(o, &r);
 }
 

@@ -34,6 +34,29 @@ u32 sim_device_block(const struct sim_world *w, u32 block)
 	return extent * SIM_PER_EXTENT + (extent * 37) % (SIM_PER_EXTENT - each + 1) + block % each;
 }
 
+const u32 sim_volume_extents[SIM_VOLUMES] = { 12, SIM_EXTENTS - 12 };
+
+u32 sim_volume_base(u32 volume)
+{
+	u32 extents = 0;
+
+	for (u32 v = 0; v < volume; v++)
+		extents += sim_volume_extents[v];
+	return extents * SIM_PER_EXTENT;
+}
+
+u64 sim_volume_bytes(u32 volume)
+{
+	return volume < SIM_VOLUMES ? (u64)sim_volume_extents[volume] * REPL_EXTENT_BYTES : 0;
+}
+
+u64 sim_address(u32 device_block)
+{
+	u32 v = device_block < sim_volume_base(1) ? 0 : 1;
+
+	return REPL_ADDRESS(v, (u64)(device_block - sim_volume_base(v)) * SIM_BLOCK);
+}
+
 void sim_ambush(struct sim_world *w, u8 node)
 {
 	struct sim_event e = { .kind = EV_CRASH, .node = node, .boot = w->node[node].boot };

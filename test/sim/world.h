@@ -17,10 +17,10 @@
 #define SIM_BLOCK 4096u
 #define SIM_EXTENTS 20u
 #define SIM_PER_EXTENT (REPL_EXTENT_BYTES / SIM_BLOCK)
-#define SIM_BLOCKS (SIM_EXTENTS * SIM_PER_EXTENT) /* 80 MiB: two pages of stamps */
+#define SIM_BLOCKS (SIM_EXTENTS * SIM_PER_EXTENT) /* 80 MiB of all volumes together */
 #define SIM_USED_MAX 1024u /* blocks that the workload touches; the checker knows these */
-#define SIM_SIZE ((u64)SIM_BLOCKS * SIM_BLOCK)
-#define SIM_META_PAGES 8u
+#define SIM_VOLUMES 2u
+#define SIM_META_PAGES 16u /* of each volume */
 #define SIM_PAYLOADS 65536u
 #define SIM_LINKS 4096u
 #define SIM_REQUESTS 64u /* of one application */
@@ -55,6 +55,7 @@ struct sim_options {
 	u32 drift_ppm;          /* clocks run so much faster or slower, at most */
 	u64 faults_ns;          /* length of the phase with faults */
 	u32 openers_max;        /* opens elsewhere while the old writer may live */
+	bool handover;          /* who is asked for the volume yields it (P11) */
 	bool trace;
 };
 
@@ -62,15 +63,18 @@ struct sim_options {
 struct sim_disk {
 	u32 cached[SIM_BLOCKS]; /* what a read returns */
 	u32 durable[SIM_BLOCKS];
-	u8 meta[SIM_META_PAGES][REPL_META_PAGE];
-	u8 meta_durable[SIM_META_PAGES][REPL_META_PAGE];
-	u32 stamp[SIM_BLOCKS]; /* the core's memory */
-	u8 dirty[SIM_META_PAGES];
+	u8 meta[SIM_VOLUMES * SIM_META_PAGES][REPL_META_PAGE];
+	u8 meta_durable[SIM_VOLUMES * SIM_META_PAGES][REPL_META_PAGE];
 	u32 hot[REPL_HOT_MAX];
 	u32 back[SIM_BLOCKS]; /* number of the write-back that made the block durable
                          */
 	u32 backs;
 };
+/* the volumes lie one behind the other on the simulated disk */
+extern const u32 sim_volume_extents[SIM_VOLUMES];
+u32 sim_volume_base(u32 volume); /* block */
+u64 sim_volume_bytes(u32 volume);
+u64 sim_address(u32 device_block); /* as the core knows it */
 /* stamps of a disk that was never compared with another are REPL_STAMP_UNKNOWN,
  * its blocks this */
 #define SIM_GARBAGE 0xdeadbeefu
@@ -144,7 +148,7 @@ struct sim_world {
 	bool faults;
 	char failure[256];
 	u64 writes_done, reads_done, flushes_done, crashes, promotions, restarts_promoted;
-	u64 disk_errors, reshapes, joins;
+	u64 disk_errors, reshapes, joins, yields;
 };
 
 u64 sim_random(struct sim_world *w, u64 below);
@@ -172,6 +176,7 @@ enum sim_event_kind {
 	EV_DISK_READ,
 	EV_DISK_FLUSH,
 	EV_META_WRITE,
+	EV_META_READ,
 	EV_META_FLUSH,
 	EV_RECORD,
 	EV_CAS_LAND,

@@ -341,6 +341,7 @@ static void make_node(struct lab *l, int i)
 	struct lab_node *node = &l->node[i];
 	char dir[128], name[16], ca[192], cert[192], key[192];
 	struct testpki_node id = { .name = name, .id = (uint32_t)i + 1 };
+	struct meta_label label = { .name = "db", .size_bytes = l->size_bytes };
 	struct err err = { 0 };
 	int fd;
 
@@ -372,8 +373,8 @@ static void make_node(struct lab *l, int i)
 	fd = open(node->meta, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)meta_file_bytes(l->size_bytes)) < 0)
 		abort();
-	memset(cert, 0xa0 + i, 16);
-	if (meta_file_format(fd, (uint8_t *)cert, "db/0", l->size_bytes, &err) < 0)
+	memset(label.replica, 0xa0 + i, sizeof(label.replica));
+	if (meta_file_format(fd, &label, &err) < 0)
 		abort();
 	close(fd);
 }

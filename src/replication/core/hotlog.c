@@ -24,8 +24,7 @@ static void hash_rebuild(struct hotlog *h)
 			hash_put(h, s);
 }
 
-/* slot or REPL_HOT_MAX */
-static u32 find(const struct hotlog *h, u32 extent)
+u32 hotlog_find(const struct hotlog *h, u32 extent)
 {
 	for (u32 i = hash_of(extent); h->hash[i]; i = (i + 1) % HOTLOG_HASH)
 		if (h->extent[h->hash[i] - 1] == extent)
@@ -38,17 +37,18 @@ void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, 
 	h->generation = generation;
 	h->copy = copy;
 	for (u32 i = 0; i < n; i++) {
-		if (find(h, extent[i]) < REPL_HOT_MAX)
+		if (hotlog_find(h, extent[i]) < REPL_HOT_MAX)
 			continue; /* a damaged list names one twice */
 		h->extent[h->n] = extent[i];
 		h->state[h->n] = HOTLOG_HOT;
+		h->loaded[h->n] = 1;
 		hash_put(h, h->n++);
 	}
 }
 
 enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent)
 {
-	u32 s = find(h, extent);
+	u32 s = hotlog_find(h, extent);
 
 	if (s == REPL_HOT_MAX)
 		return HOTLOG_FREE;
@@ -58,9 +58,11 @@ enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent)
 	return h->state[s];
 }
 
-bool hotlog_has(const struct hotlog *h, u32 extent)
+void hotlog_load(struct hotlog *h, u32 at, const u32 stamp[REPL_REGIONS_PER_EXTENT])
 {
-	return find(h, extent) < REPL_HOT_MAX;
+	memcpy(h->stamp[at], stamp, sizeof(h->stamp[at]));
+	h->loaded[at] = 1;
+	h->n_unloaded--;
 }
 
 bool hotlog_add(struct hotlog *h, u32 extent)
@@ -74,8 +76,10 @@ bool hotlog_add(struct hotlog *h, u32 extent)
 	h->extent[s] = extent;
 	h->state[s] = HOTLOG_ADDING;
 	h->used[s] = ++h->clock;
+	h->loaded[s] = 0;
 	h->n++;
 	h->n_adding++;
+	h->n_unloaded++;
 	hash_put(h, s);
 	return true;
 }
@@ -87,7 +91,7 @@ void hotlog_unmark(struct hotlog *h)
 
 void hotlog_mark(struct hotlog *h, u32 extent)
 {
-	u32 s = find(h, extent);
+	u32 s = hotlog_find(h, extent);
 
 	if (s < REPL_HOT_MAX)
 		h->marked[s] = 1;
@@ -101,7 +105,7 @@ u32 hotlog_pick(struct hotlog *h)
 		u32 best = REPL_HOT_MAX;
 
 		for (u32 s = 0; s < REPL_HOT_MAX; s++)
-			if (h->state[s] == HOTLOG_HOT && !h->marked[s] &&
+			if (h->state[s] == HOTLOG_HOT && h->loaded[s] && !h->marked[s] &&
 			    (best == REPL_HOT_MAX || h->used[s] < h->used[best]))
 				best = s;
 		if (best == REPL_HOT_MAX)

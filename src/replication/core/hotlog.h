@@ -4,6 +4,10 @@
  * not on the disk yet (docs/protocol.md R5, R8; docs/ondisk.md#hot-log). A fixed
  * table; which entries are durable is known by the generation of the page that
  * was written last. Who writes that page and when is replica_persist.c's.
+ *
+ * While an extent is here its stamps are here too: the page of the epoch map is
+ * brought up to date when the extent leaves. So no other stamp ever differs from
+ * what is on the disk, and the memory does not depend on the volume's size.
  */
 #ifndef SDSD_REPL_HOTLOG_H
 #define SDSD_REPL_HOTLOG_H
@@ -25,24 +29,31 @@ struct hotlog {
 	u8 state[REPL_HOT_MAX];
 	u8 marked[REPL_HOT_MAX];
 	u8 in_page[REPL_HOT_MAX]; /* named by the page that is on its way to the disk */
-	u64 used[REPL_HOT_MAX];   /* clock of the last touch, for choosing victims */
-	u16 hash[HOTLOG_HASH];    /* slot + 1; open addressing */
-	u32 n;                    /* not free */
+	u8 loaded[REPL_HOT_MAX];  /* stamp[] is filled */
+	u32 stamp[REPL_HOT_MAX][REPL_REGIONS_PER_EXTENT];
+	u64 used[REPL_HOT_MAX]; /* clock of the last touch, for choosing victims */
+	u16 hash[HOTLOG_HASH];  /* slot + 1; open addressing */
+	u32 n;                  /* not free */
 	u32 n_adding;
+	u32 n_unloaded;
 	u64 clock;
 	u64 generation; /* of the page written last */
 	int copy;       /* where it is; the next goes to the other */
 };
 
-/* h is zeroed memory */
+/* h is zeroed memory. The stamps of these extents are unknown (R14). */
 void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, u32 n);
 /* HOTLOG_FREE when it is not in the table; touching makes it young and takes LEAVING back to HOT */
 enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent);
-bool hotlog_has(const struct hotlog *h, u32 extent); /* in any state but FREE */
+/* its place in the table, in any state but FREE; REPL_HOT_MAX: it is not there */
+u32 hotlog_find(const struct hotlog *h, u32 extent);
+/* fills the stamps of a place that has none yet */
+void hotlog_load(struct hotlog *h, u32 at, const u32 stamp[REPL_REGIONS_PER_EXTENT]);
 /* asks for an extent that is FREE; false: the table is full, victims must leave first */
 bool hotlog_add(struct hotlog *h, u32 extent);
 /* Choosing victims: forget the marks, mark each extent that must stay, then pick: up to
- * HOTLOG_VICTIMS_MAX of the oldest unmarked HOT extents become LEAVING; returns how many. */
+ * HOTLOG_VICTIMS_MAX of the oldest unmarked, loaded HOT extents become LEAVING; returns how many.
+ */
 void hotlog_unmark(struct hotlog *h);
 void hotlog_mark(struct hotlog *h, u32 extent);
 u32 hotlog_pick(struct hotlog *h);

@@ -10,11 +10,15 @@
 #include "shared/crc32c.h"
 #include "shared/cursor.h"
 
-#define MAGIC_SUPER 0x31425353u /* "SSB1" */
+#define MAGIC_LABEL 0x314c4253u /* "SBL1" */
+#define MAGIC_STATE 0x31545353u /* "SST1" */
 #define MAGIC_HOT 0x31484853u   /* "SHH1" */
 #define MAGIC_MAP 0x31504d53u   /* "SMP1" */
-#define HEAD_BYTES 64u
-#define CRC_AT 12u /* in the page head: magic, version, number, crc */
+#define CRC_AT 12u              /* in the page head: magic, version, number, crc */
+#define MAP_STAMPS_AT 256u      /* in a page of the map; before: the head, void_seen, zeros */
+
+_Static_assert(MAP_STAMPS_AT + 4 * REPL_STAMPS_PER_PAGE <= REPL_META_PAGE, "map page too small");
+_Static_assert(REPL_STAMPS_PER_PAGE % REPL_REGIONS_PER_EXTENT == 0, "an extent in two pages");
 
 u32 meta_regions(u64 size_bytes)
 {
@@ -76,60 +80,175 @@ static int page_open(u8 *page, u32 magic, u32 number, struct cursor *ret)
 	return 0;
 }
 
-void meta_put_super(u8 page[REPL_META_PAGE], const struct meta_super *s)
+void meta_put_label(u8 page[REPL_META_PAGE], const struct meta_label *l)
 {
-	struct cursor c = page_begin(page, MAGIC_SUPER, 0);
+	struct cursor c = page_begin(page, MAGIC_LABEL, l->number);
 
-	cursor_put(&c, s->generation, 8);
-	cursor_put_bytes(&c, s->replica, 16);
-	cursor_put_bytes(&c, s->name, REPL_NAME_MAX);
-	cursor_put(&c, s->size_bytes, 8);
+	cursor_put(&c, l->generation, 8);
+	cursor_put_bytes(&c, l->cluster, 16);
+	cursor_put_bytes(&c, l->resource, 16);
+	cursor_put_bytes(&c, l->replica, 16);
+	cursor_put_bytes(&c, l->volume, 16);
+	cursor_put(&c, l->slot, 4);
 	cursor_put(&c, REPL_REGION_BYTES, 4);
 	cursor_put(&c, REPL_EXTENT_BYTES, 4);
-	cursor_put(&c, s->epoch, 4);
-	cursor_put(&c, s->learner_epoch, 4);
+	cursor_put(&c, 0, 4);
+	cursor_put(&c, l->size_bytes, 8);
+	cursor_put_bytes(&c, l->name, META_NAME_MAX);
+	cursor_put_bytes(&c, l->node, META_NAME_MAX);
+	for (u32 s = 0; s < REPL_SLOTS_MAX; s++)
+		cursor_put_bytes(&c, l->peer[s], META_NAME_MAX);
 	page_end(page);
 }
 
-int meta_get_super(const u8 page[REPL_META_PAGE], struct meta_super *ret)
+static void get_name(struct cursor *c, char out[META_NAME_MAX])
+{
+	cursor_get_bytes(c, out, META_NAME_MAX);
+	out[META_NAME_MAX - 1] = 0;
+}
+
+int meta_get_label(const u8 page[REPL_META_PAGE], struct meta_label *ret)
 {
 	u8 copy[REPL_META_PAGE];
-	struct meta_super s;
 	struct cursor c;
 	int rc;
 
+	memset(ret, 0, sizeof(*ret));
 	memcpy(copy, page, REPL_META_PAGE);
-	rc = page_open(copy, MAGIC_SUPER, 0, &c);
+	/* the page's number is the volume's, which the label tells */
+	cursor_init(&c, copy + 8, 4);
+	ret->number = (u32)cursor_get(&c, 4);
+	rc = page_open(copy, MAGIC_LABEL, ret->number, &c);
 	if (rc)
 		return rc;
-	memset(&s, 0, sizeof(s));
-	s.generation = cursor_get(&c, 8);
-	cursor_get_bytes(&c, s.replica, 16);
-	cursor_get_bytes(&c, s.name, REPL_NAME_MAX);
-	s.name[REPL_NAME_MAX - 1] = 0;
-	s.size_bytes = cursor_get(&c, 8);
+	if (ret->number >= REPL_VOLUMES_MAX)
+		return -EBADMSG;
+	ret->generation = cursor_get(&c, 8);
+	cursor_get_bytes(&c, ret->cluster, 16);
+	cursor_get_bytes(&c, ret->resource, 16);
+	cursor_get_bytes(&c, ret->replica, 16);
+	cursor_get_bytes(&c, ret->volume, 16);
+	ret->slot = (u32)cursor_get(&c, 4);
 	if (cursor_get(&c, 4) != REPL_REGION_BYTES || cursor_get(&c, 4) != REPL_EXTENT_BYTES)
 		return -EPROTONOSUPPORT;
-	s.epoch = (u32)cursor_get(&c, 4);
-	s.learner_epoch = (u32)cursor_get(&c, 4);
-	*ret = s;
+	cursor_get(&c, 4);
+	ret->size_bytes = cursor_get(&c, 8);
+	if (ret->size_bytes > REPL_VOLUME_BYTES_MAX)
+		return -EBADMSG;
+	get_name(&c, ret->name);
+	get_name(&c, ret->node);
+	for (u32 s = 0; s < REPL_SLOTS_MAX; s++)
+		get_name(&c, ret->peer[s]);
 	return 0;
 }
 
-int meta_pick_super(const u8 a[REPL_META_PAGE], const u8 b[REPL_META_PAGE], struct meta_super *ret,
-		    int *ret_copy)
+/* Which of two copies counts; ra, rb: what reading them gave. A copy of a newer version must not
+ * be passed over for an old one. */
+static int pick(int ra, int rb, u64 ga, u64 gb, int *ret_copy)
 {
-	struct meta_super sa, sb;
-	int ra = meta_get_super(a, &sa), rb = meta_get_super(b, &sb);
-
-	/* a copy of a newer version must not be passed over for an old one */
 	if (ra == -EPROTONOSUPPORT || rb == -EPROTONOSUPPORT)
 		return -EPROTONOSUPPORT;
 	if (ra && rb)
 		return -EBADMSG;
-	*ret_copy = ra || (!rb && sb.generation > sa.generation);
-	*ret = *ret_copy ? sb : sa;
+	*ret_copy = ra || (!rb && gb > ga);
 	return 0;
+}
+
+int meta_pick_label(const u8 a[REPL_META_PAGE], const u8 b[REPL_META_PAGE], struct meta_label *ret,
+		    int *ret_copy)
+{
+	struct meta_label la, lb;
+	int ra = meta_get_label(a, &la), rb = meta_get_label(b, &lb);
+	int rc = pick(ra, rb, la.generation, lb.generation, ret_copy);
+
+	if (!rc)
+		*ret = *ret_copy ? lb : la;
+	return rc;
+}
+
+void meta_put_state(u8 page[REPL_META_PAGE], const struct meta_state *s)
+{
+	struct cursor c = page_begin(page, MAGIC_STATE, 0);
+
+	cursor_put(&c, s->generation, 8);
+	cursor_put(&c, s->attached, 8);
+	cursor_put(&c, s->epoch, 4);
+	cursor_put(&c, s->learner_epoch, 4);
+	cursor_put(&c, s->n_voids, 4);
+	for (u32 i = 0; i < s->n_voids; i++) {
+		cursor_put(&c, s->voids[i].number, 4);
+		cursor_put(&c, s->voids[i].from, 4);
+		cursor_put(&c, s->voids[i].to, 4);
+	}
+	page_end(page);
+}
+
+int meta_get_state(const u8 page[REPL_META_PAGE], struct meta_state *ret)
+{
+	u8 copy[REPL_META_PAGE];
+	struct cursor c;
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	memcpy(copy, page, REPL_META_PAGE);
+	rc = page_open(copy, MAGIC_STATE, 0, &c);
+	if (rc)
+		return rc;
+	ret->generation = cursor_get(&c, 8);
+	ret->attached = cursor_get(&c, 8);
+	ret->epoch = (u32)cursor_get(&c, 4);
+	ret->learner_epoch = (u32)cursor_get(&c, 4);
+	ret->n_voids = (u32)cursor_get(&c, 4);
+	if (ret->n_voids > META_VOIDS_MAX)
+		return -EBADMSG;
+	for (u32 i = 0; i < ret->n_voids; i++) {
+		struct meta_void *v = &ret->voids[i];
+
+		v->number = (u32)cursor_get(&c, 4);
+		v->from = (u32)cursor_get(&c, 4);
+		v->to = (u32)cursor_get(&c, 4);
+		if (!v->number || (i && v->number <= v[-1].number))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+int meta_pick_state(const u8 a[REPL_META_PAGE], const u8 b[REPL_META_PAGE], struct meta_state *ret,
+		    int *ret_copy)
+{
+	struct meta_state sa, sb;
+	int ra = meta_get_state(a, &sa), rb = meta_get_state(b, &sb);
+	int rc = pick(ra, rb, sa.generation, sb.generation, ret_copy);
+
+	if (!rc)
+		*ret = *ret_copy ? sb : sa;
+	return rc;
+}
+
+u32 meta_void_last(const struct meta_state *s)
+{
+	return s->n_voids ? s->voids[s->n_voids - 1].number : 0;
+}
+
+void meta_void_add(struct meta_state *s, u32 from, u32 to)
+{
+	u32 number = meta_void_last(s) + 1;
+
+	if (s->n_voids == META_VOIDS_MAX) {
+		s->voids[1].from = PORT_MIN(s->voids[0].from, s->voids[1].from);
+		s->voids[1].to = PORT_MAX(s->voids[0].to, s->voids[1].to);
+		s->n_voids--;
+		memmove(s->voids, s->voids + 1, s->n_voids * sizeof(s->voids[0]));
+	}
+	s->voids[s->n_voids++] = (struct meta_void){ .number = number, .from = from, .to = to };
+}
+
+u32 meta_void_apply(const struct meta_state *s, u32 void_seen, u32 stamp)
+{
+	for (u32 i = s->n_voids; i && s->voids[i - 1].number > void_seen; i--)
+		if (stamp >= s->voids[i - 1].from && stamp < s->voids[i - 1].to)
+			return REPL_STAMP_UNKNOWN;
+	return stamp;
 }
 
 void meta_put_hot(u8 page[REPL_META_PAGE], u64 generation, const u32 *extent, u32 n)
@@ -170,30 +289,29 @@ int meta_get_hot(const u8 page[REPL_META_PAGE], u64 *ret_generation, u32 extent[
 int meta_pick_hot(const u8 a[REPL_META_PAGE], const u8 b[REPL_META_PAGE], u64 *ret_generation,
 		  u32 extent[REPL_HOT_MAX], u32 *ret_n, int *ret_copy)
 {
-	u64 ga, gb;
+	u64 ga = 0, gb = 0;
 	int ra = meta_get_hot(a, &ga, extent, ret_n), rb = meta_get_hot(b, &gb, extent, ret_n);
+	int rc = pick(ra, rb, ga, gb, ret_copy);
 
-	if (ra == -EPROTONOSUPPORT || rb == -EPROTONOSUPPORT)
-		return -EPROTONOSUPPORT;
-	if (ra && rb)
-		return -EBADMSG;
-	*ret_copy = ra || (!rb && gb > ga);
-	return meta_get_hot(*ret_copy ? b : a, ret_generation, extent, ret_n);
+	return rc ? rc : meta_get_hot(*ret_copy ? b : a, ret_generation, extent, ret_n);
 }
 
-void meta_put_map(u8 page[REPL_META_PAGE], u32 number, const u32 *stamp, u32 n)
+void meta_put_map(u8 page[REPL_META_PAGE], u32 number, u32 void_seen,
+		  const u32 stamp[REPL_STAMPS_PER_PAGE])
 {
 	struct cursor c = page_begin(page, MAGIC_MAP, number);
 
-	cursor_put_bytes(&c, (u8[HEAD_BYTES - 16]){ 0 }, HEAD_BYTES - 16);
-	for (u32 i = 0; i < n; i++)
+	cursor_put(&c, void_seen, 4);
+	cursor_init(&c, page + MAP_STAMPS_AT, REPL_META_PAGE - MAP_STAMPS_AT);
+	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
 		cursor_put(&c, stamp[i], 4);
 	page_end(page);
 }
 
-int meta_get_map(const u8 page[REPL_META_PAGE], u32 number, u32 *stamp, u32 n)
+int meta_get_map(const u8 page[REPL_META_PAGE], u32 number, u32 *ret_void_seen,
+		 u32 stamp[REPL_STAMPS_PER_PAGE])
 {
-	u8 copy[REPL_META_PAGE], unused[HEAD_BYTES - 16];
+	u8 copy[REPL_META_PAGE];
 	struct cursor c;
 	int rc;
 
@@ -201,8 +319,9 @@ int meta_get_map(const u8 page[REPL_META_PAGE], u32 number, u32 *stamp, u32 n)
 	rc = page_open(copy, MAGIC_MAP, number, &c);
 	if (rc)
 		return rc;
-	cursor_get_bytes(&c, unused, sizeof(unused));
-	for (u32 i = 0; i < n; i++)
+	*ret_void_seen = (u32)cursor_get(&c, 4);
+	cursor_init(&c, copy + MAP_STAMPS_AT, REPL_META_PAGE - MAP_STAMPS_AT);
+	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
 		stamp[i] = (u32)cursor_get(&c, 4);
 	return 0;
 }

@@ -132,8 +132,9 @@ void repl_mirror_init(struct repl_mirror *m, const struct repl_mirror_config *c,
 	m->has_disk = c->disk != NULL;
 	m->writer_sink.emit = from_writer;
 	m->replica_sink.emit = from_replica;
-	repl_writer_init(&m->writer, c->self, m->has_disk, c->size_bytes, c->copies, &c->tag,
-			 c->seed, &m->writer_sink);
+	repl_writer_init(&m->writer, c->self, m->has_disk, c->copies, &c->tag, c->seed,
+			 &m->writer_sink);
+	m->writer.read_policy = c->read_policy;
 	if (c->disk)
 		repl_replica_init(&m->replica, c->self, c->disk, &m->replica_sink, now);
 }
@@ -170,10 +171,39 @@ void repl_mirror_close(struct repl_mirror *m, struct repl_sink *out, u64 now)
 	run(m, now);
 }
 
+void repl_mirror_yield(struct repl_mirror *m, struct repl_sink *out, u64 now)
+{
+	m->out = out;
+	repl_writer_yield(&m->writer, now);
+	run(m, now);
+}
+
+void repl_mirror_set_read_policy(struct repl_mirror *m, enum repl_read_policy policy)
+{
+	m->writer.read_policy = policy;
+}
+
+void repl_mirror_grow(struct repl_mirror *m, u32 volume, u64 size_bytes, struct repl_sink *out,
+		      u64 now)
+{
+	m->out = out;
+	if (m->has_disk && volume < REPL_VOLUMES_MAX && size_bytes <= REPL_VOLUME_BYTES_MAX)
+		repl_replica_grow(&m->replica, volume, size_bytes);
+	run(m, now);
+}
+
+u64 repl_mirror_size(const struct repl_mirror *m, u32 volume)
+{
+	return volume < REPL_VOLUMES_MAX ? m->writer.size[volume] : 0;
+}
+
 static bool range_ok(const struct repl_mirror *m, u64 off, u32 len, u32 len_max)
 {
+	u64 size = m->writer.size[REPL_ADDRESS_VOLUME(off) % REPL_VOLUMES_MAX];
+
 	return len && len <= len_max && !(off % REPL_SECTOR) && !(len % REPL_SECTOR) &&
-	       off < m->writer.size_bytes && len <= m->writer.size_bytes - off &&
+	       REPL_ADDRESS_VOLUME(off) < REPL_VOLUMES_MAX && REPL_ADDRESS_OFF(off) < size &&
+	       len <= size - REPL_ADDRESS_OFF(off) &&
 	       off / REPL_EXTENT_BYTES == (off + len - 1) / REPL_EXTENT_BYTES;
 }
 
@@ -257,6 +287,14 @@ void repl_mirror_receive(struct repl_mirror *m, u32 link, const struct repl_msg 
 	run(m, now);
 }
 
+void repl_mirror_link_lags(struct repl_mirror *m, u8 slot, bool lags, struct repl_sink *out,
+			   u64 now)
+{
+	m->out = out;
+	repl_writer_link_lags(&m->writer, slot, lags, now);
+	run(m, now);
+}
+
 bool repl_mirror_takes_input(const struct repl_mirror *m, u32 link)
 {
 	return !m->has_disk || repl_replica_takes_input(&m->replica, link);
@@ -289,6 +327,14 @@ void repl_mirror_disk_read_done(struct repl_mirror *m, u64 id, int status, repl_
 {
 	m->out = out;
 	repl_replica_read_done(&m->replica, id, status, buf, len, now);
+	run(m, now);
+}
+
+void repl_mirror_meta_read_done(struct repl_mirror *m, u64 id, int status, const u8 *page,
+				struct repl_sink *out, u64 now)
+{
+	m->out = out;
+	repl_replica_meta_read_done(&m->replica, id, status, page, now);
 	run(m, now);
 }
 
@@ -342,8 +388,9 @@ void repl_mirror_status(const struct repl_mirror *m, struct repl_mirror_status *
 	ret->mode = m->has_disk ? repl_replica_mode_name(r->mode) : "none";
 	ret->epoch = serving ? w->pe : r->re;
 	ret->in_sync = serving ? w->members : r->members;
-	ret->regions = m->has_disk ? r->regions : 0;
+	ret->regions = m->has_disk ? repl_replica_regions(r) : 0;
 	ret->synced = m->has_disk ? repl_replica_synced(r) : 0;
+	ret->bad_pages = r->bad_pages;
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
 		ret->peer[s] = repl_writer_peer_name(w, s);
 		ret->peer_up[s] = w->peer[s].up;

@@ -36,24 +36,20 @@ struct repl_mirror {
 struct repl_mirror_config {
 	u8 self;    /* own slot */
 	u32 copies; /* mask of slots with a disk that exist and may be members */
-	u64 size_bytes;
-	struct repl_tag tag; /* node id and boot id */
-	u64 seed;            /* for random waits */
-	/* NULL: no disk. Everything read from the metadata device by the driver; stamp is
-	 * memory of the driver's for meta_regions(size) stamps, kept by the core for its life;
-	 * map_dirty likewise meta_map_pages(size) bits (u8 each, zero). bad_pages: map pages
-	 * that failed their checksum have stamps 0 already. */
-	const struct repl_disk *disk;
+	enum repl_read_policy read_policy;
+	struct repl_tag tag;          /* node id and boot id */
+	u64 seed;                     /* for random waits */
+	const struct repl_disk *disk; /* NULL: no disk */
 };
+/* What the driver has read from the heads of the metadata devices. */
 struct repl_disk {
-	struct meta_super super;
-	int super_copy; /* where it was found; the other is written next */
+	u64 size[REPL_VOLUMES_MAX]; /* of the labels; 0: this copy does not have that volume */
+	struct meta_state state;
+	int state_copy; /* where it was found; the other is written next */
 	u64 hot_generation;
 	int hot_copy;
 	const u32 *hot; /* extents, copied */
 	u32 n_hot;
-	u32 *stamp;
-	u8 *map_dirty;
 };
 
 /* m is zeroed memory: most of it is not touched until the volume is opened */
@@ -69,10 +65,21 @@ void repl_mirror_boot(struct repl_mirror *m, const struct repl_record *r, struct
 void repl_mirror_open(struct repl_mirror *m, struct repl_sink *out, u64 now);
 void repl_mirror_close(struct repl_mirror *m, struct repl_sink *out,
 		       u64 now); /* no request may be under way */
-/* op as enum repl_op for writes. off, len in bytes, multiples of REPL_SECTOR, inside the
- * volume, not across an extent's end, len <= REPL_WRITE_MAX for data and reads. id: the
- * driver's, comes back in REPL_COMPLETE. 0; -EBUSY: table full, submit again after a
- * REPL_COMPLETE; -EINVAL; -EIO: stopped (see writer state). */
+/* P11, planned move: the volume is released as soon as nothing is under way, so that another node
+ * may open it; requests that come meanwhile wait. It stays open here: it is taken back by
+ * repl_mirror_open, or for a request when nobody has it after REPL_YIELD_NS. */
+void repl_mirror_yield(struct repl_mirror *m, struct repl_sink *out, u64 now);
+void repl_mirror_set_read_policy(struct repl_mirror *m, enum repl_read_policy policy);
+/* A volume of the own copy has grown; its label and the new part of its map are durable. 0 -> size:
+ * a new volume. It is served at that size when it is so large on all members. */
+void repl_mirror_grow(struct repl_mirror *m, u32 volume, u64 size_bytes, struct repl_sink *out,
+		      u64 now);
+/* bytes that requests may reach; 0 until it has served */
+u64 repl_mirror_size(const struct repl_mirror *m, u32 volume);
+/* op as enum repl_op for writes. off: REPL_ADDRESS(volume, bytes); off and len multiples of
+ * REPL_SECTOR, inside the volume, not across an extent's end, len <= REPL_WRITE_MAX for data and
+ * reads. id: the driver's, comes back in REPL_COMPLETE. 0; -EBUSY: table full, submit again after
+ * a REPL_COMPLETE; -EINVAL; -EIO: stopped (see writer state). */
 int repl_mirror_write(struct repl_mirror *m, u64 id, u8 op, u64 off, u32 len, repl_buf buf,
 		      struct repl_sink *out, u64 now);
 int repl_mirror_read(struct repl_mirror *m, u64 id, u64 off, u32 len, struct repl_sink *out,
@@ -87,6 +94,9 @@ void repl_mirror_link_up(struct repl_mirror *m, u32 link, struct repl_sink *out,
 void repl_mirror_link_down(struct repl_mirror *m, u32 link, struct repl_sink *out, u64 now);
 void repl_mirror_receive(struct repl_mirror *m, u32 link, const struct repl_msg *msg,
 			 struct repl_sink *out, u64 now);
+/* what waits to be sent on a slot link piles up / no longer: writes are slowed for a learner */
+void repl_mirror_link_lags(struct repl_mirror *m, u8 slot, bool lags, struct repl_sink *out,
+			   u64 now);
 /* false: stop reading that link (an accepted one or the pull link) until it is true again after
  * some call */
 bool repl_mirror_takes_input(const struct repl_mirror *m, u32 link);
@@ -97,6 +107,9 @@ void repl_mirror_pull_down(struct repl_mirror *m, struct repl_sink *out, u64 now
 void repl_mirror_disk_done(struct repl_mirror *m, u64 id, int status, struct repl_sink *out,
 			   u64 now);
 void repl_mirror_disk_read_done(struct repl_mirror *m, u64 id, int status, repl_buf buf, u32 len,
+				struct repl_sink *out, u64 now);
+/* page: REPL_META_PAGE bytes, read during the call; any when status is negative */
+void repl_mirror_meta_read_done(struct repl_mirror *m, u64 id, int status, const u8 *page,
 				struct repl_sink *out, u64 now);
 void repl_mirror_record(struct repl_mirror *m, u64 token, const struct repl_record *r,
 			struct repl_sink *out, u64 now);
@@ -116,7 +129,8 @@ struct repl_mirror_status {
 	const char *reason;  /* last refusal or loss in words, "" */
 	const char *mode;    /* own replica: "none" "out" "learner" "member" "failed" */
 	u32 epoch, in_sync;  /* writer: pe, pI; else what the replica last heard */
-	u32 regions, synced; /* learner */
+	u64 regions, synced; /* of all volumes; learner */
+	u32 bad_pages;       /* of the epoch map, found damaged since the attach */
 	const char *peer
 		[REPL_SLOTS_MAX]; /* writer's view: "none" "member" "learner" "joining" "lost" */
 	bool peer_up[REPL_SLOTS_MAX]; /* link is up */

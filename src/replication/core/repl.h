@@ -26,11 +26,24 @@
 #define REPL_REGION_BYTES 65536u     /* unit of the epoch map */
 #define REPL_EXTENT_BYTES (4u << 20) /* unit of the hot log; no request crosses an extent's end */
 #define REPL_REGIONS_PER_EXTENT (REPL_EXTENT_BYTES / REPL_REGION_BYTES)
+/* The volumes of a resource share one space of addresses: the volume's number on top, the offset
+ * below. So a region (address / 64 KiB) and an extent (address / 4 MiB) of any volume are one
+ * number each, and whatever compares ranges need not know of volumes. */
+#define REPL_VOLUMES_MAX 16
+#define REPL_VOLUME_SHIFT 44 /* 16 TiB each */
+#define REPL_VOLUME_BYTES_MAX (1ull << REPL_VOLUME_SHIFT)
+#define REPL_ADDRESS(volume, off) ((u64)(volume) << REPL_VOLUME_SHIFT | (u64)(off))
+#define REPL_ADDRESS_VOLUME(address) ((u32)((address) >> REPL_VOLUME_SHIFT))
+#define REPL_ADDRESS_OFF(address) ((address) & (REPL_VOLUME_BYTES_MAX - 1))
+#define REPL_REGIONS_PER_VOLUME ((u32)(REPL_VOLUME_BYTES_MAX / REPL_REGION_BYTES))
+#ifndef REPL_STAMPS_PER_PAGE /* of the epoch map; whole extents, so that none is in two pages */
+#define REPL_STAMPS_PER_PAGE 960u
+#endif
 #ifndef REPL_PULLS_MAX
 #define REPL_PULLS_MAX 32 /* ranges a learner has asked for */
 #endif
-#define REPL_PULL_RUN_MAX 1024 /* regions one question may cover */
-#define REPL_SERVES_MAX 64     /* questions of learners a source has not answered */
+#define REPL_PULL_RUN_MAX REPL_STAMPS_PER_PAGE /* regions one question may cover: of one page */
+#define REPL_SERVES_MAX 64                     /* questions of learners a source has not answered */
 #define REPL_NO_SLOT 0xff
 #define REPL_STAMP_UNKNOWN 0u
 #define REPL_STAMP_FRESH 1u /* never written since creation: zeros */
@@ -47,10 +60,25 @@
 #define REPL_SILENCE_NS (1400 * REPL_MS)
 #define REPL_START_NS (10000 * REPL_MS)
 #define REPL_RETRY_NS (200 * REPL_MS)
+/* A member whose disk answers nothing so long is lost as if its link were, when another is left. */
+#define REPL_STALL_NS (30000 * REPL_MS)
+/* After a planned move nobody takes the volume back for so long. */
+#define REPL_YIELD_NS (3000 * REPL_MS)
+#define REPL_PACE_BYTES (1u << 20)   /* written in a tick, at least, while a learner lags */
+#define REPL_STRIPE_BYTES (1u << 20) /* REPL_READ_STRIPED: the next source after so many */
 /* call repl_mirror_tick at least so often while repl_mirror_busy */
 #define REPL_TICK_NS (50 * REPL_MS)
 
 typedef u64 repl_buf; /* a payload of the driver's; 0: none */
+
+/* P5: which member a read goes to */
+enum repl_read_policy {
+	REPL_READ_LOCAL,         /* the own copy; the others in turn when there is none */
+	REPL_READ_ROUND_ROBIN,   /* all in turn */
+	REPL_READ_LEAST_PENDING, /* the one with the fewest reads under way */
+	REPL_READ_STRIPED,       /* by offset */
+	REPL_READ_POLICIES
+};
 
 enum repl_op { REPL_OP_DATA, REPL_OP_ZERO, REPL_OP_TRIM, REPL_OPS };
 
@@ -70,7 +98,7 @@ enum repl_kind {
 	/* candidate -> replica */
 	REPL_MSG_PROMISE, /* epoch, mask = I of the record read */
 	/* replica -> writer */
-	REPL_MSG_STATE = 16, /* first message of a replica on a link: intact, epoch = fence */
+	REPL_MSG_STATE = 16, /* a replica's greeting on a link, after SIZE: intact, epoch = fence */
 	REPL_MSG_STARTED,    /* epoch */
 	REPL_MSG_REFUSED,    /* epoch, reason */
 	REPL_MSG_ACK,        /* seq, cumulative */
@@ -82,6 +110,7 @@ enum repl_kind {
 	REPL_MSG_PROMISED,   /* epoch, intact */
 	REPL_MSG_UNPROMISED, /* epoch, reason, time = ask again after so many ns */
 	REPL_MSG_WANTED,     /* another node asked for the volume while this writer serves */
+	REPL_MSG_SIZE,       /* id = volume, seq = its bytes here */
 	/* learner -> source, and back */
 	REPL_MSG_PULL = 32, /* epoch, region, count, stamp (of all; 0: count is 1), seq = seen */
 	REPL_MSG_SAME,      /* epoch, region, count */
@@ -128,7 +157,7 @@ struct repl_msg {
 	u32 reason;
 	u64 seq;
 	u64 commit;
-	u64 off; /* bytes; multiple of REPL_SECTOR */
+	u64 off; /* address; multiple of REPL_SECTOR */
 	u32 len; /* bytes; multiple of REPL_SECTOR */
 	u32 region;
 	u32 count;
@@ -146,16 +175,17 @@ enum repl_effect_kind {
 	 * READ_DATA and DATA */
 	REPL_SEND,
 	REPL_LINK_CLOSE, /* link: close it, report nothing more of it */
-	/* id, op, off, len, buf (now the driver's: release when done; if "shared" it stays the
-	 * core's until REPL_BUF_DROP: take a reference of your own), buf_off: first byte inside
+	/* id, volume, op, off, len, buf (now the driver's: release when done; if "shared" it stays
+	 * the core's until REPL_BUF_DROP: take a reference of your own), buf_off: first byte inside
 	 * buf -> repl_mirror_disk_done(id) */
 	REPL_DISK_WRITE,
-	REPL_DISK_READ,  /* id, off, len -> repl_mirror_disk_read_done(id, status, buf) */
-	REPL_DISK_FLUSH, /* id -> repl_mirror_disk_done(id) */
-	/* id, off, page (REPL_META_PAGE bytes, valid during emit only), fua ->
+	REPL_DISK_READ,  /* id, volume, off, len -> repl_mirror_disk_read_done(id, status, buf) */
+	REPL_DISK_FLUSH, /* id: data of all volumes -> repl_mirror_disk_done(id) */
+	/* id, volume, off, page (REPL_META_PAGE bytes, valid during emit only), fua ->
 	 * repl_mirror_disk_done(id) */
 	REPL_META_WRITE,
-	REPL_META_FLUSH, /* id -> repl_mirror_disk_done(id) */
+	REPL_META_READ,  /* id, volume, off -> repl_mirror_meta_read_done(id, status, page) */
+	REPL_META_FLUSH, /* id: metadata of all volumes -> repl_mirror_disk_done(id) */
 	REPL_BUF_DROP,   /* buf: release */
 	/* id (request), status 0 or negative errno, buf (read data, now the driver's); for
 	 * writes the driver may release the payload it submitted */
@@ -173,6 +203,7 @@ struct repl_effect {
 	u32 link; /* REPL_SEND, REPL_LINK_CLOSE */
 	u8 slot;  /* REPL_PULL_LINK */
 	u8 op;
+	u8 volume; /* of off, in disk and metadata operations */
 	bool fua;
 	bool shared;
 	int status;

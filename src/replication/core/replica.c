@@ -41,38 +41,58 @@ void repl_replica_init(struct repl_replica *r, u8 self, const struct repl_disk *
 {
 	r->sink = sink;
 	r->self = self;
-	r->super = disk->super;
-	r->super_copy = disk->super_copy;
-	r->size_bytes = disk->super.size_bytes;
-	r->regions = meta_regions(r->size_bytes);
-	r->pages = meta_map_pages(r->size_bytes);
-	r->stamp = disk->stamp;
-	r->map_dirty = disk->map_dirty;
+	r->state = disk->state;
+	r->state_copy = disk->state_copy;
+	memcpy(r->size, disk->size, sizeof(r->size));
 	r->pull_slot = REPL_NO_SLOT;
 	r->echo_at = now; /* R13: as if the last ECHO had been given just before the restart */
 	hotlog_init(&r->hot, disk->hot_generation, disk->hot_copy, disk->hot, disk->n_hot);
 }
 
-/* R14. The stamps zeroed here need no write: their extents stay in the hot log, learner_epoch
- * stays. */
+/* R14. The stamps of hot extents are unknown since hotlog_init; what a learner had stamped since
+ * learner_epoch is made so at the next START, before anybody asks for it (start_settle). */
 void repl_replica_boot(struct repl_replica *r, const struct repl_record *record)
 {
 	if (r->booted)
 		return;
 	r->fence = record->epoch;
 	r->members = record->in_sync;
-	for (u32 i = 0; i < REPL_HOT_MAX; i++) {
-		u64 first = (u64)r->hot.extent[i] * REPL_REGIONS_PER_EXTENT;
-
-		if (r->hot.state[i] == HOTLOG_FREE)
-			continue;
-		for (u64 x = first; x < first + REPL_REGIONS_PER_EXTENT && x < r->regions; x++)
-			stamp_set(r, (u32)x, REPL_STAMP_UNKNOWN);
-	}
-	for (u32 x = 0; r->super.learner_epoch && x < r->regions; x++)
-		if (r->stamp[x] >= r->super.learner_epoch)
-			stamp_set(r, x, REPL_STAMP_UNKNOWN);
 	r->booted = true;
+}
+
+bool replica_has(const struct repl_replica *r, u64 off, u64 len)
+{
+	u64 in_volume = REPL_ADDRESS_OFF(off);
+
+	return REPL_ADDRESS_VOLUME(off) < REPL_VOLUMES_MAX &&
+	       in_volume < r->size[REPL_ADDRESS_VOLUME(off)] &&
+	       len <= r->size[REPL_ADDRESS_VOLUME(off)] - in_volume;
+}
+
+u32 replica_regions_of(const struct repl_replica *r, u32 volume)
+{
+	return meta_regions(r->size[volume]);
+}
+
+u64 replica_region_from(const struct repl_replica *r, u64 x)
+{
+	for (u32 v = (u32)(x / REPL_REGIONS_PER_VOLUME); v < REPL_VOLUMES_MAX; v++) {
+		u64 first = (u64)v * REPL_REGIONS_PER_VOLUME;
+
+		x = PORT_MAX(x, first);
+		if (x - first < replica_regions_of(r, v))
+			return x;
+	}
+	return REPL_REGIONS_END;
+}
+
+u64 repl_replica_regions(const struct repl_replica *r)
+{
+	u64 n = 0;
+
+	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++)
+		n += replica_regions_of(r, v);
+	return n;
 }
 
 bool repl_replica_intact(const struct repl_replica *r)
@@ -139,6 +159,8 @@ static void link_close(struct repl_replica *r, u32 link)
 	struct repl_effect e = { .kind = REPL_LINK_CLOSE, .link = link };
 
 	source_link_down(r, link);
+	if (r->told_link == link)
+		r->told_link = 0;
 	r->sink->emit(r->sink, &e);
 }
 
@@ -208,30 +230,32 @@ static void on_start(struct repl_replica *r, u32 link, const struct repl_msg *m)
 static void start_settle(struct repl_replica *r, u64 now)
 {
 	struct repl_msg *m = &r->start;
+	bool unsure;
 
 	if (m->kind != REPL_MSG_START || r->disk_writes || r->goal != GOAL_NONE)
 		return;
-	if (m->start == REPL_START_LEARNER) { /* R3 */
-		u32 was = r->mode == REPLICA_LEARNER ? r->re : 0;
-
+	/* R3, R14: since then a learner's stamps count inside their session only. An intact learner
+	 * goes on with them as a member. */
+	unsure = m->start != REPL_START_MEMBER && r->state.learner_epoch;
+	if (unsure)
+		map_void(r, r->state.learner_epoch, m->epoch);
+	r->state.epoch = m->epoch;
+	if (m->start == REPL_START_LEARNER) {
+		/* The zeros are durable as they are: these extents are in the hot log. */
 		stream_stamp_uncommitted(r, REPL_STAMP_UNKNOWN, false);
-		for (u32 x = 0; was && x < r->regions; x++)
-			if (r->stamp[x] >= was)
-				stamp_set(r, x, REPL_STAMP_UNKNOWN);
-		r->super.learner_epoch = m->epoch;
-		r->super.epoch = m->epoch;
+		r->state.learner_epoch = m->epoch;
 		persist_begin(r, GOAL_START);
 		return;
 	}
-	/* R2; after a restart boot has zeroed the stamps of hot extents, so "stamp 0" names
-	 * them all */
+	/* R2; after a restart the stamps of hot extents are unknown and get the epoch in
+	 * start_finish */
 	stream_stamp_uncommitted(r, m->epoch, false);
-	for (u32 x = 0; x < r->regions; x++)
-		if (!r->stamp[x])
-			stamp_set(r, x, m->epoch);
-	r->super.learner_epoch = 0;
-	r->super.epoch = m->epoch;
-	r->super_stale = true;
+	r->state.learner_epoch = 0;
+	if (unsure) {
+		persist_begin(r, GOAL_START);
+		return;
+	}
+	r->state_stale = true;
 	replica_start_durable(r, now);
 }
 
@@ -249,6 +273,8 @@ static void start_finish(struct repl_replica *r, u64 now)
 	r->heard_at = now;
 	r->ready = false;
 	replica_move(r, m.start == REPL_START_LEARNER ? REPLICA_LEARNER : REPLICA_MEMBER);
+	if (m.start != REPL_START_LEARNER)
+		map_raise_unknown(r);
 	send_plain(r, r->session_link, REPL_MSG_STARTED, m.epoch, REPL_OK);
 	if (m.start == REPL_START_LEARNER)
 		pull_begin(r);
@@ -278,18 +304,19 @@ static void on_epoch(struct repl_replica *r, const struct repl_msg *m)
 	r->fence = PORT_MAX(r->fence, m->epoch);
 	r->members = m->mask;
 	stream_stamp_uncommitted(r, m->epoch, r->mode == REPLICA_LEARNER);
-	r->super.epoch = m->epoch;
+	r->state.epoch = m->epoch;
 	if (in) {
-		r->super.learner_epoch = 0;
-		r->super_stale = true;
+		r->state.learner_epoch = 0;
+		r->state_stale = true;
 		if (r->mode == REPLICA_LEARNER)
 			pull_end(r);
 		replica_move(r, REPLICA_MEMBER);
+		map_raise_unknown(r);
 		return;
 	}
 	/* The stamps just set are in RAM, and in hot extents: they reach the disk only after
-	 * the superblock. */
-	r->super.learner_epoch = m->epoch;
+	 * the state. */
+	r->state.learner_epoch = m->epoch;
 	r->start = *m;
 	r->start_link = r->session_link; /* begun by replica_settle when metadata is idle */
 }
@@ -412,19 +439,48 @@ void repl_replica_receive(struct repl_replica *r, u32 link, const struct repl_ms
 	replica_settle(r, now);
 }
 
+static void send_size(struct repl_replica *r, u32 link, u32 volume)
+{
+	struct repl_msg m = { .kind = REPL_MSG_SIZE, .id = volume, .seq = r->size[volume] };
+
+	replica_send(r, link, &m);
+}
+
 void repl_replica_link_up(struct repl_replica *r, u32 link)
 {
 	struct repl_msg m = { .kind = REPL_MSG_STATE,
 			      .epoch = r->fence,
 			      .intact = repl_replica_intact(r) };
 
-	if (r->booted)
-		replica_send(r, link, &m);
+	if (!r->booted)
+		return;
+	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++)
+		if (r->size[v])
+			send_size(r, link, v);
+	replica_send(r, link, &m);
+	if (link != REPL_LINK_LOCAL)
+		r->told_link = link;
+}
+
+/* The new regions are FRESH on the disk: alike on all copies, whether compared or not. */
+void repl_replica_grow(struct repl_replica *r, u32 volume, u64 size)
+{
+	if (size <= r->size[volume])
+		return;
+	r->size[volume] = size;
+	if (!r->booted)
+		return;
+	if (r->session)
+		send_size(r, r->session_link, volume);
+	if (r->told_link && !(r->session && r->session_link == r->told_link))
+		send_size(r, r->told_link, volume);
 }
 
 void repl_replica_link_down(struct repl_replica *r, u32 link, u64 now)
 {
 	source_link_down(r, link);
+	if (r->told_link == link)
+		r->told_link = 0;
 	if (r->start.kind && r->start_link == link)
 		r->start.kind = REPL_MSG_NONE;
 	if (r->session && r->session_link == link)
@@ -471,11 +527,18 @@ void repl_replica_read_done(struct repl_replica *r, u64 id, int status, repl_buf
 	replica_settle(r, now);
 }
 
+void repl_replica_meta_read_done(struct repl_replica *r, u64 id, int status, const u8 *page,
+				 u64 now)
+{
+	map_read_done(r, (u32)id, status, page);
+	replica_settle(r, now);
+}
+
 /* R4 for a learner: learner_epoch is durable before the first stamp of the epoch can be */
 static void epoch_settle(struct repl_replica *r)
 {
 	if (r->start.kind == REPL_MSG_EPOCH && r->goal == GOAL_NONE)
-		persist_begin(r, GOAL_EPOCH);
+		persist_begin(r, GOAL_START);
 }
 
 void replica_settle(struct repl_replica *r, u64 now)
@@ -484,6 +547,7 @@ void replica_settle(struct repl_replica *r, u64 now)
 		source_settle(r, now);
 		return;
 	}
+	map_settle(r);
 	stream_settle(r);
 	start_settle(r, now);
 	epoch_settle(r);

@@ -33,6 +33,7 @@ struct replica_pull {
 	u8 state;
 	u8 op;      /* of the answer */
 	bool split; /* answered "differ": its regions are asked for in ranges of at most chunk */
+	bool same;  /* answered "same", but written to meanwhile: there is no data, only a stamp */
 	bool forgotten; /* the epoch changed under the answer's write: ask again after it */
 	bool orphan;    /* the session ended under the answer's write: free it after it */
 	u32 chunk;
@@ -41,18 +42,25 @@ struct replica_pull {
 	u32 answer;     /* stamp of the answer */
 	u64 retry_at;   /* WANTED: not before */
 	repl_buf buf;   /* ours from the answer on */
+	u32 len;        /* bytes of the answer */
 	u32 at;         /* next sector of the region to look at */
 	u64 touched[2]; /* sectors written by the stream since the question (single regions) */
 	bool any_touched;
 };
 
 /* A question or read of somebody else that is being answered. */
-enum replica_serve_state { SERVE_FREE, SERVE_WAITING, SERVE_READING };
+enum replica_serve_state {
+	SERVE_FREE,
+	SERVE_WAITING,
+	SERVE_READING,
+	SERVE_READ /* the content is there; the stamp is sampled when its page is */
+};
 struct replica_serve {
 	u8 state;
 	bool cancelled; /* its link is gone */
 	u32 link;
-	struct repl_msg msg; /* PULL or READ */
+	struct repl_msg msg; /* PULL or READ; READ_DONE: buf is the content, ours */
+	u32 compared;        /* regions of a PULL found alike */
 	u64 since;
 };
 
@@ -61,27 +69,41 @@ enum replica_flush_bit { FLUSH_STREAM = 1, FLUSH_JOIN = 2, FLUSH_EVICT = 4 };
 enum replica_persist_step {
 	PERSIST_IDLE,
 	PERSIST_FLUSH,
+	PERSIST_MAP_READ,
 	PERSIST_MAP,
 	PERSIST_MAP_FLUSH,
-	PERSIST_SUPER,
+	PERSIST_STATE,
 	PERSIST_HOT
 };
-enum replica_persist_goal { GOAL_NONE, GOAL_START, GOAL_EPOCH, GOAL_HOT, GOAL_LAZY };
+enum replica_persist_goal { GOAL_NONE, GOAL_START, GOAL_HOT, GOAL_LAZY };
+
+/* A page of the epoch map in memory. */
+#ifndef REPL_MAP_CACHE
+#define REPL_MAP_CACHE 32u /* pages: of 2 GiB */
+#endif
+enum replica_page_state { MAP_FREE, MAP_READING, MAP_VALID, MAP_WRITING };
+struct replica_page {
+	u8 state;
+	bool differs; /* from the disk: unknown stamps got an epoch (V9) */
+	u32 key;      /* volume and page, as one number */
+	u64 used;
+	u32 stamp[REPL_STAMPS_PER_PAGE];
+};
 
 struct repl_replica {
 	/* config */
 	struct repl_sink *sink;
 	u8 self;
-	u64 size_bytes;
-	u32 regions, pages;
+	u64 size[REPL_VOLUMES_MAX]; /* bytes of this copy's volumes; 0: not there */
 
 	/* durable state as it is in RAM */
-	struct meta_super super;
-	int super_copy;
-	bool super_stale; /* super differs from the disk; written lazily */
+	struct meta_state state;
+	int state_copy;
+	bool state_stale; /* it differs from the disk; written lazily */
 	struct hotlog hot;
-	u32 *stamp;    /* driver's memory: [regions] */
-	u8 *map_dirty; /* driver's memory: [pages] */
+	struct replica_page map[REPL_MAP_CACHE];
+	u64 map_clock;
+	u32 bad_pages; /* read with a wrong checksum since the attach */
 
 	/* protocol.md section 1 */
 	enum replica_mode mode;
@@ -96,6 +118,7 @@ struct repl_replica {
 	/* the session */
 	bool session;
 	u32 session_link;
+	u32 told_link;         /* the last that was told STATE, and now is told of growth; 0 none */
 	u64 heard_at;          /* last PING */
 	u64 echo_at;           /* last ECHO given; boot counts as one; 0 after RELEASE */
 	struct repl_msg start; /* START or EPOCH being carried out; kind 0: none */
@@ -118,12 +141,12 @@ struct repl_replica {
 	enum replica_persist_goal goal;
 	u32 goal_epoch;   /* of the START or EPOCH it is for */
 	bool hot_full;    /* an extent waits for room in the hot log */
-	bool map_written; /* GOAL_HOT: some page needs the flush */
-	u32 page_at;      /* GOAL_START: next page; GOAL_HOT: next of victims */
+	bool map_written; /* some page needs the flush */
+	u32 victim_at;    /* next whose page is written */
 	u32 victim[HOTLOG_VICTIMS_MAX], n_victims;
 
 	/* learner */
-	u32 cursor;
+	u64 cursor;     /* region; REPL_REGIONS_END behind the last one */
 	bool pull_link; /* is up */
 	u8 pull_slot;   /* wanted; REPL_NO_SLOT */
 	u32 refused;    /* answers "no" of it in a row */
@@ -141,6 +164,7 @@ struct repl_disk;
 void repl_replica_init(struct repl_replica *r, u8 self, const struct repl_disk *disk,
 		       struct repl_sink *sink, u64 now);
 void repl_replica_boot(struct repl_replica *r, const struct repl_record *record);
+void repl_replica_grow(struct repl_replica *r, u32 volume, u64 size);
 void repl_replica_link_up(struct repl_replica *r, u32 link);
 void repl_replica_link_down(struct repl_replica *r, u32 link, u64 now);
 void repl_replica_receive(struct repl_replica *r, u32 link, const struct repl_msg *m, u64 now);
@@ -149,19 +173,22 @@ void repl_replica_pull_down(struct repl_replica *r, u64 now);
 void repl_replica_disk_done(struct repl_replica *r, u64 id, int status, u64 now);
 void repl_replica_read_done(struct repl_replica *r, u64 id, int status, repl_buf buf, u32 len,
 			    u64 now);
+void repl_replica_meta_read_done(struct repl_replica *r, u64 id, int status, const u8 *page,
+				 u64 now);
 void repl_replica_tick(struct repl_replica *r, u64 now);
 /* false while a START or EPOCH is being made durable, or a learner's stream is ahead of its disk:
  * messages of that link must wait outside, in order */
 bool repl_replica_takes_input(const struct repl_replica *r, u32 link);
 bool repl_replica_busy(const struct repl_replica *r);
 bool repl_replica_intact(const struct repl_replica *r);
-u32 repl_replica_synced(const struct repl_replica *r); /* regions */
+u64 repl_replica_synced(const struct repl_replica *r); /* regions */
+u64 repl_replica_regions(const struct repl_replica *r);
 const char *repl_replica_mode_name(enum replica_mode mode);
 
 /* between the files of the replica ------------------------------------------------ */
 
 /* disk ids: what an operation was for */
-enum replica_disk_kind { DISK_STREAM = 1, DISK_PULL, DISK_SERVE, DISK_FLUSH, DISK_META };
+enum replica_disk_kind { DISK_STREAM = 1, DISK_PULL, DISK_SERVE, DISK_FLUSH, DISK_META, DISK_MAP };
 #define DISK_ID(kind, index) (((u64)(kind) << 32) | (u32)(index))
 
 /* replica.c */
@@ -171,6 +198,12 @@ void replica_break(struct repl_replica *r, u32 link); /* the peer broke the prot
 void replica_settle(struct repl_replica *r, u64 now); /* goes on with whatever can go on */
 void replica_changed(struct repl_replica *r);
 void replica_drop(struct repl_replica *r, repl_buf buf); /* 0 is fine */
+/* is that range (of one extent) inside a volume of this copy? */
+bool replica_has(const struct repl_replica *r, u64 off, u64 len);
+/* the first region from x on that is inside a volume; REPL_REGIONS_END: none */
+#define REPL_REGIONS_END (1ull << 32)
+u64 replica_region_from(const struct repl_replica *r, u64 x);
+u32 replica_regions_of(const struct repl_replica *r, u32 volume);
 /* replica_stream.c */
 void stream_write(struct repl_replica *r, const struct repl_msg *m);
 void stream_commit(struct repl_replica *r, u64 commit);
@@ -184,12 +217,31 @@ void stream_mark_extents(struct repl_replica *r);                     /* of U, i
 void stream_flushed(struct repl_replica *r);
 void stream_want_flush(struct repl_replica *r, u32 bit);
 /* replica_persist.c */
-void stamp_set(struct repl_replica *r, u32 region, u32 stamp);
-bool persist_hot(struct repl_replica *r, u32 extent); /* true: durable now; else asks for it */
+/* true: durable, with its stamps in memory; else asks for it */
+bool persist_hot(struct repl_replica *r, u32 extent);
 void persist_begin(struct repl_replica *r, enum replica_persist_goal goal);
 void persist_settle(struct repl_replica *r);
 void persist_done(struct repl_replica *r, u64 now);
 void persist_flushed(struct repl_replica *r); /* FLUSH_EVICT is done */
+/* replica_map.c */
+u32 map_key(u32 extent);       /* of the page with its stamps */
+u32 map_page_rest(u32 region); /* regions from this one to the end of its page */
+/* the extent's stamps; NULL: they come later, replica_settle is called then */
+const u32 *map_stamps(struct repl_replica *r, u32 extent);
+bool map_stamp(struct repl_replica *r, u32 region, u32 *ret); /* false: later */
+void map_set(struct repl_replica *r, u32 region, u32 stamp);  /* its extent is hot and loaded */
+void map_settle(struct repl_replica *r);
+void map_read_done(struct repl_replica *r, u32 index, int status, const u8 *page);
+void map_raise_unknown(struct repl_replica *r);          /* it became a member: V8 */
+void map_void(struct repl_replica *r, u32 from, u32 to); /* R3; the state must be persisted */
+/* fills r->page and where it belongs with the page of an extent that leaves */
+enum map_write {
+	MAP_WRITE_WAIT, /* it is not in memory yet */
+	MAP_WRITE_SAME, /* it is on the disk like that */
+	MAP_WRITE_READY
+};
+enum map_write map_write(struct repl_replica *r, u32 extent, struct repl_effect *ret);
+void map_written(struct repl_replica *r);
 /* replica.c, called by persist when the goal is reached */
 void replica_start_durable(struct repl_replica *r, u64 now);
 /* replica_pull.c */

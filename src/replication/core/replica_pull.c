@@ -30,18 +30,24 @@ bool pull_synced(const struct repl_replica *r, u32 region)
 
 bool pull_all_synced(const struct repl_replica *r)
 {
-	return r->mode == REPLICA_LEARNER && r->cursor == r->regions && !r->n_pulls;
+	return r->mode == REPLICA_LEARNER && r->cursor == REPL_REGIONS_END && !r->n_pulls;
 }
 
-u32 repl_replica_synced(const struct repl_replica *r)
+u64 repl_replica_synced(const struct repl_replica *r)
 {
-	u32 open = 0;
+	u64 n = 0;
 
 	if (r->mode != REPLICA_LEARNER)
-		return r->mode == REPLICA_MEMBER ? r->regions : 0;
+		return r->mode == REPLICA_MEMBER ? repl_replica_regions(r) : 0;
+	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++) {
+		u64 first = (u64)v * REPL_REGIONS_PER_VOLUME;
+
+		if (r->cursor > first)
+			n += PORT_MIN(r->cursor - first, replica_regions_of(r, v));
+	}
 	for (u32 i = 0; i < REPL_PULLS_MAX; i++)
-		open += r->pull[i].state == PULL_FREE ? 0 : r->pull[i].count;
-	return r->cursor - open;
+		n -= r->pull[i].state == PULL_FREE ? 0 : r->pull[i].count;
+	return n;
 }
 
 static void pull_free(struct repl_replica *r, struct replica_pull *p)
@@ -55,6 +61,7 @@ static void pull_again(struct repl_replica *r, struct replica_pull *p, u64 at)
 {
 	replica_drop(r, p->buf);
 	p->buf = 0;
+	p->same = false;
 	p->state = PULL_WANTED;
 	p->forgotten = false;
 	p->retry_at = at;
@@ -83,7 +90,7 @@ static void choose_source(struct repl_replica *r)
 
 void pull_begin(struct repl_replica *r)
 {
-	r->cursor = 0;
+	r->cursor = replica_region_from(r, 0);
 	choose_source(r);
 }
 
@@ -171,29 +178,37 @@ void pull_mark_extents(struct repl_replica *r)
 			hotlog_mark(&r->hot, r->pull[i].region / REPL_REGIONS_PER_EXTENT);
 }
 
-/* how many regions from first on, at most max, have the stamp of the first; unknown ones go
- * alone */
-static u32 run_length(const struct repl_replica *r, u32 first, u32 max)
+/* How many regions from first on, at most max, have the stamp of the first; unknown ones go alone,
+ * and no run leaves its page. 0: the stamps are not in memory yet. */
+static u32 run_length(struct repl_replica *r, u32 first, u32 max, u32 *ret_stamp)
 {
-	u32 n = 1;
+	u32 in_volume = first % REPL_REGIONS_PER_VOLUME, stamp, n = 1;
 
-	if (r->stamp[first] == REPL_STAMP_UNKNOWN)
+	if (!map_stamp(r, first, ret_stamp))
+		return 0;
+	if (*ret_stamp == REPL_STAMP_UNKNOWN)
 		return 1;
-	max = PORT_MIN(max, r->regions - first);
-	while (n < max && r->stamp[first + n] == r->stamp[first])
-		n++;
+	max = PORT_MIN(max, map_page_rest(first));
+	max = PORT_MIN(max, replica_regions_of(r, first / REPL_REGIONS_PER_VOLUME) - in_volume);
+	for (; n < max; n++) {
+		if (!map_stamp(r, first + n, &stamp))
+			return 0;
+		if (stamp != *ret_stamp)
+			break;
+	}
 	return n;
 }
 
-static void pull_ask(struct repl_replica *r, struct replica_pull *p)
+static void pull_ask(struct repl_replica *r, struct replica_pull *p, u32 stamp)
 {
 	struct repl_msg m = { .kind = REPL_MSG_PULL,
 			      .epoch = r->re,
 			      .region = p->region,
 			      .count = p->count,
-			      .seq = r->rseq };
+			      .seq = r->rseq,
+			      .stamp = stamp };
 
-	p->stamp = m.stamp = r->stamp[p->region];
+	p->stamp = stamp;
 	p->touched[0] = p->touched[1] = 0;
 	p->any_touched = false;
 	p->state = PULL_ASKED;
@@ -238,41 +253,52 @@ static u32 keep_free(u32 n)
 static void split_settle(struct repl_replica *r, struct replica_pull *parent)
 {
 	while (parent->count) {
-		u32 n = run_length(r, parent->region, PORT_MIN(parent->chunk, parent->count));
+		u32 max = PORT_MIN(parent->chunk, parent->count), stamp;
+		u32 n = run_length(r, parent->region, max, &stamp);
 		struct replica_pull *p =
-			pull_new(r, parent->chunk > 1 ? KEEP_SINGLE : 0, parent->region, n);
+			n ? pull_new(r, parent->chunk > 1 ? KEEP_SINGLE : 0, parent->region, n)
+			  : NULL;
 
 		if (!p)
 			return;
 		parent->region += n;
 		parent->count -= n;
-		pull_ask(r, p);
+		pull_ask(r, p, stamp);
 	}
 	pull_free(r, parent);
 }
 
+static void wanted_settle(struct repl_replica *r, struct replica_pull *p)
+{
+	u32 stamp, n;
+
+	if (!p->split) {
+		n = run_length(r, p->region, p->count, &stamp);
+		if (!n)
+			return;
+		if (n == p->count) {
+			pull_ask(r, p, stamp);
+			return;
+		}
+		pull_split(p); /* written to since it was asked first */
+	}
+	split_settle(r, p);
+}
+
 static void ask_settle(struct repl_replica *r, u64 now)
 {
-	for (u32 i = 0; i < REPL_PULLS_MAX; i++) {
-		struct replica_pull *p = &r->pull[i];
-
-		if (p->state != PULL_WANTED || now < p->retry_at)
-			continue;
-		if (!p->split && p->count > 1 && run_length(r, p->region, p->count) < p->count)
-			pull_split(p); /* written to since it was asked first */
-		if (p->split)
-			split_settle(r, p);
-		else
-			pull_ask(r, p);
-	}
-	while (r->cursor < r->regions) {
-		u32 n = run_length(r, r->cursor, REPL_PULL_RUN_MAX);
-		struct replica_pull *p = pull_new(r, keep_free(n), r->cursor, n);
+	for (u32 i = 0; i < REPL_PULLS_MAX; i++)
+		if (r->pull[i].state == PULL_WANTED && now >= r->pull[i].retry_at)
+			wanted_settle(r, &r->pull[i]);
+	while (r->cursor < REPL_REGIONS_END) {
+		u32 first = (u32)r->cursor, stamp;
+		u32 n = run_length(r, first, REPL_PULL_RUN_MAX, &stamp);
+		struct replica_pull *p = n ? pull_new(r, keep_free(n), first, n) : NULL;
 
 		if (!p)
 			break;
-		r->cursor += n;
-		pull_ask(r, p);
+		r->cursor = replica_region_from(r, r->cursor + n);
+		pull_ask(r, p, stamp);
 	}
 }
 
@@ -280,7 +306,8 @@ static u32 region_len(const struct repl_replica *r, u32 region)
 {
 	u64 off = (u64)region * REPL_REGION_BYTES;
 
-	return (u32)PORT_MIN(r->size_bytes - off, REPL_REGION_BYTES);
+	return (u32)PORT_MIN(r->size[REPL_ADDRESS_VOLUME(off)] - REPL_ADDRESS_OFF(off),
+			     REPL_REGION_BYTES);
 }
 
 static bool sector_touched(const struct replica_pull *p, u32 s)
@@ -294,17 +321,19 @@ static bool write_piece(struct repl_replica *r, struct replica_pull *p)
 	struct repl_effect e = {
 		.kind = REPL_DISK_WRITE, .op = p->op, .buf = p->buf, .shared = true
 	};
-	u32 sectors = region_len(r, p->region) / REPL_SECTOR, first;
+	u32 sectors = PORT_MIN(p->len, region_len(r, p->region)) / REPL_SECTOR, first;
 
 	while (p->at < sectors && sector_touched(p, p->at))
 		p->at++;
-	if (p->at == sectors)
+	if (p->at >= sectors)
 		return false;
 	first = p->at;
 	while (p->at < sectors && !sector_touched(p, p->at))
 		p->at++;
 	e.id = DISK_ID(DISK_PULL, p - r->pull);
-	e.off = (u64)p->region * REPL_REGION_BYTES + (u64)first * REPL_SECTOR;
+	e.volume = (u8)(p->region / REPL_REGIONS_PER_VOLUME);
+	e.off = (u64)(p->region % REPL_REGIONS_PER_VOLUME) * REPL_REGION_BYTES +
+		(u64)first * REPL_SECTOR;
 	e.len = (p->at - first) * REPL_SECTOR;
 	e.buf_off = first * REPL_SECTOR;
 	r->disk_writes++;
@@ -320,7 +349,7 @@ static void write_on(struct repl_replica *r, struct replica_pull *p)
 		pull_again(r, p, 0);
 		return;
 	}
-	stamp_set(r, p->region, p->any_touched ? r->re : p->answer);
+	map_set(r, p->region, p->any_touched ? r->re : p->answer);
 	pull_free(r, p);
 }
 
@@ -344,9 +373,11 @@ static void answer_settle(struct repl_replica *r)
 
 		if (p->state != PULL_COLD || !persist_hot(r, p->region / REPL_REGIONS_PER_EXTENT))
 			continue;
-		stamp_set(r, p->region, REPL_STAMP_UNKNOWN);
 		p->state = PULL_WRITING;
-		p->at = 0;
+		if (!p->same) {
+			map_set(r, p->region, REPL_STAMP_UNKNOWN);
+			p->at = 0;
+		}
 		write_on(r, p);
 	}
 }
@@ -366,10 +397,13 @@ static void on_same(struct repl_replica *r, struct replica_pull *p)
 {
 	if (p->any_touched && p->count > 1) {
 		pull_split(p); /* which of them was touched is not known */
-		return;
+	} else if (p->any_touched) {
+		p->state = PULL_COLD; /* only the stamp changes: to re */
+		p->same = true;
+		p->at = REPL_REGION_BYTES / REPL_SECTOR;
+	} else {
+		pull_free(r, p); /* it has that stamp */
 	}
-	stamp_set(r, p->region, p->any_touched ? r->re : p->stamp);
-	pull_free(r, p);
 }
 
 /* R11 */
@@ -385,10 +419,12 @@ void pull_answer(struct repl_replica *r, const struct repl_msg *m, u64 now)
 		on_same(r, p);
 	} else if (m->kind == REPL_MSG_DIFFER && p->count > 1) {
 		pull_split(p);
-	} else if (m->kind == REPL_MSG_DATA && m->stamp != REPL_STAMP_UNKNOWN &&
-		   (m->op != REPL_OP_DATA || m->payload_len == region_len(r, p->region))) {
+	} else if (m->kind == REPL_MSG_DATA && m->stamp != REPL_STAMP_UNKNOWN && p->count == 1) {
+		/* The source's volume may end earlier, or later, while it is being grown: what is
+		 * behind the end of the smaller one has never been written. */
 		p->state = PULL_COLD;
 		p->op = m->op;
+		p->len = m->op == REPL_OP_DATA ? m->payload_len : REPL_REGION_BYTES;
 		p->answer = m->stamp;
 		p->buf = m->buf;
 	} else { /* NO, or an answer that makes no sense */

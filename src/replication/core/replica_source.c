@@ -39,6 +39,8 @@ static void answer(struct repl_replica *r, const struct replica_serve *s, u8 kin
 	m.kind = kind;
 	m.op = op;
 	m.stamp = stamp;
+	m.buf = 0;
+	m.payload_len = 0;
 	replica_send(r, s->link, &m);
 }
 
@@ -46,7 +48,8 @@ static void submit_read(struct repl_replica *r, struct replica_serve *s, u64 off
 {
 	struct repl_effect e = { .kind = REPL_DISK_READ,
 				 .id = DISK_ID(DISK_SERVE, s - r->serve),
-				 .off = off,
+				 .volume = (u8)REPL_ADDRESS_VOLUME(off),
+				 .off = REPL_ADDRESS_OFF(off),
 				 .len = len };
 
 	s->state = SERVE_READING;
@@ -68,7 +71,7 @@ static void on_read(struct repl_replica *r, u32 link, const struct repl_msg *m, 
 {
 	struct replica_serve *s;
 
-	if (m->off + m->len > r->size_bytes) {
+	if (!replica_has(r, m->off, m->len)) {
 		replica_break(r, link);
 		return;
 	}
@@ -91,7 +94,7 @@ void source_ask(struct repl_replica *r, u32 link, const struct repl_msg *m, u64 
 		on_read(r, link, m, now);
 		return;
 	}
-	if (m->region >= r->regions || m->count > r->regions - m->region) {
+	if (m->count > map_page_rest(m->region)) {
 		replica_break(r, link);
 		return;
 	}
@@ -109,7 +112,9 @@ void source_link_down(struct repl_replica *r, u32 link)
 		if (s->state == SERVE_FREE || s->link != link)
 			continue;
 		s->cancelled = true;
-		if (s->state == SERVE_WAITING)
+		if (s->state == SERVE_READ)
+			replica_drop(r, s->msg.buf);
+		if (s->state != SERVE_READING)
 			serve_free(r, s);
 	}
 }
@@ -129,23 +134,62 @@ static bool must_wait(const struct repl_replica *r, const struct repl_msg *m)
 			       (u64)m->count * REPL_REGION_BYTES);
 }
 
+/* What is behind the end of a volume, here or on the learner's side while it is being grown, was
+ * never written. false: the stamp is not in memory yet. */
+static bool source_stamp(struct repl_replica *r, u32 region, u32 *ret)
+{
+	*ret = REPL_STAMP_FRESH;
+	return region % REPL_REGIONS_PER_VOLUME >=
+		       replica_regions_of(r, region / REPL_REGIONS_PER_VOLUME) ||
+	       map_stamp(r, region, ret);
+}
+
+/* What was found alike stays so: a write since then has a seq behind the learner's question, so the
+ * learner has noted it as touched. */
 static void serve_pull(struct repl_replica *r, struct replica_serve *s)
 {
 	const struct repl_msg *m = &s->msg;
-	u64 off = (u64)m->region * REPL_REGION_BYTES;
-	u32 x = m->region, end = m->region + m->count;
+	u64 off = (u64)m->region * REPL_REGION_BYTES, size = r->size[REPL_ADDRESS_VOLUME(off)];
+	u32 stamp = REPL_STAMP_UNKNOWN;
 
-	while (x < end && m->stamp != REPL_STAMP_UNKNOWN && r->stamp[x] == m->stamp)
-		x++;
-	if (x == end)
+	for (; s->compared < m->count; s->compared++) {
+		if (!source_stamp(r, m->region + s->compared, &stamp))
+			return;
+		if (stamp != m->stamp || stamp == REPL_STAMP_UNKNOWN)
+			break;
+	}
+	if (s->compared == m->count)
 		answer(r, s, REPL_MSG_SAME, 0, m->stamp);
 	else if (m->count > 1)
 		answer(r, s, REPL_MSG_DIFFER, 0, m->stamp);
-	else if (r->stamp[x] == REPL_STAMP_FRESH)
+	else if (stamp == REPL_STAMP_FRESH)
 		answer(r, s, REPL_MSG_DATA, REPL_OP_ZERO, REPL_STAMP_FRESH);
 	else {
-		submit_read(r, s, off, (u32)PORT_MIN(r->size_bytes - off, REPL_REGION_BYTES));
+		submit_read(r, s, off,
+			    (u32)PORT_MIN(size - REPL_ADDRESS_OFF(off), REPL_REGION_BYTES));
 		return;
+	}
+	serve_free(r, s);
+}
+
+/* The content was read first, the stamp is sampled now [F16], or as soon as it is in memory. */
+static void serve_read(struct repl_replica *r, struct replica_serve *s)
+{
+	struct repl_msg m = s->msg;
+
+	if (may_answer(r) && m.epoch == r->re) {
+		if (!map_stamp(r, m.region, &m.stamp))
+			return;
+	} else {
+		m.stamp = REPL_STAMP_UNKNOWN;
+	}
+	if (m.stamp == REPL_STAMP_UNKNOWN) {
+		replica_drop(r, m.buf);
+		answer(r, s, REPL_MSG_NO, 0, 0);
+	} else {
+		m.kind = REPL_MSG_DATA;
+		m.op = REPL_OP_DATA;
+		replica_send(r, s->link, &m);
 	}
 	serve_free(r, s);
 }
@@ -155,6 +199,8 @@ void source_settle(struct repl_replica *r, u64 now)
 	for (u32 i = 0; r->n_serves && i < REPL_SERVES_MAX; i++) {
 		struct replica_serve *s = &r->serve[i];
 
+		if (s->state == SERVE_READ)
+			serve_read(r, s);
 		if (s->state != SERVE_WAITING)
 			continue;
 		if (!may_answer(r) || s->msg.epoch < r->re || now > s->since + WAIT_NS) {
@@ -164,26 +210,6 @@ void source_settle(struct repl_replica *r, u64 now)
 			serve_pull(r, s);
 		}
 	}
-}
-
-/* The content was read first, the stamp is sampled now [F16]. */
-static void pull_read_done(struct repl_replica *r, struct replica_serve *s, int status,
-			   repl_buf buf, u32 len)
-{
-	struct repl_msg m = s->msg;
-
-	if (status || r->mode != REPLICA_MEMBER || m.epoch != r->re ||
-	    r->stamp[m.region] == REPL_STAMP_UNKNOWN) {
-		replica_drop(r, buf);
-		answer(r, s, REPL_MSG_NO, 0, 0);
-		return;
-	}
-	m.kind = REPL_MSG_DATA;
-	m.op = REPL_OP_DATA;
-	m.stamp = r->stamp[m.region];
-	m.buf = buf;
-	m.payload_len = len;
-	replica_send(r, s->link, &m);
 }
 
 static void read_done(struct repl_replica *r, struct replica_serve *s, int status, repl_buf buf,
@@ -208,11 +234,19 @@ void source_read_done(struct repl_replica *r, u32 index, int status, repl_buf bu
 {
 	struct replica_serve *s = &r->serve[index % SERVES_ALL];
 
-	if (s->cancelled)
+	if (s->cancelled) {
 		replica_drop(r, buf);
-	else if (s->msg.kind == REPL_MSG_READ)
+	} else if (s->msg.kind == REPL_MSG_READ) {
 		read_done(r, s, status, buf, len);
-	else
-		pull_read_done(r, s, status, buf, len);
+	} else if (status) {
+		replica_drop(r, buf);
+		answer(r, s, REPL_MSG_NO, 0, 0);
+	} else {
+		s->state = SERVE_READ;
+		s->msg.buf = buf;
+		s->msg.payload_len = len;
+		serve_read(r, s);
+		return;
+	}
 	serve_free(r, s);
 }

@@ -52,7 +52,7 @@ static void stamp_write(struct repl_replica *r, const struct replica_io *io)
 	u32 last = (u32)((io->off + io->len - 1) / REPL_REGION_BYTES);
 
 	for (u32 x = first; x <= last; x++)
-		stamp_set(r, x, pull_synced(r, x) ? r->re : REPL_STAMP_UNKNOWN);
+		map_set(r, x, pull_synced(r, x) ? r->re : REPL_STAMP_UNKNOWN);
 }
 
 /* goes as far as it can: extent hot and durable, nothing older in the way, stamp, then the disk */
@@ -70,7 +70,8 @@ static void io_go(struct repl_replica *r, struct replica_io *io)
 	io->state = IO_WRITING;
 	e.id = DISK_ID(DISK_STREAM, io->seq % REPL_INFLIGHT_MAX);
 	e.op = io->op;
-	e.off = io->off;
+	e.volume = (u8)REPL_ADDRESS_VOLUME(io->off);
+	e.off = REPL_ADDRESS_OFF(io->off);
 	e.len = io->len;
 	e.buf = io->buf;
 	io->buf = 0;
@@ -84,7 +85,7 @@ void stream_write(struct repl_replica *r, const struct repl_msg *m)
 
 	stream_commit(r, m->commit);
 	if (m->epoch != r->re || m->seq != r->rseq + 1 || io->state != IO_FREE ||
-	    m->off + m->len > r->size_bytes) {
+	    !replica_has(r, m->off, m->len)) {
 		replica_drop(r, m->buf);
 		replica_break(r, r->session_link); /* never drop silently */
 		return;
@@ -127,7 +128,7 @@ void stream_end(struct repl_replica *r)
 			continue;
 		replica_drop(r, io->buf);
 		io->buf = 0;
-		io->state = IO_APPLIED; /* never applied, but U may be a superset */
+		io->state = IO_FREE; /* never applied, so not in U */
 	}
 }
 
@@ -143,12 +144,14 @@ void stream_stamp_uncommitted(struct repl_replica *r, u32 stamp, bool synced_onl
 		const struct replica_io *io = &r->io[i];
 		u32 last;
 
-		if (io->state == IO_FREE)
+		/* what has not been given to the disk yet is not in U: it will take the epoch of
+		 * that moment (stamp_write) */
+		if (io->state != IO_WRITING && io->state != IO_APPLIED)
 			continue;
 		last = (u32)((io->off + io->len - 1) / REPL_REGION_BYTES);
 		for (u32 x = (u32)(io->off / REPL_REGION_BYTES); x <= last; x++)
 			if (!synced_only || pull_synced(r, x))
-				stamp_set(r, x, stamp);
+				map_set(r, x, stamp);
 	}
 }
 

@@ -34,6 +34,7 @@ static const char *const names[REPL_MSG_KINDS] = {
 	[REPL_MSG_PROMISED] = "promised",
 	[REPL_MSG_UNPROMISED] = "unpromised",
 	[REPL_MSG_WANTED] = "wanted",
+	[REPL_MSG_SIZE] = "size",
 	[REPL_MSG_PULL] = "pull",
 	[REPL_MSG_SAME] = "same",
 	[REPL_MSG_DIFFER] = "differ",
@@ -62,7 +63,6 @@ void wire_put_greeting(u8 out[WIRE_GREETING], const struct wire_greeting *g)
 	cursor_put_bytes(&c, g->cluster, 16);
 	cursor_put_bytes(&c, g->resource, 16);
 	cursor_put(&c, g->boot, 8);
-	cursor_put(&c, g->size_bytes, 8);
 	cursor_init(&c, out + WIRE_GREETING - 4, 4);
 	cursor_put(&c, shared_crc32c(0, out, WIRE_GREETING - 4), 4);
 }
@@ -90,7 +90,6 @@ int wire_get_greeting(const u8 in[WIRE_GREETING], struct wire_greeting *ret)
 	cursor_get_bytes(&c, g.cluster, 16);
 	cursor_get_bytes(&c, g.resource, 16);
 	g.boot = cursor_get(&c, 8);
-	g.size_bytes = cursor_get(&c, 8);
 	*ret = g;
 	return 0;
 }
@@ -195,7 +194,7 @@ void wire_put(u8 out[WIRE_HEADER], const struct repl_msg *m)
 static bool range_ok(const struct repl_msg *m, u32 len_max)
 {
 	return m->len && m->len <= len_max && !(m->len % REPL_SECTOR) && !(m->off % REPL_SECTOR) &&
-	       m->off <= (1ull << 62) &&
+	       REPL_ADDRESS_VOLUME(m->off) < REPL_VOLUMES_MAX &&
 	       m->off / REPL_EXTENT_BYTES == (m->off + m->len - 1) / REPL_EXTENT_BYTES;
 }
 
@@ -224,6 +223,9 @@ static bool shape_ok(const struct repl_msg *m)
 	case REPL_MSG_DIFFER:
 	case REPL_MSG_NO:
 		return m->count && m->count <= REPL_PULL_RUN_MAX && !m->payload_len;
+	case REPL_MSG_SIZE:
+		return m->id < REPL_VOLUMES_MAX && m->seq <= REPL_VOLUME_BYTES_MAX &&
+		       !(m->seq % REPL_SECTOR) && !m->payload_len;
 	case REPL_MSG_START:
 		return m->start <= REPL_START_LEARNER && m->seq <= WIRE_SEQ_MAX && !m->payload_len;
 	default:

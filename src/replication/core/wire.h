@@ -36,7 +36,6 @@ struct wire_greeting {
 	u8 cluster[16];
 	u8 resource[16];
 	u64 boot; /* incarnation of the sender */
-	u64 size_bytes;
 };
 void wire_put_greeting(u8 out[WIRE_GREETING], const struct wire_greeting *g);
 /* 0; -EPROTO when it is no greeting (magic, checksum). Version and the rest are the caller's to

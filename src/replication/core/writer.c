@@ -10,6 +10,8 @@
  * on, to a set that could serve it. */
 #define REREAD_NS (3 * REPL_GRACE_NS)
 #define BACKOFF_NS (300 * REPL_MS) /* C4: a random part of it is added to itself */
+/* A released record: its copies are all alike, and promises of more than one are worth a moment. */
+#define GATHER_NS (300 * REPL_MS)
 
 static const char *const state_names[WRITER_STATES] = {
 	"idle", "reading", "promising", "proposing", "backoff", "serving", "releasing", "stopped",
@@ -76,13 +78,12 @@ static u64 random_below(struct repl_writer *w, u64 below)
 	return w->random % below;
 }
 
-void repl_writer_init(struct repl_writer *w, u8 self, bool self_disk, u64 size_bytes, u32 copies,
+void repl_writer_init(struct repl_writer *w, u8 self, bool self_disk, u32 copies,
 		      const struct repl_tag *tag, u64 seed, struct repl_sink *sink)
 {
 	w->sink = sink;
 	w->self = self;
 	w->self_disk = self_disk;
-	w->size_bytes = size_bytes;
 	w->copies = copies;
 	w->tag = *tag;
 	w->random = seed | 1;
@@ -106,6 +107,7 @@ static void read_record(struct repl_writer *w)
 void repl_writer_open(struct repl_writer *w, u64 now)
 {
 	w->opened = true;
+	w->yielding = false;
 	if (w->state == WRITER_IDLE || w->state == WRITER_STOPPED)
 		read_record(w);
 	writer_settle(w, now);
@@ -128,14 +130,17 @@ void writer_stop(struct repl_writer *w, const char *reason)
 	writer_move(w, WRITER_STOPPED, reason);
 }
 
-/* The driver has no request under way. With a whole set the record says that nobody is writer,
- * so that "in use" is a fact; otherwise it stays and the next candidate goes on from it. */
-static void release(struct repl_writer *w)
+/* No request is under way; before a planned move some may wait. With a whole set the record says
+ * that nobody is writer, so that "in use" is a fact and all of the set may go on together (C1);
+ * otherwise it stays and the next candidate goes on from it. */
+static void release(struct repl_writer *w, u64 now)
 {
 	u32 members = w->members;
 	bool whole = !w->lost && !w->cas_out;
 
-	requests_fail(w, -EIO);
+	if (!w->yielding)
+		requests_fail(w, -EIO);
+	w->yield_until = now + REPL_YIELD_NS;
 	peers_release(w);
 	forget_term(w);
 	writer_move(w, WRITER_RELEASING, "");
@@ -145,9 +150,21 @@ static void release(struct repl_writer *w)
 		writer_move(w, WRITER_IDLE, "");
 }
 
+/* P11. The volume is released as by a close, once nothing is under way. Requests that come later
+ * wait for the volume to be taken back: by an open, or by themselves when nobody else took it. */
+void repl_writer_yield(struct repl_writer *w, u64 now)
+{
+	if (w->state != WRITER_SERVING || !w->opened)
+		return;
+	w->yielding = true;
+	writer_settle(w, now);
+}
+
 void repl_writer_close(struct repl_writer *w, u64 now)
 {
-	w->opened = false;
+	w->opened = w->yielding = false;
+	if (w->state == WRITER_IDLE)
+		requests_fail(w, -EIO);
 	if (w->state == WRITER_STOPPED || w->state == WRITER_BACKOFF ||
 	    w->state == WRITER_READING || w->state == WRITER_PROMISING) {
 		requests_fail(w, -EIO);
@@ -185,6 +202,7 @@ void repl_writer_record(struct repl_writer *w, u64 token, const struct repl_reco
 		w->peer[s].promise_at = 0;
 	}
 	w->reread_at = now + REREAD_NS;
+	w->gather_until = now + GATHER_NS;
 	writer_move(w, WRITER_PROMISING, w->reason);
 	writer_settle(w, now);
 }
@@ -224,17 +242,52 @@ static u8 choose_promised(const struct repl_writer *w, u8 *ret_start)
 	return REPL_NO_SLOT;
 }
 
+/*
+ * C1 of a released record: its writer had nothing under way, so all copies of the set that are
+ * still intact are alike, and go on together. Before the first serving epoch nobody has written:
+ * then that is so for restarted ones, too. 0: none, or more may come.
+ */
+static u32 choose_released(const struct repl_writer *w, u8 *ret_start, u64 now)
+{
+	bool untouched = w->record.epoch < REPL_EPOCH_FIRST;
+	u32 chosen = 0;
+
+	if (w->record.writer != REPL_NO_SLOT)
+		return 0;
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if ((w->record.in_sync & (1u << s)) &&
+		    (w->peer[s].promise == PROMISE_INTACT ||
+		     (untouched && w->peer[s].promise == PROMISE_RESTARTED)))
+			chosen |= 1u << s;
+	*ret_start = untouched ? REPL_START_RESTARTED : REPL_START_MEMBER;
+	return chosen == w->record.in_sync || now >= w->gather_until ? chosen : 0;
+}
+
+static u32 choose_set(const struct repl_writer *w, u8 *ret_start, u64 now)
+{
+	u32 chosen = choose_released(w, ret_start, now);
+	u8 one;
+
+	if (chosen)
+		return chosen;
+	if (w->record.writer == REPL_NO_SLOT && now < w->gather_until)
+		return 0;
+	one = choose_promised(w, ret_start);
+	return one == REPL_NO_SLOT ? 0 : 1u << one;
+}
+
 static void promising_settle(struct repl_writer *w, u64 now)
 {
 	struct repl_msg m = { .kind = REPL_MSG_PROMISE,
 			      .epoch = w->record.epoch,
 			      .mask = w->record.in_sync };
-	u8 start, chosen = choose_promised(w, &start);
+	u8 start;
+	u32 chosen = choose_set(w, &start, now);
 
-	if (chosen != REPL_NO_SLOT) {
+	if (chosen) {
 		w->cas_start = start;
 		writer_move(w, WRITER_PROPOSING, "");
-		writer_propose(w, CAS_PROMOTE, w->self, 1u << chosen);
+		writer_propose(w, CAS_PROMOTE, w->self, chosen);
 		return;
 	}
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
@@ -382,7 +435,7 @@ void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
 		break;
 	case WRITER_RELEASING:
 		writer_move(w, WRITER_IDLE, "");
-		if (w->opened)
+		if (w->opened && !w->yielding)
 			read_record(w);
 		break;
 	default:
@@ -437,8 +490,8 @@ static void serving_settle(struct repl_writer *w, u64 now)
 
 	if (w->cas_out || now < w->wake)
 		return;
-	if (!w->opened && requests_idle(w)) {
-		release(w);
+	if ((!w->opened && requests_idle(w)) || (w->yielding && !w->lost && requests_quiet(w))) {
+		release(w, now);
 		return;
 	}
 	leaving_settle(w, now);
@@ -457,13 +510,40 @@ static void serving_settle(struct repl_writer *w, u64 now)
 		return;
 	}
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if ((w->copies & ~w->members & (1u << s)) && w->peer[s].up && !w->peer[s].sent &&
-		    now >= w->peer[s].not_before)
+		if ((w->copies & ~w->members & (1u << s)) && w->peer[s].up && w->peer[s].known &&
+		    !w->peer[s].sent && now >= w->peer[s].not_before && peers_fit(w, s))
 			waiting |= 1u << s;
 	if (waiting || w->grow_slot != REPL_NO_SLOT) {
 		w->learners_out = waiting;
 		writer_propose(w, CAS_LEARNERS, w->self, w->members);
 	}
+}
+
+/* A volume is as large as it is on all members; a learner that is smaller has to grow first. */
+static void sizes_settle(struct repl_writer *w, u64 now)
+{
+	u32 all = w->members | (w->join == REPL_NO_SLOT ? 0 : 1u << w->join);
+	bool grown = false;
+
+	if (!repl_writer_serving(w))
+		return;
+	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++) {
+		u64 size = REPL_VOLUME_BYTES_MAX;
+
+		for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+			if (all & (1u << s))
+				size = PORT_MIN(size, w->peer[s].size[v]);
+		if (size <= w->size[v])
+			continue;
+		w->size[v] = size;
+		grown = true;
+	}
+	if (!grown)
+		return;
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if (w->peer[s].sent && !peers_fit(w, s))
+			peers_cut(w, s, now);
+	writer_changed(w);
 }
 
 void writer_settle(struct repl_writer *w, u64 now)
@@ -473,6 +553,7 @@ void writer_settle(struct repl_writer *w, u64 now)
 	if (w->state != WRITER_SERVING)
 		return;
 	peers_settle(w);
+	sizes_settle(w, now);
 	requests_settle(w, now);
 	serving_settle(w, now);
 }
@@ -499,7 +580,8 @@ bool repl_writer_wants_link(const struct repl_writer *w, u8 slot)
 
 bool repl_writer_busy(const struct repl_writer *w)
 {
-	return w->state != WRITER_IDLE && w->state != WRITER_STOPPED;
+	return (w->state != WRITER_IDLE && w->state != WRITER_STOPPED) ||
+	       (w->yielding && w->n_waiting);
 }
 
 bool repl_writer_serving(const struct repl_writer *w)
@@ -520,5 +602,8 @@ void repl_writer_tick(struct repl_writer *w, u64 now)
 		read_record(w);
 	if (w->state == WRITER_SERVING)
 		peers_tick(w, now);
+	if (w->state == WRITER_IDLE && w->yielding && w->n_waiting && now >= w->yield_until)
+		repl_writer_open(w, now); /* nobody has taken it: P11 */
+	w->pace_left = REPL_PACE_BYTES;
 	writer_settle(w, now);
 }

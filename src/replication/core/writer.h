@@ -52,8 +52,12 @@ struct writer_peer {
 	bool sent, started; /* START went out / STARTED came, in this session */
 	u8 start;           /* enum repl_start of it */
 	u32 start_epoch;
-	u32 tried_epoch; /* P8: START at most once per (e, receiver) */
+	u32 tried_epoch;            /* P8: START at most once per (e, receiver) */
+	u64 size[REPL_VOLUMES_MAX]; /* of its volumes, as it said on this link */
 	u64 acked;
+	u64 moved_at;   /* its disk answered last, or had nothing to do */
+	bool lags;      /* what waits to be sent to it piles up */
+	u32 reading;    /* reads sent to it and not answered */
 	u64 echo;       /* latest ECHO(t); 0 none */
 	u64 since;      /* when START was sent, for the silence limit */
 	u64 not_before; /* do not start it again earlier */
@@ -87,17 +91,26 @@ struct repl_writer {
 	struct repl_sink *sink;
 	u8 self;
 	bool self_disk;
-	u64 size_bytes;
+	/* served: what all members have. Never less than any writer before served, since each
+	 * of its members had that, too. */
+	u64 size[REPL_VOLUMES_MAX];
+	enum repl_read_policy read_policy;
 	u32 copies;          /* mask of slots that may be members */
 	struct repl_tag tag; /* of this incarnation; counter goes up with each CAS */
 	u64 random;
 	bool wanted; /* another node has asked for the volume */
 	bool opened; /* the application wants it */
+	/* P11: requests wait; when nothing is under way the volume is released, and not taken
+	 * back before yield_until */
+	bool yielding;
+	u64 yield_until;
+	u32 pace_left; /* bytes that may be written in this tick although a learner lags */
 
 	enum writer_state state;
 	const char *reason;        /* last refusal or loss, "" */
 	u64 wake;                  /* BACKOFF until then; SERVING: no proposal before */
 	u64 reread_at;             /* PROMISING: the record may have moved on */
+	u64 gather_until;          /* PROMISING, released record: more promises may come */
 	struct repl_record record; /* as read (candidate); as it is by us (serving) */
 	u8 cas_out;                /* enum writer_cas */
 	u64 cas_token;
@@ -128,11 +141,13 @@ struct repl_writer {
 	u8 read_next;                  /* round robin among remote sources */
 };
 
-void repl_writer_init(struct repl_writer *w, u8 self, bool self_disk, u64 size_bytes, u32 copies,
+void repl_writer_init(struct repl_writer *w, u8 self, bool self_disk, u32 copies,
 		      const struct repl_tag *tag, u64 seed, struct repl_sink *sink);
 void repl_writer_set_copies(struct repl_writer *w, u32 copies, u64 now);
 void repl_writer_open(struct repl_writer *w, u64 now);
 void repl_writer_close(struct repl_writer *w, u64 now);
+void repl_writer_yield(struct repl_writer *w, u64 now);
+void repl_writer_link_lags(struct repl_writer *w, u8 slot, bool lags, u64 now);
 int repl_writer_submit(struct repl_writer *w, u8 kind, u64 id, u8 op, u64 off, u32 len,
 		       repl_buf buf, u64 now);
 bool repl_writer_wants_link(const struct repl_writer *w, u8 slot);
@@ -168,6 +183,8 @@ void peers_release(struct repl_writer *w);               /* tells every session 
 void peers_settle(struct repl_writer *w);
 void peers_tick(struct repl_writer *w, u64 now);
 bool peers_lease(const struct repl_writer *w, u64 now); /* P5 */
+bool peers_fit(const struct repl_writer *w, u8 slot);   /* its volumes are as large as served */
+bool peers_lag(const struct repl_writer *w);            /* some learner's stream piles up */
 enum writer_role peers_role(const struct repl_writer *w, u8 slot);
 /* writer_requests.c */
 void requests_settle(struct repl_writer *w, u64 now);
@@ -178,5 +195,6 @@ void requests_resend(struct repl_writer *w, u8 slot); /* P7 */
 void requests_flush_again(struct repl_writer *w,
 			  u8 slot); /* a copy that must answer the flush under way too */
 bool requests_idle(const struct repl_writer *w);
+bool requests_quiet(const struct repl_writer *w); /* none is under way; some may wait */
 
 #endif

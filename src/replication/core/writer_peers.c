@@ -50,7 +50,8 @@ void peers_start(struct repl_writer *w, u8 slot, u8 start, u64 now)
 	p->start_epoch = p->tried_epoch = w->pe;
 	p->acked = m.seq;
 	p->echo = 0;
-	p->since = now;
+	p->since = p->moved_at = now;
+	p->reading = 0;
 	p->flushed = 0;
 	writer_send(w, slot, &m);
 }
@@ -116,7 +117,8 @@ void repl_writer_link_up(struct repl_writer *w, u8 slot, u64 now)
 	struct writer_peer *p = &w->peer[slot];
 
 	p->up = true;
-	p->known = false;
+	p->known = p->lags = false;
+	memset(p->size, 0, sizeof(p->size));
 	p->promise = PROMISE_NONE;
 	p->promise_at = 0;
 	writer_settle(w, now);
@@ -166,10 +168,12 @@ static void on_ack(struct repl_writer *w, u8 slot, const struct repl_msg *m, u64
 {
 	struct writer_peer *p = &w->peer[slot];
 
-	if (m->seq > w->seq || m->seq < p->acked)
+	if (m->seq > w->seq || m->seq < p->acked) {
 		peers_cut(w, slot, now);
-	else
-		p->acked = m->seq;
+		return;
+	}
+	p->acked = m->seq;
+	p->moved_at = now;
 }
 
 static void on_refused(struct repl_writer *w, u8 slot, const struct repl_msg *m, u64 now)
@@ -190,6 +194,7 @@ static void on_started_session(struct repl_writer *w, u8 slot, const struct repl
 		break;
 	case REPL_MSG_FLUSHED:
 		p->flushed = PORT_MAX(p->flushed, m->id);
+		p->moved_at = now;
 		break;
 	case REPL_MSG_SYNCED:
 		p->synced = true;
@@ -215,6 +220,28 @@ static void on_started_session(struct repl_writer *w, u8 slot, const struct repl
 	}
 }
 
+bool peers_fit(const struct repl_writer *w, u8 slot)
+{
+	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++)
+		if (w->peer[slot].size[v] < w->size[v])
+			return false;
+	return true;
+}
+
+bool peers_lag(const struct repl_writer *w)
+{
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if (w->peer[s].lags && w->peer[s].started && !(w->members & (1u << s)))
+			return true;
+	return false;
+}
+
+void repl_writer_link_lags(struct repl_writer *w, u8 slot, bool lags, u64 now)
+{
+	w->peer[slot].lags = lags;
+	writer_settle(w, now);
+}
+
 static void ping(struct repl_writer *w, u8 slot, u64 now)
 {
 	struct repl_msg m = { .kind = REPL_MSG_PING, .time = now, .commit = w->committed };
@@ -230,6 +257,10 @@ void repl_writer_receive(struct repl_writer *w, u8 slot, const struct repl_msg *
 	case REPL_MSG_STATE:
 		p->known = true;
 		p->intact = m->intact;
+		break;
+	case REPL_MSG_SIZE:
+		if (m->id < REPL_VOLUMES_MAX)
+			p->size[m->id] = PORT_MAX(p->size[m->id], m->seq);
 		break;
 	case REPL_MSG_PROMISED:
 	case REPL_MSG_UNPROMISED:
@@ -304,6 +335,31 @@ static bool silent(const struct repl_writer *w, u8 slot, u64 now)
 	return now >= PORT_MAX(p->echo, p->since) + REPL_SILENCE_NS;
 }
 
+/* Writes or a flush wait for its disk, and it has answered none for long. */
+static bool stalled(struct repl_writer *w, u8 slot, u64 now)
+{
+	struct writer_peer *p = &w->peer[slot];
+
+	if (p->acked == w->seq && (!w->flush.out || p->flushed >= w->flush.id))
+		p->moved_at = now;
+	return p->started && now >= p->moved_at + REPL_STALL_NS;
+}
+
+/* A disk that hangs must not hold up the others; when all hang there is nothing to gain. */
+static void stalls_settle(struct repl_writer *w, u64 now)
+{
+	u32 all = w->members & ~w->lost, hung = 0;
+
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if ((all & (1u << s)) && stalled(w, s, now))
+			hung |= 1u << s;
+	for (u8 s = 0; hung != all && s < REPL_SLOTS_MAX; s++)
+		if (hung & (1u << s)) {
+			w->reason = "the disk of a copy does not answer";
+			peers_cut(w, s, now);
+		}
+}
+
 void peers_tick(struct repl_writer *w, u64 now)
 {
 	bool due = now >= w->ping_at;
@@ -320,4 +376,5 @@ void peers_tick(struct repl_writer *w, u64 now)
 		else if (due)
 			ping(w, s, now);
 	}
+	stalls_settle(w, now);
 }

@@ -23,15 +23,17 @@ static void complete(struct repl_writer *w, struct writer_request *q, int status
 	w->sink->emit(w->sink, &e);
 }
 
-/* P1: a write in flight, or an older write that waits, is in the way */
+/* P1: of two that overlap, one of them a write, the younger waits; reads among themselves do not.
+ * A read that is under way holds a write back, or it could return what a fail-over then loses. */
 static bool blocked(const struct repl_writer *w, const struct writer_request *q)
 {
 	for (u32 i = 0; i < w->high; i++) {
 		const struct writer_request *o = &w->request[i];
 
-		if (o->kind != REQ_WRITE || o == q || !overlap(o, q))
+		if (o->state == REQ_FREE || (o->kind != REQ_WRITE && q->kind != REQ_WRITE) ||
+		    o == q || !overlap(o, q))
 			continue;
-		if (o->state == REQ_FLYING || (o->state == REQ_WAITING && o->order < q->order))
+		if (o->state != REQ_WAITING || o->order < q->order)
 			return true;
 	}
 	return false;
@@ -56,6 +58,11 @@ static bool go_write(struct repl_writer *w, struct writer_request *q)
 {
 	if (w->seq - w->committed >= REPL_INFLIGHT_MAX || blocked(w, q))
 		return false;
+	if (peers_lag(w)) {
+		if (w->pace_left < q->len)
+			return false;
+		w->pace_left -= q->len;
+	}
 	q->seq = ++w->seq;
 	q->state = REQ_FLYING;
 	w->n_waiting--;
@@ -66,7 +73,31 @@ static bool go_write(struct repl_writer *w, struct writer_request *q)
 	return true;
 }
 
-/* the own disk first, else one member after the other; REPL_NO_SLOT when none is there now */
+static u8 nth_of(u32 mask, u32 n)
+{
+	while (n--)
+		mask &= mask - 1;
+	return (u8)__builtin_ctz(mask);
+}
+
+static u8 in_turn(struct repl_writer *w, u32 may)
+{
+	u32 later = may & ~((2u << w->read_next) - 1);
+
+	return w->read_next = (u8)__builtin_ctz(later ? later : may);
+}
+
+static u8 least_pending(const struct repl_writer *w, u32 may)
+{
+	u8 best = (u8)__builtin_ctz(may);
+
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if ((may & (1u << s)) && w->peer[s].reading < w->peer[best].reading)
+			best = s;
+	return best;
+}
+
+/* P5, by the policy; REPL_NO_SLOT when no member is there now that has not failed to read it */
 static u8 read_source(struct repl_writer *w, const struct writer_request *q)
 {
 	u32 may = 0;
@@ -75,15 +106,19 @@ static u8 read_source(struct repl_writer *w, const struct writer_request *q)
 		if ((w->members & ~w->lost & (1u << s)) && w->peer[s].started)
 			may |= 1u << s;
 	may &= ~(u32)q->tried;
-	if (may & (1u << w->self))
-		return w->self;
-	for (u32 i = 1; may && i <= REPL_SLOTS_MAX; i++) {
-		u8 s = (u8)((w->read_next + i) % REPL_SLOTS_MAX);
-
-		if (may & (1u << s))
-			return w->read_next = s;
+	if (!may)
+		return REPL_NO_SLOT;
+	switch (w->read_policy) {
+	case REPL_READ_LEAST_PENDING:
+		return least_pending(w, may);
+	case REPL_READ_STRIPED:
+		return nth_of(may,
+			      (u32)(q->off / REPL_STRIPE_BYTES) % (u32)__builtin_popcount(may));
+	case REPL_READ_ROUND_ROBIN:
+		return in_turn(w, may);
+	default:
+		return may & (1u << w->self) ? w->self : in_turn(w, may);
 	}
-	return REPL_NO_SLOT;
 }
 
 static void go_read(struct repl_writer *w, struct writer_request *q)
@@ -104,6 +139,7 @@ static void go_read(struct repl_writer *w, struct writer_request *q)
 	}
 	q->state = REQ_READING;
 	q->source = s;
+	w->peer[s].reading++;
 	w->n_waiting--;
 	m.id = (u64)(q - w->request) | q->order << 16;
 	writer_send(w, s, &m);
@@ -118,6 +154,7 @@ void requests_read_data(struct repl_writer *w, u8 slot, const struct repl_msg *m
 		writer_drop(w, m->buf);
 		return;
 	}
+	w->peer[slot].reading--;
 	if (m->reason || m->payload_len != q->len) {
 		writer_drop(w, m->buf);
 		q->tried |= (u16)(1u << slot);
@@ -134,6 +171,7 @@ void requests_read_data(struct repl_writer *w, u8 slot, const struct repl_msg *m
 
 void requests_source_gone(struct repl_writer *w, u8 slot)
 {
+	w->peer[slot].reading = 0;
 	for (u32 i = 0; i < w->high; i++) {
 		struct writer_request *q = &w->request[i];
 
@@ -161,7 +199,7 @@ static void flush_begin(struct repl_writer *w)
 {
 	bool any = false;
 
-	if (w->flush.out || w->lost)
+	if (w->flush.out || w->lost || w->yielding)
 		return;
 	for (u32 i = 0; i < w->high; i++) {
 		struct writer_request *q = &w->request[i];
@@ -268,7 +306,7 @@ void requests_settle(struct repl_writer *w, u64 now)
 		for (u32 i = 0; i < w->high; i++)
 			if (w->request[i].state == REQ_LEASE)
 				complete(w, &w->request[i], 0, w->request[i].buf);
-	if (w->n_waiting && repl_writer_serving(w))
+	if (w->n_waiting && !w->yielding && repl_writer_serving(w))
 		waiting_settle(w);
 	commit_send(w);
 }
@@ -293,6 +331,11 @@ bool requests_idle(const struct repl_writer *w)
 	return !w->n_requests;
 }
 
+bool requests_quiet(const struct repl_writer *w)
+{
+	return w->n_requests == w->n_waiting;
+}
+
 /* P7: everything in flight again, in order, to the member that came back. Learners were cut: to
  * them the same seqs would be a gap. */
 void requests_resend(struct repl_writer *w, u8 slot)
@@ -308,7 +351,8 @@ int repl_writer_submit(struct repl_writer *w, u8 kind, u64 id, u8 op, u64 off, u
 {
 	struct writer_request *q = w->request;
 
-	if (w->state == WRITER_STOPPED || w->state == WRITER_IDLE || w->state == WRITER_RELEASING)
+	if (w->state == WRITER_STOPPED ||
+	    (!w->yielding && (w->state == WRITER_IDLE || w->state == WRITER_RELEASING)))
 		return -EIO;
 	if (w->n_requests == REPL_REQUESTS_MAX)
 		return -EBUSY;

@@ -19,7 +19,8 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 COPIED = ("src/shared", "src/replication/core", "test/sim")
-LIMITS = ["-DREPL_HOT_MAX=13u", "-DREPL_INFLIGHT_MAX=8", "-DREPL_PULLS_MAX=4"]
+LIMITS = ["-DREPL_HOT_MAX=13u", "-DREPL_INFLIGHT_MAX=8", "-DREPL_PULLS_MAX=4",
+          "-DREPL_STAMPS_PER_PAGE=128u", "-DREPL_MAP_CACHE=3u", "-DMETA_VOIDS_MAX=3u"]
 FLAGS = ["-O2", "-std=gnu11", "-D_GNU_SOURCE", "-iquote", "src", "-iquote", "test"] + LIMITS
 
 

@@ -95,11 +95,9 @@ static const struct link_ops ops = {
 	.down = on_down,
 };
 
-static u8 judge(struct link *l, const struct wire_greeting *g, struct wire_greeting *answer,
-		void *arg)
+static u8 judge(struct link *l, const struct wire_greeting *g, void *arg)
 {
 	judged = *g;
-	answer->size_bytes = 4096;
 	if (verdict == WIRE_WELCOME)
 		link_adopt(l, 77, &ops, &two, &two.account);
 	return verdict;
@@ -230,7 +228,7 @@ static void run_for(int ms)
 	}
 }
 
-static void dial(const char *node, u64 size_bytes)
+static void dial(const char *node)
 {
 	struct link_target t = {
 		.host = "127.0.0.1",
@@ -240,7 +238,6 @@ static void dial(const char *node, u64 size_bytes)
 		.from = 0,
 		.to = 1,
 		.resource = { 9 },
-		.size_bytes = size_bytes,
 		.number = 3,
 	};
 
@@ -250,7 +247,7 @@ static void dial(const char *node, u64 size_bytes)
 
 static void both_up(void)
 {
-	dial("b", 4096);
+	dial("b");
 	WAIT(one.up && two.up);
 }
 
@@ -275,14 +272,14 @@ Test(link, refusals)
 	for (size_t i = 0; i < PORT_ARRAY_SIZE(all); i++) {
 		verdict = all[i];
 		one.down = false;
-		dial("b", 4096);
+		dial("b");
 		WAIT(one.down);
 		cr_expect_str_eq(one.why, link_refusal(all[i]));
 		cr_expect_not(one.up);
 	}
 	acceptor.cluster[0] = 1;
 	one.down = false;
-	dial("b", 4096);
+	dial("b");
 	WAIT(one.down);
 	cr_expect_str_eq(one.why, link_refusal(WIRE_BAD_CLUSTER));
 	cr_expect_eq(acceptor.ungreeted, 0);
@@ -290,7 +287,7 @@ Test(link, refusals)
 
 Test(link, another_node_at_the_address)
 {
-	dial("c", 4096);
+	dial("c");
 	WAIT(one.down);
 	cr_expect(strstr(one.why, "another node"), "%s", one.why);
 }

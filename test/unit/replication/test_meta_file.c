@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Tests of replication/meta_file.c on real files: format and read back, and
- * what is said when pages are damaged.
+ * Tests of replication/meta_file.c on real files: format, grow and read back,
+ * what is said when pages are damaged, and when metadata is older than this
+ * node remembers.
  */
 #include "replication/meta_file.h"
 
@@ -17,8 +18,12 @@ TestSuite(meta_file, .fini = test_no_leaks);
 
 #define SIZE_BYTES (256ull << 20) /* 4096 regions: five map pages, the last not full */
 
-static const uint8_t owner[16] = "abcdefghijklmno";
-static const uint8_t other[16] = "bbcdefghijklmno";
+static const struct meta_label label = {
+	.replica = "abcdefghijklmno",
+	.name = "db",
+	.node = "n1",
+	.size_bytes = SIZE_BYTES,
+};
 
 static int make_file(u64 bytes)
 {
@@ -33,11 +38,24 @@ static int make_file(u64 bytes)
 
 static int make_formatted(u64 size_bytes)
 {
+	struct meta_label l = label;
 	struct err err = { 0 };
 	int fd = make_file(meta_file_bytes(size_bytes));
 
-	cr_assert_eq(meta_file_format(fd, owner, "db/0", size_bytes, &err), 0, "%s", err.text);
+	l.size_bytes = size_bytes;
+	cr_assert_eq(meta_file_format(fd, &l, &err), 0, "%s", err.text);
 	return fd;
+}
+
+static u32 stamp_at(int fd, u32 region)
+{
+	u32 stamp[REPL_STAMPS_PER_PAGE], seen;
+	u8 page[REPL_META_PAGE];
+	u32 number = region / REPL_STAMPS_PER_PAGE;
+
+	cr_assert_eq(pread(fd, page, sizeof(page), (off_t)REPL_META_MAP_OFF(number)), sizeof(page));
+	cr_assert_eq(meta_get_map(page, number, &seen, stamp), 0);
+	return stamp[region % REPL_STAMPS_PER_PAGE];
 }
 
 Test(meta_file, format_and_read)
@@ -51,46 +69,86 @@ Test(meta_file, format_and_read)
 
 	for (size_t i = 0; i < PORT_ARRAY_SIZE(sizes); i++) {
 		struct meta_file *m = malloc(sizeof(*m));
+		struct meta_label l;
 		struct err err = { 0 };
 		uint8_t who[16];
 		int fd = make_formatted(sizes[i]);
 
-		cr_assert_eq(meta_file_read(fd, owner, sizes[i], m, &err), 0, "%s", err.text);
-		cr_expect_eq(m->bad_pages, 0);
+		cr_assert_eq(meta_file_label(fd, &l, &err), 0, "%s", err.text);
+		cr_expect_eq(l.size_bytes, sizes[i]);
+		cr_expect_str_eq(l.name, "db");
+		cr_assert_eq(meta_file_attach(fd, NULL, m, &err), 0, "%s", err.text);
 		cr_expect_eq(m->disk.n_hot, 0);
-		cr_expect_eq(m->disk.super.size_bytes, sizes[i]);
-		cr_expect_eq(m->disk.super.learner_epoch, 0);
-		cr_expect_str_eq(m->disk.super.name, "db/0");
-		cr_expect_eq(m->disk.stamp, m->stamp);
+		cr_expect_eq(m->disk.state.learner_epoch, 0);
+		cr_expect_eq(m->disk.state.attached, 1);
 		cr_expect_eq(m->disk.hot, m->hot);
-		for (u32 r = 0; r < meta_regions(sizes[i]); r++)
-			cr_assert_eq(m->stamp[r], REPL_STAMP_FRESH, "region %u", r);
-		for (u32 p = 0; p < meta_map_pages(sizes[i]); p++)
-			cr_assert_eq(m->map_dirty[p], 0);
+		for (u32 r = 0; r < meta_regions(sizes[i]); r += 97)
+			cr_assert_eq(stamp_at(fd, r), REPL_STAMP_FRESH, "region %u", r);
 		cr_assert_eq(meta_file_owner(fd, who, &err), 0);
-		cr_expect_arr_eq(who, owner, 16);
-		meta_file_release(m);
+		cr_expect_arr_eq(who, label.replica, 16);
 		close(fd);
 		free(m);
 	}
 }
 
+Test(meta_file, growing)
+{
+	struct meta_label l = label, got;
+	struct err err = { 0 };
+	int fd = make_formatted(SIZE_BYTES);
+
+	l.size_bytes = 3 * SIZE_BYTES;
+	cr_expect_eq(meta_file_grow(fd, &l, &err), -ENOSPC, "the device itself grows first");
+	cr_assert_eq(ftruncate(fd, (off_t)meta_file_bytes(l.size_bytes)), 0);
+	for (int again = 0; again < 2; again++) {
+		cr_assert_eq(meta_file_grow(fd, &l, &err), 0, "%s", err.text);
+		cr_assert_eq(meta_file_label(fd, &got, &err), 0);
+		cr_expect_eq(got.size_bytes, l.size_bytes);
+		for (u32 r = 0; r < meta_regions(l.size_bytes); r += 97)
+			cr_assert_eq(stamp_at(fd, r), REPL_STAMP_FRESH, "region %u", r);
+	}
+	l.size_bytes = SIZE_BYTES;
+	cr_expect_eq(meta_file_grow(fd, &l, &err), -E_INVALID);
+	cr_expect(strstr(err.text, "smaller"), "%s", err.text);
+	l.size_bytes = 4 * SIZE_BYTES;
+	l.replica[0] ^= 1;
+	cr_expect_eq(meta_file_grow(fd, &l, &err), -E_CORRUPT);
+	cr_assert_eq(meta_file_label(fd, &got, &err), 0);
+	cr_expect_eq(got.size_bytes, 3 * SIZE_BYTES);
+	close(fd);
+}
+
+Test(meta_file, names_of_the_other_copies)
+{
+	char peer[REPL_SLOTS_MAX][META_NAME_MAX] = { "", "n2", "n3" };
+	struct meta_label first, second;
+	struct err err = { 0 };
+	int fd = make_formatted(SIZE_BYTES);
+
+	cr_assert_eq(meta_file_name_peers(fd, peer, &err), 0, "%s", err.text);
+	cr_assert_eq(meta_file_label(fd, &first, &err), 0);
+	cr_expect_str_eq(first.peer[2], "n3");
+	cr_assert_eq(meta_file_name_peers(fd, peer, &err), 0);
+	cr_assert_eq(meta_file_label(fd, &second, &err), 0);
+	cr_expect_eq(second.generation, first.generation, "nothing new, nothing written");
+	close(fd);
+}
+
 static const struct {
 	const char *name;
-	int page[4]; /* overwritten with rubbish; -1: none more */
-	int rv;
-	const char *text; /* in the message */
-	u32 bad_pages;
+	int page[4];       /* overwritten with rubbish; -1: none more */
+	int label, attach; /* codes */
+	const char *text;  /* in the message */
 } damage[] = {
-	{ "nothing", { -1 }, 0, "", 0 },
-	{ "newer superblock", { 0, -1 }, 0, "", 0 },
-	{ "older superblock", { 1, -1 }, 0, "", 0 },
-	{ "both superblocks", { 0, 1, -1 }, -E_CORRUPT, "superblock", 0 },
-	{ "newer hot log", { 2, -1 }, 0, "", 0 },
-	{ "both hot logs", { 2, 3, -1 }, -E_CORRUPT, "hot log", 0 },
-	{ "first map page", { 4, -1 }, 0, "", 1 },
-	{ "last map page", { 8, -1 }, 0, "", 1 },
-	{ "one of everything", { 0, 3, 5, -1 }, 0, "", 1 },
+	{ "nothing", { -1 }, 0, 0, "" },
+	{ "newer label", { 0, -1 }, 0, 0, "" },
+	{ "older label", { 1, -1 }, 0, 0, "" },
+	{ "both labels", { 0, 1, -1 }, -E_CORRUPT, 0, "label" },
+	{ "newer state", { 2, -1 }, 0, 0, "" },
+	{ "both states", { 2, 3, -1 }, 0, -E_CORRUPT, "state" },
+	{ "newer hot log", { 4, -1 }, 0, 0, "" },
+	{ "both hot logs", { 4, 5, -1 }, 0, -E_CORRUPT, "hot log" },
+	{ "one of everything", { 0, 3, 5, -1 }, 0, 0, "" },
 };
 
 Test(meta_file, damage)
@@ -101,96 +159,81 @@ Test(meta_file, damage)
 	for (size_t i = 0; i < PORT_ARRAY_SIZE(damage); i++) {
 		struct meta_file *m = malloc(sizeof(*m));
 		struct err err = { 0 };
-		int fd = make_formatted(SIZE_BYTES), rv;
+		struct meta_label l;
+		int fd = make_formatted(SIZE_BYTES);
 
 		for (int k = 0; k < 4 && damage[i].page[k] >= 0; k++)
 			cr_assert_eq(pwrite(fd, rubbish, sizeof(rubbish),
 					    (off_t)damage[i].page[k] * REPL_META_PAGE),
 				     sizeof(rubbish));
-		rv = meta_file_read(fd, owner, SIZE_BYTES, m, &err);
-		cr_expect_eq(rv, damage[i].rv, "row '%s': %d %s", damage[i].name, rv, err.text);
+		cr_expect_eq(meta_file_label(fd, &l, &err), damage[i].label, "row '%s': %s",
+			     damage[i].name, err.text);
+		if (!damage[i].label)
+			cr_expect_eq(meta_file_attach(fd, NULL, m, &err), damage[i].attach,
+				     "row '%s': %s", damage[i].name, err.text);
 		cr_expect(strstr(err.text, damage[i].text), "row '%s': %s", damage[i].name,
 			  err.text);
-		cr_expect_eq(m->bad_pages, damage[i].bad_pages, "row '%s'", damage[i].name);
-		for (int k = 0; rv == 0 && k < 4 && damage[i].page[k] >= 0; k++) {
-			u32 first = ((u32)damage[i].page[k] - 4) * REPL_STAMPS_PER_PAGE;
-
-			if (damage[i].page[k] >= 4)
-				cr_expect_eq(m->stamp[first], REPL_STAMP_UNKNOWN, "row '%s'",
-					     damage[i].name);
-		}
-		meta_file_release(m);
 		close(fd);
 		free(m);
 	}
 }
 
-Test(meta_file, a_map_page_in_the_wrong_place_is_damage)
-{
-	struct meta_file *m = malloc(sizeof(*m));
-	struct err err = { 0 };
-	u8 page[REPL_META_PAGE];
-	int fd = make_formatted(SIZE_BYTES);
-
-	cr_assert_eq(pread(fd, page, sizeof(page), REPL_META_MAP_OFF(0)), sizeof(page));
-	cr_assert_eq(pwrite(fd, page, sizeof(page), REPL_META_MAP_OFF(1)), sizeof(page));
-	cr_assert_eq(meta_file_read(fd, owner, SIZE_BYTES, m, &err), 0);
-	cr_expect_eq(m->bad_pages, 1);
-	meta_file_release(m);
-	close(fd);
-	free(m);
-}
-
-Test(meta_file, refuses_what_is_not_its_own)
+Test(meta_file, refuses_what_is_none)
 {
 	struct meta_file *m = malloc(sizeof(*m));
 	struct err err = { 0 };
 	uint8_t who[16];
-	int fd = make_formatted(SIZE_BYTES);
+	int fd = make_file(meta_file_bytes(SIZE_BYTES));
 
-	cr_expect_eq(meta_file_read(fd, other, SIZE_BYTES, m, &err), -E_CORRUPT);
-	cr_expect(strstr(err.text, "another replica"), "%s", err.text);
-	cr_expect_eq(meta_file_read(fd, owner, SIZE_BYTES * 2, m, &err), -E_CORRUPT);
-	cr_expect(strstr(err.text, "bytes"), "%s", err.text);
-	close(fd);
-
-	fd = make_file(meta_file_bytes(SIZE_BYTES));
-	cr_expect_eq(meta_file_read(fd, owner, SIZE_BYTES, m, &err), -E_CORRUPT, "all zeros");
+	cr_expect_eq(meta_file_attach(fd, NULL, m, &err), -E_CORRUPT, "all zeros");
 	cr_expect_eq(meta_file_owner(fd, who, &err), -E_CORRUPT);
 	close(fd);
-
 	fd = make_file(100);
-	cr_expect_eq(meta_file_read(fd, owner, SIZE_BYTES, m, &err), -E_CORRUPT, "cut short");
-	cr_expect_eq(meta_file_format(fd, owner, "db/0", SIZE_BYTES, &err), -ENOSPC);
+	cr_expect_eq(meta_file_attach(fd, NULL, m, &err), -E_CORRUPT, "cut short");
+	cr_expect(strstr(err.text, "cut short"), "%s", err.text);
+	cr_expect_eq(meta_file_format(fd, &label, &err), -ENOSPC);
 	close(fd);
 	free(m);
 }
 
-Test(meta_file, cut_in_the_map)
+Test(meta_file, metadata_put_back_from_a_backup)
 {
 	struct meta_file *m = malloc(sizeof(*m));
+	u8 backup[REPL_META_HEAD_PAGES * REPL_META_PAGE];
 	struct err err = { 0 };
+	char dir[] = "/tmp/sdsd-mark-XXXXXX", mark[80];
 	int fd = make_formatted(SIZE_BYTES);
 
-	cr_assert_eq(ftruncate(fd, REPL_META_MAP_OFF(2)), 0);
-	cr_expect_eq(meta_file_read(fd, owner, SIZE_BYTES, m, &err), -E_CORRUPT);
-	cr_expect(strstr(err.text, "cut short"), "%s", err.text);
+	cr_assert(mkdtemp(dir));
+	snprintf(mark, sizeof(mark), "%s/mark", dir);
+	cr_assert_eq(meta_file_attach(fd, mark, m, &err), 0, "%s", err.text);
+	cr_assert_eq(pread(fd, backup, sizeof(backup), 0), sizeof(backup));
+	for (u64 n = 2; n < 5; n++) {
+		cr_assert_eq(meta_file_attach(fd, mark, m, &err), 0, "%s", err.text);
+		cr_expect_eq(m->disk.state.attached, n);
+	}
+	cr_assert_eq(pwrite(fd, backup, sizeof(backup), 0), sizeof(backup));
+	cr_expect_eq(meta_file_attach(fd, mark, m, &err), -E_CORRUPT);
+	cr_expect(strstr(err.text, "attached 1 times, this node remembers 4"), "%s", err.text);
+	cr_expect(strstr(err.text, mark), "it says what to do: %s", err.text);
+	cr_assert_eq(unlink(mark), 0);
+	cr_expect_eq(meta_file_attach(fd, mark, m, &err), 0, "the administrator's word");
 	close(fd);
 	free(m);
+	unlink(mark);
+	rmdir(dir);
 }
 
 Test(meta_file, formatting_again_takes_everything_along)
 {
-	struct meta_file *m = malloc(sizeof(*m));
+	struct meta_label l = { .replica = "other", .size_bytes = 4096 }, got;
 	struct err err = { 0 };
 	int fd = make_formatted(SIZE_BYTES);
 
-	cr_assert_eq(meta_file_format(fd, other, "x", 4096, &err), 0);
-	cr_expect_eq(meta_file_read(fd, owner, SIZE_BYTES, m, &err), -E_CORRUPT);
-	cr_expect_eq(meta_file_read(fd, other, 4096, m, &err), 0);
-	meta_file_release(m);
+	cr_assert_eq(meta_file_format(fd, &l, &err), 0);
+	cr_assert_eq(meta_file_label(fd, &got, &err), 0);
+	cr_expect_arr_eq(got.replica, l.replica, 16);
 	close(fd);
-	free(m);
 }
 
 Test(meta_file, read_only_file)
@@ -202,7 +245,7 @@ Test(meta_file, read_only_file)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	ro = open(path, O_RDONLY | O_CLOEXEC);
 	cr_assert_geq(ro, 0);
-	cr_expect_eq(meta_file_format(ro, owner, "db", SIZE_BYTES, &err), -EBADF);
+	cr_expect_eq(meta_file_format(ro, &label, &err), -EBADF);
 	cr_expect(strstr(err.text, "cannot write metadata"), "%s", err.text);
 	close(ro);
 	close(fd);

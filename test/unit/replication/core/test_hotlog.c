@@ -39,8 +39,18 @@ static bool named(u32 extent)
 	return false;
 }
 
+static void load_all(void)
+{
+	static const u32 stamp[REPL_REGIONS_PER_EXTENT];
+
+	for (u32 s = 0; s < REPL_HOT_MAX; s++)
+		if (h.state[s] != HOTLOG_FREE && !h.loaded[s])
+			hotlog_load(&h, s, stamp);
+}
+
 static void write_page(void)
 {
+	load_all();
 	hotlog_page(&h, page);
 	hotlog_durable(&h);
 }
@@ -58,7 +68,7 @@ Test(hotlog, hot_is_what_a_durable_page_names)
 	cr_expect_eq(hotlog_touch(&h, 7), HOTLOG_FREE);
 	cr_assert(hotlog_add(&h, 7));
 	cr_expect_eq(hotlog_touch(&h, 7), HOTLOG_ADDING);
-	cr_expect(hotlog_has(&h, 7));
+	cr_expect_lt(hotlog_find(&h, 7), REPL_HOT_MAX);
 	hotlog_page(&h, page);
 	cr_expect(named(7));
 	cr_expect_eq(hotlog_touch(&h, 7), HOTLOG_ADDING, "the page is on its way only");
@@ -109,7 +119,7 @@ Test(hotlog, a_full_table_takes_no_more_until_somebody_left)
 	empty();
 	fill(REPL_HOT_MAX);
 	cr_expect_not(hotlog_add(&h, REPL_HOT_MAX));
-	cr_expect_not(hotlog_has(&h, REPL_HOT_MAX));
+	cr_expect_not(hotlog_find(&h, REPL_HOT_MAX) < REPL_HOT_MAX);
 	hotlog_unmark(&h);
 	cr_expect_eq(hotlog_pick(&h), HOTLOG_VICTIMS_MAX);
 	cr_expect_not(hotlog_add(&h, REPL_HOT_MAX), "they are leaving, not gone");
@@ -162,7 +172,7 @@ Test(hotlog, a_write_rescues_an_extent_that_is_leaving)
 	fill(3);
 	hotlog_unmark(&h);
 	cr_expect_eq(hotlog_pick(&h), 3);
-	cr_expect(hotlog_has(&h, 1));
+	cr_expect(hotlog_find(&h, 1) < REPL_HOT_MAX);
 	cr_expect_eq(hotlog_touch(&h, 1), HOTLOG_HOT);
 	cr_expect_eq(hotlog_leaving(&h, out), 2);
 	write_page();
@@ -216,7 +226,7 @@ Test(hotlog, many_comings_and_goings)
 
 		random = random * 1664525u + 1013904223u;
 		x = (random >> 8) % 4096;
-		cr_assert_eq(hotlog_has(&h, x), in[x], "step %u", step);
+		cr_assert_eq(hotlog_find(&h, x) < REPL_HOT_MAX, in[x], "step %u", step);
 		if (!in[x] && hotlog_add(&h, x))
 			in[x] = 1;
 		else if (in[x])
@@ -233,4 +243,30 @@ Test(hotlog, many_comings_and_goings)
 		for (u32 i = 0; i < n; i++)
 			in[out[i]] = 0;
 	}
+}
+
+Test(hotlog, an_extent_without_its_stamps_does_not_leave)
+{
+	static const u32 stamp[REPL_REGIONS_PER_EXTENT] = { 7, 8 };
+
+	empty();
+	cr_assert(hotlog_add(&h, 5));
+	hotlog_page(&h, page);
+	hotlog_durable(&h);
+	cr_expect_eq(h.n_unloaded, 1);
+	cr_expect_eq(hotlog_pick(&h), 0);
+	hotlog_load(&h, hotlog_find(&h, 5), stamp);
+	cr_expect_eq(h.n_unloaded, 0);
+	cr_expect_arr_eq(h.stamp[hotlog_find(&h, 5)], stamp, sizeof(stamp));
+	cr_expect_eq(hotlog_pick(&h), 1);
+}
+
+Test(hotlog, after_a_crash_the_stamps_of_its_extents_are_unknown)
+{
+	static const u32 extents[] = { 3, 9 };
+
+	hotlog_init(&h, 10, 0, extents, 2);
+	cr_expect_eq(h.n_unloaded, 0);
+	for (u32 x = 0; x < REPL_REGIONS_PER_EXTENT; x++)
+		cr_expect_eq(h.stamp[hotlog_find(&h, 9)][x], REPL_STAMP_UNKNOWN);
 }

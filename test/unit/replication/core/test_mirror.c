@@ -1,111 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_mirror.c - one node's end of a resource through its public calls, with a
- * sink that records: what a replica refuses, when it answers, when a writer
- * stops. What several nodes do to each other is the simulator's (test/sim).
+ * test_mirror.c - the replica of a mirror through its public calls: what it
+ * refuses, when it answers. The writer is test_writer.c's; what several nodes do
+ * to each other is the simulator's (test/sim).
  */
-#include "replication/core/mirror.h"
-
-#include <criterion/criterion.h>
-#include <stdlib.h>
+#include "unit/replication/core/mirror_lab.h"
 
 TestSuite(mirror, .timeout = 60);
-
-#define SIZE (2ull * REPL_EXTENT_BYTES)
-#define NOW (100000 * REPL_MS)
-#define LINK REPL_LINK_FIRST
-#define BUF 0x1000u /* stands for any payload */
-#define RECORDED_MAX 4096u
-
-struct recorded {
-	struct repl_effect e;
-	struct repl_msg m;
-	bool done;
-};
-
-static struct recorded rec[RECORDED_MAX];
-static u32 n_rec;
-static struct repl_mirror m;
-static u32 stamp[REPL_STAMPS_PER_PAGE];
-static u8 dirty[1];
-
-static void on_emit(struct repl_sink *sink, const struct repl_effect *e)
-{
-	cr_assert_lt(n_rec, RECORDED_MAX);
-	rec[n_rec].e = *e;
-	rec[n_rec].done = false;
-	if (e->kind == REPL_SEND)
-		rec[n_rec].m = *e->msg;
-	n_rec++;
-}
-
-static struct repl_sink sink = { .emit = on_emit };
-
-static u32 count(enum repl_effect_kind kind)
-{
-	u32 n = 0;
-
-	for (u32 i = 0; i < n_rec; i++)
-		n += rec[i].e.kind == kind;
-	return n;
-}
-
-static u32 sent(u8 kind)
-{
-	u32 n = 0;
-
-	for (u32 i = 0; i < n_rec; i++)
-		n += rec[i].e.kind == REPL_SEND && rec[i].m.kind == kind;
-	return n;
-}
-
-/* the last message, or one of kind NONE */
-static struct repl_msg last(void)
-{
-	for (u32 i = n_rec; i; i--)
-		if (rec[i - 1].e.kind == REPL_SEND)
-			return rec[i - 1].m;
-	return (struct repl_msg){ .kind = REPL_MSG_NONE };
-}
-
-static const struct repl_effect *find(enum repl_effect_kind kind)
-{
-	for (u32 i = n_rec; i; i--)
-		if (rec[i - 1].e.kind == kind)
-			return &rec[i - 1].e;
-	cr_assert_fail("no effect %d", kind);
-	abort();
-}
-
-static bool is_disk(enum repl_effect_kind kind)
-{
-	return kind == REPL_DISK_WRITE || kind == REPL_DISK_FLUSH || kind == REPL_META_WRITE ||
-	       kind == REPL_META_FLUSH;
-}
-
-/* the disk does what it was asked, but kinds that are held */
-static void disk_but(enum repl_effect_kind held, int status, u64 now)
-{
-	for (u32 i = 0; i < n_rec; i++) {
-		struct recorded *r = &rec[i];
-
-		if (r->done || r->e.kind == held)
-			continue;
-		if (is_disk(r->e.kind)) {
-			r->done = true;
-			repl_mirror_disk_done(&m, r->e.id, status, &sink, now);
-		} else if (r->e.kind == REPL_DISK_READ) {
-			r->done = true;
-			repl_mirror_disk_read_done(&m, r->e.id, status, status ? 0 : BUF,
-						   status ? 0 : r->e.len, &sink, now);
-		}
-	}
-}
-
-static void disk(u64 now)
-{
-	disk_but(REPL_CHANGED, 0, now);
-}
 
 static void take(struct repl_msg msg, u64 now)
 {
@@ -115,20 +16,15 @@ static void take(struct repl_msg msg, u64 now)
 static void attach(void)
 {
 	static struct repl_disk d;
-	struct repl_mirror_config c = { .self = 1,
-					.copies = 3,
-					.size_bytes = SIZE,
-					.tag = { 1, 1, 0 },
-					.seed = 7,
-					.disk = &d };
+	struct repl_mirror_config c = {
+		.self = 1, .copies = 3, .tag = { 1, 1, 0 }, .seed = 7, .disk = &d
+	};
 
-	d = (struct repl_disk){ .super = { .generation = 1, .size_bytes = SIZE },
-				.hot_generation = 1,
-				.stamp = stamp,
-				.map_dirty = dirty };
+	d = (struct repl_disk){ .size = { SIZE },
+				.state = { .generation = 1 },
+				.hot_generation = 1 };
 	for (u32 i = 0; i < PORT_ARRAY_SIZE(stamp); i++)
 		stamp[i] = REPL_STAMP_FRESH;
-	dirty[0] = 0;
 	n_rec = 0;
 	memset(&m, 0, sizeof(m));
 	repl_mirror_init(&m, &c, NOW - REPL_GRACE_NS); /* the grace of the restart is over */
@@ -172,6 +68,15 @@ static struct repl_msg write_msg(u32 epoch, u64 seq, u64 off)
 				  .len = 4096,
 				  .payload_len = 4096,
 				  .buf = BUF };
+}
+
+/* of a region whose extent is hot */
+static u32 stamp_of(u32 region)
+{
+	u32 at = hotlog_find(&m.replica.hot, region / REPL_REGIONS_PER_EXTENT);
+
+	cr_assert_lt(at, REPL_HOT_MAX);
+	return m.replica.hot.stamp[at][region % REPL_REGIONS_PER_EXTENT];
 }
 
 /* ---- a replica ---------------------------------------------------------------- */
@@ -227,7 +132,7 @@ Test(mirror, a_member_that_was_told_so_is_intact)
 	cr_expect_eq(last().kind, REPL_MSG_STARTED);
 }
 
-Test(mirror, a_learner_starts_when_its_superblock_is_durable)
+Test(mirror, a_learner_starts_when_its_state_is_durable)
 {
 	boot();
 	stamp[3] = 6; /* as if of a session that was lost */
@@ -273,7 +178,7 @@ Test(mirror, a_write_waits_for_its_extent_in_the_hot_log)
 	cr_expect(find(REPL_META_WRITE)->fua);
 	disk_but(REPL_DISK_WRITE, 0, NOW);
 	cr_expect_eq(count(REPL_DISK_WRITE), 1);
-	cr_expect_eq(stamp[0], 6);
+	cr_expect_eq(stamp_of(0), 6);
 	cr_expect_eq(sent(REPL_MSG_ACK), 0);
 	disk(NOW);
 	cr_expect_eq(sent(REPL_MSG_ACK), 1);
@@ -421,14 +326,59 @@ Test(mirror, answers_to_a_learner)
 	}
 }
 
-Test(mirror, questions_past_the_end_close_the_link)
+Test(mirror, questions_that_leave_a_page_close_the_link)
 {
 	serve();
-	pull(6, 128, 1, 1, 0);
+	pull(6, REPL_STAMPS_PER_PAGE - 1, 2, 1, 0);
 	cr_expect_eq(count(REPL_LINK_CLOSE), 1);
 	serve();
-	pull(6, 127, 2, 1, 0);
+	pull(6, REPL_REGIONS_PER_VOLUME + REPL_STAMPS_PER_PAGE - 1, 2, 1, 0);
 	cr_expect_eq(count(REPL_LINK_CLOSE), 1);
+}
+
+/* the learner's volume has grown already: what is behind this one's end was never written */
+Test(mirror, questions_past_the_end)
+{
+	struct repl_msg a;
+
+	serve();
+	a = pull(6, 128, 5, REPL_STAMP_FRESH, 0);
+	cr_expect_eq(a.kind, REPL_MSG_SAME);
+	a = pull(6, 128, 1, 3, 0);
+	cr_expect_eq(a.kind, REPL_MSG_DATA);
+	cr_expect_eq(a.op, REPL_OP_ZERO);
+	cr_expect_eq(a.stamp, REPL_STAMP_FRESH);
+	a = pull(6, 3 * REPL_REGIONS_PER_VOLUME, 9, REPL_STAMP_FRESH, 0);
+	cr_expect_eq(a.kind, REPL_MSG_SAME, "a volume that is not here yet");
+}
+
+Test(mirror, a_damaged_page_of_the_map_gets_the_present_epoch)
+{
+	u8 rubbish[REPL_META_PAGE] = { 1 };
+	struct repl_msg a;
+
+	serve();
+	take((struct repl_msg){ .kind = REPL_MSG_PULL,
+				.epoch = 6,
+				.region = 0,
+				.count = 1,
+				.stamp = 1,
+				.seq = 0 },
+	     NOW);
+	repl_mirror_meta_read_done(&m, find(REPL_META_READ)->id, 0, rubbish, &sink, NOW);
+	cr_expect_eq(m.replica.bad_pages, 1);
+	disk_but(REPL_META_READ, 0, NOW);
+	a = last();
+	cr_expect_eq(a.kind, REPL_MSG_DATA);
+	cr_expect_eq(a.stamp, 6);
+}
+
+Test(mirror, a_page_that_cannot_be_read_fails_the_copy)
+{
+	serve();
+	take((struct repl_msg){ .kind = REPL_MSG_PULL, .epoch = 6, .count = 1, .stamp = 1 }, NOW);
+	disk_but(REPL_CHANGED, -EIO, NOW);
+	cr_expect_eq(m.replica.mode, REPLICA_FAILED);
 }
 
 Test(mirror, the_stamp_of_an_answer_is_taken_after_its_content)
@@ -452,200 +402,4 @@ Test(mirror, more_questions_than_a_source_holds)
 				.kind = REPL_MSG_PULL, .epoch = 7, .region = i % 128, .count = 1 },
 			NOW);
 	cr_expect_eq(sent(REPL_MSG_NO), 1, "one too many, and it is told");
-}
-
-/* ---- a writer without a disk; slot 0, the copy is slot 1 ---------------------------- */
-
-static void answer(struct repl_msg msg, u64 now)
-{
-	repl_mirror_receive(&m, REPL_LINK_SLOT(1), &msg, &sink, now);
-}
-
-static void accept_cas(u64 now)
-{
-	struct repl_effect e = *find(REPL_CAS);
-
-	repl_mirror_cas_done(&m, e.id, true, &e.record, &sink, now);
-}
-
-static void open_diskless(void)
-{
-	const struct repl_record r = { .epoch = 5, .writer = REPL_NO_SLOT, .in_sync = 2 };
-	struct repl_mirror_config c = {
-		.self = 0, .copies = 2, .size_bytes = SIZE, .tag = { 1, 1, 0 }, .seed = 7
-	};
-
-	n_rec = 0;
-	memset(&m, 0, sizeof(m));
-	repl_mirror_init(&m, &c, NOW);
-	repl_mirror_boot(&m, &r, &sink, NOW);
-	cr_expect_not(repl_mirror_wants_link(&m, 1));
-	repl_mirror_open(&m, &sink, NOW);
-	repl_mirror_record(&m, find(REPL_READ_RECORD)->id, &r, &sink, NOW);
-	cr_assert(repl_mirror_wants_link(&m, 1));
-	repl_mirror_link_up(&m, REPL_LINK_SLOT(1), &sink, NOW);
-	answer((struct repl_msg){ .kind = REPL_MSG_STATE, .epoch = 5, .intact = 1 }, NOW);
-	cr_assert_eq(last().kind, REPL_MSG_PROMISE);
-	answer((struct repl_msg){ .kind = REPL_MSG_PROMISED, .epoch = 5, .intact = 1 }, NOW);
-	accept_cas(NOW);
-	cr_assert_eq(last().kind, REPL_MSG_START);
-	cr_assert_eq(last().epoch, 6);
-	answer((struct repl_msg){ .kind = REPL_MSG_STARTED, .epoch = 6 }, NOW);
-	cr_assert(repl_writer_serving(&m.writer));
-	n_rec = 0;
-}
-
-static void restart_of_the_copy(void)
-{
-	repl_mirror_link_down(&m, REPL_LINK_SLOT(1), &sink, NOW);
-	repl_mirror_link_up(&m, REPL_LINK_SLOT(1), &sink, NOW);
-	answer((struct repl_msg){ .kind = REPL_MSG_STATE, .epoch = 6, .intact = 0 }, NOW);
-}
-
-static void do_flush(u64 id)
-{
-	cr_assert_eq(repl_mirror_flush(&m, id, &sink, NOW), 0);
-	cr_assert_eq(last().kind, REPL_MSG_FLUSH);
-	answer((struct repl_msg){ .kind = REPL_MSG_FLUSHED, .id = last().id }, NOW);
-	cr_assert_eq(find(REPL_COMPLETE)->id, id);
-}
-
-static int status_of(u64 id)
-{
-	for (u32 i = 0; i < n_rec; i++)
-		if (rec[i].e.kind == REPL_COMPLETE && rec[i].e.id == id)
-			return rec[i].e.status;
-	return 1;
-}
-
-/* [F5b] what the copy held before this writer came may be in its cache only */
-Test(mirror, all_copies_restart_under_a_writer_that_inherited)
-{
-	open_diskless();
-	restart_of_the_copy();
-	cr_expect_eq(m.writer.state, WRITER_STOPPED);
-	cr_expect_eq(repl_mirror_write(&m, 2, REPL_OP_ZERO, 0, 512, 0, &sink, NOW), -EIO);
-}
-
-/* [F5] */
-Test(mirror, all_copies_restart_with_writes_that_were_not_flushed)
-{
-	open_diskless();
-	do_flush(1);
-	cr_assert_eq(repl_mirror_write(&m, 2, REPL_OP_DATA, 0, 4096, BUF, &sink, NOW), 0);
-	answer((struct repl_msg){ .kind = REPL_MSG_ACK, .seq = 1 }, NOW);
-	cr_expect_eq(status_of(2), 0);
-	cr_assert_eq(repl_mirror_write(&m, 3, REPL_OP_DATA, 0, 4096, BUF, &sink, NOW), 0);
-	restart_of_the_copy();
-	cr_expect_eq(m.writer.state, WRITER_STOPPED);
-	cr_expect_eq(status_of(3), -EIO);
-	cr_expect_eq(count(REPL_CAS), 0);
-}
-
-Test(mirror, all_copies_restart_with_everything_flushed)
-{
-	open_diskless();
-	do_flush(1);
-	cr_assert_eq(repl_mirror_write(&m, 2, REPL_OP_DATA, 0, 4096, BUF, &sink, NOW), 0);
-	restart_of_the_copy();
-	cr_assert_eq(m.writer.state, WRITER_SERVING);
-	cr_expect_eq(status_of(2), 1, "waits");
-	accept_cas(NOW);
-	answer((struct repl_msg){ .kind = REPL_MSG_STARTED, .epoch = 7 }, NOW);
-	cr_expect_eq(sent(REPL_MSG_WRITE), 2, "sent again");
-	answer((struct repl_msg){ .kind = REPL_MSG_ACK, .seq = 1 }, NOW);
-	cr_expect_eq(status_of(2), 0);
-}
-
-Test(mirror, a_read_needs_an_echo_after_its_data)
-{
-	open_diskless();
-	cr_assert_eq(repl_mirror_read(&m, 5, 0, 4096, &sink, NOW), 0);
-	cr_assert_eq(last().kind, REPL_MSG_READ);
-	answer((struct repl_msg){ .kind = REPL_MSG_READ_DATA,
-				  .id = last().id,
-				  .len = 4096,
-				  .payload_len = 4096,
-				  .buf = BUF },
-	       NOW);
-	cr_expect_eq(status_of(5), 1, "the data is there, the lease is not");
-	answer((struct repl_msg){ .kind = REPL_MSG_ECHO, .time = NOW }, NOW + REPL_LEASE_NS);
-	cr_expect_eq(status_of(5), 1, "an echo of too long ago");
-	answer((struct repl_msg){ .kind = REPL_MSG_ECHO, .time = NOW + 1 }, NOW + REPL_LEASE_NS);
-	cr_expect_eq(status_of(5), 0);
-}
-
-Test(mirror, overlapping_writes_wait_for_each_other)
-{
-	open_diskless();
-	repl_mirror_write(&m, 1, REPL_OP_ZERO, 0, 8192, 0, &sink, NOW);
-	repl_mirror_write(&m, 2, REPL_OP_ZERO, 4096, 8192, 0, &sink, NOW);
-	repl_mirror_write(&m, 3, REPL_OP_ZERO, 65536, 8192, 0, &sink, NOW);
-	cr_expect_eq(sent(REPL_MSG_WRITE), 2, "1 and 3");
-	answer((struct repl_msg){ .kind = REPL_MSG_ACK, .seq = 1 }, NOW);
-	cr_expect_eq(sent(REPL_MSG_WRITE), 3);
-}
-
-Test(mirror, the_tables_have_an_end)
-{
-	open_diskless();
-	for (u32 i = 0; i < REPL_REQUESTS_MAX; i++)
-		cr_assert_eq(repl_mirror_write(&m, i, REPL_OP_ZERO, i * 512, 512, 0, &sink, NOW),
-			     0);
-	cr_expect_eq(repl_mirror_write(&m, 999, REPL_OP_ZERO, SIZE - 512, 512, 0, &sink, NOW),
-		     -EBUSY);
-	cr_expect_eq(repl_mirror_read(&m, 999, SIZE - 512, 512, &sink, NOW), -EBUSY);
-	cr_expect_eq(repl_mirror_flush(&m, 999, &sink, NOW), -EBUSY);
-	cr_expect_eq(sent(REPL_MSG_WRITE), REPL_INFLIGHT_MAX);
-	answer((struct repl_msg){ .kind = REPL_MSG_ACK, .seq = 1 }, NOW);
-	cr_expect_eq(status_of(0), 0);
-	cr_expect_eq(sent(REPL_MSG_WRITE), REPL_INFLIGHT_MAX + 1);
-	cr_expect_eq(repl_mirror_flush(&m, 999, &sink, NOW), 0);
-}
-
-Test(mirror, requests_that_are_no_requests)
-{
-	static const struct {
-		const char *name;
-		u8 op;
-		u64 off;
-		u32 len;
-	} rows[] = {
-		{ "op", REPL_OPS, 0, 512 },
-		{ "nothing", REPL_OP_DATA, 0, 0 },
-		{ "not aligned", REPL_OP_DATA, 1, 512 },
-		{ "no whole sectors", REPL_OP_DATA, 0, 513 },
-		{ "too long", REPL_OP_DATA, 0, REPL_WRITE_MAX + 512 },
-		{ "zeros too long", REPL_OP_ZERO, 0, REPL_EXTENT_BYTES + 512 },
-		{ "past the end", REPL_OP_DATA, SIZE, 512 },
-		{ "over the end", REPL_OP_DATA, SIZE - 512, 1024 },
-		{ "wraps", REPL_OP_DATA, ~0ull - 511, 1024 },
-		{ "crosses an extent", REPL_OP_ZERO, REPL_EXTENT_BYTES - 512, 1024 },
-	};
-
-	open_diskless();
-	for (size_t i = 0; i < PORT_ARRAY_SIZE(rows); i++)
-		cr_expect_eq(repl_mirror_write(&m, 1, rows[i].op, rows[i].off, rows[i].len, 0,
-					       &sink, NOW),
-			     -EINVAL, "%s", rows[i].name);
-	cr_expect_eq(repl_mirror_read(&m, 1, 0, REPL_WRITE_MAX + 512, &sink, NOW), -EINVAL);
-	cr_expect_eq(repl_mirror_write(&m, 1, REPL_OP_DATA, 0, REPL_WRITE_MAX, BUF, &sink, NOW), 0);
-	cr_expect_eq(repl_mirror_write(&m, 2, REPL_OP_ZERO, REPL_EXTENT_BYTES, REPL_EXTENT_BYTES, 0,
-				       &sink, NOW),
-		     0);
-}
-
-Test(mirror, a_refused_proposal_ends_the_writer)
-{
-	const struct repl_record theirs = { .epoch = 7, .writer = 2, .in_sync = 2 };
-
-	open_diskless();
-	do_flush(1);
-	repl_mirror_write(&m, 2, REPL_OP_ZERO, 0, 512, 0, &sink, NOW);
-	repl_mirror_link_down(&m, REPL_LINK_SLOT(1), &sink, NOW);
-	repl_mirror_link_up(&m, REPL_LINK_SLOT(1), &sink, NOW);
-	answer((struct repl_msg){ .kind = REPL_MSG_STATE, .epoch = 6, .intact = 1 }, NOW);
-	repl_mirror_cas_done(&m, find(REPL_CAS)->id, false, &theirs, &sink, NOW);
-	cr_expect_eq(m.writer.state, WRITER_STOPPED);
-	cr_expect_eq(status_of(2), -EIO);
 }

@@ -46,7 +46,12 @@ static const struct repl_msg good[] = {
 	  .op = REPL_OP_ZERO,
 	  .off = 5 * EXTENT,
 	  .len = REPL_EXTENT_BYTES },
-	{ .kind = REPL_MSG_WRITE, .seq = 4, .op = REPL_OP_TRIM, .off = 1ull << 62, .len = SECTOR },
+	{ .kind = REPL_MSG_WRITE,
+	  .seq = 4,
+	  .op = REPL_OP_TRIM,
+	  .off = REPL_ADDRESS(15, EXTENT),
+	  .len = SECTOR },
+	{ .kind = REPL_MSG_SIZE, .id = 15, .seq = REPL_VOLUME_BYTES_MAX },
 	{ .kind = REPL_MSG_COMMIT, .commit = BIG },
 	{ .kind = REPL_MSG_FLUSH, .id = BIG },
 	{ .kind = REPL_MSG_JOIN },
@@ -187,6 +192,9 @@ Test(wire, refused_shapes)
 		{ "write at the end of all seqs",
 		  { .kind = REPL_MSG_WRITE, .op = REPL_OP_ZERO, .len = 512, .seq = ~0ull } },
 		{ "pull of nothing", { .kind = REPL_MSG_PULL } },
+		{ "size of volume 16", { .kind = REPL_MSG_SIZE, .id = REPL_VOLUMES_MAX } },
+		{ "size too large", { .kind = REPL_MSG_SIZE, .seq = REPL_VOLUME_BYTES_MAX + 512 } },
+		{ "size with half a sector", { .kind = REPL_MSG_SIZE, .seq = 100 } },
 		{ "pull too wide", { .kind = REPL_MSG_PULL, .count = REPL_PULL_RUN_MAX + 1 } },
 		{ "same of nothing", { .kind = REPL_MSG_SAME } },
 		{ "differ too wide", { .kind = REPL_MSG_DIFFER, .count = REPL_PULL_RUN_MAX + 1 } },
@@ -273,7 +281,6 @@ static const struct wire_greeting hello = {
 	.cluster = "0123456789abcde",
 	.resource = "fedcba987654321",
 	.boot = BIG,
-	.size_bytes = 1ull << 40,
 };
 
 Test(wire, a_greeting_comes_back)
@@ -291,7 +298,6 @@ Test(wire, a_greeting_comes_back)
 	cr_expect_arr_eq(g.cluster, hello.cluster, 16);
 	cr_expect_arr_eq(g.resource, hello.resource, 16);
 	cr_expect_eq(g.boot, hello.boot);
-	cr_expect_eq(g.size_bytes, hello.size_bytes);
 }
 
 Test(wire, every_damaged_byte_of_a_greeting_is_refused)

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * replica_map.c - the epoch map as a replica sees it. The stamps of extents in
+ * the hot log are in the hot log; of all others the page on the disk is the
+ * truth, and a few pages are kept in memory. Nothing here waits: who asks for
+ * stamps that are not there gets NULL, and is called again by replica_settle
+ * when the page has come.
+ */
+#include "replication/core/replica.h"
+
+#define PAGES_PER_VOLUME \
+	((REPL_REGIONS_PER_VOLUME + REPL_STAMPS_PER_PAGE - 1) / REPL_STAMPS_PER_PAGE)
+#define EXTENTS_PER_PAGE (REPL_STAMPS_PER_PAGE / REPL_REGIONS_PER_EXTENT)
+#define EXTENTS_PER_VOLUME (REPL_REGIONS_PER_VOLUME / REPL_REGIONS_PER_EXTENT)
+
+u32 map_key(u32 extent)
+{
+	return extent / EXTENTS_PER_VOLUME * PAGES_PER_VOLUME +
+	       extent % EXTENTS_PER_VOLUME / EXTENTS_PER_PAGE;
+}
+
+/* where the extent's stamps begin in its page */
+static u32 place_in_page(u32 extent)
+{
+	return extent % EXTENTS_PER_VOLUME % EXTENTS_PER_PAGE * REPL_REGIONS_PER_EXTENT;
+}
+
+u32 map_page_rest(u32 region)
+{
+	return REPL_STAMPS_PER_PAGE - region % REPL_REGIONS_PER_VOLUME % REPL_STAMPS_PER_PAGE;
+}
+
+static struct replica_page *find(struct repl_replica *r, u32 key)
+{
+	for (u32 i = 0; i < REPL_MAP_CACHE; i++)
+		if (r->map[i].state != MAP_FREE && r->map[i].key == key)
+			return &r->map[i];
+	return NULL;
+}
+
+/* room for one more; NULL when all are on their way to or from the disk */
+static struct replica_page *room(struct repl_replica *r)
+{
+	struct replica_page *oldest = NULL;
+
+	for (u32 i = 0; i < REPL_MAP_CACHE; i++) {
+		struct replica_page *p = &r->map[i];
+
+		if (p->state == MAP_FREE)
+			return p;
+		if (p->state == MAP_VALID && (!oldest || p->used < oldest->used))
+			oldest = p;
+	}
+	return oldest;
+}
+
+static void ask(struct repl_replica *r, u32 key)
+{
+	struct repl_effect e = { .kind = REPL_META_READ,
+				 .volume = (u8)(key / PAGES_PER_VOLUME),
+				 .off = REPL_META_MAP_OFF(key % PAGES_PER_VOLUME),
+				 .len = REPL_META_PAGE };
+	struct replica_page *p = room(r);
+
+	if (!p)
+		return; /* asked again when one of them is done */
+	p->key = key;
+	p->state = MAP_READING;
+	e.id = DISK_ID(DISK_MAP, p - r->map);
+	r->sink->emit(r->sink, &e);
+}
+
+static struct replica_page *page_of(struct repl_replica *r, u32 key)
+{
+	struct replica_page *p = find(r, key);
+
+	if (!p) {
+		ask(r, key);
+		return NULL;
+	}
+	if (p->state == MAP_READING)
+		return NULL;
+	p->used = ++r->map_clock;
+	return p;
+}
+
+const u32 *map_stamps(struct repl_replica *r, u32 extent)
+{
+	u32 at = hotlog_find(&r->hot, extent);
+	struct replica_page *p;
+
+	if (at < REPL_HOT_MAX && r->hot.loaded[at])
+		return r->hot.stamp[at];
+	p = page_of(r, map_key(extent));
+	return p ? p->stamp + place_in_page(extent) : NULL;
+}
+
+bool map_stamp(struct repl_replica *r, u32 region, u32 *ret)
+{
+	const u32 *stamps = map_stamps(r, region / REPL_REGIONS_PER_EXTENT);
+
+	if (stamps)
+		*ret = stamps[region % REPL_REGIONS_PER_EXTENT];
+	return stamps != NULL;
+}
+
+void map_set(struct repl_replica *r, u32 region, u32 stamp)
+{
+	u32 at = hotlog_find(&r->hot, region / REPL_REGIONS_PER_EXTENT);
+
+	if (at < REPL_HOT_MAX && r->hot.loaded[at])
+		r->hot.stamp[at][region % REPL_REGIONS_PER_EXTENT] = stamp;
+	else
+		replica_fail(r); /* a stamp that would be lost: stop here rather than trust it */
+}
+
+static void load_waiting(struct repl_replica *r)
+{
+	for (u32 i = 0; r->hot.n_unloaded && i < REPL_HOT_MAX; i++) {
+		struct replica_page *p;
+
+		if (r->hot.state[i] == HOTLOG_FREE || r->hot.loaded[i])
+			continue;
+		p = page_of(r, map_key(r->hot.extent[i]));
+		if (p)
+			hotlog_load(&r->hot, i, p->stamp + place_in_page(r->hot.extent[i]));
+	}
+}
+
+void map_settle(struct repl_replica *r)
+{
+	if (r->booted)
+		load_waiting(r);
+}
+
+/* V8: a member knows every region; V9: it may give any of them the present epoch. */
+static bool raise_unknown(const struct repl_replica *r, u32 *stamp, u32 n)
+{
+	bool any = false;
+
+	for (u32 i = 0; i < n; i++)
+		if (stamp[i] == REPL_STAMP_UNKNOWN) {
+			stamp[i] = r->re;
+			any = true;
+		}
+	return any;
+}
+
+void map_raise_unknown(struct repl_replica *r)
+{
+	for (u32 i = 0; i < REPL_HOT_MAX; i++)
+		if (r->hot.state[i] != HOTLOG_FREE && r->hot.loaded[i])
+			raise_unknown(r, r->hot.stamp[i], REPL_REGIONS_PER_EXTENT);
+	for (u32 i = 0; i < REPL_MAP_CACHE; i++)
+		if ((r->map[i].state == MAP_VALID || r->map[i].state == MAP_WRITING) &&
+		    raise_unknown(r, r->map[i].stamp, REPL_STAMPS_PER_PAGE))
+			r->map[i].differs = true;
+}
+
+/* A page that fails its checksum has no stamp that could be trusted. */
+static void decode(struct repl_replica *r, struct replica_page *p, const u8 *page)
+{
+	u32 seen = 0;
+
+	if (meta_get_map(page, p->key % PAGES_PER_VOLUME, &seen, p->stamp)) {
+		memset(p->stamp, 0, sizeof(p->stamp));
+		r->bad_pages++;
+		replica_changed(r);
+	}
+	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
+		p->stamp[i] = meta_void_apply(&r->state, seen, p->stamp[i]);
+	p->differs = r->mode == REPLICA_MEMBER && raise_unknown(r, p->stamp, REPL_STAMPS_PER_PAGE);
+}
+
+void map_read_done(struct repl_replica *r, u32 index, int status, const u8 *page)
+{
+	struct replica_page *p = &r->map[index % REPL_MAP_CACHE];
+
+	if (p->state != MAP_READING)
+		return;
+	if (status < 0) {
+		p->state = MAP_FREE;
+		replica_fail(r);
+		return;
+	}
+	decode(r, p, page);
+	p->state = MAP_VALID;
+	p->used = ++r->map_clock;
+}
+
+/* R3: what was stamped since then is not known any more. Pages on the disk are told so by the list
+ * in the state, which is made durable before any page is written again. */
+void map_void(struct repl_replica *r, u32 from, u32 to)
+{
+	meta_void_add(&r->state, from, to);
+	for (u32 i = 0; i < REPL_HOT_MAX; i++)
+		for (u32 x = 0; r->hot.state[i] != HOTLOG_FREE && x < REPL_REGIONS_PER_EXTENT; x++)
+			if (r->hot.stamp[i][x] >= from && r->hot.stamp[i][x] < to)
+				r->hot.stamp[i][x] = REPL_STAMP_UNKNOWN;
+	for (u32 i = 0; i < REPL_MAP_CACHE; i++)
+		if (r->map[i].state == MAP_VALID)
+			r->map[i].state = MAP_FREE;
+}
+
+/* brings the page up to date with its extents that are leaving; true: it differs from the disk */
+static bool merge(struct repl_replica *r, struct replica_page *p)
+{
+	bool differs = p->differs;
+
+	for (u32 i = 0; i < REPL_HOT_MAX; i++) {
+		u32 *stamps = p->stamp + place_in_page(r->hot.extent[i]);
+
+		if (r->hot.state[i] != HOTLOG_LEAVING || map_key(r->hot.extent[i]) != p->key ||
+		    !memcmp(stamps, r->hot.stamp[i], sizeof(r->hot.stamp[i])))
+			continue;
+		memcpy(stamps, r->hot.stamp[i], sizeof(r->hot.stamp[i]));
+		differs = true;
+	}
+	return differs;
+}
+
+enum map_write map_write(struct repl_replica *r, u32 extent, struct repl_effect *ret)
+{
+	u32 key = map_key(extent);
+	struct replica_page *p;
+
+	if (!replica_has(r, (u64)extent * REPL_EXTENT_BYTES, REPL_SECTOR))
+		return MAP_WRITE_SAME; /* of a volume that is not there any more */
+	p = page_of(r, key);
+	if (!p)
+		return MAP_WRITE_WAIT;
+	if (!merge(r, p))
+		return MAP_WRITE_SAME;
+	meta_put_map(r->page, key % PAGES_PER_VOLUME, meta_void_last(&r->state), p->stamp);
+	p->state = MAP_WRITING;
+	p->differs = false;
+	ret->volume = (u8)(key / PAGES_PER_VOLUME);
+	ret->off = REPL_META_MAP_OFF(key % PAGES_PER_VOLUME);
+	return MAP_WRITE_READY;
+}
+
+void map_written(struct repl_replica *r)
+{
+	for (u32 i = 0; i < REPL_MAP_CACHE; i++)
+		if (r->map[i].state == MAP_WRITING)
+			r->map[i].state = MAP_VALID;
+}

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * volume_disk.c - the devices of the own copy, one pair for each volume of the
+ * resource: attached by a worker before the mirror is made, looked at again
+ * when the configuration says that some are new or larger, and used for what
+ * the mirror emits. A flush of the mirror is one of all devices written to.
+ */
+#include "replication/volume.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* What a worker does for us. It has copies of all that it needs: the loop goes on meanwhile. */
+struct volume_call {
+	struct volume *v;
+	bool attach; /* else: look */
+	struct plane_resource r;
+	struct meta_file home;
+	u64 size[PLANE_VOLUMES]; /* of labels; 0 not there */
+	struct err err;
+};
+
+static struct volume_part *home_of(const struct volume *v)
+{
+	return v->part[REPL_META_HOME];
+}
+
+/* ---- in the worker ---- */
+
+static void fill_peers(const struct plane_resource *r, char peer[REPL_SLOTS_MAX][META_NAME_MAX])
+{
+	for (u32 s = 0; s < REPL_SLOTS_MAX; s++)
+		if (r->peer[s].used && !r->peer[s].diskless && (int)s != r->self)
+			snprintf(peer[s], META_NAME_MAX, "%.*s", (int)META_NAME_MAX - 1,
+				 r->peer[s].node);
+}
+
+static bool is_zero(const u8 uuid[16])
+{
+	static const u8 zero[16];
+
+	return memcmp(uuid, zero, sizeof(zero)) == 0;
+}
+
+static int check_label(const struct plane_resource *r, const struct plane_volume *spec,
+		       const struct meta_label *l, struct err *err)
+{
+	if (memcmp(l->replica, r->replica_uuid, sizeof(l->replica)) != 0)
+		return err_set(err, -E_CORRUPT,
+			       "the metadata belongs to another replica, of volume %u of %s",
+			       l->number, l->name);
+	if (l->number != (u32)spec->number ||
+	    (!is_zero(spec->uuid) && memcmp(l->volume, spec->uuid, sizeof(l->volume)) != 0))
+		return err_set(err, -E_CORRUPT,
+			       "the metadata belongs to another volume, number %u of %s", l->number,
+			       l->name);
+	return 0;
+}
+
+static int open_part(struct volume_call *c, struct disk *d, const struct plane_volume *spec)
+{
+	char peer[REPL_SLOTS_MAX][META_NAME_MAX] = { 0 };
+	struct meta_label l;
+	int rv = 0;
+
+	if (d->data_fd < 0)
+		rv = disk_open(d, spec->data_path, spec->meta_path, 0, &c->err);
+	if (rv == 0)
+		rv = meta_file_label(d->meta_fd, &l, &c->err);
+	if (rv == 0)
+		rv = check_label(&c->r, spec, &l, &c->err);
+	if (rv == 0)
+		rv = disk_check_size(d, spec->data_path, l.size_bytes, &c->err);
+	fill_peers(&c->r, peer);
+	if (rv == 0)
+		rv = meta_file_name_peers(d->meta_fd, peer, &c->err);
+	if (rv == 0)
+		c->size[spec->number] = l.size_bytes;
+	return rv;
+}
+
+static int work(void *arg)
+{
+	struct volume_call *c = arg;
+	int rv = 0;
+
+	for (int i = 0; rv == 0 && i < c->r.n_volumes; i++) {
+		const struct plane_volume *spec = &c->r.volume[i];
+
+		if (spec->data_path) /* NULL: its files are being made */
+			rv = open_part(c, &c->v->part[spec->number]->disk, spec);
+	}
+	if (rv == 0 && c->attach)
+		rv = meta_file_attach(home_of(c->v)->disk.meta_fd, c->r.mark_path, &c->home,
+				      &c->err);
+	return rv;
+}
+
+/* ---- on the loop ---- */
+
+static void begin_call(struct volume *v, bool attach)
+{
+	struct disk_job *job = disk_job_new(&home_of(v)->disk, DISK_JOB_CALL, false);
+	struct volume_call *c = calloc(1, sizeof(*c));
+
+	if (!job || !c)
+		volume_out_of_memory(v);
+	c->v = v;
+	c->attach = attach;
+	plane_resource_copy(&c->r, &v->r);
+	v->call = c;
+	v->look_again = false;
+	job->call = work;
+	job->call_arg = c;
+	disk_submit(job);
+}
+
+void disks_attach(struct volume *v)
+{
+	begin_call(v, true);
+}
+
+void disks_look(struct volume *v)
+{
+	if (v->call)
+		v->look_again = true;
+	else if (v->has_disk && (v->state == VOLUME_UP || v->state == VOLUME_BOOTING))
+		begin_call(v, false);
+}
+
+static void close_all(struct volume *v)
+{
+	for (u32 i = 0; i < PLANE_VOLUMES; i++)
+		if (v->part[i])
+			disk_close(&v->part[i]->disk);
+}
+
+static void take_sizes(struct volume *v, const struct volume_call *c)
+{
+	for (u32 i = 0; i < PLANE_VOLUMES; i++) {
+		struct volume_part *p = v->part[i];
+
+		if (!p || c->size[i] <= p->size_bytes)
+			continue;
+		p->attached = true;
+		p->size_bytes = c->size[i];
+		if (c->attach)
+			continue; /* the mirror is made with it */
+		log_info("plane", "volume=%s number=%u has %llu bytes here now", v->r.name, i,
+			 (unsigned long long)p->size_bytes);
+		repl_mirror_grow(v->mirror, i, p->size_bytes, &v->sink, volume_enter(v));
+	}
+}
+
+static void call_done(struct volume *v, int status)
+{
+	struct volume_call *c = v->call;
+
+	v->call = NULL;
+	if (v->state == VOLUME_ENDING) {
+		volume_settle_soon(v);
+	} else if (status == 0) {
+		take_sizes(v, c);
+		if (c->attach)
+			volume_attached(v, &c->home, NULL);
+	} else if (c->attach) {
+		close_all(v);
+		volume_attached(v, NULL, c->err.text[0] ? c->err.text : err_name(status));
+	} else {
+		log_error("plane", "volume=%s what is new of it cannot be used: %s", v->r.name,
+			  c->err.text);
+		snprintf(v->error, sizeof(v->error), "%.250s", c->err.text);
+		volume_report(v);
+	}
+	plane_resource_release(&c->r);
+	free(c);
+	if (v->look_again)
+		disks_look(v);
+}
+
+bool disks_busy(const struct volume *v)
+{
+	for (u32 i = 0; i < PLANE_VOLUMES; i++)
+		if (v->part[i] && v->part[i]->disk.jobs > 0)
+			return true;
+	return false;
+}
+
+void disks_release(struct volume *v)
+{
+	for (u32 i = 0; i < PLANE_VOLUMES; i++) {
+		if (!v->part[i])
+			continue;
+		disk_release(&v->part[i]->disk);
+		free(v->part[i]);
+		v->part[i] = NULL;
+	}
+}
+
+/* ---- what the mirror wants ---- */
+
+static struct disk_job *job_new(struct volume_part *p, enum disk_job_kind kind,
+				const struct repl_effect *e)
+{
+	struct disk_job *job = disk_job_new(
+		&p->disk, kind, kind == DISK_JOB_META_WRITE || kind == DISK_JOB_META_READ);
+
+	if (!job)
+		volume_out_of_memory(p->whole);
+	job->id = e->id;
+	job->off = e->off;
+	job->len = e->len;
+	return job;
+}
+
+static void submit_write(struct volume_part *p, const struct repl_effect *e)
+{
+	struct disk_job *job = job_new(p, DISK_JOB_WRITE, e);
+
+	job->op = e->op;
+	job->buf = payload_of(e->buf);
+	job->buf_off = e->buf_off;
+	if (e->shared && job->buf)
+		payload_get(job->buf); /* the mirror keeps its own reference */
+	disk_submit(job);
+}
+
+static void submit_read(struct volume_part *p, const struct repl_effect *e)
+{
+	struct disk_job *job = job_new(p, DISK_JOB_READ, e);
+
+	job->buf = payload_new(&p->whole->data, e->len);
+	if (!job->buf)
+		volume_out_of_memory(p->whole);
+	disk_submit(job);
+}
+
+static void submit_meta(struct volume_part *p, const struct repl_effect *e)
+{
+	bool write = e->kind == REPL_META_WRITE;
+	struct disk_job *job = job_new(p, write ? DISK_JOB_META_WRITE : DISK_JOB_META_READ, e);
+
+	if (write)
+		memcpy(job->page, e->page, REPL_META_PAGE);
+	job->len = REPL_META_PAGE;
+	job->fua = e->fua;
+	disk_submit(job);
+}
+
+/* Devices without a write since their last flush have nothing to flush; one job there is always,
+ * since the answer must not come inside emit(). */
+static void submit_flush(struct volume *v, const struct repl_effect *e)
+{
+	bool data = e->kind == REPL_DISK_FLUSH;
+	struct volume_flush *f = data ? &v->data_flush : &v->meta_flush;
+
+	*f = (struct volume_flush){ .id = e->id };
+	for (u32 i = 0; i < PLANE_VOLUMES; i++) {
+		struct volume_part *p = v->part[i];
+		bool *written;
+
+		if (!p || !p->attached)
+			continue;
+		written = data ? &p->data_written : &p->meta_written;
+		if (!*written && i != REPL_META_HOME)
+			continue;
+		*written = false;
+		f->left++;
+		disk_submit(job_new(p, data ? DISK_JOB_FLUSH : DISK_JOB_META_FLUSH, e));
+	}
+}
+
+void disks_effect(struct volume *v, const struct repl_effect *e)
+{
+	struct volume_part *p = v->part[e->volume];
+
+	switch (e->kind) {
+	case REPL_DISK_WRITE:
+		submit_write(p, e);
+		break;
+	case REPL_DISK_READ:
+		submit_read(p, e);
+		break;
+	case REPL_META_WRITE:
+	case REPL_META_READ:
+		submit_meta(p, e);
+		break;
+	default:
+		submit_flush(v, e);
+		break;
+	}
+}
+
+static void log_disk_error(const struct volume_part *p, const struct disk_job *job)
+{
+	static const char *const words[] = {
+		[DISK_JOB_READ] = "data read",          [DISK_JOB_WRITE] = "data write",
+		[DISK_JOB_FLUSH] = "data flush",        [DISK_JOB_META_WRITE] = "metadata write",
+		[DISK_JOB_META_READ] = "metadata read", [DISK_JOB_META_FLUSH] = "metadata flush",
+	};
+
+	log_error("plane", "volume=%s number=%u %s of %u bytes at %llu failed: %s",
+		  p->whole->r.name, p->number, words[job->kind], job->len,
+		  (unsigned long long)job->off, err_name(job->status));
+}
+
+/* The flush covers what was written before it: what is done later is written since. */
+static void note_written(struct volume_part *p, const struct disk_job *job)
+{
+	if (job->kind == DISK_JOB_WRITE)
+		p->data_written = true;
+	else if (job->kind == DISK_JOB_META_WRITE && !job->fua)
+		p->meta_written = true;
+}
+
+static void flush_done(struct volume *v, struct volume_flush *f, int status)
+{
+	f->status = f->status ? f->status : status;
+	if (--f->left == 0)
+		repl_mirror_disk_done(v->mirror, f->id, f->status, &v->sink, volume_enter(v));
+}
+
+/* the mirror's answer; buf, a reference, is the mirror's afterwards */
+static void tell_mirror(struct volume *v, struct disk_job *job)
+{
+	u64 now = volume_enter(v);
+
+	switch (job->kind) {
+	case DISK_JOB_FLUSH:
+		flush_done(v, &v->data_flush, job->status);
+		break;
+	case DISK_JOB_META_FLUSH:
+		flush_done(v, &v->meta_flush, job->status);
+		break;
+	case DISK_JOB_META_READ:
+		repl_mirror_meta_read_done(v->mirror, job->id, job->status, job->page, &v->sink,
+					   now);
+		break;
+	case DISK_JOB_READ:
+		if (job->status < 0)
+			payload_put(job->buf);
+		repl_mirror_disk_read_done(v->mirror, job->id, job->status,
+					   job->status < 0 ? 0 : payload_handle(job->buf),
+					   job->status < 0 ? 0 : job->len, &v->sink, now);
+		break;
+	default:
+		payload_put(job->buf);
+		repl_mirror_disk_done(v->mirror, job->id, job->status, &v->sink, now);
+	}
+}
+
+void disks_done(struct disk_job *job, void *owner)
+{
+	struct volume_part *p = owner;
+	struct volume *v = p->whole;
+
+	if (job->kind == DISK_JOB_CALL) {
+		call_done(v, job->status);
+		return;
+	}
+	if (job->status < 0)
+		log_disk_error(p, job);
+	note_written(p, job);
+	if (v->mirror) {
+		tell_mirror(v, job);
+	} else { /* ENDING */
+		payload_put(job->buf);
+		volume_settle_soon(v);
+	}
+}

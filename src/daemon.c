@@ -235,10 +235,25 @@ static int meta_format(int fd, const struct storage_volume *v, struct err *err)
 	return meta_file_format(fd, v->owner, v->name, v->size_bytes, err);
 }
 
+/* the present format names neither volume nor more than the owner and the size */
+static int meta_label(int fd, struct storage_label *ret, struct err *err)
+{
+	u8 head[2 * REPL_META_PAGE];
+	struct meta_super s;
+	int copy, rv = meta_file_owner(fd, ret->owner, err);
+
+	if (rv < 0)
+		return rv;
+	if (pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	    meta_pick_super(head, head + REPL_META_PAGE, &s, &copy) == 0)
+		ret->size_bytes = s.size_bytes;
+	return 0;
+}
+
 static const struct storage_meta_ops meta_ops = {
 	.bytes = meta_file_bytes,
 	.format = meta_format,
-	.owner = meta_file_owner,
+	.label = meta_label,
 };
 
 /* --- start -------------------------------------------------------------- */
@@ -336,6 +351,7 @@ static int start_agent(struct daemon *d, struct err *err)
 	struct agent_config config = {
 		.loop = &d->loop,
 		.store = d->store,
+		.cluster = d->id.cluster,
 		.node = d->id.node,
 		.version = SDSD_VERSION,
 		.dir = d->config.dir,

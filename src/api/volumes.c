@@ -127,6 +127,16 @@ void volumes_create(struct api_call *c)
 	mutate(c, 200, create, created);
 }
 
+static bool is_defined(struct api *a, const char *resource)
+{
+	struct view v;
+
+	if (view_load(a, resource, &v) < 0)
+		return false;
+	view_release(&v);
+	return true;
+}
+
 static int modify(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *resource = m->call->match.arg[0];
@@ -137,6 +147,8 @@ static int modify(struct mutation *m, struct change_env *env, struct txn *t, str
 	if (rv != -ENOENT && (rv < 0 || size_kib <= 0))
 		return err_set(err, -E_INVALID, "size_kib must be a number of KiB above 0");
 	rv = change_volume_modify(env, t, resource, number, size_kib, m->call->doc, err);
+	if (rv == -E_NOT_FOUND && !is_defined(m->call->api, resource))
+		m->object = RC_RSC_DFN;
 	if (rv == 0)
 		refs(mutation_done(m, RC_MODIFIED,
 				   "Volume definition with number '%d' of resource definition '%s' "

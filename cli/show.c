@@ -175,6 +175,85 @@ void show_replicas(json *resource)
 	table_release(&t);
 }
 
+static int64_t defined_kib(json *resource, int64_t number)
+{
+	json *list = jget(resource, "volumes");
+
+	for (size_t i = 0; i < len_of(list); i++) {
+		json *v = json_object_array_get_idx(list, i);
+
+		if (jget_i64_or(v, "number", -1) == number)
+			return jget_i64_or(v, "size_kib", 0);
+	}
+	return 0;
+}
+
+/* what of its size is not there yet */
+static void size_cells(struct table *t, json *resource, json *volume)
+{
+	int64_t number = jget_i64_or(volume, "number", 0);
+	int64_t wanted = defined_kib(resource, number), has = jget_i64_or(volume, "size_kib", 0);
+	const char *state = jget_str(volume, "state", ""), *error = jget_str(volume, "error", "");
+	char size[32];
+
+	table_cell(t, "%lld", (long long)number);
+	table_cell(t, "%s", text_size_kib(wanted, size, sizeof(size)));
+	if (error[0])
+		table_cell(t, "%s: %s", state, error);
+	else if (has > 0 && has < wanted)
+		table_cell(t, "%s, has %s", state, text_size_kib(has, size, sizeof(size)));
+	else
+		table_cell(t, "%s", state);
+}
+
+void show_sockets(json *resource)
+{
+	static const char *const heads[] = {
+		">VOLUME", ">SIZE", "STATE", "NODE", "OPEN IT THERE WITH", NULL
+	};
+	json *replicas = jget(resource, "replicas");
+	size_t n = len_of(jget(resource, "volumes"));
+	struct table t;
+
+	if (n < 2)
+		return;
+	putchar('\n');
+	table_init(&t, heads);
+	for (size_t k = 0; k < n; k++) {
+		for (size_t i = 0; i < len_of(replicas); i++) {
+			json *r = json_object_array_get_idx(replicas, i);
+			json *v = json_object_array_get_idx(jget(r, "volumes"), k);
+			const char *nbd = jget_str(v, "nbd", "");
+
+			size_cells(&t, resource, v);
+			table_cell(&t, "%s", jget_str(r, "node", ""));
+			table_cell(&t, "%s%s", nbd[0] ? "nbd+unix:///?socket=" : "-", nbd);
+		}
+	}
+	table_print(&t);
+	table_release(&t);
+}
+
+void show_uris(json *replica)
+{
+	json *list = jget(replica, "volumes");
+
+	for (size_t i = 0; i < len_of(list); i++) {
+		json *v = json_object_array_get_idx(list, i);
+		const char *nbd = jget_str(v, "nbd", "");
+
+		if (!nbd[0])
+			continue;
+		if (len_of(list) > 1)
+			printf("Open volume %lld on %s with: nbd+unix:///?socket=%s\n",
+			       (long long)jget_i64_or(v, "number", 0),
+			       jget_str(replica, "node", ""), nbd);
+		else
+			printf("Open it on %s with: nbd+unix:///?socket=%s\n",
+			       jget_str(replica, "node", ""), nbd);
+	}
+}
+
 json *show_find(json *status, const char *name)
 {
 	json *list = jget(status, "resources");

@@ -23,6 +23,10 @@ void show_nodes(json *nodes);
 void show_volumes(json *resources);
 /* replicas of one resource: where they are and how they are opened */
 void show_replicas(json *resource);
+/* Of a resource with several volumes: each of them on each node, with its socket; else nothing. */
+void show_sockets(json *resource);
+/* a line for each volume that can be opened with the replica */
+void show_uris(json *replica);
 /* the resource of this name in a status document, any case; NULL */
 json *show_find(json *status, const char *name);
 /* "12 s", "3 min"; "" for negative */

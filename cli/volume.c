@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * volume.c - sdsd volume create | list | show | delete | attach | detach. Called by
- * main.c. A volume of the CLI is a resource with one volume.
+ * volume.c - sdsd volume create | add | grow | list | show | delete | attach |
+ * detach. Called by main.c. A volume of the CLI is a resource: mostly with one
+ * volume, number 0; further ones are named by --volume.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,10 @@
 #include "cli/verbs.h"
 
 #define CREATE_ARGS "<name> <size> [--copies N] [--nodes A,B] [--pool POOL] [--group GROUP]"
+#define ADD_ARGS "<name> <size> [--volume N]"
+#define GROW_ARGS "<name> <size> [--volume N]"
+#define DELETE_ARGS "<name>... | <name> --volume N"
+#define NUMBER_MAX 65535 /* the daemon knows the real one */
 #define GROUP_DEFAULT "DfltRscGrp"
 #define COPIES_LIMIT 16 /* far above any: the daemon knows the real one */
 #define LIST_TEXT_MAX 4096
@@ -72,6 +77,7 @@ static void show_new(const char *name)
 		       text_size_kib(jget_i64_or(r, "size_kib", 0), size, sizeof(size)),
 		       (long long)jget_i64_or(r, "copies", 0), jget_str(r, "verdict", ""));
 		show_replicas(r);
+		show_sockets(r);
 	}
 	json_object_put(doc);
 }
@@ -113,6 +119,84 @@ static int create(int argc, char **argv)
 		return show_done(doc);
 	json_object_put(doc);
 	show_new(words[0]);
+	return CLI_OK;
+}
+
+/* --volume, -1 when it is not given */
+static int number_of(const char *text, int64_t *ret, struct err *err)
+{
+	*ret = -1;
+	return text ? options_number("--volume", text, 0, NUMBER_MAX, ret, err) : 0;
+}
+
+/* <name> <size> [--volume N] */
+static int size_words(int argc, char **argv, const char *usage, const char **name, int64_t *ret_kib,
+		      int64_t *ret_number)
+{
+	const char *words[2], *number = NULL;
+	const struct option_spec specs[] = { { "--volume", &number, NULL } };
+	struct err err;
+	int rv = show_words(argc, argv, specs, 1, words, 2, usage);
+
+	if (rv != CLI_OK)
+		return rv;
+	if (text_parse_size_kib(words[1], ret_kib, &err) < 0 ||
+	    number_of(number, ret_number, &err) < 0)
+		return client_fail(CLI_USAGE, "%s", err.text);
+	*name = words[0];
+	return CLI_OK;
+}
+
+static int add(int argc, char **argv)
+{
+	json *body, *volume, *doc;
+	int64_t size_kib, number;
+	const char *name;
+	char path[512];
+	int rv = size_words(argc, argv, "volume add " ADD_ARGS, &name, &size_kib, &number);
+
+	if (rv != CLI_OK)
+		return rv;
+	body = json_object_new_object();
+	volume = json_object_new_object();
+	jset_i64(volume, "size_kib", size_kib);
+	if (number >= 0)
+		jset_i64(volume, "volume_number", number);
+	jset(body, "volume_definition", volume);
+	rv = client_call("POST",
+			 client_path(path, sizeof(path),
+				     "/v1/resource-definitions/%/volume-definitions", name, NULL),
+			 body, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	show_done(doc);
+	if (!client_settings.json)
+		show_new(name);
+	return CLI_OK;
+}
+
+static int grow(int argc, char **argv)
+{
+	json *body, *doc;
+	int64_t size_kib, number;
+	const char *name;
+	char path[512], text[16];
+	int rv = size_words(argc, argv, "volume grow " GROW_ARGS, &name, &size_kib, &number);
+
+	if (rv != CLI_OK)
+		return rv;
+	body = json_object_new_object();
+	jset_i64(body, "size_kib", size_kib);
+	snprintf(text, sizeof(text), "%lld", number < 0 ? 0ll : (long long)number);
+	rv = client_call("PUT",
+			 client_path(path, sizeof(path),
+				     "/v1/resource-definitions/%/volume-definitions/%", name, text),
+			 body, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	show_done(doc);
+	if (!client_settings.json)
+		show_new(name);
 	return CLI_OK;
 }
 
@@ -168,21 +252,42 @@ static int show(int argc, char **argv)
 	printf("Writer   %s\n", jget_str(r, "writer", "")[0] ? jget_str(r, "writer", "") : "-");
 	printf("Epoch    %lld\n\n", (long long)jget_i64_or(r, "epoch", 0));
 	show_replicas(r);
+	show_sockets(r);
 	json_object_put(doc);
 	return CLI_OK;
 }
 
+/* one of several volumes */
+static int delete_one(const char *name, int64_t number)
+{
+	char path[512], text[16];
+	json *doc;
+	int rv;
+
+	snprintf(text, sizeof(text), "%lld", (long long)number);
+	rv = client_call("DELETE",
+			 client_path(path, sizeof(path),
+				     "/v1/resource-definitions/%/volume-definitions/%", name, text),
+			 NULL, &doc);
+	return rv == CLI_OK ? show_done(doc) : rv;
+}
+
 static int delete (int argc, char **argv)
 {
-	const char *words[OPTIONS_WORDS_MAX];
+	const char *words[OPTIONS_WORDS_MAX], *number_text = NULL;
+	const struct option_spec specs[] = { { "--volume", &number_text, NULL } };
 	struct err err;
 	char path[512];
+	int64_t number;
 	int n, worst = CLI_OK;
 
-	if (options_parse(argc, argv, NULL, 0, words, OPTIONS_WORDS_MAX, &n, &err) < 0)
+	if (options_parse(argc, argv, specs, 1, words, OPTIONS_WORDS_MAX, &n, &err) < 0 ||
+	    number_of(number_text, &number, &err) < 0)
 		return client_fail(CLI_USAGE, "%s", err.text);
-	if (n == 0)
-		return client_fail(CLI_USAGE, "Usage: sdsd volume delete <name>...");
+	if (n == 0 || (number >= 0 && n > 1))
+		return client_fail(CLI_USAGE, "Usage: sdsd volume delete " DELETE_ARGS);
+	if (number >= 0)
+		return delete_one(words[0], number);
 	for (int i = 0; i < n; i++) {
 		json *doc;
 		int rv = client_call("DELETE",
@@ -211,9 +316,8 @@ static void print_uri(const char *name, const char *node)
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		json *r = json_object_array_get_idx(list, i);
 
-		if (strcasecmp(jget_str(r, "node", ""), node) == 0 && jget_str(r, "nbd", "")[0])
-			printf("Open it on %s with: nbd+unix:///?socket=%s\n", node,
-			       jget_str(r, "nbd", ""));
+		if (strcasecmp(jget_str(r, "node", ""), node) == 0)
+			show_uris(r);
 	}
 	json_object_put(doc);
 }
@@ -288,10 +392,22 @@ const struct cli_verb volume_verbs[] = {
 	  "  --pool POOL    only in pools of this name\n"
 	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n\n"
 	  "Example: sdsd volume create db 10G" },
+	{ "volume", "add", ADD_ARGS, "one more volume beside a present one", add,
+	  "  --volume N  its number, 0 to 15 (default: the lowest free one)\n\n"
+	  "The volumes of a resource are replicated and fail over as one, so that a crash finds\n"
+	  "all of them at the same moment. Each has a socket of its own.\n\n"
+	  "Example: sdsd volume add db 5G" },
+	{ "volume", "grow", GROW_ARGS, "makes a volume larger, also while it is open", grow,
+	  "  <size>      what it shall have in all: 20G\n"
+	  "  --volume N  which of several (default 0)\n\n"
+	  "Nodes that are away follow when they are back. A volume cannot shrink.\n\n"
+	  "Example: sdsd volume grow db 20G" },
+	{ "volume", "resize", GROW_ARGS, "the same as grow", grow, NULL },
 	{ "volume", "list", "", "all volumes and how they stand", list, NULL },
 	{ "volume", "show", "<name>", "one volume: its copies, where it can be opened", show,
 	  NULL },
-	{ "volume", "delete", "<name>...", "deletes volumes with all their copies", delete, NULL },
+	{ "volume", "delete", DELETE_ARGS, "deletes volumes with all their copies", delete,
+	  "  --volume N  only this one of several; number 0 goes last" },
 	{ "volume", "attach", "<name> <node>", "lets a node without a copy open the volume", attach,
 	  NULL },
 	{ "volume", "detach", "<name> <node>", "takes that back", detach, NULL },

@@ -27,12 +27,12 @@
 #include "cluster/identity.h"
 #include "cluster/nodeport.h"
 #include "founding.h"
+#include "labels.h"
 #include "net/http.h"
 #include "net/tls.h"
 #include "notify.h"
 #include "raft/consensus.h"
 #include "records.h"
-#include "replication/meta_file.h"
 #include "replication/plane.h"
 #include "storage/storage.h"
 #include "store/store.h"
@@ -230,21 +230,6 @@ static void on_records_call(const char *path, const char *body, const char *requ
 		   (struct leader_ask){ cb, cb_arg });
 }
 
-static int meta_format(int fd, const struct storage_volume *v, struct err *err)
-{
-	struct meta_label label = { .size_bytes = v->size_bytes };
-
-	memcpy(label.replica, v->owner, sizeof(label.replica));
-	snprintf(label.name, sizeof(label.name), "%s", v->name);
-	return meta_file_format(fd, &label, err);
-}
-
-static const struct storage_meta_ops meta_ops = {
-	.bytes = meta_file_bytes,
-	.format = meta_format,
-	.owner = meta_file_owner,
-};
-
 /* --- start -------------------------------------------------------------- */
 
 static int start_identity(struct daemon *d, struct err *err)
@@ -326,7 +311,7 @@ static int start_plane(struct daemon *d, struct err *err)
 	};
 	int rv;
 
-	storage_set_meta_ops(&meta_ops);
+	storage_set_meta_ops(&labels_meta_ops);
 	d->records = records_new(&records);
 	rv = plane_user.start(&d->loop, d->tls, d->id.cluster, d->id.node, d->id.node_id, d->boot,
 			      &hooks, &d->plane, err);
@@ -340,6 +325,7 @@ static int start_agent(struct daemon *d, struct err *err)
 	struct agent_config config = {
 		.loop = &d->loop,
 		.store = d->store,
+		.cluster = d->id.cluster,
 		.node = d->id.node,
 		.version = SDSD_VERSION,
 		.dir = d->config.dir,

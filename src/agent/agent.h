@@ -20,7 +20,8 @@ typedef void (*agent_call)(const char *method, const char *path, const char *bod
 struct agent_config {
 	uv_loop_t *loop;
 	struct store *store;
-	const char *node; /* this node's name */
+	const char *cluster; /* its uuid */
+	const char *node;    /* this node's name */
 	const char *version;
 	const char *dir; /* state directory: <dir>/replicas/<uuid>, see marks.c; <dir>/attached */
 	const char *run_dir; /* NBD sockets: <run_dir>/nbd/<resource>-<volume>.sock */

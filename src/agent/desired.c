@@ -13,8 +13,10 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "model/group.h"
 #include "model/name.h"
 #include "model/node.h"
+#include "model/policy.h"
 
 #define SOCKET_PATH_MAX 107 /* sun_path without its end */
 
@@ -24,6 +26,7 @@ struct bundle {
 	struct record record;
 	struct replica replica[REPLICAS_MAX];
 	int n;
+	struct policy policy;
 };
 
 /* --- what is to be looked at -------------------------------------------- */
@@ -96,6 +99,21 @@ static void load_record(struct agent *a, const char *key, struct record *ret)
 	json_object_put(doc);
 }
 
+/* what the resource's properties, and those of its group, ask of the plane */
+static struct policy load_policy(struct agent *a, json *doc)
+{
+	char key[STORE_KEY_MAX];
+	struct policy policy;
+	json *group = NULL;
+
+	group_key(jget_str(doc, "group", ""), key, sizeof(key));
+	if (store_get(a->config.store, key, &group, NULL) < 0)
+		group = NULL;
+	policy = policy_of(jget(doc, "props"), jget(group, "props"));
+	json_object_put(group);
+	return policy;
+}
+
 /* -ENOENT: no such resource, or no volume in it yet */
 static int bundle_load(struct agent *a, const char *key, struct bundle *b)
 {
@@ -108,6 +126,8 @@ static int bundle_load(struct agent *a, const char *key, struct bundle *b)
 	rv = store_get(a->config.store, doc_key, &doc, NULL);
 	if (rv == 0) {
 		rv = resource_parse(doc, &b->resource, &err);
+		if (rv == 0)
+			b->policy = load_policy(a, doc);
 		json_object_put(doc);
 	}
 	if (rv < 0) {
@@ -157,10 +177,16 @@ static void fill_peer(struct agent *a, const struct replica *r, struct plane_pee
 	json_object_put(doc);
 }
 
+/* all but the volumes */
 static void fill_plane(struct agent *a, const struct bundle *b, const struct replica *own,
 		       struct plane_resource *r)
 {
-	const struct volume *v = &b->resource.volume[0];
+	static const enum plane_read_policy read[READ_POLICIES] = {
+		[READ_LOCAL] = PLANE_READ_LOCAL,
+		[READ_ROUND_ROBIN] = PLANE_READ_ROUND_ROBIN,
+		[READ_LEAST_PENDING] = PLANE_READ_LEAST_PENDING,
+		[READ_STRIPED] = PLANE_READ_STRIPED,
+	};
 
 	memset(r, 0, sizeof(*r)); /* also the gaps: it is hashed */
 	snprintf(r->name, sizeof(r->name), "%s", b->resource.name);
@@ -168,65 +194,31 @@ static void fill_plane(struct agent *a, const struct bundle *b, const struct rep
 	r->self = own->slot;
 	r->in_sync = b->record.in_sync;
 	r->writer = b->record.writer;
-	r->n_volumes = 1;
-	r->volume = calloc(1, sizeof(*r->volume));
-	if (!r->volume)
-		abort();
-	r->volume[0].size_bytes = (uint64_t)v->size_kib * 1024;
+	r->read_policy = read[b->policy.read];
+	r->handover = b->policy.handover;
 	text_uuid_parse(own->uuid, r->replica_uuid);
 	for (int i = 0; i < b->n; i++)
 		fill_peer(a, &b->replica[i], &r->peer[b->replica[i].slot]);
-}
-
-static uint64_t hash(uint64_t h, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	while (len--)
-		h = (h ^ *p++) * 1099511628211u;
-	return h;
-}
-
-/* before paths are filled in: they follow from the rest */
-static uint64_t stamp_of(const struct plane_resource *r)
-{
-	struct plane_resource flat = *r;
-	uint64_t h;
-
-	flat.volume = NULL;
-	h = hash(14695981039346656037u, &flat, sizeof(flat));
-	return hash(h, r->volume, (size_t)r->n_volumes * sizeof(*r->volume));
 }
 
 static void want_replica(struct agent *a, const struct bundle *b, const struct replica *own)
 {
 	struct plane_resource plane;
 	struct agent_object *o;
-	struct agent_mark mark;
 	char key[NAME_MAX_LEN + 1];
-	uint8_t raw[16];
 
-	if (text_uuid_parse(own->uuid, raw) < 0 || text_uuid_parse(b->resource.uuid, raw) < 0)
-		return;
 	name_key(b->resource.name, key);
-	o = agent_object_find(a, AGENT_REPLICA, key, own->uuid);
-	if (!o) {
+	o = agent_object_find(a, AGENT_REPLICA, key, own->uuid, NULL);
+	if (!o)
 		o = agent_object_new(a, AGENT_REPLICA, key, b->resource.name, own->uuid);
-		o->replica.marked = !own->diskless &&
-				    mark_read(a->config.dir, own->uuid, &mark, NULL) != -ENOENT;
-	}
 	fill_plane(a, b, own, &plane);
 	memcpy(o->resource_uuid, plane.uuid, sizeof(o->resource_uuid));
 	memcpy(o->pool, own->pool, sizeof(o->pool));
-	o->size_bytes = plane.volume[0].size_bytes;
 	o->replica.wanted = true;
 	o->replica.diskless = own->diskless;
-	o->replica.created = own->created;
 	o->replica.deleting = own->deleting;
-	o->replica.stamp = stamp_of(&plane);
-	plane_resource_release(&plane);
-	if (own->created)
-		o->reported_ns = 0;
+	o->base_stamp = volumes_hash(14695981039346656037u, &plane, sizeof(plane));
+	volumes_want(o, &b->resource, own);
 }
 
 static void load_resource(struct agent *a, const char *key)
@@ -248,34 +240,87 @@ static void load_resource(struct agent *a, const char *key)
 	run_bucket(a, key);
 }
 
+/* the bundle of o's resource, and its replica in it; -ENOENT when that is not wanted any more */
+static int load_own(struct agent_object *o, struct bundle *b, const struct replica **ret,
+		    struct err *err)
+{
+	if (bundle_load(o->agent, o->key, b) < 0)
+		return err_set(err, -ENOENT, "resource %s is not defined any more", o->name);
+	*ret = own_replica(o->agent, b);
+	if (!*ret || strcmp((*ret)->uuid, o->uuid) != 0)
+		return err_set(err, -ENOENT, "resource %s: no replica here any more", o->name);
+	return 0;
+}
+
+static int give_volume(const struct agent_object *o, const struct agent_volume *v,
+		       struct plane_volume *ret, struct err *err)
+{
+	char path[PATH_LEN_MAX + NAME_MAX_LEN + 32];
+
+	volumes_nbd(o, v->number, path, sizeof(path));
+	if (strlen(path) > SOCKET_PATH_MAX)
+		return err_set(err, -ENAMETOOLONG,
+			       "the socket path %s has %zu characters, %d are possible: run sdsd "
+			       "with a shorter --run-dir than %s",
+			       path, strlen(path), SOCKET_PATH_MAX, o->agent->config.run_dir);
+	ret->number = v->number;
+	memcpy(ret->uuid, v->id, sizeof(ret->uuid));
+	ret->size_bytes = volumes_size(o, v);
+	agent_text_set(&ret->socket_path, path);
+	agent_text_set(&ret->data_path, v->data_path);
+	agent_text_set(&ret->meta_path, v->meta_path);
+	return 0;
+}
+
 int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err *err)
 {
-	const struct agent_config *config = &o->agent->config;
+	char path[PATH_LEN_MAX + 64];
 	const struct replica *own;
-	char path[PATH_LEN_MAX + NAME_MAX_LEN + 32];
 	struct bundle b;
-	int len;
+	int rv = load_own(o, &b, &own, err);
 
-	if (bundle_load(o->agent, o->key, &b) < 0)
-		return err_set(err, -ENOENT, "resource %s is not defined any more", o->name);
-	own = own_replica(o->agent, &b);
-	if (!own || strcmp(own->uuid, o->uuid) != 0)
-		return err_set(err, -ENOENT, "resource %s: no replica here any more", o->name);
-	len = snprintf(path, sizeof(path), "%s/%s-0.sock", o->agent->nbd_dir, b.resource.name);
-	if (len > SOCKET_PATH_MAX)
-		return err_set(err, -ENAMETOOLONG,
-			       "the socket path %s has %d characters, %d are possible: run sdsd "
-			       "with a shorter --run-dir than %s",
-			       path, len, SOCKET_PATH_MAX, config->run_dir);
+	if (rv < 0)
+		return rv;
 	fill_plane(o->agent, &b, own, ret);
-	agent_text_set(&ret->volume[0].socket_path, path);
-	if (own->diskless)
-		return 0;
-	agent_text_set(&ret->volume[0].data_path, o->data_path);
-	agent_text_set(&ret->volume[0].meta_path, o->meta_path);
-	snprintf(path, sizeof(path), "%s/attached/%s", config->dir, o->uuid);
-	agent_text_set(&ret->mark_path, path);
+	ret->volume = calloc((size_t)o->n_volumes + 1, sizeof(*ret->volume));
+	if (!ret->volume)
+		abort();
+	for (int i = 0; i < o->n_volumes && rv == 0; i++) {
+		if (volumes_usable(o, o->volume[i]))
+			rv = give_volume(o, o->volume[i], &ret->volume[ret->n_volumes++], err);
+	}
+	/* the one that the others depend on */
+	if (rv == 0 && (ret->n_volumes == 0 || ret->volume[0].number != 0))
+		rv = err_set(err, -ENOENT, "resource %s: its volume 0 is not there", o->name);
+	if (rv < 0) {
+		plane_resource_release(ret);
+		return rv;
+	}
+	if (!own->diskless) {
+		snprintf(path, sizeof(path), "%s/attached/%s", o->agent->config.dir, o->uuid);
+		agent_text_set(&ret->mark_path, path);
+	}
 	return 0;
+}
+
+void desired_label(struct agent_object *o, struct storage_volume *v)
+{
+	const struct replica *own;
+	struct bundle b;
+
+	/* not defined any more: the files will be removed again */
+	if (load_own(o, &b, &own, NULL) < 0)
+		return;
+	text_uuid_parse(o->agent->config.cluster, v->cluster);
+	text_uuid_parse(b.resource.uuid, v->resource);
+	v->slot = own->slot;
+	snprintf(v->node, sizeof(v->node), "%s", own->node);
+	for (int i = 0; i < b.n; i++) {
+		const struct replica *r = &b.replica[i];
+
+		if (r != own && !r->diskless && r->slot < STORAGE_SLOTS)
+			snprintf(v->copy[r->slot], sizeof(v->copy[r->slot]), "%s", r->node);
+	}
 }
 
 /* --- leftovers and pools ------------------------------------------------ */
@@ -291,17 +336,24 @@ static int want_leftover(const char *key, json *doc, uint64_t revision, void *ar
 	struct agent *a = arg;
 	const char *name = jget_str(doc, "resource", ""), *uuid = jget_str(doc, "uuid", "");
 	char res_key[NAME_MAX_LEN + 1];
+	/* one without a number is of an older version, which knew volume 0 only */
+	int64_t number = jget_i64_or(doc, "number", 0);
+	const char *volume = jget_str(doc, "volume", "");
 	struct agent_object *o;
 	uint8_t raw[16];
 
-	if (name_check("resource name", name, 1, NULL) < 0 || text_uuid_parse(uuid, raw) < 0) {
+	if (name_check("resource name", name, 1, NULL) < 0 || text_uuid_parse(uuid, raw) < 0 ||
+	    number < 0 || number >= VOLUMES_PER_RESOURCE_MAX ||
+	    ((number > 0 || volume[0]) && text_uuid_parse(volume, raw) < 0)) {
 		log_error("agent", "%s is no leftover that can be cleaned", key);
 		return 0;
 	}
 	name_key(name, res_key);
-	o = agent_object_find(a, AGENT_LEFTOVER, res_key, uuid);
-	if (!o)
+	o = agent_object_find(a, AGENT_LEFTOVER, res_key, uuid, volume);
+	if (!o) {
 		o = agent_object_new(a, AGENT_LEFTOVER, res_key, name, uuid);
+		volumes_add(o, (int)number, volume)->wanted = true;
+	}
 	snprintf(o->pool, sizeof(o->pool), "%s", jget_str(doc, "pool", ""));
 	o->leftover.wanted = true;
 	return 0;

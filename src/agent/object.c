@@ -21,10 +21,11 @@ struct agent_object **agent_bucket(struct agent *a, const char *key)
 }
 
 struct agent_object *agent_object_find(struct agent *a, enum agent_kind kind, const char *key,
-				       const char *uuid)
+				       const char *uuid, const char *volume)
 {
 	for (struct agent_object *o = *agent_bucket(a, key); o; o = o->next) {
-		if (o->kind == kind && strcmp(o->key, key) == 0 && strcmp(o->uuid, uuid) == 0)
+		if (o->kind == kind && strcmp(o->key, key) == 0 && strcmp(o->uuid, uuid) == 0 &&
+		    (!volume || strcmp(o->volume[0]->uuid, volume) == 0))
 			return o;
 	}
 	return NULL;
@@ -44,7 +45,6 @@ struct agent_object *agent_object_new(struct agent *a, enum agent_kind kind, con
 	memcpy(o->name, name, strnlen(name, sizeof(o->name) - 1));
 	memcpy(o->uuid, uuid, strnlen(uuid, sizeof(o->uuid) - 1));
 	text_uuid_parse(uuid, o->owner); /* checked by the caller */
-	o->allocated_kib = -1;
 	o->report_due = true;
 	o->next = *bucket;
 	*bucket = o;
@@ -58,8 +58,11 @@ void agent_object_drop(struct agent_object *o)
 	while (*p != o)
 		p = &(*p)->next;
 	*p = o->next;
-	free(o->data_path);
-	free(o->meta_path);
+	for (int i = 0; i < o->n_volumes; i++)
+		o->volume[i]->wanted = o->volume[i]->plane = false;
+	o->step_volume = o->measuring = NULL;
+	volumes_tidy(o);
+	free(o->volume);
 	free(o->error);
 	free(o->plane_error);
 	free(o);

@@ -27,11 +27,11 @@
 #define AGENT_CALL_MS 10000
 #define AGENT_REPORT_CALL_MS 1500
 #define AGENT_TICK_MS 1000       /* report as a sign of life */
-#define AGENT_REPORT_MAX 400     /* replicas in one report, so that a request can hold it */
+#define AGENT_REPORT_MAX 400     /* volumes in one report, so that a request can hold it */
 #define AGENT_COALESCE_MS 20     /* changes gather so long before a report */
 #define AGENT_PROBE_MS 10000     /* pools */
-#define AGENT_ALLOCATED_MS 30000 /* space of one replica */
-#define AGENT_ALLOCATED_BATCH 64 /* replicas measured in one tick */
+#define AGENT_ALLOCATED_MS 30000 /* space of one volume */
+#define AGENT_ALLOCATED_BATCH 64 /* volumes measured in one tick */
 
 /* a pool document of this node and what the last probe found */
 struct agent_pool {
@@ -59,6 +59,25 @@ struct agent_seen {
 
 enum agent_kind { AGENT_REPLICA, AGENT_LEFTOVER };
 
+/* a volume of a replica, or the one that a leftover is of */
+struct agent_volume {
+	bool wanted; /* it is defined */
+	int number;
+	char uuid[37];
+	uint8_t id[16];      /* the same */
+	uint64_t size_bytes; /* as defined */
+	uint64_t have_bytes; /* what its files are good for, while plan.files */
+	struct plan_volume plan;
+	bool plane;                  /* the plane was given it */
+	char *data_path, *meta_path; /* while plan.files */
+	char *error;                 /* of its last failed step, or NULL */
+	int tries;
+	uint64_t retry_ns;     /* no step of it before; 0: any time */
+	uint64_t reported_ns;  /* reported until then */
+	int64_t allocated_kib; /* -1 unknown */
+	uint64_t allocated_ns; /* measure again at */
+};
+
 struct agent_object {
 	struct agent_object *next; /* bucket */
 	struct agent *agent;
@@ -68,24 +87,24 @@ struct agent_object {
 	char uuid[37];               /* of the replica */
 	uint8_t owner[16];           /* the same */
 	char pool[NAME_MAX_LEN + 1];
-	uint64_t size_bytes;
 	uint8_t resource_uuid[16];
+	/* by number; several of one number while a former one is in use; a leftover has one */
+	struct agent_volume **volume;
+	int n_volumes;
 	struct plan_replica replica; /* kind says which of the two is used */
 	struct plan_leftover leftover;
-	bool plane_disk;              /* the plane was given paths */
-	enum plan_step step;          /* under way; PLAN_IDLE: none */
-	struct agent_pool *step_pool; /* whose n_steps counts it */
-	int tries;
-	uint64_t retry_ns;           /* not before; 0: any time */
-	uint64_t reported_ns;        /* reported until then */
-	char *data_path, *meta_path; /* while replica.files */
-	char *error;                 /* of the last failed step, or NULL */
-	char *plane_error;           /* as the plane told, or NULL */
+	uint64_t base_stamp;              /* of what the plane is to be given, but for volumes */
+	enum plan_step step;              /* under way; PLAN_IDLE: none */
+	struct agent_volume *step_volume; /* that it is about, or NULL */
+	struct agent_pool *step_pool;     /* whose n_steps counts it */
+	int tries;            /* of steps that concern no volume, as are the next three */
+	uint64_t retry_ns;    /* not before; 0: any time */
+	uint64_t reported_ns; /* of a leftover */
+	char *error;
+	char *plane_error; /* as the plane told, or NULL */
 	struct agent_seen seen;
-	bool report_due;       /* differs from what the leader was told */
-	int64_t allocated_kib; /* -1 unknown */
-	uint64_t allocated_ns; /* measure again at */
-	bool measuring;
+	bool report_due;                /* differs from what the leader was told */
+	struct agent_volume *measuring; /* NULL: none */
 };
 
 struct agent_key {
@@ -98,7 +117,7 @@ struct agent {
 	char nbd_dir[PATH_LEN_MAX];
 	struct agent_object *bucket[AGENT_BUCKETS];
 	struct agent_pool *pools;
-	struct store_watch *watch[6];
+	struct store_watch *watch[7];
 	/* resources to look at again; head..n of the array */
 	struct agent_key *dirty;
 	size_t dirty_head, dirty_n, dirty_cap;
@@ -124,8 +143,9 @@ void agent_put(struct agent *a);
 
 /* object.c */
 struct agent_object **agent_bucket(struct agent *a, const char *key);
+/* of leftovers the one of this volume; NULL: any */
 struct agent_object *agent_object_find(struct agent *a, enum agent_kind kind, const char *key,
-				       const char *uuid);
+				       const char *uuid, const char *volume);
 struct agent_object *agent_object_new(struct agent *a, enum agent_kind kind, const char *key,
 				      const char *name, const char *uuid);
 void agent_object_drop(struct agent_object *o); /* out of its bucket, freed */
@@ -139,6 +159,28 @@ void desired_work(struct agent *a); /* a batch; arms the work timer when there i
 /* what the plane is to be given for o now, for the caller to release; -ENOENT when it is not wanted
  * (any more) */
 int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err *err);
+
+/* what is written into the metadata's label beside owner and volume */
+void desired_label(struct agent_object *o, struct storage_volume *v);
+
+/* volumes.c */
+/* a new one, in its place */
+struct agent_volume *volumes_add(struct agent_object *o, int number, const char *uuid);
+/* the wanted half, of a replica; own: its document */
+void volumes_want(struct agent_object *o, const struct resource *r, const struct replica *own);
+/* what is not wanted any more and nobody uses goes */
+void volumes_tidy(struct agent_object *o);
+/* The plane is given it: all of it is there, or nothing has to be. */
+bool volumes_usable(const struct agent_object *o, const struct agent_volume *v);
+/* what the plane may use of it */
+uint64_t volumes_size(const struct agent_object *o, const struct agent_volume *v);
+uint64_t volumes_stamp(const struct agent_object *o);
+void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
+		     struct storage_volume *ret);
+/* The first error of a volume, or NULL */
+const char *volumes_error(const struct agent_object *o);
+void volumes_nbd(const struct agent_object *o, int number, char *out, size_t len);
+uint64_t volumes_hash(uint64_t h, const void *data, size_t len);
 
 /* run.c */
 void run_advance(struct agent_object *o);          /* takes its next steps; o may be gone after */
@@ -154,14 +196,18 @@ void observe_tick(struct agent *a);
 void observe_pool(struct agent *a, struct agent_pool *p); /* probe it soon */
 void observe_report(struct agent *a);                     /* the report timer */
 
-/* marks.c: <dir>/replicas/<uuid>: this node has made these files once. Kept apart from the pool, so
- * that a pool whose file system is not mounted is not taken for a new one. */
+/* marks.c: <dir>/replicas/<uuid>[.<number>]: this node has made these files once. Kept apart from
+ * the pool, so that a pool whose file system is not mounted is not taken for a new one. */
 struct agent_mark {
 	char name[64];
+	char volume[37]; /* its uuid; "" not told */
 	struct storage_pool pool;
 };
-int mark_write(const char *dir, const char *uuid, const struct agent_mark *m, struct err *err);
-int mark_read(const char *dir, const char *uuid, struct agent_mark *ret, struct err *err);
-void mark_remove(const char *dir, const char *uuid); /* and <dir>/attached/<uuid>, the plane's */
+int mark_write(const char *dir, const char *uuid, int number, const struct agent_mark *m,
+	       struct err *err);
+int mark_read(const char *dir, const char *uuid, int number, struct agent_mark *ret,
+	      struct err *err);
+/* with volume 0's goes <dir>/attached/<uuid>, the plane's */
+void mark_remove(const char *dir, const char *uuid, int number);
 
 #endif

@@ -100,7 +100,7 @@ static void on_status(const struct plane_status *s, void *arg)
 	struct agent_object *o = NULL;
 
 	if (!a->closing)
-		o = agent_object_find(a, AGENT_REPLICA, call->key, call->uuid);
+		o = agent_object_find(a, AGENT_REPLICA, call->key, call->uuid, NULL);
 	if (o && o->replica.plane) {
 		take_status(o, s);
 		observe_object(o);
@@ -176,42 +176,57 @@ void observe_pool(struct agent *a, struct agent_pool *p)
 		probe(a, p);
 }
 
-/* --- space of one replica ----------------------------------------------- */
+/* --- space of one volume ----------------------------------------------- */
 
 static void on_measured(int status, const struct err *err, const struct storage_paths *paths,
 			const struct storage_space *space, void *arg)
 {
 	struct agent_object *o = arg;
 	struct agent *a = o->agent;
+	struct agent_volume *v = o->measuring;
 	int64_t now_kib = status == 0 ? space->allocated_kib : -1;
+	char key[NAME_MAX_LEN + 1];
 
-	o->measuring = false;
-	if (now_kib != o->allocated_kib)
+	o->measuring = NULL;
+	if (now_kib != v->allocated_kib)
 		observe_object(o);
-	o->allocated_kib = now_kib;
-	o->allocated_ns = clock_boot_ns() + AGENT_ALLOCATED_MS * MS;
-	if (!a->closing)
-		run_advance(o); /* what it wanted to do meanwhile */
+	v->allocated_kib = now_kib;
+	v->allocated_ns = clock_boot_ns() + AGENT_ALLOCATED_MS * MS;
+	if (!a->closing) {
+		memcpy(key, o->key, sizeof(key));
+		run_bucket(a, key); /* what it, or a leftover of it, wanted to do meanwhile */
+	}
 	agent_put(a);
+}
+
+static struct agent_volume *to_measure(const struct agent_object *o, uint64_t now)
+{
+	for (int i = 0; i < o->n_volumes; i++) {
+		struct agent_volume *v = o->volume[i];
+
+		if (v->wanted && v->plan.files && v->allocated_ns <= now)
+			return v;
+	}
+	return NULL;
 }
 
 static bool measure(struct agent_object *o, uint64_t now)
 {
 	struct agent *a = o->agent;
+	struct agent_volume *v;
 	struct agent_pool *p;
-	struct storage_volume v = { .size_bytes = o->size_bytes };
+	struct storage_volume s;
 
-	if (o->kind != AGENT_REPLICA || !o->replica.files || o->step != PLAN_IDLE || o->measuring ||
-	    o->allocated_ns > now)
+	if (o->kind != AGENT_REPLICA || o->step != PLAN_IDLE || o->measuring)
 		return false;
-	p = agent_pool_find(a, o->pool);
+	v = to_measure(o, now);
+	p = v ? agent_pool_find(a, o->pool) : NULL;
 	if (!p || p->n_steps > 0)
 		return false;
-	snprintf(v.name, sizeof(v.name), "%s_00000", o->name);
-	memcpy(v.owner, o->owner, sizeof(v.owner));
-	o->measuring = true;
+	volumes_storage(o, v, &s);
+	o->measuring = v;
 	agent_get(a);
-	storage_allocated(a->config.loop, &p->pool, &v, on_measured, o);
+	storage_allocated(a->config.loop, &p->pool, &s, on_measured, o);
 	return true;
 }
 
@@ -222,6 +237,9 @@ static const char *state_of(const struct agent_object *o)
 	if (!o->replica.wanted || o->replica.deleting)
 		return "removing";
 	if (o->error || (o->replica.plane && !o->seen.up && o->plane_error))
+		return "failed";
+	/* what runs goes on when one more volume cannot be made, or one cannot grow */
+	if (!o->replica.plane && volumes_error(o))
 		return "failed";
 	return o->replica.plane && o->seen.up ? "up" : "creating";
 }
@@ -245,21 +263,75 @@ static json *peers_json(const struct agent_seen *seen)
 	return peers;
 }
 
+static const char *volume_state(const struct agent_object *o, const struct agent_volume *v)
+{
+	if (v->error)
+		return "failed";
+	if (!volumes_usable(o, v))
+		return "creating";
+	if (volumes_size(o, v) < v->size_bytes)
+		return "growing";
+	return v->plane ? "up" : "creating";
+}
+
+static json *volume_json(const struct agent_object *o, const struct agent_volume *v)
+{
+	char nbd[PATH_LEN_MAX + NAME_MAX_LEN + 32];
+	json *j = json_object_new_object();
+
+	jset_str(j, "state", volume_state(o, v));
+	jset_str(j, "uuid", v->uuid);
+	jset_str(j, "error", v->error ? v->error : "");
+	if (volumes_usable(o, v))
+		jset_i64(j, "size_kib", (int64_t)(volumes_size(o, v) / 1024));
+	if (v->allocated_kib >= 0)
+		jset_i64(j, "allocated_kib", v->allocated_kib);
+	if (v->plane) {
+		volumes_nbd(o, v->number, nbd, sizeof(nbd));
+		jset_str(j, "nbd", nbd);
+	}
+	return j;
+}
+
+/* by number; *ret_kib: what all take, -1 when nothing is known of any */
+static json *volumes_json(const struct agent_object *o, int64_t *ret_kib)
+{
+	json *volumes = json_object_new_object();
+	char number[12];
+
+	*ret_kib = -1;
+	for (int i = 0; i < o->n_volumes; i++) {
+		const struct agent_volume *v = o->volume[i];
+
+		if (!v->wanted)
+			continue;
+		snprintf(number, sizeof(number), "%d", v->number);
+		jset(volumes, number, volume_json(o, v));
+		if (v->allocated_kib >= 0)
+			*ret_kib = (*ret_kib < 0 ? 0 : *ret_kib) + v->allocated_kib;
+	}
+	return volumes;
+}
+
 static json *replica_json(const struct agent_object *o)
 {
 	const struct agent_seen *seen = &o->seen;
-	char nbd[PATH_LEN_MAX + NAME_MAX_LEN + 32];
+	const char *volume_error = volumes_error(o);
 	json *r = json_object_new_object();
+	int64_t kib;
 
 	jset_str(r, "state", state_of(o));
 	jset_str(r, "uuid", o->uuid);
-	jset_str(r, "error", o->error ? o->error : o->plane_error ? o->plane_error : "");
-	if (o->allocated_kib >= 0)
-		jset_i64(r, "allocated_kib", o->allocated_kib);
+	jset_str(r, "error",
+		 o->error         ? o->error
+		 : volume_error   ? volume_error
+		 : o->plane_error ? o->plane_error
+				  : "");
+	jset(r, "volumes", volumes_json(o, &kib));
+	if (kib >= 0)
+		jset_i64(r, "allocated_kib", kib);
 	if (!o->replica.plane)
 		return r;
-	snprintf(nbd, sizeof(nbd), "%s/%s-0.sock", o->agent->nbd_dir, o->name);
-	jset_str(r, "nbd", nbd);
 	jset_str(r, "role", seen->role);
 	jset_str(r, "mode", seen->mode);
 	jset_i64(r, "epoch", seen->epoch);
@@ -336,10 +408,11 @@ static json *replicas_json(struct agent *a)
 		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
 			if (o->kind != AGENT_REPLICA || !o->report_due)
 				continue;
-			if (n++ >= AGENT_REPORT_MAX) {
+			if (n >= AGENT_REPORT_MAX) {
 				a->report_due = true;
 				return replicas;
 			}
+			n += o->n_volumes > 1 ? o->n_volumes : 1;
 			o->report_due = false;
 			if (!outdone(o))
 				jset(replicas, o->name, replica_json(o));

@@ -16,31 +16,52 @@ static enum plan_step attach(const struct plan_replica *r)
 	return PLAN_PLANE_SET;
 }
 
-static enum plan_step make(const struct plan_replica *r)
+static enum plan_step make(const struct plan_replica *r, const struct plan_volume *v)
 {
 	/* not made yet and to go: the files would only have to be removed again */
 	if (r->deleting)
 		return PLAN_WAIT;
-	if (!r->files) {
-		if (r->leftover_here)
+	if (!v->files) {
+		if (v->leftover_here)
 			return PLAN_WAIT;
 		/* The mark outlives a stale store: what was made once and is gone was lost, and
 		 * empty files in its place would pass for the lost content. */
-		return r->marked ? PLAN_LOCATE : PLAN_CREATE;
+		return v->marked ? PLAN_LOCATE : PLAN_CREATE;
 	}
-	return r->reported ? PLAN_WAIT : PLAN_REPORT_CREATED;
+	return v->reported ? PLAN_WAIT : PLAN_REPORT_CREATED;
 }
 
-enum plan_step plan_replica_next(const struct plan_replica *r)
+static enum plan_step volume_next(const struct plan_replica *r, const struct plan_volume *v)
 {
+	if (!v->made)
+		return make(r, v);
+	if (!v->files)
+		return PLAN_LOCATE;
+	return v->small && !r->deleting ? PLAN_GROW : PLAN_IDLE;
+}
+
+enum plan_step plan_replica_next(const struct plan_replica *r, const struct plan_volume *v, int n,
+				 int *ret_volume)
+{
+	bool all_there = true;
+
 	if (!r->wanted)
 		return r->plane ? PLAN_PLANE_REMOVE : PLAN_FORGET;
+	if (n == 0)
+		return PLAN_WAIT;
 	if (r->diskless)
 		return attach(r);
-	if (!r->created)
-		return make(r);
-	if (!r->files)
-		return PLAN_LOCATE;
+	for (int i = 0; i < n; i++) {
+		enum plan_step step = volume_next(r, &v[i]);
+
+		all_there &= v[i].made && v[i].files;
+		if (step == PLAN_IDLE || step == PLAN_WAIT || v[i].failed)
+			continue;
+		*ret_volume = i;
+		return step;
+	}
+	if (!all_there && !r->plane)
+		return PLAN_WAIT;
 	return attach(r);
 }
 
@@ -61,6 +82,7 @@ const char *plan_step_name(enum plan_step s)
 		[PLAN_CREATE] = "create",
 		[PLAN_REPORT_CREATED] = "report-created",
 		[PLAN_LOCATE] = "locate",
+		[PLAN_GROW] = "grow",
 		[PLAN_PLANE_SET] = "plane-set",
 		[PLAN_PLANE_REMOVE] = "plane-remove",
 		[PLAN_REMOVE_FILES] = "remove-files",

@@ -14,10 +14,11 @@
 enum plan_step {
 	PLAN_IDLE,           /* as desired */
 	PLAN_WAIT,           /* something else must happen first; asked again when it has */
-	PLAN_CREATE,         /* make the files */
+	PLAN_CREATE,         /* make a volume's files */
 	PLAN_REPORT_CREATED, /* tell the leader: from then on they are never made anew */
-	PLAN_LOCATE,         /* find the files made earlier */
-	PLAN_PLANE_SET,      /* attach, or give the plane the present peers */
+	PLAN_LOCATE,         /* find a volume's files made earlier */
+	PLAN_GROW,           /* make them as large as the volume is now */
+	PLAN_PLANE_SET,      /* attach, or give the plane the present peers and volumes */
 	PLAN_PLANE_REMOVE,   /* detach */
 	PLAN_REMOVE_FILES,
 	PLAN_LEFTOVER_DONE, /* tell the leader that the files are gone */
@@ -25,24 +26,33 @@ enum plan_step {
 	PLAN_STEPS
 };
 
+struct plan_volume {        /* of a copy with a disk */
+	bool made;          /* committed: its files exist and have a meaning */
+	bool marked;        /* this node has made its files once (marks.c) */
+	bool files;         /* their paths are known */
+	bool small;         /* they are known and smaller than the volume is to be */
+	bool reported;      /* told a moment ago; the store will follow */
+	bool failed;        /* its last step did, and it is too early to try again */
+	bool leftover_here; /* a leftover of the same file name lies in the same pool */
+};
+
 struct plan_replica {
 	/* desired, from the store */
 	bool wanted; /* the replica document is there */
 	bool diskless;
-	bool created; /* committed: its files exist and have a meaning */
 	bool deleting;
-	uint64_t stamp; /* of all that the plane is to be given */
+	/* of all that the plane is to be given: peers, and the volumes whose files can be used */
+	uint64_t stamp;
 	/* local */
-	bool marked;   /* this node has made its files once (marks.c) */
-	bool files;    /* their paths are known */
-	bool reported; /* told a moment ago; the store will follow */
-	bool plane;    /* the plane has it */
+	bool plane; /* the plane has it */
 	uint64_t plane_stamp;
-	/* others on this node */
-	bool name_held;     /* the plane still has another resource of this name */
-	bool leftover_here; /* a leftover of this name lies in the same pool */
+	bool name_held; /* the plane still has another resource of this name */
 };
-enum plan_step plan_replica_next(const struct plan_replica *r);
+/* v: the wanted volumes by number, n of them; *ret_volume: index of the one that the step is about.
+ * A copy is attached the first time when the files of all volumes are there, since all are
+ * replicated as one. Later a volume that cannot be made or grown does not hold up the others. */
+enum plan_step plan_replica_next(const struct plan_replica *r, const struct plan_volume *v, int n,
+				 int *ret_volume);
 
 struct plan_leftover {
 	bool wanted;   /* the leftover document is there */

@@ -26,28 +26,37 @@ static void on_retry(uv_timer_t *timer)
 	run_retry(timer->data);
 }
 
-/* the object is looked at again at o->retry_ns */
-static void arm(struct agent_object *o)
+/* objects are looked at again at ns */
+static void arm(struct agent *a, uint64_t ns)
 {
-	struct agent *a = o->agent;
 	uint64_t now = clock_boot_ns();
 
-	if (a->closing || (a->retry_ns && a->retry_ns <= o->retry_ns))
+	if (a->closing || (a->retry_ns && a->retry_ns <= ns))
 		return;
-	a->retry_ns = o->retry_ns;
-	uv_timer_start(&a->retry, on_retry, o->retry_ns > now ? (o->retry_ns - now) / MS + 1 : 0,
-		       0);
+	a->retry_ns = ns;
+	uv_timer_start(&a->retry, on_retry, ns > now ? (ns - now) / MS + 1 : 0, 0);
 }
 
-static void later(struct agent_object *o, uint64_t ms)
+static uint64_t later(struct agent_object *o, uint64_t ms)
 {
-	o->retry_ns = clock_boot_ns() + ms * MS;
-	arm(o);
+	uint64_t ns = clock_boot_ns() + ms * MS;
+
+	arm(o->agent, ns);
+	return ns;
+}
+
+static bool waits(const struct agent_object *o)
+{
+	bool any = o->retry_ns || o->reported_ns;
+
+	for (int i = 0; i < o->n_volumes; i++)
+		any |= o->volume[i]->retry_ns || o->volume[i]->reported_ns;
+	return any;
 }
 
 static void retry_object(struct agent_object *o)
 {
-	if (o->retry_ns)
+	if (waits(o))
 		run_advance(o);
 }
 
@@ -68,12 +77,43 @@ static uint64_t backoff_ms(int tries)
 
 /* --- ends of steps ------------------------------------------------------ */
 
-static void step_begin(struct agent_object *o, enum plan_step step)
+static void step_begin(struct agent_object *o, enum plan_step step, struct agent_volume *v)
 {
 	o->step = step;
+	o->step_volume = v;
 	agent_get(o->agent);
-	log_debug("agent", "resource=%s replica=%s step=%s", o->name, o->uuid,
-		  plan_step_name(step));
+	log_debug("agent", "resource=%s volume=%d replica=%s step=%s", o->name, v ? v->number : -1,
+		  o->uuid, plan_step_name(step));
+}
+
+/* why NULL: nobody's fault; it stays shown as it was */
+static void note_failure(struct agent_object *o, const char *why)
+{
+	struct agent_volume *v = o->kind == AGENT_REPLICA ? o->step_volume : NULL;
+	char **error = v ? &v->error : &o->error;
+	int *tries = v ? &v->tries : &o->tries;
+	uint64_t *retry_ns = v ? &v->retry_ns : &o->retry_ns;
+
+	if (why && (!*error || strcmp(*error, why) != 0))
+		log_warn("agent", "resource=%s step=%s failed: %s", o->name,
+			 plan_step_name(o->step), why);
+	if (why)
+		agent_text_set(error, why);
+	++*tries;
+	*retry_ns = later(o, backoff_ms(*tries));
+}
+
+static void note_success(struct agent_object *o)
+{
+	struct agent_volume *v = o->kind == AGENT_REPLICA ? o->step_volume : NULL;
+
+	if (v) {
+		v->tries = 0;
+		agent_text_set(&v->error, NULL);
+		return;
+	}
+	o->tries = 0;
+	agent_text_set(&o->error, NULL);
 }
 
 /* The step ended; what it achieved is noted in o already. why NULL: it failed through no fault of
@@ -81,52 +121,36 @@ static void step_begin(struct agent_object *o, enum plan_step step)
 static void step_end(struct agent_object *o, int status, const char *why)
 {
 	struct agent *a = o->agent;
-	enum plan_step step = o->step;
 	char key[NAME_MAX_LEN + 1];
 
-	o->step = PLAN_IDLE;
 	if (o->step_pool) {
 		o->step_pool->n_steps--;
 		observe_pool(a, o->step_pool);
 		o->step_pool = NULL;
 	}
-	if (a->closing)
-		goto out;
-	if (status < 0) {
-		if (why && (!o->error || strcmp(o->error, why) != 0))
-			log_warn("agent", "resource=%s step=%s failed: %s", o->name,
-				 plan_step_name(step), why);
-		if (why)
-			agent_text_set(&o->error, why);
-		o->tries++;
-		later(o, backoff_ms(o->tries));
-	} else {
-		o->tries = 0;
-		agent_text_set(&o->error, NULL);
+	if (!a->closing && status < 0)
+		note_failure(o, why);
+	else if (!a->closing)
+		note_success(o);
+	o->step = PLAN_IDLE;
+	o->step_volume = NULL;
+	if (!a->closing) {
+		memcpy(key, o->key, sizeof(key));
+		observe_object(o);
+		run_bucket(a, key); /* others may have waited for it */
 	}
-	memcpy(key, o->key, sizeof(key));
-	observe_object(o);
-	run_bucket(a, key); /* others may have waited for it */
-out:
 	agent_put(a);
 }
 
 /* --- storage ------------------------------------------------------------ */
 
-static void fill_volume(const struct agent_object *o, struct storage_volume *v)
+static void take_paths(struct agent_volume *v, const struct storage_paths *paths)
 {
-	memset(v, 0, sizeof(*v));
-	snprintf(v->name, sizeof(v->name), "%s_00000", o->name);
-	memcpy(v->owner, o->owner, sizeof(v->owner));
-	v->size_bytes = o->size_bytes ? o->size_bytes : STORAGE_BLOCK;
-}
-
-static void take_paths(struct agent_object *o, const struct storage_paths *paths)
-{
-	agent_text_set(&o->data_path, paths->data);
-	agent_text_set(&o->meta_path, paths->meta);
-	o->replica.files = true;
-	o->allocated_ns = 0;
+	agent_text_set(&v->data_path, paths->data);
+	agent_text_set(&v->meta_path, paths->meta);
+	v->have_bytes = paths->size_bytes;
+	v->plan.files = true;
+	v->allocated_ns = 0;
 }
 
 /* the mark is written (two syncs) off the loop */
@@ -135,6 +159,7 @@ struct mark_work {
 	struct agent_object *object; /* busy, so it stays */
 	const char *dir;
 	char uuid[37];
+	int number;
 	struct agent_mark mark;
 	struct storage_paths paths;
 	int status;
@@ -145,7 +170,7 @@ static void mark_run(uv_work_t *work)
 {
 	struct mark_work *w = (struct mark_work *)work;
 
-	w->status = mark_write(w->dir, w->uuid, &w->mark, &w->err);
+	w->status = mark_write(w->dir, w->uuid, w->number, &w->mark, &w->err);
 }
 
 static void mark_done(uv_work_t *work, int status)
@@ -156,8 +181,8 @@ static void mark_done(uv_work_t *work, int status)
 	if (status == UV_ECANCELED)
 		w->status = err_set(&w->err, -ECANCELED, "the daemon is stopping");
 	if (w->status == 0) {
-		o->replica.marked = true;
-		take_paths(o, &w->paths);
+		o->step_volume->plan.marked = true;
+		take_paths(o->step_volume, &w->paths);
 	}
 	step_end(o, w->status, w->err.text);
 	free(w);
@@ -167,7 +192,7 @@ static void on_created(int status, const struct err *err, const struct storage_p
 		       const struct storage_space *space, void *arg)
 {
 	struct agent_object *o = arg;
-	struct storage_volume v;
+	struct agent_volume *v = o->step_volume;
 	struct mark_work *w;
 
 	if (status < 0 || o->agent->closing) {
@@ -177,11 +202,12 @@ static void on_created(int status, const struct err *err, const struct storage_p
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		abort();
-	fill_volume(o, &v);
 	w->object = o;
 	w->dir = o->agent->config.dir;
 	memcpy(w->uuid, o->uuid, sizeof(w->uuid));
-	memcpy(w->mark.name, v.name, sizeof(w->mark.name));
+	w->number = v->number;
+	snprintf(w->mark.name, sizeof(w->mark.name), "%s_%05d", o->name, v->number);
+	memcpy(w->mark.volume, v->uuid, sizeof(w->mark.volume));
 	w->mark.pool = o->step_pool->pool;
 	w->paths = *paths;
 	if (uv_queue_work(o->agent->config.loop, &w->work, mark_run, mark_done) < 0)
@@ -194,7 +220,20 @@ static void on_located(int status, const struct err *err, const struct storage_p
 	struct agent_object *o = arg;
 
 	if (status == 0)
-		take_paths(o, paths);
+		take_paths(o->step_volume, paths);
+	step_end(o, status, err->text);
+}
+
+static void on_grown(int status, const struct err *err, const struct storage_paths *paths,
+		     const struct storage_space *space, void *arg)
+{
+	struct agent_object *o = arg;
+
+	if (status == 0) {
+		take_paths(o->step_volume, paths);
+		log_info("agent", "resource=%s volume=%d has grown to %llu bytes", o->name,
+			 o->step_volume->number, (unsigned long long)paths->size_bytes);
+	}
 	step_end(o, status, err->text);
 }
 
@@ -210,18 +249,18 @@ static void on_removed_files(int status, const struct err *err, const struct sto
 	}
 	if (status == 0) {
 		o->leftover.removed = true;
-		mark_remove(o->agent->config.dir, o->uuid);
+		mark_remove(o->agent->config.dir, o->uuid, o->volume[0]->number);
 	}
 	step_end(o, status, err->text);
 }
 
-static void storage_step(struct agent_object *o, enum plan_step step)
+static void storage_step(struct agent_object *o, enum plan_step step, struct agent_volume *v)
 {
 	struct agent *a = o->agent;
 	struct agent_pool *p = agent_pool_find(a, o->pool);
-	struct storage_volume v;
+	struct storage_volume s;
 
-	step_begin(o, step);
+	step_begin(o, step, v);
 	if (!p || !p->wanted) {
 		char why[128];
 
@@ -231,11 +270,20 @@ static void storage_step(struct agent_object *o, enum plan_step step)
 	}
 	o->step_pool = p;
 	p->n_steps++;
-	fill_volume(o, &v);
+	volumes_storage(o, v, &s);
+	desired_label(o, &s);
 	if (step == PLAN_CREATE)
-		storage_create(a->config.loop, &p->pool, &v, on_created, o);
+		storage_create(a->config.loop, &p->pool, &s, on_created, o);
+	else if (step == PLAN_GROW)
+		storage_grow(a->config.loop, &p->pool, &s, on_grown, o);
 	else
-		storage_locate(a->config.loop, &p->pool, &v, on_located, o);
+		storage_locate(a->config.loop, &p->pool, &s, on_located, o);
+}
+
+static void nothing_to_remove(struct agent_object *o)
+{
+	o->leftover.removed = true;
+	step_end(o, 0, "");
 }
 
 /* By the mark where there is one: the pool's document may be gone or name another directory now. */
@@ -243,23 +291,27 @@ static void remove_files(struct agent_object *o)
 {
 	struct agent *a = o->agent;
 	struct agent_pool *p = agent_pool_find(a, o->pool);
+	struct agent_volume *v = o->volume[0];
 	struct agent_mark mark;
-	struct storage_volume v;
+	struct storage_volume s;
 	struct err err = { 0 };
 	int rv;
 
-	step_begin(o, PLAN_REMOVE_FILES);
-	fill_volume(o, &v);
-	rv = mark_read(a->config.dir, o->uuid, &mark, &err);
-	if (rv == 0) {
-		memcpy(v.name, mark.name, sizeof(v.name));
-		storage_remove(a->config.loop, &mark.pool, &v, on_removed_files, o);
+	step_begin(o, PLAN_REMOVE_FILES, v);
+	volumes_storage(o, v, &s);
+	rv = mark_read(a->config.dir, o->uuid, v->number, &mark, &err);
+	if (rv == 0 && mark.volume[0] && v->uuid[0] && strcasecmp(mark.volume, v->uuid) != 0) {
+		/* Files that this node made for a later volume of the number: the store, which
+		 * still has this leftover, lags behind. */
+		nothing_to_remove(o);
+	} else if (rv == 0) {
+		memcpy(s.name, mark.name, sizeof(s.name));
+		storage_remove(a->config.loop, &mark.pool, &s, on_removed_files, o);
 	} else if (p && p->wanted) {
-		storage_remove(a->config.loop, &p->pool, &v, on_removed_files, o);
+		storage_remove(a->config.loop, &p->pool, &s, on_removed_files, o);
 	} else if (rv == -ENOENT) {
 		/* no mark: never made here; no pool: nowhere to look for a half-made one */
-		o->leftover.removed = true;
-		step_end(o, 0, "");
+		nothing_to_remove(o);
 	} else {
 		step_end(o, rv, err.text);
 	}
@@ -275,7 +327,8 @@ static void on_told(int status, json *doc, void *arg)
 	o->agent->n_calls--;
 	/* 404: what it was about is gone; the store will show it */
 	if (status == 404 || (status >= 200 && status < 300)) {
-		o->reported_ns = clock_boot_ns() + AGENT_REPORTED_MS * MS;
+		*(o->kind == AGENT_REPLICA ? &o->step_volume->reported_ns : &o->reported_ns) =
+			clock_boot_ns() + AGENT_REPORTED_MS * MS;
 		step_end(o, 0, "");
 		return;
 	}
@@ -288,17 +341,19 @@ static void on_told(int status, json *doc, void *arg)
 	step_end(o, -EIO, status == 503 || status == 504 ? NULL : why);
 }
 
-static void tell(struct agent_object *o, enum plan_step step)
+static void tell(struct agent_object *o, enum plan_step step, struct agent_volume *v)
 {
 	struct agent *a = o->agent;
 	json *doc = json_object_new_object();
 	bool created = step == PLAN_REPORT_CREATED;
 
-	step_begin(o, step);
+	step_begin(o, step, v);
 	if (created)
 		jset_str(doc, "resource", o->name);
 	jset_str(doc, "node", a->config.node);
 	jset_str(doc, "uuid", o->uuid);
+	jset_i64(doc, "number", v->number);
+	jset_str(doc, "volume", v->uuid);
 	a->n_calls++;
 	a->config.call("POST", created ? "/v1/sds/replica-created" : "/v1/sds/leftover-done",
 		       json_text(doc), AGENT_CALL_MS, on_told, o, a->config.arg);
@@ -307,27 +362,28 @@ static void tell(struct agent_object *o, enum plan_step step)
 
 /* --- the plane ---------------------------------------------------------- */
 
-/* at once; 0 or the error that keeps it from being set */
-static int plane_set(struct agent_object *o)
+/* at once; refused is what keeps it from being set */
+static void plane_set(struct agent_object *o)
 {
 	struct agent *a = o->agent;
 	struct plane_resource r;
 	struct err err = { 0 };
-	int rv = desired_plane(o, &r, &err);
+	int rv;
 
+	step_begin(o, PLAN_PLANE_SET, NULL);
+	rv = desired_plane(o, &r, &err);
 	if (rv < 0) {
-		agent_get(a);
 		step_end(o, rv, err.text);
-		return rv;
+		return;
 	}
-	log_debug("agent", "resource=%s replica=%s step=plane-set", o->name, o->uuid);
 	o->replica.plane = true;
 	o->replica.plane_stamp = o->replica.stamp;
-	o->plane_disk = r.volume[0].data_path != NULL;
+	for (int i = 0; i < o->n_volumes; i++)
+		o->volume[i]->plane = volumes_usable(o, o->volume[i]);
 	a->config.plane_ops->set(a->config.plane, &r);
 	plane_resource_release(&r);
 	observe_status(o);
-	return 0;
+	step_end(o, 0, ""); /* a leftover may have waited until its volume was not given any more */
 }
 
 static void on_plane_removed(void *arg)
@@ -335,7 +391,8 @@ static void on_plane_removed(void *arg)
 	struct agent_object *o = arg;
 
 	o->replica.plane = false;
-	o->plane_disk = false;
+	for (int i = 0; i < o->n_volumes; i++)
+		o->volume[i]->plane = false;
 	step_end(o, 0, "");
 }
 
@@ -343,48 +400,97 @@ static void plane_remove(struct agent_object *o)
 {
 	struct agent *a = o->agent;
 
-	step_begin(o, PLAN_PLANE_REMOVE);
+	step_begin(o, PLAN_PLANE_REMOVE, NULL);
 	a->config.plane_ops->remove(a->config.plane, o->name, o->resource_uuid, on_plane_removed,
 				    o);
 }
 
 /* --- the next step ------------------------------------------------------ */
 
-static void look_around(struct agent_object *o)
+/* A leftover's files may be open, or being made at this moment. */
+static bool is_using(const struct agent_object *replica, const struct agent_object *leftover)
 {
-	bool held = false, leftover = false, in_use = false;
+	const struct agent_volume *of = leftover->volume[0];
+	bool using = replica->step != PLAN_IDLE || replica->measuring;
+
+	if (strcmp(replica->uuid, leftover->uuid) != 0)
+		return false;
+	for (int i = 0; i < replica->n_volumes; i++) {
+		const struct agent_volume *v = replica->volume[i];
+
+		using |= v->plane && v->number == of->number &&
+			 (!of->uuid[0] || strcasecmp(v->uuid, of->uuid) == 0) &&
+			 !replica->replica.diskless;
+	}
+	return using;
+}
+
+/* mask of numbers whose file names are taken by leftovers in o's pool */
+static uint32_t look_around(struct agent_object *o)
+{
+	bool held = false, in_use = false;
+	uint32_t leftovers = 0;
 
 	for (struct agent_object *n = *agent_bucket(o->agent, o->key); n; n = n->next) {
 		if (n == o || strcmp(n->key, o->key) != 0)
 			continue;
 		if (n->kind == AGENT_REPLICA) {
 			held |= n->replica.plane;
-			/* its files may be open, or being made at this moment */
-			in_use |= strcmp(n->uuid, o->uuid) == 0 &&
-				  (n->plane_disk || n->step != PLAN_IDLE);
-		} else {
-			leftover |= strcasecmp(n->pool, o->pool) == 0;
+			in_use |= o->kind == AGENT_LEFTOVER && is_using(n, o);
+		} else if (strcasecmp(n->pool, o->pool) == 0) {
+			leftovers |= 1u << n->volume[0]->number;
 		}
 	}
 	o->replica.name_held = held;
-	o->replica.leftover_here = leftover;
 	o->leftover.in_use = in_use;
+	return leftovers;
 }
 
-static enum plan_step next_step(struct agent_object *o, uint64_t now)
+/* when it will be looked at again for this, at the latest */
+static bool is_before(struct agent_object *o, uint64_t now, uint64_t *ns)
 {
-	bool reported = now < o->reported_ns;
-	enum plan_step step;
-
-	look_around(o);
-	o->replica.reported = o->leftover.reported = reported;
-	step = o->kind == AGENT_REPLICA ? plan_replica_next(&o->replica)
-					: plan_leftover_next(&o->leftover);
-	if (step == PLAN_WAIT && reported) {
-		o->retry_ns = o->reported_ns;
-		arm(o);
+	if (now < *ns) {
+		arm(o->agent, *ns);
+		return true;
 	}
+	*ns = 0;
+	return false;
+}
+
+static enum plan_step replica_step(struct agent_object *o, uint64_t now, struct agent_volume **ret)
+{
+	struct agent_volume *wanted[VOLUMES_PER_RESOURCE_MAX];
+	struct plan_volume plan[VOLUMES_PER_RESOURCE_MAX];
+	uint32_t leftovers = look_around(o);
+	enum plan_step step;
+	int n = 0, at = -1;
+
+	for (int i = 0; i < o->n_volumes && n < VOLUMES_PER_RESOURCE_MAX; i++) {
+		struct agent_volume *v = o->volume[i];
+
+		if (!v->wanted)
+			continue;
+		v->plan.reported = is_before(o, now, &v->reported_ns);
+		v->plan.failed = is_before(o, now, &v->retry_ns);
+		v->plan.small = v->plan.files && v->have_bytes < v->size_bytes;
+		v->plan.leftover_here = leftovers & 1u << v->number;
+		plan[n] = v->plan;
+		wanted[n++] = v;
+	}
+	o->replica.stamp = volumes_stamp(o);
+	step = plan_replica_next(&o->replica, plan, n, &at);
+	*ret = at >= 0 ? wanted[at] : NULL;
 	return step;
+}
+
+static enum plan_step next_step(struct agent_object *o, uint64_t now, struct agent_volume **ret)
+{
+	if (o->kind == AGENT_REPLICA)
+		return replica_step(o, now, ret);
+	look_around(o);
+	o->leftover.reported = is_before(o, now, &o->reported_ns);
+	*ret = o->volume[0];
+	return plan_leftover_next(&o->leftover);
 }
 
 /* A limit of what may be under way: true when o has to wait for its turn. */
@@ -396,6 +502,7 @@ static bool starved(struct agent_object *o, enum plan_step step)
 	switch (step) {
 	case PLAN_CREATE:
 	case PLAN_LOCATE:
+	case PLAN_GROW:
 		p = agent_pool_find(a, o->pool);
 		if (!p || p->n_steps < AGENT_POOL_STEPS_MAX)
 			return false;
@@ -408,7 +515,7 @@ static bool starved(struct agent_object *o, enum plan_step step)
 	default:
 		return false;
 	}
-	later(o, AGENT_STARVED_MS);
+	o->retry_ns = later(o, AGENT_STARVED_MS);
 	return true;
 }
 
@@ -427,29 +534,29 @@ static void forget(struct agent_object *o)
 void run_advance(struct agent_object *o)
 {
 	uint64_t now = clock_boot_ns();
+	struct agent_volume *v;
 	enum plan_step step;
 
-	if (o->agent->closing || o->step != PLAN_IDLE || o->measuring)
+	if (o->agent->closing || o->step != PLAN_IDLE || o->measuring ||
+	    is_before(o, now, &o->retry_ns))
 		return;
-	if (o->retry_ns > now) {
-		arm(o);
-		return;
-	}
-	o->retry_ns = 0;
-	step = next_step(o, now);
+	if (o->kind == AGENT_REPLICA)
+		volumes_tidy(o);
+	step = next_step(o, now, &v);
 	if (starved(o, step))
 		return;
 	switch (step) {
 	case PLAN_CREATE:
 	case PLAN_LOCATE:
-		storage_step(o, step);
+	case PLAN_GROW:
+		storage_step(o, step, v);
 		break;
 	case PLAN_REMOVE_FILES:
 		remove_files(o);
 		break;
 	case PLAN_REPORT_CREATED:
 	case PLAN_LEFTOVER_DONE:
-		tell(o, step);
+		tell(o, step, v);
 		break;
 	case PLAN_PLANE_SET:
 		plane_set(o);

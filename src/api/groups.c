@@ -175,7 +175,7 @@ static int sizes_of(json *body, int64_t *sizes, int max, int *ret_n, struct err 
 	for (size_t i = 0; rv == 0 && list && i < json_object_array_length(list); i++) {
 		jset(one, "size", json_object_get(json_object_array_get_idx(list, i)));
 		if (n == max)
-			rv = err_set(err, -E_INVALID, "at most %d volume per resource", max);
+			rv = err_set(err, -E_INVALID, "at most %d volumes per resource", max);
 		else if (jget_i64(one, "size", &sizes[n]) < 0)
 			rv = err_set(err, -E_INVALID, "volume_sizes[%zu] is no number of KiB", i);
 		else

@@ -40,6 +40,7 @@ void definitions_delete(struct api_call *c);
 void volumes_list(struct api_call *c);
 void volumes_get(struct api_call *c);
 void volumes_create(struct api_call *c);
+void volumes_modify(struct api_call *c);
 void volumes_delete(struct api_call *c);
 /* replicas.c: resources in LINSTOR's words */
 void replicas_list(struct api_call *c);

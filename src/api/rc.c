@@ -75,6 +75,8 @@ const char *rc_correction(int code)
 		return "Start the missing nodes: more than half of the voters must run.";
 	case -E_UNKNOWN:
 		return "Look whether it was done, then repeat the request if it was not.";
+	case -ENOSPC:
+		return "Free space in the pools that are named, or move the copy to another node.";
 	case -EBUSY:
 		return "Try again in a moment.";
 	default:

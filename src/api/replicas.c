@@ -184,16 +184,24 @@ static void follow_leader(struct target *g)
 	call_moved(c, CALL_MOVED_MAYBE);
 }
 
+static bool has_failed(const struct view *v, int i)
+{
+	bool failed = strcmp(view_state(v, i), "failed") == 0;
+
+	for (int k = 0; k < v->res.n_volumes; k++)
+		failed |= strcmp(jget_str(view_volume_seen(v, i, k), "state", ""), "failed") == 0;
+	return failed;
+}
+
 static bool replica_settled(struct target *g, const struct view *v, int i, int64_t waited_ms)
 {
-	const char *state = view_state(v, i);
 	int64_t *failed_ms = &g->failed_ms[v->rep[i].r.slot];
 
-	if (strcmp(state, "up") == 0)
+	if (view_ready(v, i))
 		return true;
 	if (!v->rep[i].online)
 		return waited_ms >= OBSERVED_STALE_MS;
-	if (strcmp(state, "failed") != 0) {
+	if (!has_failed(v, i)) {
 		*failed_ms = 0;
 		return false;
 	}
@@ -253,7 +261,7 @@ static void ready_answer(void *arg, bool in_time)
 	if (view_load(m->call->api, g->resource, &v) == 0) {
 		for (int i = 0; i < v.n; i++) {
 			if ((!g->node[0] || strcasecmp(g->node, v.rep[i].r.node) == 0) &&
-			    strcmp(view_state(&v, i), "up") != 0)
+			    !view_ready(&v, i))
 				warn_not_ready(m, &v, i);
 		}
 		view_release(&v);

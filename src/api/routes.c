@@ -45,6 +45,8 @@ const struct route api_routes[] = {
 	{ "GET", RD "/volume-definitions", ANY, PLACE_READ, 0, RC_VLM_DFN, volumes_list },
 	{ "POST", RD "/volume-definitions", ANY, PLACE_LEADER, RC_CRT, RC_VLM_DFN, volumes_create },
 	{ "GET", RD "/volume-definitions/{}", ANY, PLACE_READ, 0, RC_VLM_DFN, volumes_get },
+	{ "PUT", RD "/volume-definitions/{}", ANY, PLACE_LEADER, RC_MOD, RC_VLM_DFN,
+	  volumes_modify },
 	{ "DELETE", RD "/volume-definitions/{}", ANY, PLACE_LEADER, RC_DEL, RC_VLM_DFN,
 	  volumes_delete },
 

@@ -367,12 +367,21 @@ void sds_record_cas(struct api_call *c)
 		mutate(c, 200, record_cas, NULL);
 }
 
+/* of a report's volume; a number that cannot be is that of no volume */
+static int volume_number(json *doc)
+{
+	int64_t n = jget_i64_or(doc, "number", 0);
+
+	return n < 0 || n >= VOLUMES_PER_RESOURCE_MAX ? -1 : (int)n;
+}
+
 static int replica_created(struct mutation *m, struct change_env *env, struct txn *t,
 			   struct err *err)
 {
 	json *doc = m->call->doc;
 	int rv = change_replica_created(env, t, jget_str(doc, "resource", ""), m->call->node,
-					jget_str(doc, "uuid", ""), err);
+					jget_str(doc, "uuid", ""), volume_number(doc),
+					jget_str(doc, "volume", ""), err);
 
 	if (rv == 0)
 		mutation_done(m, RC_MODIFIED, "Noted.");
@@ -387,8 +396,9 @@ void sds_replica_created(struct api_call *c)
 
 static int leftover_done(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
-	int rv = change_leftover_done(env, t, m->call->node, jget_str(m->call->doc, "uuid", ""),
-				      err);
+	json *doc = m->call->doc;
+	int rv = change_leftover_done(env, t, m->call->node, jget_str(doc, "uuid", ""),
+				      volume_number(doc), jget_str(doc, "volume", ""), err);
 
 	if (rv == 0 || rv == -E_NOT_FOUND) /* told twice: the first answer was lost */
 		mutation_done(m, RC_DELETED, "Noted.");

@@ -131,9 +131,22 @@ static void judge(struct node_status *s, const struct view *v, struct verdict_re
 	verdict_of(&in, ret);
 }
 
+/* one volume on one node */
+static json *status_volume(const struct view *v, int i, int k)
+{
+	json *o = view_object(), *seen = view_volume_seen(v, i, k);
+
+	jset_i64(o, "number", v->res.volume[k].number);
+	jset_str(o, "state", jget_str(seen, "state", v->rep[i].online ? "creating" : "unknown"));
+	jset_i64(o, "size_kib", jget_i64_or(seen, "size_kib", 0));
+	jset_str(o, "error", jget_str(seen, "error", ""));
+	jset_str(o, "nbd", jget_str(seen, "nbd", ""));
+	return o;
+}
+
 static json *status_replica(const struct view *v, int i)
 {
-	json *o = view_object();
+	json *o = view_object(), *volumes = view_list();
 
 	jset_str(o, "node", v->rep[i].r.node);
 	jset_bool(o, "diskless", v->rep[i].r.diskless);
@@ -145,7 +158,11 @@ static json *status_replica(const struct view *v, int i)
 	if (view_progress(v, i) >= 0)
 		jset(o, "progress", json_object_new_double(view_progress(v, i)));
 	jset_str(o, "error", jget_str(v->rep[i].seen, "error", ""));
-	jset_str(o, "nbd", jget_str(v->rep[i].seen, "nbd", ""));
+	for (int k = 0; k < v->res.n_volumes; k++)
+		view_push(volumes, status_volume(v, i, k));
+	/* of volume 0: what there was before there were others */
+	jset_str(o, "nbd", v->res.n_volumes ? jget_str(view_volume_seen(v, i, 0), "nbd", "") : "");
+	jset(o, "volumes", volumes);
 	return o;
 }
 
@@ -169,9 +186,8 @@ static void status_resource(struct view *v, void *arg)
 {
 	struct resource_status *s = arg;
 	struct verdict_result r;
-	json *o = view_object(), *replicas = view_list();
+	json *o = view_object(), *replicas = view_list(), *volumes = view_list();
 	int copies = 0;
-	int64_t size_kib = 0;
 
 	judge(s->nodes, v, &r);
 	s->count[r.verdict]++;
@@ -179,8 +195,14 @@ static void status_resource(struct view *v, void *arg)
 		copies += !v->rep[i].r.diskless;
 		view_push(replicas, status_replica(v, i));
 	}
-	for (int k = 0; k < v->res.n_volumes; k++)
-		size_kib += v->res.volume[k].size_kib;
+	for (int k = 0; k < v->res.n_volumes; k++) {
+		json *one = view_object();
+
+		jset_i64(one, "number", v->res.volume[k].number);
+		jset_i64(one, "size_kib", v->res.volume[k].size_kib);
+		jset_i64(one, "minor", v->res.volume[k].minor);
+		view_push(volumes, one);
+	}
 	jset_str(o, "name", v->res.name);
 	jset_str(o, "verdict", verdict_name(r.verdict));
 	jset_i64(o, "copies", copies);
@@ -188,7 +210,8 @@ static void status_resource(struct view *v, void *arg)
 	jset_str(o, "writer", writer_name(v));
 	jset_str(o, "reason", r.reason);
 	jset_str(o, "next", r.next);
-	jset_i64(o, "size_kib", size_kib);
+	jset_i64(o, "size_kib", resource_size_kib(&v->res));
+	jset(o, "volumes", volumes);
 	jset_i64(o, "epoch", v->has_record ? v->rec.epoch : 0);
 	jset(o, "replicas", replicas);
 	call_list_push(&s->list, o);

@@ -107,8 +107,12 @@ void verdict_of(const struct verdict_input *in, struct verdict_result *ret)
 		r.good += is_good(&in->copy[i]);
 	}
 	for (int i = 0; i < in->n; i++) {
-		if (!is_good(&in->copy[i]) || in->copy[i].leaving)
-			explain(&in->copy[i], &r);
+		const struct verdict_copy *c = &in->copy[i];
+
+		if (!is_good(c) || c->leaving)
+			explain(c, &r);
+		else if (c->error && c->error[0])
+			say(r.reason, "%s: %s", c->node, c->error); /* it works all the same */
 	}
 	r.verdict = judge(r.good, wanted);
 	if (in->n == 0) {

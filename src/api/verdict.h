@@ -25,7 +25,7 @@ struct verdict_copy {
 	bool leaving;      /* being deleted */
 	double progress;   /* per cent caught up; -1 not catching up */
 	int64_t away_ms;   /* COPY_UNKNOWN: its node's last report; -1 none yet */
-	const char *error; /* COPY_FAILED; "" */
+	const char *error; /* what it complains of; "" nothing */
 };
 
 struct verdict_input {

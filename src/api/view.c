@@ -218,6 +218,32 @@ bool view_open(const struct view *v, int i)
 	return jget_bool(v->rep[i].seen, "open", false);
 }
 
+json *view_volume_seen(const struct view *v, int i, int k)
+{
+	const struct volume *vol = &v->res.volume[k];
+	char number[12];
+	json *seen;
+
+	snprintf(number, sizeof(number), "%d", vol->number);
+	seen = jget(jget(v->rep[i].seen, "volumes"), number);
+	/* not of a former volume of this number */
+	return strcasecmp(jget_str(seen, "uuid", vol->uuid), vol->uuid) == 0 ? seen : NULL;
+}
+
+bool view_ready(const struct view *v, int i)
+{
+	if (strcmp(view_state(v, i), "up") != 0)
+		return false;
+	for (int k = 0; k < v->res.n_volumes; k++) {
+		json *seen = view_volume_seen(v, i, k);
+
+		if (strcmp(jget_str(seen, "state", ""), "up") != 0 ||
+		    jget_i64_or(seen, "size_kib", 0) < v->res.volume[k].size_kib)
+			return false;
+	}
+	return true;
+}
+
 double view_progress(const struct view *v, int i)
 {
 	int64_t all = jget_i64_or(v->rep[i].seen, "regions", 0);

@@ -40,6 +40,10 @@ bool view_in_sync(const struct view *v, int i);        /* in the record's set */
 /* "up", "creating", ...; "unknown" when its node does not report */
 const char *view_state(const struct view *v, int i);
 bool view_open(const struct view *v, int i);
+/* what its node reported of volume k, borrowed; NULL: nothing */
+json *view_volume_seen(const struct view *v, int i, int k);
+/* It is up with all its volumes, in their present size. */
+bool view_ready(const struct view *v, int i);
 /* per cent of the regions that a learner has; -1 when it is not catching up */
 double view_progress(const struct view *v, int i);
 

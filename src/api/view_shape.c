@@ -218,17 +218,15 @@ static json *volume_doc(const struct view *v, int k)
 json *view_volume_definition(const struct view *v, int k)
 {
 	json *o = view_object(), *layers = view_list();
-	char uuid[64];
 
 	view_push(layers, typed(TYPE_DRBD, drbd_volume_definition(v, k)));
 	view_push(layers, typed(TYPE_STORAGE, view_object()));
-	snprintf(uuid, sizeof(uuid), "%s-%d", v->res.uuid, v->res.volume[k].number);
 	jset_i64(o, "volume_number", v->res.volume[k].number);
 	jset_i64(o, "size_kib", v->res.volume[k].size_kib);
 	jset(o, "props", view_props(volume_doc(v, k)));
 	jset(o, "flags", view_list());
 	jset(o, "layer_data", layers);
-	jset_str(o, "uuid", uuid);
+	jset_str(o, "uuid", v->res.volume[k].uuid);
 	return o;
 }
 
@@ -266,8 +264,9 @@ static bool is_up(const struct view *v, int i)
 	return strcmp(view_state(v, i), "up") == 0;
 }
 
-static const char *disk_state(const struct view *v, int i)
+static const char *disk_state(const struct view *v, int i, int k)
 {
+	const char *of_volume = jget_str(view_volume_seen(v, i, k), "state", "creating");
 	const char *state = view_state(v, i);
 
 	if (v->rep[i].r.diskless)
@@ -280,6 +279,9 @@ static const char *disk_state(const struct view *v, int i)
 		return "Detaching";
 	if (!is_up(v, i))
 		return "DUnknown";
+	/* one more volume; one that cannot grow goes on in its old size, and has a size */
+	if (jget_i64_or(view_volume_seen(v, i, k), "size_kib", 0) == 0)
+		return strcmp(of_volume, "failed") == 0 ? "Failed" : "Attaching";
 	if (view_in_sync(v, i))
 		return "UpToDate";
 	return view_progress(v, i) >= 0 ? "Inconsistent" : "Outdated";
@@ -303,7 +305,7 @@ static int64_t allocated_kib(const struct view *v, int i, int k)
 {
 	int64_t kib = v->rep[i].r.diskless ? 0 : v->res.volume[k].size_kib;
 
-	return jget_i64_or(v->rep[i].seen, "allocated_kib", kib);
+	return jget_i64_or(view_volume_seen(v, i, k), "allocated_kib", kib);
 }
 
 static json *drbd_volume(const struct view *v, int i, int k)
@@ -421,10 +423,13 @@ static json *replication_states(const struct view *v, int i)
 	return o;
 }
 
-static json *volume_reports(const struct view *v, int i)
+static json *volume_reports(const struct view *v, int i, int k)
 {
-	const char *error = jget_str(v->rep[i].seen, "error", "");
+	const char *error = jget_str(view_volume_seen(v, i, k), "error", "");
 	json *list = view_list();
+
+	if (!error[0] && !is_up(v, i))
+		error = jget_str(v->rep[i].seen, "error", "");
 
 	if (!v->rep[i].seen && !v->rep[i].online)
 		rc_add(list, rc_code(RC_WARN, 0, RC_NODE, RC_WARN_NOT_CONNECTED),
@@ -454,11 +459,20 @@ static const char *provider_kind(struct api *a, const struct replica *r)
 	return kind;
 }
 
+static json *volume_flags(const struct view *v, int i, int k)
+{
+	int64_t has = jget_i64_or(view_volume_seen(v, i, k), "size_kib", 0);
+
+	return has > 0 && has < v->res.volume[k].size_kib
+		       ? view_strings((const char *const[]){ "RESIZE" }, 1)
+		       : view_list();
+}
+
 json *view_volume(struct api *a, const struct view *v, int i, int k)
 {
 	const struct view_replica *rep = &v->rep[i];
 	json *o = view_object(), *layers = view_list(), *props = view_object(), *state;
-	const char *nbd = jget_str(rep->seen, "nbd", "");
+	const char *nbd = jget_str(view_volume_seen(v, i, k), "nbd", "");
 	char text[64];
 
 	device_path(v, k, text, sizeof(text));
@@ -473,15 +487,15 @@ json *view_volume(struct api *a, const struct view *v, int i, int k)
 	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
 	jset_i64(o, "usable_size_kib", v->res.volume[k].size_kib);
 	jset(o, "props", props);
-	jset(o, "flags", view_list());
+	jset(o, "flags", volume_flags(v, i, k));
 	if (is_known(v, i)) {
 		state = view_object();
-		jset_str(state, "disk_state", disk_state(v, i));
+		jset_str(state, "disk_state", disk_state(v, i, k));
 		jset(state, "replication_states", replication_states(v, i));
 		jset(o, "state", state);
 	}
 	jset(o, "layer_data_list", layers);
-	jset(o, "reports", volume_reports(v, i));
+	jset(o, "reports", volume_reports(v, i, k));
 	snprintf(text, sizeof(text), "%s-%d", rep->r.uuid, v->res.volume[k].number);
 	jset_str(o, "uuid", text);
 	return o;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * volumes.c - volume definitions of a resource: list, one, make, delete. Called
- * through routes.c.
+ * volumes.c - volume definitions of a resource: list, one, make, grow, delete.
+ * Called through routes.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -127,6 +127,51 @@ void volumes_create(struct api_call *c)
 	mutate(c, 200, create, created);
 }
 
+static bool is_defined(struct api *a, const char *resource)
+{
+	struct view v;
+
+	if (view_load(a, resource, &v) < 0)
+		return false;
+	view_release(&v);
+	return true;
+}
+
+static int modify(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	const char *resource = m->call->match.arg[0];
+	int number = number_of(m->call->match.arg[1]);
+	int64_t size_kib = 0;
+	int rv = jget_i64(m->call->doc, "size_kib", &size_kib);
+
+	if (rv != -ENOENT && (rv < 0 || size_kib <= 0))
+		return err_set(err, -E_INVALID, "size_kib must be a number of KiB above 0");
+	rv = change_volume_modify(env, t, resource, number, size_kib, m->call->doc, err);
+	if (rv == -E_NOT_FOUND && !is_defined(m->call->api, resource))
+		m->object = RC_RSC_DFN;
+	if (rv == 0)
+		refs(mutation_done(m, RC_MODIFIED,
+				   "Volume definition with number '%d' of resource definition '%s' "
+				   "modified.",
+				   number, resource),
+		     resource, number);
+	return rv;
+}
+
+void volumes_modify(struct api_call *c)
+{
+	struct err err;
+
+	if (!call_object(c))
+		return;
+	if (call_check_type(c->doc, "override_props", json_type_object, &err) < 0 ||
+	    call_check_type(c->doc, "delete_props", json_type_array, &err) < 0) {
+		call_bad_body(c, "%s", err.text);
+		return;
+	}
+	mutate(c, 200, modify, created);
+}
+
 static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *resource = m->call->match.arg[0];
@@ -149,7 +194,12 @@ static int delete (struct mutation *m, struct change_env *env, struct txn *t, st
 	return rv;
 }
 
+static void deleted(struct mutation *m)
+{
+	mutation_wait_removed(m, m->call->match.arg[0], NULL);
+}
+
 void volumes_delete(struct api_call *c)
 {
-	mutate(c, 200, delete, NULL);
+	mutate(c, 200, delete, deleted);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * bundle.c - a resource with its record and replicas, and the steps of changing
- * it. Called by change_resource.c, change_volume.c, change_place.c and
- * change_replica.c. It decides nothing by itself: the rules are there.
+ * it; those of its volumes are in bundle_volume.c. Called by change_resource.c,
+ * change_volume.c, change_place.c and change_replica.c. It decides nothing by
+ * itself: the rules are there.
  */
 #include "model/bundle.h"
 
@@ -11,8 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "model/props.h"
+#include "model/policy.h"
 #include "model/promise.h"
+#include "model/props.h"
 
 struct load_arg {
 	struct bundle *b;
@@ -157,7 +159,7 @@ int bundle_make(struct change_env *env, struct txn *t, const char *name, const c
 	b->resource.created_ms = env->now_ms;
 	b->doc = resource_doc(&b->resource);
 	jset(b->doc, "props", checked);
-	return 0;
+	return policy_check(what, checked, err);
 }
 
 void bundle_release(struct bundle *b)
@@ -258,79 +260,6 @@ int bundle_check_closed(struct bundle *b, struct err *err)
 	return 0;
 }
 
-/* The next minor that nobody has. Going on from the last one, and around at the end, keeps a
- * minor unused for as long as possible after its volume is gone. */
-static int take_minor(struct bundle *b, int number, int *ret, struct err *err)
-{
-	char key[STORE_KEY_MAX];
-	json *cluster, *doc;
-	int64_t minor;
-	int rv;
-
-	rv = txn_get(b->t, b->env->store, CLUSTER_KEY, &cluster);
-	if (rv < 0)
-		return err_set(err, rv, "cluster/self: %s", err_name(rv));
-	minor = jget_i64_or(cluster, "next_minor", MINOR_FIRST);
-	/* ends: there are more minors than resources */
-	for (;; minor++) {
-		if (minor < MINOR_FIRST || minor > MINOR_LAST)
-			minor = MINOR_FIRST;
-		minor_key((int)minor, key, sizeof(key));
-		rv = txn_get(b->t, b->env->store, key, &doc);
-		if (rv < 0)
-			break;
-		json_object_put(doc);
-	}
-	if (rv != -E_NOT_FOUND) {
-		json_object_put(cluster);
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	}
-	doc = json_object_new_object();
-	jset_str(doc, "resource", b->resource.name);
-	jset_i64(doc, "number", number);
-	txn_put(b->t, key, doc);
-	jset_i64(cluster, "next_minor", minor + 1);
-	txn_put(b->t, CLUSTER_KEY, cluster);
-	*ret = (int)minor;
-	return 0;
-}
-
-int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *props, struct err *err)
-{
-	char what[NAME_MAX_LEN + 32];
-	json *checked, *volumes, *v;
-	int minor = 0, rv;
-
-	rv = volume_check_size(size_kib, err);
-	if (rv < 0)
-		return rv;
-	size_kib = (size_kib + VOLUME_KIB_MIN - 1) / VOLUME_KIB_MIN * VOLUME_KIB_MIN;
-	snprintf(what, sizeof(what), "volume %s/%d", b->resource.name, number);
-	rv = props_new(what, props, &checked, err);
-	if (rv < 0)
-		return rv;
-	rv = take_minor(b, number, &minor, err);
-	if (rv < 0) {
-		json_object_put(checked);
-		return rv;
-	}
-	v = json_object_new_object();
-	jset_i64(v, "number", number);
-	jset_i64(v, "size_kib", size_kib);
-	jset_i64(v, "minor", minor);
-	jset(v, "props", checked);
-	volumes = jget(b->doc, "volumes");
-	if (!volumes) {
-		volumes = json_object_new_array();
-		jset(b->doc, "volumes", volumes);
-	}
-	json_object_array_add(volumes, v);
-	b->resource.volume[b->resource.n_volumes++] =
-		(struct volume){ .number = number, .size_kib = size_kib, .minor = minor };
-	b->dirty = true;
-	return 0;
-}
-
 static int free_slot(struct bundle *b)
 {
 	for (int slot = 0; slot < REPLICAS_MAX; slot++) {
@@ -387,20 +316,6 @@ void bundle_add_record(struct bundle *b, uint32_t slots)
 	b->record_dirty = true;
 }
 
-static void put_leftover(struct bundle *b, const struct replica *r)
-{
-	json *doc = json_object_new_object();
-	char key[STORE_KEY_MAX];
-
-	jset_str(doc, "node", r->node);
-	jset_str(doc, "pool", r->pool);
-	jset_str(doc, "resource", r->resource);
-	jset_str(doc, "uuid", r->uuid);
-	jset_i64(doc, "deleted_ms", b->env->now_ms);
-	leftover_key(r->node, r->uuid, key, sizeof(key));
-	txn_put(b->t, key, doc);
-}
-
 int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err)
 {
 	char key[STORE_KEY_MAX];
@@ -411,7 +326,8 @@ int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err)
 				 -resource_size_kib(&b->resource), -1);
 		if (rv < 0)
 			return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
-		put_leftover(b, r);
+		for (int i = 0; i < b->resource.n_volumes; i++)
+			bundle_put_leftover(b, r, &b->resource.volume[i]);
 	}
 	replica_key(r->resource, r->node, key, sizeof(key));
 	txn_put(b->t, key, NULL);

@@ -21,6 +21,7 @@ struct bundle {
 	struct record record;
 	struct replica replica[REPLICAS_MAX];
 	int n;
+	int64_t next_minor; /* for the next new volume; 0: as cluster/self says */
 };
 
 /* A resource that exists: reads all of it. -E_NOT_FOUND */
@@ -45,13 +46,20 @@ bool bundle_writer_is_active(struct bundle *b);
 /* -E_IN_USE when any node of the resource reports it open */
 int bundle_check_closed(struct bundle *b, struct err *err);
 
+/* bundle_volume.c; the copies there are get (or lose) the volume too, and their pools promise it.
+ * Number and size are the caller's to check. */
 int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *props, struct err *err);
+int bundle_grow_volume(struct bundle *b, int number, int64_t size_kib, struct err *err);
+/* leaves a leftover for each copy */
+int bundle_drop_volume(struct bundle *b, int number, struct err *err);
+json *bundle_volume_doc(const struct bundle *b, int number); /* borrowed; NULL: no such volume */
+void bundle_put_leftover(struct bundle *b, const struct replica *r, const struct volume *v);
 /* in pool, or diskless when pool is NULL; *ret_slot may be NULL. -E_INVALID: no slot is free */
 int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int *ret_slot,
 		       struct err *err);
 /* the first copies: makes the record with these slots in sync; later it does nothing */
 void bundle_add_record(struct bundle *b, uint32_t slots);
-/* the replica's documents; one with a disk becomes a leftover. The record is the caller's
+/* the replica's documents; one with a disk becomes leftovers. The record is the caller's
  * business. */
 int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err);
 /* a new epoch without writer. -E_INVALID when epochs are used up */

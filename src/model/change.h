@@ -84,6 +84,11 @@ int change_resource_delete(struct change_env *env, struct txn *t, const char *na
 int change_volume_create(struct change_env *env, struct txn *t, const char *resource,
 			 int number /* -1: lowest free */, int64_t size_kib, json *props,
 			 int *ret_number, struct err *err);
+/* size_kib 0: stays. Growing is possible at any time, also while nodes are away; -ENOSPC names each
+ * pool. body: LINSTOR's, for its properties. */
+int change_volume_modify(struct change_env *env, struct txn *t, const char *resource, int number,
+			 int64_t size_kib, json *body, struct err *err);
+/* the last one takes the replicas with it */
 int change_volume_delete(struct change_env *env, struct txn *t, const char *resource, int number,
 			 struct err *err);
 /* resource + volumes + placement in one transaction (spawn, sdsd volume create); place NULL: as
@@ -108,10 +113,14 @@ int change_replica_reap(struct change_env *env, struct txn *t, const char *resou
 			struct err *err);
 
 /* from agents and data planes */
+/* its node has made the files of this volume; volume: its uuid, "" from a node that knows volume 0
+ * only */
 int change_replica_created(struct change_env *env, struct txn *t, const char *resource,
-			   const char *node, const char *uuid, struct err *err);
+			   const char *node, const char *uuid, int number, const char *volume,
+			   struct err *err);
+/* uuid: of the replica; volume: "" or 0's for its volume 0 */
 int change_leftover_done(struct change_env *env, struct txn *t, const char *node, const char *uuid,
-			 struct err *err);
+			 int number, const char *volume, struct err *err);
 /* protocol: CAS(e -> e+1, p, I, tag). -E_CONFLICT: the record is not at next->epoch - 1
  * (ret_present is filled);
  * -E_INVALID: next breaks a rule (empty set, unknown slot, writer without replica). uuid: the

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/policy.h"
 #include "model/props.h"
 
 static int read_group(struct change_env *env, struct txn *t, const char *name, char *key,
@@ -40,8 +41,8 @@ static int apply_body(const char *what, json *doc, json *body, struct err *err)
 	if (volumes && (!json_object_is_type(volumes, json_type_array) ||
 			json_object_array_length(volumes) > VOLUMES_PER_RESOURCE_MAX))
 		return err_set(err, -E_INVALID,
-			       "%s: volume_groups must be a list of up to %d, since a resource has "
-			       "one volume at present",
+			       "%s: volume_groups must be a list of up to %d, as many as a "
+			       "resource has volumes",
 			       what, VOLUMES_PER_RESOURCE_MAX);
 	if (description)
 		jset_str(doc, "description", description);
@@ -78,6 +79,8 @@ int change_group_create(struct change_env *env, struct txn *t, json *body, struc
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	snprintf(what, sizeof(what), "resource group %s", name);
 	rv = props_new(what, jget(body, "props"), &props, err);
+	if (rv == 0 && (rv = policy_check(what, props, err)) < 0)
+		json_object_put(props);
 	if (rv < 0)
 		return rv;
 	env->uuid(uuid);
@@ -108,7 +111,8 @@ int change_group_modify(struct change_env *env, struct txn *t, const char *name,
 		return rv;
 	snprintf(what, sizeof(what), "resource group %.48s", name);
 	if ((rv = apply_body(what, doc, body, err)) < 0 ||
-	    (rv = props_modify(what, doc, body, err)) < 0) {
+	    (rv = props_modify(what, doc, body, err)) < 0 ||
+	    (rv = policy_check(what, jget(doc, "props"), err)) < 0) {
 		json_object_put(doc);
 		return rv;
 	}

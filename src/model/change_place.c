@@ -206,6 +206,47 @@ free_spots:
 	return rv;
 }
 
+static int fill_present(struct bundle *b, const struct replica *r, struct spot *s,
+			struct placement_pool *c)
+{
+	char key[STORE_KEY_MAX];
+	struct pool p;
+	json *doc;
+	int rv;
+
+	*s = (struct spot){ .target = true };
+	memcpy(s->node, r->node, sizeof(s->node));
+	memcpy(s->pool, r->pool, sizeof(s->pool));
+	pool_key(r->node, r->pool, key, sizeof(key));
+	rv = store_get(b->env->store, key, &doc, NULL); /* its kind does not change */
+	if (rv < 0)
+		return rv;
+	rv = pool_parse(doc, &p, NULL);
+	json_object_put(doc);
+	s->thin = rv == 0 && p.kind == POOL_FILE_THIN;
+	return rv < 0 ? rv : fill_candidate(b, s, c);
+}
+
+int place_room(struct bundle *b, int64_t more_kib, struct err *err)
+{
+	struct placement_pool pools[REPLICAS_MAX];
+	struct spot spots[REPLICAS_MAX];
+	int n = 0, rv;
+
+	for (int i = 0; i < b->n; i++) {
+		const struct replica *r = &b->replica[i];
+
+		if (r->diskless || r->deleting)
+			continue;
+		rv = fill_present(b, r, &spots[n], &pools[n]);
+		if (rv < 0)
+			return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
+		n++;
+	}
+	rv = placement_room(pools, n, more_kib, err);
+	return rv < 0 ? err_prefix(err, "resource %s", b->resource.name) : 0;
+}
+
 /* Clients without a disk on all other nodes that are there; as many as there are slots. */
 static int place_diskless(struct bundle *b, struct err *err)
 {

@@ -12,7 +12,7 @@
 
 struct slots {
 	uint32_t used;   /* has a replica */
-	uint32_t copies; /* with a disk whose files were made */
+	uint32_t copies; /* with a disk whose files (of volume 0) were made */
 	uint32_t deleting;
 	struct err *err;
 };
@@ -29,7 +29,7 @@ static int collect(const char *key, json *doc, uint64_t revision, void *arg)
 		return rv;
 	bit = 1u << r.slot;
 	s->used |= bit;
-	if (!r.diskless && r.created)
+	if (!r.diskless && (r.made & 1u))
 		s->copies |= bit;
 	if (r.deleting)
 		s->deleting |= bit;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * change_resource.c - resources and their volumes come, change and go. Called
- * by the API. Deleting never waits for a node: what has files becomes a
+ * change_resource.c - resources come, change and go; their single volumes are
+ * in change_volume.c. Called by the API. Deleting never waits for a node: what has files becomes a
  * leftover of its node, and the name is free at once.
  */
 #include "model/change.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "model/place.h"
+#include "model/policy.h"
 #include "model/props.h"
 
 int change_resource_create(struct change_env *env, struct txn *t, const char *name,
@@ -63,6 +64,7 @@ int change_resource_modify(struct change_env *env, struct txn *t, const char *na
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	snprintf(what, sizeof(what), "resource %.48s", name);
 	if ((rv = props_modify(what, doc, body, err)) < 0 ||
+	    (rv = policy_check(what, jget(doc, "props"), err)) < 0 ||
 	    (rv = set_group(env, t, doc, body, err)) < 0) {
 		json_object_put(doc);
 		return rv;
@@ -95,99 +97,14 @@ int change_resource_delete(struct change_env *env, struct txn *t, const char *na
 	return rv;
 }
 
-static const struct volume *volume_of(const struct bundle *b, int number)
-{
-	for (int i = 0; i < b->resource.n_volumes; i++) {
-		if (b->resource.volume[i].number == number)
-			return &b->resource.volume[i];
-	}
-	return NULL;
-}
-
-static int check_number(const struct bundle *b, int number, struct err *err)
-{
-	if (number >= 0 && volume_of(b, number))
-		return err_set(err, -E_EXISTS, "resource %s: has a volume %d already",
-			       b->resource.name, number);
-	if (b->resource.n_volumes >= VOLUMES_PER_RESOURCE_MAX || number >= VOLUMES_PER_RESOURCE_MAX)
-		return err_set(
-			err, -E_INVALID,
-			"resource %s: a resource has one volume, number 0, at present; create "
-			"another resource for a second volume",
-			b->resource.name);
-	return 0;
-}
-
-static int lowest_number(const struct bundle *b)
-{
-	int number = 0;
-
-	while (volume_of(b, number))
-		number++;
-	return number;
-}
-
-int change_volume_create(struct change_env *env, struct txn *t, const char *resource, int number,
-			 int64_t size_kib, json *props, int *ret_number, struct err *err)
-{
-	struct bundle b;
-	int rv;
-
-	if (number < -1)
-		return err_set(err, -E_INVALID, "resource %.60s: there is no volume number %d",
-			       resource, number);
-	rv = bundle_load(env, t, resource, &b, err);
-	if (rv < 0)
-		return rv;
-	rv = check_number(&b, number, err);
-	if (rv == 0 && number < 0)
-		number = lowest_number(&b);
-	if (rv == 0)
-		rv = bundle_add_volume(&b, number, size_kib, props, err);
-	if (rv == 0) {
-		bundle_save(&b);
-		*ret_number = number;
-	}
-	bundle_release(&b);
-	return rv;
-}
-
-int change_volume_delete(struct change_env *env, struct txn *t, const char *resource, int number,
-			 struct err *err)
-{
-	struct bundle b;
-	int rv;
-
-	rv = bundle_load(env, t, resource, &b, err);
-	if (rv < 0)
-		return rv;
-	if (!volume_of(&b, number)) {
-		rv = err_set(err, -E_NOT_FOUND, "resource %s: has no volume %d", b.resource.name,
-			     number);
-		goto release;
-	}
-	/* the only volume: its replicas have nothing left to hold */
-	if ((rv = bundle_check_heard(&b, err)) < 0 || (rv = bundle_check_closed(&b, err)) < 0 ||
-	    (rv = bundle_drop_all(&b, err)) < 0)
-		goto release;
-	jset(b.doc, "volumes", json_object_new_array());
-	b.dirty = true;
-	bundle_save(&b);
-release:
-	bundle_release(&b);
-	return rv;
-}
-
 static int add_volumes(struct bundle *b, const int64_t *sizes_kib, int n_sizes, struct err *err)
 {
 	int rv;
 
 	if (n_sizes > VOLUMES_PER_RESOURCE_MAX)
-		return err_set(
-			err, -E_INVALID,
-			"resource %s: %d volumes wanted; a resource has one volume at present: "
-			"create a resource for each",
-			b->resource.name, n_sizes);
+		return err_set(err, -E_INVALID,
+			       "resource %s: %d volumes wanted, a resource can have %d",
+			       b->resource.name, n_sizes, VOLUMES_PER_RESOURCE_MAX);
 	for (int i = 0; i < n_sizes; i++) {
 		rv = bundle_add_volume(b, i, sizes_kib[i], NULL, err);
 		if (rv < 0)
@@ -208,11 +125,10 @@ int change_spawn(struct change_env *env, struct txn *t, const char *group, const
 	if (rv == 0)
 		rv = add_volumes(&b, sizes_kib, n_sizes, err);
 	if (rv == 0 && !definitions_only && n_sizes == 0)
-		rv = err_set(
-			err, -E_INVALID,
-			"resource %s: the size of its volume is missing; give volume_sizes, or "
-			"definitions_only",
-			name);
+		rv = err_set(err, -E_INVALID,
+			     "resource %s: the size of a volume is missing; give volume_sizes, or "
+			     "definitions_only",
+			     name);
 	if (rv == 0 && !definitions_only)
 		rv = place_bundle(&b, place ? place : &as_group_says, &added, err);
 	if (rv == 0)

@@ -9,8 +9,8 @@
 #define NODES_MAX 256 /* of a cluster; node ids 1.. */
 #define POOLS_PER_NODE_MAX 32
 #define RESOURCES_MAX 100000
-#define VOLUMES_PER_RESOURCE_MAX 1 /* several volumes in one stream: a later part */
-#define REPLICAS_MAX 16            /* slots of a resource, copies and diskless clients together */
+#define VOLUMES_PER_RESOURCE_MAX 16
+#define REPLICAS_MAX 16 /* slots of a resource, copies and diskless clients together */
 #define COPIES_MAX 7
 #define COPIES_DEFAULT 2
 #define VOLUME_KIB_MIN 4

@@ -12,6 +12,9 @@ int place_check(struct bundle *b, int more_copies, struct err *err);
  * AutoplaceTarget=false too, since a person named the node. -E_NO_NODES with the reasons */
 int place_copies(struct bundle *b, const struct placement_want *want, bool any_target,
 		 struct err *err);
+/* Whether the pools of all copies can hold so much more, by the rules of placement. Pools that
+ * nothing is known of at present are passed over. -ENOSPC with a word on each pool */
+int place_room(struct bundle *b, int64_t more_kib, struct err *err);
 /* As place says, with the group's filter for what it leaves open; *ret_added: copies. */
 int place_bundle(struct bundle *b, const struct change_place *place, int *ret_added,
 		 struct err *err);

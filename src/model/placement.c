@@ -87,19 +87,10 @@ static enum verdict node_why_not(const struct placement_pool *p, const struct pl
 	return NODE_UNFIT;
 }
 
-/* the first rule that speaks against the candidate, in words (REASON_MAX bytes) */
-static enum verdict why_not(const struct placement_pool *p, const struct placement_want *want,
-			    char *why)
+static enum verdict pool_why_not(const struct placement_pool *p, int64_t size_kib, char *why)
 {
 	char free_text[32], total[32];
-	enum verdict v = node_why_not(p, want, why);
 
-	if (v != SUITABLE)
-		return v;
-	if (want->n_pools > 0 && !is_listed(want->pools, want->n_pools, p->pool)) {
-		snprintf(why, REASON_MAX, "not among the pools asked for");
-		return POOL_UNFIT;
-	}
 	if (p->error && p->error[0]) {
 		snprintf(why, REASON_MAX, "failed: %.150s", p->error);
 		return POOL_UNFIT;
@@ -108,8 +99,8 @@ static enum verdict why_not(const struct placement_pool *p, const struct placeme
 		snprintf(why, REASON_MAX, "no report from the node yet");
 		return POOL_UNFIT;
 	}
-	if (room_kib(p) < want->size_kib)
-		return no_room(p, want->size_kib, why);
+	if (room_kib(p) < size_kib)
+		return no_room(p, size_kib, why);
 	if ((double)p->free_kib * 100 < (double)p->total_kib * PLACEMENT_FREE_PERCENT) {
 		snprintf(why, REASON_MAX, "%s of %s free, %d %% must be",
 			 text_size_kib(p->free_kib, free_text, sizeof(free_text)),
@@ -117,6 +108,21 @@ static enum verdict why_not(const struct placement_pool *p, const struct placeme
 		return POOL_UNFIT;
 	}
 	return SUITABLE;
+}
+
+/* the first rule that speaks against the candidate, in words (REASON_MAX bytes) */
+static enum verdict why_not(const struct placement_pool *p, const struct placement_want *want,
+			    char *why)
+{
+	enum verdict v = node_why_not(p, want, why);
+
+	if (v != SUITABLE)
+		return v;
+	if (want->n_pools > 0 && !is_listed(want->pools, want->n_pools, p->pool)) {
+		snprintf(why, REASON_MAX, "not among the pools asked for");
+		return POOL_UNFIT;
+	}
+	return pool_why_not(p, want->size_kib, why);
 }
 
 static int64_t free_steps(const struct placement_pool *p, int64_t step_kib)
@@ -305,4 +311,45 @@ int placement_choose(const struct placement_pool *pools, int n_pools,
 		memcpy(chosen, picked, (size_t)found * sizeof(*chosen));
 	free(verdict);
 	return rv;
+}
+
+/* nothing is known: its node is away, or cannot tell */
+static bool is_silent(const struct placement_pool *p)
+{
+	return p->free_kib < 0 || p->total_kib < 0;
+}
+
+int placement_room(const struct placement_pool *pools, int n_pools, int64_t more_kib,
+		   struct err *err)
+{
+	char text[ERR_TEXT_MAX], piece[PIECE_MAX], why[REASON_MAX];
+	bool full = false, first = true;
+	int left_out = 0;
+	size_t used;
+
+	snprintf(text, sizeof(text), "not every pool with a copy has room: ");
+	/* those that are full first, then the others */
+	for (int pass = 0; pass < 2; pass++) {
+		for (int i = 0; i < n_pools; i++) {
+			const struct placement_pool *p = &pools[i];
+			bool unfit = !is_silent(p) && pool_why_not(p, more_kib, why) != SUITABLE;
+
+			if (unfit != (pass == 0))
+				continue;
+			full |= unfit;
+			if (is_silent(p))
+				snprintf(why, sizeof(why), "not known at present");
+			else if (!unfit)
+				snprintf(why, sizeof(why), "has room");
+			snprintf(piece, sizeof(piece), "%s/%s: %s", p->node, p->pool, why);
+			add_piece(text, sizeof(text), piece, first, &left_out);
+			first = false;
+		}
+	}
+	if (!full)
+		return 0;
+	used = strlen(text);
+	if (left_out > 0)
+		snprintf(text + used, sizeof(text) - used, "; and %d more", left_out);
+	return err_set(err, -ENOSPC, "%s", text);
 }

@@ -43,5 +43,10 @@ struct placement_want {
 int placement_choose(const struct placement_pool *pools, int n_pools,
 		     const struct placement_want *want, int *chosen, struct err *err,
 		     struct buf *explain /* may be NULL: all nodes, a line each */);
+/* Whether copies that are in these pools may grow together by so much: the rules of placement that
+ * concern pools. A pool without a report is passed over: its node finds out when it is back.
+ * -ENOSPC: err says it of each pool, with numbers. */
+int placement_room(const struct placement_pool *pools, int n_pools, int64_t more_kib,
+		   struct err *err);
 
 #endif

@@ -37,8 +37,15 @@ int volume_check_size(int64_t size_kib, struct err *err)
 		       text_size_kib(VOLUME_KIB_MAX, max, sizeof(max)));
 }
 
-static int volume_parse(json *doc, const char *what, struct volume *ret, struct err *err)
+int64_t volume_round_size(int64_t size_kib)
 {
+	return (size_kib + VOLUME_KIB_MIN - 1) / VOLUME_KIB_MIN * VOLUME_KIB_MIN;
+}
+
+static int volume_parse(json *doc, const char *what, const char *resource_uuid, struct volume *ret,
+			struct err *err)
+{
+	struct volume v = { 0 };
 	int64_t number, size, minor;
 	int rv;
 
@@ -52,7 +59,14 @@ static int volume_parse(json *doc, const char *what, struct volume *ret, struct 
 	if (size % VOLUME_KIB_MIN)
 		return err_set(err, -E_INVALID, "%s: \"size_kib\" must be a multiple of %d", what,
 			       VOLUME_KIB_MIN);
-	*ret = (struct volume){ .number = (int)number, .size_kib = size, .minor = (int)minor };
+	if (number == 0 && !jget(doc, "uuid"))
+		snprintf(v.uuid, sizeof(v.uuid), "%s", resource_uuid);
+	else if ((rv = field_uuid(doc, what, v.uuid, err)) < 0)
+		return rv;
+	v.number = (int)number;
+	v.size_kib = size;
+	v.minor = (int)minor;
+	*ret = v;
 	return 0;
 }
 
@@ -70,9 +84,15 @@ static int volumes_parse(json *list, const char *what, struct resource *r, struc
 		return err_set(err, -E_INVALID, "%s: %zu volumes, %d can be", what, n,
 			       VOLUMES_PER_RESOURCE_MAX);
 	for (size_t i = 0; i < n; i++) {
-		rv = volume_parse(json_object_array_get_idx(list, i), what, &r->volume[i], err);
+		rv = volume_parse(json_object_array_get_idx(list, i), what, r->uuid, &r->volume[i],
+				  err);
 		if (rv < 0)
 			return rv;
+		if (i == 0 ? r->volume[0].number != 0
+			   : r->volume[i].number <= r->volume[i - 1].number)
+			return err_set(err, -E_INVALID,
+				       "%s: \"volumes\" must be in order of number, from 0 on",
+				       what);
 	}
 	r->n_volumes = (int)n;
 	return 0;
@@ -133,6 +153,34 @@ int record_parse(json *doc, struct record *ret, struct err *err)
 	return 0;
 }
 
+/* "created" and "made" */
+static int made_parse(json *doc, const char *what, uint32_t *ret, struct err *err)
+{
+	json *list = jget(doc, "made");
+	bool created;
+	int rv = field_bool(doc, what, "created", &created, err);
+
+	if (rv < 0)
+		return rv;
+	*ret = created ? 1u : 0;
+	if (!list)
+		return 0;
+	if (!json_object_is_type(list, json_type_array))
+		return err_set(err, -E_INVALID, "%s: \"made\" must be a list", what);
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		json *one = json_object_array_get_idx(list, i);
+		int64_t n =
+			json_object_is_type(one, json_type_int) ? json_object_get_int64(one) : -1;
+
+		if (n < 1 || n >= VOLUMES_PER_RESOURCE_MAX)
+			return err_set(err, -E_INVALID,
+				       "%s: \"made\" must hold numbers from 1 to %d", what,
+				       VOLUMES_PER_RESOURCE_MAX - 1);
+		*ret |= 1u << n;
+	}
+	return 0;
+}
+
 int replica_parse(json *doc, struct replica *ret, struct err *err)
 {
 	char what[2 * NAME_MAX_LEN + 24];
@@ -150,7 +198,7 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	    (rv = field_uuid(doc, what, r.uuid, err)) < 0 ||
 	    (rv = field_i64(doc, what, "slot", 0, REPLICAS_MAX - 1, &slot, err)) < 0 ||
 	    (rv = field_bool(doc, what, "diskless", &r.diskless, err)) < 0 ||
-	    (rv = field_bool(doc, what, "created", &r.created, err)) < 0 ||
+	    (rv = made_parse(doc, what, &r.made, err)) < 0 ||
 	    (rv = field_bool(doc, what, "deleting", &r.deleting, err)) < 0 ||
 	    (rv = field_str_or_empty(doc, what, "pool", r.pool, sizeof(r.pool), err)) < 0)
 		return rv;
@@ -173,6 +221,7 @@ json *resource_doc(const struct resource *r)
 	for (int i = 0; i < r->n_volumes; i++) {
 		v = json_object_new_object();
 		jset_i64(v, "number", r->volume[i].number);
+		jset_str(v, "uuid", r->volume[i].uuid);
 		jset_i64(v, "size_kib", r->volume[i].size_kib);
 		jset_i64(v, "minor", r->volume[i].minor);
 		jset(v, "props", json_object_new_object());
@@ -218,6 +267,23 @@ json *record_doc(const struct record *r, const char *resource_uuid)
 	return doc;
 }
 
+void replica_write_made(json *doc, uint32_t made)
+{
+	json *list = json_object_new_array();
+
+	for (int n = 1; n < VOLUMES_PER_RESOURCE_MAX; n++) {
+		if (made & 1u << n)
+			json_object_array_add(list, json_object_new_int(n));
+	}
+	jset_bool(doc, "created", made & 1u);
+	if (json_object_array_length(list) > 0) {
+		jset(doc, "made", list);
+		return;
+	}
+	json_object_put(list);
+	json_object_object_del(doc, "made");
+}
+
 json *replica_doc(const struct replica *r)
 {
 	json *doc = json_object_new_object();
@@ -228,10 +294,19 @@ json *replica_doc(const struct replica *r)
 	jset_i64(doc, "slot", r->slot);
 	jset_bool(doc, "diskless", r->diskless);
 	jset_str(doc, "pool", r->pool);
-	jset_bool(doc, "created", r->created);
+	replica_write_made(doc, r->made);
 	jset_bool(doc, "deleting", r->deleting);
 	jset(doc, "props", json_object_new_object());
 	return doc;
+}
+
+const struct volume *resource_volume(const struct resource *r, int number)
+{
+	for (int i = 0; i < r->n_volumes; i++) {
+		if (r->volume[i].number == number)
+			return &r->volume[i];
+	}
+	return NULL;
 }
 
 int64_t resource_size_kib(const struct resource *r)
@@ -278,9 +353,21 @@ void placed_key(const char *node, const char *resource, char *out, size_t len)
 	pair_key("placed", node, resource, out, len);
 }
 
-void leftover_key(const char *node, const char *uuid, char *out, size_t len)
+void leftover_key(const char *node, const char *id, char *out, size_t len)
 {
-	pair_key("leftover", node, uuid, out, len);
+	char low[NAME_MAX_LEN + 1];
+
+	name_key(node, low);
+	snprintf(out, len, "leftover/%s/%s", low, id);
+}
+
+void leftover_id(const char *replica, int number, const char *volume, char out[LEFTOVER_ID_MAX])
+{
+	/* the files of volume 0 come and go with the replica */
+	if (number == 0)
+		snprintf(out, LEFTOVER_ID_MAX, "%.36s", replica);
+	else
+		snprintf(out, LEFTOVER_ID_MAX, "%.36s.%.36s", replica, volume);
 }
 
 void minor_key(int minor, char *out, size_t len)

@@ -3,18 +3,22 @@
  * resource.h - what is replicated as one: its volumes, its group, and who is
  * writer and in sync.
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
- *                     "volumes":[{"number":0,"size_kib":1048576,"minor":1000,"props":{}}]}
+ *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{}}]}
+ *                     by number; when there is any, there is number 0. A volume 0 that an older
+ *                     version made has no uuid: the resource's stands for it.
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
  * "replica/<resource>/<node>": {"resource","node","uuid","slot":0,"diskless":false,"pool":"ssd",
- *                     "created":false,"deleting":false,"props":{}}
- *                     Replicas exist only while the resource has its volume.
+ *                     "created":false,"made":[1],"deleting":false,"props":{}}
+ *                     created: the files of volume 0 were made; made: those of further volumes.
+ *                     Replicas exist only while the resource has a volume.
  * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's
  *                     replicas are found
- * "leftover/<node>/<replica uuid>": {"node","pool","resource","uuid","deleted_ms"}: files to be
- *                     removed by the node's agent, which then deletes this document. The resource's
- *                     name is free at once.
+ * "leftover/<node>/<id>": {"node","pool","resource","uuid","number":0,"volume","deleted_ms"}: files
+ *                     of one volume of a replica (uuid), to be removed by the node's agent, which
+ *                     then deletes this document. The resource's name and the volume's number are
+ *                     free at once. id: leftover_id; volume: the volume's uuid. No number: 0.
  * "minor/<minor>":    {"resource","number"}: this minor is taken
  */
 #ifndef SDSD_MODEL_RESOURCE_H
@@ -24,10 +28,12 @@
 #include "model/name.h"
 
 #define WRITER_NONE (-1)
+#define LEFTOVER_ID_MAX 80
 
 struct volume {
 	int number;
-	int64_t size_kib; /* multiple of 4 */
+	char uuid[37];    /* so that a number used again is not taken for the former volume */
+	int64_t size_kib; /* multiple of 4; only grows */
 	int minor;        /* cluster-wide unique */
 };
 
@@ -60,7 +66,9 @@ struct replica {
 	int slot; /* 0..REPLICAS_MAX-1, unique in the resource, freed with the replica */
 	bool diskless;
 	char pool[NAME_MAX_LEN + 1]; /* "" when diskless */
-	bool created; /* its node made the files; missing ones are a failure now, never made anew */
+	/* mask of volume numbers whose files its node made; missing ones are a failure now, never
+	 * made anew */
+	uint32_t made;
 	bool deleting; /* must leave the in-sync set first */
 };
 
@@ -74,13 +82,19 @@ json *record_doc(const struct record *r, const char *resource_uuid);
 void record_write(json *doc, const struct record *r);
 bool record_same(const struct record *a, const struct record *b); /* tag included */
 json *replica_doc(const struct replica *r);
+void replica_write_made(json *doc, uint32_t made); /* in a present document */
 void resource_key(const char *name, char *out, size_t len);
 void record_key(const char *name, char *out, size_t len);
 void replica_key(const char *resource, const char *node, char *out, size_t len);
 void placed_key(const char *node, const char *resource, char *out, size_t len);
-void leftover_key(const char *node, const char *uuid, char *out, size_t len);
+void leftover_key(const char *node, const char *id, char *out, size_t len);
+/* of the files of one volume of a replica: "<replica>", or "<replica>.<volume>" but for volume 0 */
+void leftover_id(const char *replica, int number, const char *volume, char out[LEFTOVER_ID_MAX]);
 void minor_key(int minor, char *out, size_t len);
+/* NULL when there is none of this number */
+const struct volume *resource_volume(const struct resource *r, int number);
 int64_t resource_size_kib(const struct resource *r);      /* of all volumes */
-int volume_check_size(int64_t size_kib, struct err *err); /* range; callers round up to 4 KiB */
+int volume_check_size(int64_t size_kib, struct err *err); /* range; callers round it up */
+int64_t volume_round_size(int64_t size_kib);              /* up to 4 KiB */
 
 #endif

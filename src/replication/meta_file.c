@@ -206,16 +206,6 @@ int meta_file_label(int fd, struct meta_label *ret, struct err *err)
 	return read_label(fd, ret, &copy, err);
 }
 
-int meta_file_owner(int fd, uint8_t ret_owner[16], struct err *err)
-{
-	struct meta_label l;
-	int rv = meta_file_label(fd, &l, err);
-
-	if (rv == 0)
-		memcpy(ret_owner, l.replica, sizeof(l.replica));
-	return rv;
-}
-
 static int grow_locked(int fd, const struct meta_label *want, struct err *err)
 {
 	struct meta_label l;

@@ -108,11 +108,21 @@ static int space_of(const struct storage_pool *p, int dir, struct storage_space 
 	return 0;
 }
 
-/* Whose metadata the file is; *ret_bytes its size. Negative only when it cannot be read. */
-static int owner_of(const struct storage_pool *p, int dir, const char *file, const uint8_t us[16],
-		    enum owner *ret, struct err *err)
+static bool is_ours(const struct storage_label *l, const struct storage_volume *v)
 {
-	uint8_t owner[16];
+	static const uint8_t not_told[16];
+
+	return memcmp(l->owner, v->owner, 16) == 0 &&
+	       (memcmp(l->volume, v->volume, 16) == 0 || memcmp(l->volume, not_told, 16) == 0);
+}
+
+/* Whose metadata the file is, and what it says; ret_label may be NULL. Negative only when it
+ * cannot be read. */
+static int owner_of(const struct storage_pool *p, int dir, const char *file,
+		    const struct storage_volume *v, enum owner *ret,
+		    struct storage_label *ret_label, struct err *err)
+{
+	struct storage_label label = { 0 };
 	struct stat st;
 	int fd, rv;
 
@@ -129,23 +139,26 @@ static int owner_of(const struct storage_pool *p, int dir, const char *file, con
 		*ret = OWNER_UNKNOWN;
 		rv = 0;
 	} else {
-		rv = storage_meta_ops()->owner(fd, owner, err);
+		rv = storage_meta_ops()->label(fd, &label, err);
 		if (rv == 0)
-			*ret = memcmp(owner, us, 16) == 0 ? OWNER_US : OWNER_OTHER;
+			*ret = is_ours(&label, v) ? OWNER_US : OWNER_OTHER;
 		else if (rv == -E_CORRUPT)
 			*ret = OWNER_UNKNOWN;
 		rv = rv == -E_CORRUPT ? 0 : rv;
 	}
 	close(fd);
+	if (ret_label)
+		*ret_label = label;
 	return rv;
 }
 
 static int foreign(const struct storage_pool *p, const char *file, enum owner who, struct err *err)
 {
 	if (who == OWNER_OTHER)
-		return err_set(err, -E_EXISTS,
-			       "pool %s: %s/%s belongs to another replica and is left alone",
-			       p->name, p->dir, file);
+		return err_set(
+			err, -E_EXISTS,
+			"pool %s: %s/%s belongs to another replica or volume and is left alone",
+			p->name, p->dir, file);
 	return err_set(err, -E_EXISTS,
 		       "pool %s: %s/%s is there already and is not of sdsd: move it away", p->name,
 		       p->dir, file);
@@ -285,9 +298,9 @@ static int clear_way(const struct storage_pool *p, int dir, const struct storage
 	uint64_t size;
 	int rv;
 
-	rv = owner_of(p, dir, n->meta, v->owner, &meta, err);
+	rv = owner_of(p, dir, n->meta, v, &meta, NULL, err);
 	if (rv == 0)
-		rv = owner_of(p, dir, n->fresh, v->owner, &fresh, err);
+		rv = owner_of(p, dir, n->fresh, v, &fresh, NULL, err);
 	if (rv < 0)
 		return rv;
 	if (meta == OWNER_OTHER || meta == OWNER_UNKNOWN)
@@ -345,6 +358,7 @@ out:
 	if (rv < 0)
 		return rv;
 	paths_of(p, &n, ret);
+	ret->size_bytes = v->size_bytes;
 	return 0;
 }
 
@@ -399,32 +413,204 @@ static int check_size(const struct storage_pool *p, int dir, const char *file, u
 	return rv;
 }
 
+/* The pair of our owner, with its label; where the label tells no size v's counts. */
+static int find_pair(const struct storage_pool *p, int dir, const struct storage_volume *v,
+		     const struct names *n, uint64_t *ret_size, struct err *err)
+{
+	struct storage_label label;
+	enum owner meta;
+	int rv = owner_of(p, dir, n->meta, v, &meta, &label, err);
+
+	if (rv == 0 && meta == OWNER_NONE)
+		rv = missing(p, n->meta, err);
+	else if (rv == 0 && meta == OWNER_UNKNOWN)
+		rv = err_set(err, -E_CORRUPT, "pool %s: %s/%s is damaged or not of sdsd", p->name,
+			     p->dir, n->meta);
+	else if (rv == 0 && meta == OWNER_OTHER)
+		rv = foreign(p, n->meta, meta, err);
+	if (rv < 0)
+		return rv;
+	*ret_size = label.size_bytes;
+	return 0;
+}
+
 static int locate(const struct storage_pool *p, const struct storage_volume *v,
 		  struct storage_paths *ret, struct err *err)
 {
-	enum owner meta;
 	struct names n;
+	uint64_t size;
 	int dir, rv;
 
 	names_of(v, &n);
 	dir = dir_open(p, err);
 	if (dir < 0)
 		return dir;
-	rv = owner_of(p, dir, n.meta, v->owner, &meta, err);
-	if (rv == 0 && meta == OWNER_NONE)
-		rv = missing(p, n.meta, err);
-	else if (rv == 0 && meta == OWNER_UNKNOWN)
-		rv = err_set(err, -E_CORRUPT, "pool %s: %s/%s is damaged or not of sdsd", p->name,
-			     p->dir, n.meta);
-	else if (rv == 0 && meta == OWNER_OTHER)
-		rv = foreign(p, n.meta, meta, err);
+	rv = find_pair(p, dir, v, &n, &size, err);
+	if (rv == 0 && size == 0)
+		size = v->size_bytes;
 	if (rv == 0)
-		rv = check_size(p, dir, n.data, v->size_bytes, err);
+		rv = check_size(p, dir, n.data, size, err);
 	close(dir);
 	if (rv < 0)
 		return rv;
 	paths_of(p, &n, ret);
+	ret->size_bytes = size;
 	return 0;
+}
+
+/* --- grow --------------------------------------------------------------- */
+
+struct growing { /* one file of the pair */
+	const char *name;
+	int fd;
+	uint64_t have, want;
+};
+
+static int open_growing(const struct storage_pool *p, int dir, struct growing *g, struct err *err)
+{
+	struct stat st;
+
+	g->fd = openat(dir, g->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (g->fd < 0)
+		return file_fail(p, "open", g->name, -errno, err);
+	if (fstat(g->fd, &st) < 0)
+		return file_fail(p, "examine", g->name, -errno, err);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, -E_CORRUPT, "pool %s: %s/%s is not a regular file", p->name,
+			       p->dir, g->name);
+	g->have = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* Space behind the end of the file, whose size stays: what fails here has changed nothing. */
+static int reserve_more(const struct storage_pool *p, const struct growing *g, struct err *err)
+{
+	int rv;
+
+	if (g->have >= g->want)
+		return 0;
+	do {
+		rv = fallocate(g->fd, FALLOC_FL_KEEP_SIZE, (off_t)g->have,
+			       (off_t)(g->want - g->have)) < 0
+			     ? -errno
+			     : 0;
+	} while (rv == -EINTR);
+	if (rv == -EOPNOTSUPP || rv == -ENOSYS) {
+		log_warn("storage",
+			 "pool=%s volume=%s space is not reserved: the file system of %s cannot",
+			 p->name, g->name, p->dir);
+		return 0;
+	}
+	return rv < 0 ? file_fail(p, "reserve space for", g->name, rv, err) : 0;
+}
+
+/* gives back what was reserved in vain; the size is the present one, so nothing is lost */
+static void unreserve(const struct growing *g)
+{
+	if (g->have < g->want && ftruncate(g->fd, (off_t)g->have) < 0)
+		log_warn("storage", "file=%s the space reserved behind its end is kept", g->name);
+}
+
+static int lengthen(const struct storage_pool *p, const struct growing *g, struct err *err)
+{
+	if (g->have < g->want && ftruncate(g->fd, (off_t)g->want) < 0)
+		return file_fail(p, "set the size of", g->name, -errno, err);
+	/* also when there was nothing to do: the last attempt may have been cut before this */
+	return fsync(g->fd) < 0 ? file_fail(p, "sync", g->name, -errno, err) : 0;
+}
+
+static uint64_t missing_bytes(const struct growing *g)
+{
+	return g->have < g->want ? g->want - g->have : 0;
+}
+
+static int check_more_space(const struct storage_pool *p, int dir, uint64_t want, struct err *err)
+{
+	struct storage_space space;
+	char text[2][32];
+	int rv = space_of(p, dir, &space, err);
+
+	if (rv < 0 || space.free_kib >= kib(want))
+		return rv;
+	return err_set(err, -ENOSPC, "pool %s: %s is full: %s wanted to grow by, %s free", p->name,
+		       p->dir, text_size_kib(kib(want), text[0], sizeof(text[0])),
+		       text_size_kib(space.free_kib, text[1], sizeof(text[1])));
+}
+
+/* Data first: its label must never promise more than there is. Cut anywhere, the next attempt
+ * finds files that are long enough and goes on. */
+static int grow_pair(const struct storage_pool *p, int dir, const struct storage_volume *v,
+		     struct growing *data, struct growing *meta, bool thin, struct err *err)
+{
+	uint64_t more = missing_bytes(meta) + (thin ? 0 : missing_bytes(data));
+	int rv = more ? check_more_space(p, dir, more, err) : 0;
+
+	if (rv == 0 && !thin) {
+		rv = reserve_more(p, data, err);
+		if (rv == 0)
+			rv = reserve_more(p, meta, err);
+		if (rv < 0) {
+			unreserve(data);
+			unreserve(meta);
+		}
+	}
+	if (rv == 0)
+		rv = lengthen(p, data, err);
+	if (rv == 0)
+		rv = lengthen(p, meta, err);
+	if (rv == 0 && storage_meta_ops()->grow) {
+		rv = storage_meta_ops()->grow(meta->fd, v, err);
+		if (rv < 0)
+			err_prefix(err, "pool %s: %s/%s", p->name, p->dir, meta->name);
+	}
+	return rv;
+}
+
+static int grow(const struct storage_pool *p, const struct storage_volume *v, bool thin,
+		struct storage_paths *ret, struct err *err)
+{
+	struct names n;
+	struct growing data = { n.data, -1, 0, v->size_bytes };
+	struct growing meta = { n.meta, -1, 0, v->meta_bytes };
+	uint64_t size;
+	int dir, rv;
+
+	names_of(v, &n);
+	dir = dir_open(p, err);
+	if (dir < 0)
+		return dir;
+	rv = find_pair(p, dir, v, &n, &size, err);
+	/* what was cut off must not come back as zeros */
+	if (rv == 0)
+		rv = check_size(p, dir, n.data, size, err);
+	if (rv == 0)
+		rv = open_growing(p, dir, &data, err);
+	if (rv == 0)
+		rv = open_growing(p, dir, &meta, err);
+	if (rv == 0)
+		rv = grow_pair(p, dir, v, &data, &meta, thin, err);
+	if (data.fd >= 0)
+		close(data.fd);
+	if (meta.fd >= 0)
+		close(meta.fd);
+	close(dir);
+	if (rv < 0)
+		return rv;
+	paths_of(p, &n, ret);
+	ret->size_bytes = size > v->size_bytes ? size : v->size_bytes;
+	return 0;
+}
+
+static int grow_thick(const struct storage_pool *p, const struct storage_volume *v,
+		      struct storage_paths *ret, struct err *err)
+{
+	return grow(p, v, false, ret, err);
+}
+
+static int grow_thin(const struct storage_pool *p, const struct storage_volume *v,
+		     struct storage_paths *ret, struct err *err)
+{
+	return grow(p, v, true, ret, err);
 }
 
 /* "remove" is taken by stdio */
@@ -439,9 +625,9 @@ static int remove_pair(const struct storage_pool *p, const struct storage_volume
 	dir = dir_open(p, err);
 	if (dir < 0)
 		return dir;
-	rv = owner_of(p, dir, n.meta, v->owner, &meta, err);
+	rv = owner_of(p, dir, n.meta, v, &meta, NULL, err);
 	if (rv == 0)
-		rv = owner_of(p, dir, n.fresh, v->owner, &fresh, err);
+		rv = owner_of(p, dir, n.fresh, v, &fresh, NULL, err);
 	if (rv < 0)
 		goto out;
 	if (meta == OWNER_US || (meta == OWNER_NONE && fresh == OWNER_US))
@@ -486,6 +672,7 @@ const struct storage_ops storage_file = {
 	.probe = probe,
 	.create = create_thick,
 	.locate = locate,
+	.grow = grow_thick,
 	.remove = remove_pair,
 	.allocated = allocated,
 };
@@ -495,6 +682,7 @@ const struct storage_ops storage_file_thin = {
 	.probe = probe,
 	.create = create_thin,
 	.locate = locate,
+	.grow = grow_thin,
 	.remove = remove_pair,
 	.allocated = allocated,
 };

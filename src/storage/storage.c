@@ -19,9 +19,11 @@
 
 #define SLOW_MS 2000 /* a job that takes longer is worth a line */
 
-enum verb { VERB_PROBE, VERB_CREATE, VERB_LOCATE, VERB_REMOVE, VERB_ALLOCATED };
+enum verb { VERB_PROBE, VERB_CREATE, VERB_LOCATE, VERB_GROW, VERB_REMOVE, VERB_ALLOCATED };
 
-static const char *const verb_names[] = { "probe", "create", "locate", "remove", "allocated" };
+static const char *const verb_names[] = {
+	"probe", "create", "locate", "grow", "remove", "allocated"
+};
 
 static const struct storage_ops *const storage_backends[] = {
 	&storage_file,
@@ -136,6 +138,9 @@ static void job_work(uv_work_t *work)
 		break;
 	case VERB_LOCATE:
 		j->status = j->ops->locate(&j->pool, &j->volume, &j->paths, &j->err);
+		break;
+	case VERB_GROW:
+		j->status = j->ops->grow(&j->pool, &j->volume, &j->paths, &j->err);
 		break;
 	case VERB_REMOVE:
 		j->status = j->ops->remove(&j->pool, &j->volume, &j->err);
@@ -276,6 +281,12 @@ void storage_locate(uv_loop_t *loop, const struct storage_pool *p, const struct 
 		    storage_cb cb, void *arg)
 {
 	submit(loop, VERB_LOCATE, p, v, cb, arg);
+}
+
+void storage_grow(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
+		  storage_cb cb, void *arg)
+{
+	submit(loop, VERB_GROW, p, v, cb, arg);
 }
 
 void storage_remove(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,

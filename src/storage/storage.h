@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * storage.h - backends behind one table, and the checked front door to them.
- * A backing is the pair of devices of one replica: data (content from offset 0)
- * and metadata (docs/ondisk.md). To add a backend: one file with one ops table,
+ * A backing is the pair of devices of one volume of a replica: data (content from
+ * offset 0) and metadata (docs/ondisk.md). To add a backend: one file with one ops table,
  * one line in storage_backends[], one row in the test matrix.
  * Calls are asynchronous: files and tools are handled off the loop.
  */
@@ -16,6 +16,7 @@
 #include "base/err.h"
 
 #define STORAGE_PATH_MAX 1200
+#define STORAGE_SLOTS 16 /* of a resource */
 
 struct storage_pool {  /* copied by calls */
 	char kind[16]; /* "FILE", "FILE_THIN" */
@@ -23,13 +24,27 @@ struct storage_pool {  /* copied by calls */
 	char dir[1024];
 };
 struct storage_volume {
-	char name[64];     /* "<resource>_00000"; metadata: name + ".meta" */
-	uint8_t owner[16]; /* replica uuid, in the metadata superblock, against foreign files */
+	char name[64];      /* "<resource>_00000"; metadata: name + ".meta" */
+	uint8_t owner[16];  /* replica uuid, in the metadata's label, against foreign files */
+	uint8_t volume[16]; /* uuid of the volume: another one had this number before */
 	uint64_t size_bytes;
 	uint64_t meta_bytes; /* filled by the front door from storage_meta_ops.bytes */
+	/* For the label only, so that a cluster can be told from its disks. Zeros and "" when the
+	 * files are only to be found or removed. */
+	uint8_t cluster[16], resource[16];
+	int number, slot;
+	char node[64];
+	char copy[STORAGE_SLOTS][64]; /* nodes of the other copies, by slot; "": none */
 };
 struct storage_paths {
 	char data[STORAGE_PATH_MAX], meta[STORAGE_PATH_MAX];
+	uint64_t size_bytes; /* what the pair is good for: at least that long is the data */
+};
+/* what metadata says of itself */
+struct storage_label {
+	uint8_t owner[16];
+	uint8_t volume[16];  /* zeros: it does not tell (an older format, volume 0 only) */
+	uint64_t size_bytes; /* of the volume; 0: it does not tell */
 };
 struct storage_space {
 	int64_t total_kib, free_kib; /* storage_probe */
@@ -52,6 +67,11 @@ struct storage_ops {
 		      struct storage_paths *ret, struct err *err);
 	int (*locate)(const struct storage_pool *p, const struct storage_volume *v,
 		      struct storage_paths *ret, struct err *err); /* -ENOENT */
+	/* Data and metadata device of a pair that may be in use become large enough for
+	 * v->size_bytes; the new space reads as zeros. Larger already is fine. -ENOSPC before
+	 * anything is changed. Calls storage_meta_ops()->grow when data is large enough. */
+	int (*grow)(const struct storage_pool *p, const struct storage_volume *v,
+		    struct storage_paths *ret, struct err *err);
 	int (*remove)(
 		const struct storage_pool *p, const struct storage_volume *v,
 		struct err *
@@ -66,8 +86,11 @@ struct storage_meta_ops {
 	uint64_t (*bytes)(uint64_t size_bytes); /* size of the metadata device for a data size */
 	int (*format)(int fd, const struct storage_volume *v,
 		      struct err *err); /* writes and syncs fresh metadata */
-	int (*owner)(int fd, uint8_t ret_owner[16],
-		     struct err *err); /* -E_CORRUPT when it is none of ours */
+	/* -E_CORRUPT when it is none of ours */
+	int (*label)(int fd, struct storage_label *ret, struct err *err);
+	/* Metadata for v->size_bytes of a volume that may be in use; the device is large enough.
+	 * Synced on return, idempotent. NULL: nothing but the device grows. */
+	int (*grow)(int fd, const struct storage_volume *v, struct err *err);
 };
 void storage_set_meta_ops(const struct storage_meta_ops *ops);
 
@@ -78,8 +101,12 @@ void storage_probe(uv_loop_t *loop, const struct storage_pool *p, storage_cb cb,
  * with a sentence */
 void storage_create(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
 		    storage_cb cb, void *arg);
+/* v->size_bytes counts where the label tells no size; paths->size_bytes: as the label says */
 void storage_locate(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
 		    storage_cb cb, void *arg);
+/* paths->size_bytes is at least v's then */
+void storage_grow(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
+		  storage_cb cb, void *arg);
 void storage_remove(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
 		    storage_cb cb, void *arg);
 /* space->allocated_kib */

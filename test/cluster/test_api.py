@@ -269,6 +269,51 @@ def talk_placement(via, who, name):
     return nodes, third
 
 
+def talk_volumes(via, who, name):
+    """more volumes of a resource with two copies; leaves it with one, larger than before"""
+    rd = "/v1/resource-definitions/" + name
+    vd = rd + "/volume-definitions"
+    done(who + "a second volume", via.http("POST", vd, {"volume_definition": {"size_kib": 8192}}), 200,
+         19922945)
+    done(who + "and one of number 4", via.http("POST", vd, {
+        "volume_definition": {"size_kib": 4096, "volume_number": 4}}), 200, 19922945)
+    refused(who + "a number that is taken", via.http("POST", vd, {
+        "volume_definition": {"size_kib": 4096, "volume_number": 1}}), 500, 503)
+    refused(who + "a number that cannot be", via.http("POST", vd, {
+        "volume_definition": {"size_kib": 4096, "volume_number": 16}}), 500, 206)
+    vds = via.get(vd)
+    tap.ok([v["volume_number"] for v in vds] == [0, 1, 4] and len({v["uuid"] for v in vds}) == 3 and
+           len({v["layer_data"][0]["data"]["minor_number"] for v in vds}) == 3,
+           who + "three volume definitions, each with its own uuid and minor", vds)
+    copies = [r for r in via.get("/v1/view/resources?resources=" + name) if "DISKLESS" not in r["flags"]]
+    tap.ok(copies and all({v["state"]["disk_state"] for v in r["volumes"]} <= {"UpToDate", "Outdated", "Inconsistent"} and
+                          len({v["device_path"] for v in r["volumes"]}) == 3 and
+                          len({v["props"]["Sdsd/NbdSocket"] for v in r["volumes"]}) == 3
+                          for r in copies), who + "all are there when the calls have returned", copies)
+    tap.eq(via.get(rd + "/resources/%s/volumes/4" % copies[0]["node_name"])["usable_size_kib"], 4096,
+           who + "one volume of a copy")
+    done(who + "volume 1 grows", via.http("PUT", vd + "/1", {
+        "size_kib": 16384, "override_props": {"Aux/x": "1"}}), 200)
+    d = via.get(vd + "/1")
+    tap.ok(d["size_kib"] == 16384 and d["props"] == {"Aux/x": "1"}, who + "and has its property", d)
+    copies = [r for r in via.get("/v1/view/resources?resources=" + name) if "DISKLESS" not in r["flags"]]
+    tap.ok(all(r["volumes"][1]["flags"] == [] and r["volumes"][1]["usable_size_kib"] == 16384
+               for r in copies), who + "on all copies", copies)
+    refused(who + "shrinking", via.http("PUT", vd + "/1", {"size_kib": 8192}), 500, 206)
+    refused(who + "a size that is none", via.http("PUT", vd + "/1", {"size_kib": "x"}), 500, 206)
+    refused(who + "growing beyond the pools", via.http("PUT", vd + "/1", {"size_kib": 8 << 30}), 500)
+    refused(who + "growing a missing volume", via.http("PUT", vd + "/9", {"size_kib": 8192}), 404, 303)
+    refused(who + "growing of nothing", via.http(
+        "PUT", "/v1/resource-definitions/nix/volume-definitions/0", {"size_kib": 8192}), 404, 301)
+    refused(who + "volume 0 goes last", via.http("DELETE", vd + "/0"), 500)
+    for number in (4, 1):
+        done(who + "volume %d deleted" % number, via.http("DELETE", vd + "/%d" % number), 200)
+    tap.eq([v["volume_number"] for v in via.get(vd)], [0], who + "one is left")
+    refused(who + "a read policy that is none", via.http("PUT", rd, {
+        "override_props": {"sds/read-policy": "fast"}}), 500)
+    done(who + "a read policy", via.http("PUT", rd, {"override_props": {"sds/read-policy": "striped"}}), 200)
+
+
 def talk_clients(via, who, name, nodes, third):
     rd = "/v1/resource-definitions/" + name
     there = via.http("POST", rd + "/resources/%s/make-available" % nodes[0], {})
@@ -353,7 +398,7 @@ def bad_input(via, who):
         a = via.http("POST", "/v1/resource-groups/DfltRscGrp/spawn",
                      {"resource_definition_name": "odd", "volume_sizes": [value]})
         tap.ok(a.status in (400, 500) and is_rc_list(a), who + "size %.30r is refused" % (value,), a)
-    for field, value in (("volume_sizes", "8192"), ("volume_sizes", {"a": 1}), ("volume_sizes", [8192] * 3),
+    for field, value in (("volume_sizes", "8192"), ("volume_sizes", {"a": 1}), ("volume_sizes", [8192] * 17),
                          ("select_filter", []), ("select_filter", {"place_count": "x"}),
                          ("select_filter", {"place_count": -1}), ("select_filter", {"place_count": 10 ** 30}),
                          ("select_filter", {"node_name_list": [1]}),
@@ -647,6 +692,7 @@ def main():
             talk_definitions(via, who, "rd-" + short)
             nodes, third = talk_placement(via, who, "rd-" + short)
             talk_clients(via, who, "rd-" + short, nodes, third)
+            talk_volumes(via, who, "rd-" + short)
             done(who + "deleted with its copies", via.http("DELETE", "/v1/resource-definitions/rd-" + short), 200)
             talk_spawn(via, who, "sp-" + short)
             bad_input(via, who)

@@ -112,6 +112,17 @@ static int volume_create(struct call *c)
 				    &number, &c->err);
 }
 
+static int number_of(struct call *c)
+{
+	return (int)(jget_i64_or(c->body, "number", 0) % INT32_MAX);
+}
+
+static int volume_modify(struct call *c)
+{
+	return change_volume_modify(c->env, c->txn, c->name, number_of(c),
+				    jget_i64_or(c->body, "size_kib", 0), c->body, &c->err);
+}
+
 static int volume_delete(struct call *c)
 {
 	return change_volume_delete(c->env, c->txn, c->name, (int)jget_i64_or(c->body, "number", 0),
@@ -165,13 +176,14 @@ static int replica_reap(struct call *c)
 static int replica_created(struct call *c)
 {
 	return change_replica_created(c->env, c->txn, c->name, c->node,
-				      jget_str(c->body, "uuid", ""), &c->err);
+				      jget_str(c->body, "uuid", ""), number_of(c),
+				      jget_str(c->body, "volume", ""), &c->err);
 }
 
 static int leftover_done(struct call *c)
 {
 	return change_leftover_done(c->env, c->txn, c->node, jget_str(c->body, "uuid", ""),
-				    &c->err);
+				    number_of(c), jget_str(c->body, "volume", ""), &c->err);
 }
 
 static int record_cas(struct call *c)
@@ -221,6 +233,7 @@ static int (*const calls[])(struct call *c) = {
 	resource_delete, volume_create,  volume_delete, spawn,           autoplace,
 	replica_create,  replica_delete, replica_reap,  replica_created, leftover_done,
 	record_cas,      token_create,   token_use,     token_delete,    report,
+	volume_modify,
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 

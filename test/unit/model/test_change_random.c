@@ -64,6 +64,23 @@ static int record_step(struct world *w, struct txn *t, const char *name)
 	return rv;
 }
 
+/* of some volume; "" */
+static const char *volume_uuid(struct world *w, const char *name)
+{
+	static char uuid[37];
+	struct resource r;
+	char key[64];
+	json *doc;
+
+	uuid[0] = '\0';
+	snprintf(key, sizeof(key), "resource/%s", name);
+	doc = world_doc(w, key);
+	if (doc && resource_parse(doc, &r, NULL) == 0 && r.n_volumes > 0)
+		snprintf(uuid, sizeof(uuid), "%s", r.volume[draw(r.n_volumes)].uuid);
+	json_object_put(doc);
+	return uuid;
+}
+
 static int created_step(struct world *w, struct txn *t, const char *name, const char *on)
 {
 	char key[64];
@@ -72,7 +89,8 @@ static int created_step(struct world *w, struct txn *t, const char *name, const 
 
 	snprintf(key, sizeof(key), "replica/%s/%s", name, on);
 	doc = world_doc(w, key);
-	rv = change_replica_created(&w->env, t, name, on, jget_str(doc, "uuid", ""), &w->err);
+	rv = change_replica_created(&w->env, t, name, on, jget_str(doc, "uuid", ""),
+				    draw(2) ? 0 : draw(4), volume_uuid(w, name), &w->err);
 	json_object_put(doc);
 	return rv;
 }
@@ -80,15 +98,15 @@ static int created_step(struct world *w, struct txn *t, const char *name, const 
 static int decide(struct world *w, struct txn *t)
 {
 	struct change_place place = { .copies = 1 + draw(3), .diskless_on_remaining = !draw(4) };
-	const int64_t size = (1 + draw(30)) * GIB;
+	const int64_t sizes[3] = { (1 + draw(30)) * GIB, GIB, 4 }, size = sizes[0];
 	const char *name = resource(), *on = node();
 	int n;
 
-	switch (draw(11)) {
+	switch (draw(12)) {
 	case 0:
 	case 1:
-		return change_spawn(&w->env, t, NULL, name, &size, 1, !draw(5), NULL, &place,
-				    &w->err);
+		return change_spawn(&w->env, t, NULL, name, sizes, 1 + draw(3), !draw(5), NULL,
+				    &place, &w->err);
 	case 2:
 		return change_autoplace(&w->env, t, name, &place, &n, &w->err);
 	case 3:
@@ -104,7 +122,9 @@ static int decide(struct world *w, struct txn *t)
 		return created_step(w, t, name, on);
 	case 9:
 		return draw(2) ? change_resource_delete(&w->env, t, name, &w->err)
-			       : change_volume_delete(&w->env, t, name, 0, &w->err);
+			       : change_volume_delete(&w->env, t, name, draw(4), &w->err);
+	case 10:
+		return change_volume_modify(&w->env, t, name, draw(4), size, NULL, &w->err);
 	default:
 		return change_volume_create(&w->env, t, name, -1, size, NULL, &n, &w->err);
 	}

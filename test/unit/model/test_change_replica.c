@@ -62,7 +62,8 @@ static void created(struct world *w, const char *node)
 {
 	struct replica r = replica(w, node);
 
-	cr_assert_eq(WORLD(w, change_replica_created, "db", node, r.uuid), 0, "%s", w->err.text);
+	cr_assert_eq(WORLD(w, change_replica_created, "db", node, r.uuid, 0, ""), 0, "%s",
+		     w->err.text);
 }
 
 /* copies on n1, n2 (and n3), all made; epoch 2 with the writer on n1 */
@@ -163,16 +164,16 @@ Test(change_replica, created_by_its_uuid)
 	world_cluster(&w, 2);
 	spawn(&w, "db", 2);
 	r = replica(&w, "n1");
-	cr_expect_eq(WORLD(&w, change_replica_created, "db", "n1", replica(&w, "n2").uuid),
+	cr_expect_eq(WORLD(&w, change_replica_created, "db", "n1", replica(&w, "n2").uuid, 0, ""),
 		     -E_NOT_FOUND);
-	cr_expect_eq(WORLD(&w, change_replica_created, "db", "n9", r.uuid), -E_NOT_FOUND);
-	cr_expect_eq(WORLD(&w, change_replica_created, "a/b", "n9", r.uuid), -E_NOT_FOUND);
-	cr_expect_not(replica(&w, "n1").created);
+	cr_expect_eq(WORLD(&w, change_replica_created, "db", "n9", r.uuid, 0, ""), -E_NOT_FOUND);
+	cr_expect_eq(WORLD(&w, change_replica_created, "a/b", "n9", r.uuid, 0, ""), -E_NOT_FOUND);
+	cr_expect_not(replica(&w, "n1").made);
 	created(&w, "n1");
-	cr_expect(replica(&w, "n1").created);
+	cr_expect(replica(&w, "n1").made);
 	struct txn *t = world_txn();
 	index = store_applied(w.store);
-	cr_expect_eq(change_replica_created(&w.env, t, "db", "n1", r.uuid, &w.err), 0);
+	cr_expect_eq(change_replica_created(&w.env, t, "db", "n1", r.uuid, 0, "", &w.err), 0);
 	cr_expect(txn_is_empty(t), "nothing to do twice (%llu)", (unsigned long long)index);
 	txn_free(t);
 	world_close(&w);

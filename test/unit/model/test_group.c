@@ -158,7 +158,11 @@ Test(group, refused_bodies)
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"select_filter\":7}"), -E_INVALID);
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"props\":7}"), -E_INVALID);
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"volume_groups\":{}}"), -E_INVALID);
-	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"volume_groups\":[{},{}]}"), -E_INVALID);
+	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"volume_groups\":[{},{},{},{},{},{},{},{},{},"
+				"{},{},{},{},{},{},{},{}]}"),
+		     -E_INVALID, "17, 16 can be");
+	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"props\":{\"sds/handover\":\"maybe\"}}"),
+		     -E_INVALID);
 	snprintf(text, sizeof(text), "{\"name\":\"gg\",\"description\":%s}",
 		 world_long('d', GROUP_DESCRIPTION_MAX + 1));
 	cr_expect_eq(create(&w, text), -E_INVALID);

@@ -196,7 +196,9 @@ Test(parse, resource_fields)
 	};
 	static const struct row volume_rows[] = {
 		{ "number", "0", true },
-		{ "number", "1", false }, /* VOLUMES_PER_RESOURCE_MAX */
+		{ "number", "1", false }, /* 0 is always there */
+		{ "uuid", NULL, true },   /* of an older version */
+		{ "uuid", "\"x\"", false },
 		{ "size_kib", "4", true },
 		{ "size_kib", "17179869184", true },
 		{ "size_kib", "17179869188", false },
@@ -330,7 +332,7 @@ Test(parse, what_is_written_can_be_read)
 	again = replica_doc(&p);
 	cr_assert_eq(replica_parse(again, &p2, NULL), 0);
 	cr_expect_str_eq(p2.pool, "ssd");
-	cr_expect(p2.created && !p2.deleting && !p2.diskless);
+	cr_expect(p2.made == 1 && !p2.deleting && !p2.diskless);
 	json_object_put(doc);
 	json_object_put(again);
 }

@@ -71,12 +71,12 @@ Test(meta_file, format_and_read)
 		struct meta_file *m = malloc(sizeof(*m));
 		struct meta_label l;
 		struct err err = { 0 };
-		uint8_t who[16];
 		int fd = make_formatted(sizes[i]);
 
 		cr_assert_eq(meta_file_label(fd, &l, &err), 0, "%s", err.text);
 		cr_expect_eq(l.size_bytes, sizes[i]);
 		cr_expect_str_eq(l.name, "db");
+		cr_expect_arr_eq(l.replica, label.replica, 16);
 		cr_assert_eq(meta_file_attach(fd, NULL, m, &err), 0, "%s", err.text);
 		cr_expect_eq(m->disk.n_hot, 0);
 		cr_expect_eq(m->disk.state.learner_epoch, 0);
@@ -84,8 +84,6 @@ Test(meta_file, format_and_read)
 		cr_expect_eq(m->disk.hot, m->hot);
 		for (u32 r = 0; r < meta_regions(sizes[i]); r += 97)
 			cr_assert_eq(stamp_at(fd, r), REPL_STAMP_FRESH, "region %u", r);
-		cr_assert_eq(meta_file_owner(fd, who, &err), 0);
-		cr_expect_arr_eq(who, label.replica, 16);
 		close(fd);
 		free(m);
 	}
@@ -182,11 +180,11 @@ Test(meta_file, refuses_what_is_none)
 {
 	struct meta_file *m = malloc(sizeof(*m));
 	struct err err = { 0 };
-	uint8_t who[16];
+	struct meta_label l;
 	int fd = make_file(meta_file_bytes(SIZE_BYTES));
 
 	cr_expect_eq(meta_file_attach(fd, NULL, m, &err), -E_CORRUPT, "all zeros");
-	cr_expect_eq(meta_file_owner(fd, who, &err), -E_CORRUPT);
+	cr_expect_eq(meta_file_label(fd, &l, &err), -E_CORRUPT);
 	close(fd);
 	fd = make_file(100);
 	cr_expect_eq(meta_file_attach(fd, NULL, m, &err), -E_CORRUPT, "cut short");

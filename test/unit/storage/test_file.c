@@ -2,7 +2,8 @@
 /*
  * test_file.c - the file backends through the front door: what is made, what a
  * crash leaves behind and what the next try does with it, and each refusal.
- * The metadata is a stand-in: 16 bytes of magic, 16 of owner.
+ * The metadata is a stand-in: 16 bytes of magic, 16 of owner, 16 of volume, 8
+ * of size.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -20,7 +21,8 @@
 #define MIB (1ull << 20)
 static const char magic[16] = "test metadata 1";
 
-static bool format_fails;
+static bool format_fails, grow_fails;
+static int n_grown;
 
 static uint64_t meta_bytes(uint64_t size)
 {
@@ -37,20 +39,43 @@ static int meta_format(int fd, const struct storage_volume *v, struct err *err)
 		return err_set(err, -EIO, "format failed");
 	cr_assert_eq(pwrite(fd, magic, 16, 0), 16);
 	cr_assert_eq(pwrite(fd, v->owner, 16, 16), 16);
+	cr_assert_eq(pwrite(fd, v->volume, 16, 32), 16);
+	cr_assert_eq(pwrite(fd, &v->size_bytes, 8, 48), 8);
 	return 0;
 }
 
-static int meta_owner(int fd, uint8_t owner[16], struct err *err)
+static int meta_grow(int fd, const struct storage_volume *v, struct err *err)
+{
+	struct stat st;
+
+	cr_assert_eq(fstat(fd, &st), 0);
+	cr_assert_geq((uint64_t)st.st_size, meta_bytes(v->size_bytes));
+	n_grown++;
+	if (grow_fails)
+		return err_set(err, -EIO, "grow failed");
+	cr_assert_eq(pwrite(fd, &v->size_bytes, 8, 48), 8);
+	return 0;
+}
+
+static int meta_label(int fd, struct storage_label *l, struct err *err)
 {
 	char head[16];
 
 	if (pread(fd, head, 16, 0) != 16 || memcmp(head, magic, 16) != 0)
 		return err_set(err, -E_CORRUPT, "no metadata");
-	cr_assert_eq(pread(fd, owner, 16, 16), 16);
+	cr_assert_eq(pread(fd, l->owner, 16, 16), 16);
+	/* what put_meta lays down tells no more */
+	if (pread(fd, l->volume, 16, 32) == 16)
+		cr_assert_eq(pread(fd, &l->size_bytes, 8, 48), 8);
 	return 0;
 }
 
-static const struct storage_meta_ops ops = { meta_bytes, meta_format, meta_owner };
+static const struct storage_meta_ops ops = {
+	.bytes = meta_bytes,
+	.format = meta_format,
+	.label = meta_label,
+	.grow = meta_grow,
+};
 
 static char dir[64];
 static uv_loop_t loop;
@@ -147,7 +172,9 @@ static void setup(void)
 	snprintf(pool.dir, sizeof(pool.dir), "%s", dir);
 	vol = (struct storage_volume){ .name = "db_00000", .size_bytes = 8 * MIB };
 	memset(vol.owner, 7, sizeof(vol.owner));
-	format_fails = false;
+	memset(vol.volume, 3, sizeof(vol.volume));
+	format_fails = grow_fails = false;
+	n_grown = 0;
 }
 
 static void teardown(void)
@@ -304,6 +331,134 @@ Test(file, locate_says_what_is_wrong)
 	cr_assert_eq(unlink(path("db_00000.meta")), 0);
 	cr_assert_eq(symlink("/dev/null", path("db_00000.meta")), 0);
 	cr_expect_lt(call(storage_locate).status, 0, "symbolic links are not followed");
+}
+
+/* a number used again: the files of the former volume are another's */
+Test(file, another_volume_of_the_same_replica)
+{
+	cr_assert_eq(call(storage_create).status, 0);
+	vol.volume[0] = 4;
+	cr_expect_eq(call(storage_locate).status, -E_EXISTS);
+	cr_expect_eq(call(storage_create).status, -E_EXISTS);
+	cr_expect_eq(call(storage_grow).status, -E_EXISTS);
+	cr_expect_eq(call(storage_remove).status, -E_EXISTS);
+	cr_expect_eq(n_files(), 2);
+	vol.volume[0] = 3;
+	cr_expect_eq(call(storage_remove).status, 0);
+	cr_expect_eq(n_files(), 0);
+}
+
+static void expect_zeros(off_t from, off_t to)
+{
+	static const char zeros[4096];
+	char block[4096];
+	int fd = open(path("db_00000"), O_RDONLY);
+
+	for (; from < to; from += 4096) {
+		cr_assert_eq(pread(fd, block, sizeof(block), from), 4096);
+		cr_assert_eq(memcmp(block, zeros, sizeof(block)), 0, "at %lld", (long long)from);
+	}
+	close(fd);
+}
+
+Test(file, grow)
+{
+	static const char *const kinds[] = { "FILE", "FILE_THIN" };
+
+	for (int i = 0; i < 2; i++) {
+		struct answer a;
+		struct stat st;
+		char byte = 0;
+		int fd;
+
+		snprintf(pool.kind, sizeof(pool.kind), "%s", kinds[i]);
+		vol.size_bytes = 8 * MIB;
+		cr_expect_eq(call(storage_grow).status, -ENOENT, "nothing to grow");
+		cr_assert_eq(call(storage_create).status, 0);
+		fd = open(path("db_00000"), O_RDWR);
+		cr_assert_eq(pwrite(fd, "z", 1, 8 * MIB - 1), 1);
+		vol.size_bytes = 20 * MIB;
+		a = call(storage_locate);
+		cr_expect_eq(a.status, 0, "the label counts, not what is wanted: %s", a.text);
+		cr_expect_eq(a.paths.size_bytes, 8 * MIB);
+		for (int k = 0; k < 2; k++) { /* twice: it may be cut before it is noted */
+			a = call(storage_grow);
+			cr_assert_eq(a.status, 0, "%s: %s", kinds[i], a.text);
+			cr_expect_eq(a.paths.size_bytes, 20 * MIB);
+			cr_expect_str_eq(a.paths.data, path("db_00000"));
+		}
+		cr_expect_eq(size_of("db_00000"), 20 * MIB);
+		cr_expect_eq(size_of("db_00000.meta"), (int64_t)meta_bytes(20 * MIB));
+		expect_zeros(8 * MIB, 20 * MIB);
+		cr_assert_eq(pread(fd, &byte, 1, 8 * MIB - 1), 1);
+		cr_expect_eq(byte, 'z', "what was there stays");
+		cr_assert_eq(fstat(fd, &st), 0);
+		if (i == 0)
+			cr_expect_geq(st.st_blocks * 512, 20 * (int64_t)MIB, "reserved");
+		else
+			cr_expect_lt(st.st_blocks * 512, (int64_t)MIB);
+		close(fd);
+		a = call(storage_locate);
+		cr_expect_eq(a.paths.size_bytes, 20 * MIB);
+		vol.size_bytes = 12 * MIB; /* never smaller */
+		a = call(storage_grow);
+		cr_expect_eq(size_of("db_00000"), 20 * MIB);
+		cr_expect_eq(a.paths.size_bytes, 20 * MIB);
+		cr_assert_eq(call(storage_remove).status, 0);
+	}
+}
+
+Test(file, grow_again_after_each_cut)
+{
+	struct answer a;
+
+	cr_assert_eq(call(storage_create).status, 0);
+	vol.size_bytes = 20 * MIB;
+	/* after the data file */
+	cr_assert_eq(truncate(path("db_00000"), 20 * MIB), 0);
+	a = call(storage_locate);
+	cr_expect_eq(a.paths.size_bytes, 8 * MIB, "not yet");
+	cr_expect_eq(call(storage_grow).status, 0);
+	/* before the label */
+	vol.size_bytes = 40 * MIB;
+	grow_fails = true;
+	a = call(storage_grow);
+	cr_expect_eq(a.status, -EIO);
+	cr_expect_not_null(strstr(a.text, "grow failed"), "%s", a.text);
+	a = call(storage_locate);
+	cr_expect_eq(a.paths.size_bytes, 20 * MIB);
+	grow_fails = false;
+	cr_expect_eq(call(storage_grow).status, 0);
+	cr_expect_eq(call(storage_locate).paths.size_bytes, 40 * MIB);
+}
+
+Test(file, grow_without_room_changes_nothing)
+{
+	struct answer a;
+
+	snprintf(pool.kind, sizeof(pool.kind), "FILE");
+	cr_assert_eq(call(storage_create).status, 0);
+	vol.size_bytes = 1ull << 50;
+	a = call(storage_grow);
+	cr_expect_eq(a.status, -ENOSPC, "%s", a.text);
+	cr_expect_not_null(strstr(a.text, "wanted to grow by"), "%s", a.text);
+	cr_expect_eq(size_of("db_00000"), 8 * MIB);
+	cr_expect_eq(size_of("db_00000.meta"), (int64_t)meta_bytes(8 * MIB));
+	cr_expect_eq(n_grown, 0);
+}
+
+/* what was cut off must not come back as zeros */
+Test(file, a_file_cut_short_does_not_grow)
+{
+	struct answer a;
+
+	cr_assert_eq(call(storage_create).status, 0);
+	cr_assert_eq(truncate(path("db_00000"), 4 * MIB), 0);
+	vol.size_bytes = 20 * MIB;
+	a = call(storage_grow);
+	cr_expect_eq(a.status, -E_CORRUPT, "%s", a.text);
+	cr_expect_eq(size_of("db_00000"), 4 * MIB);
+	cr_expect_eq(n_grown, 0);
 }
 
 Test(file, failed_creation_leaves_nothing)

@@ -23,12 +23,14 @@ static int meta_format(int fd, const struct storage_volume *v, struct err *err)
 	return pwrite(fd, v->owner, 16, 0) == 16 ? 0 : err_set(err, -EIO, "write");
 }
 
-static int meta_owner(int fd, uint8_t owner[16], struct err *err)
+static int meta_label(int fd, struct storage_label *l, struct err *err)
 {
-	return pread(fd, owner, 16, 0) == 16 ? 0 : err_set(err, -E_CORRUPT, "short");
+	return pread(fd, l->owner, 16, 0) == 16 ? 0 : err_set(err, -E_CORRUPT, "short");
 }
 
-static const struct storage_meta_ops ops = { meta_bytes, meta_format, meta_owner };
+static const struct storage_meta_ops ops = { .bytes = meta_bytes,
+					     .format = meta_format,
+					     .label = meta_label };
 static uv_loop_t loop;
 static char dir[64];
 static int n_answers, n_busy, last_status;

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * volumes.c - the volumes of an object: which are wanted, which can be used, how
+ * they are called in storage. Called by desired.c, run.c and observe.c. A number
+ * that is used again is another volume beside the former one until that has gone.
+ */
+#include "agent/object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+
+uint64_t volumes_hash(uint64_t h, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	while (len--)
+		h = (h ^ *p++) * 1099511628211u;
+	return h;
+}
+
+struct agent_volume *volumes_add(struct agent_object *o, int number, const char *uuid)
+{
+	struct agent_volume *v = calloc(1, sizeof(*v));
+	struct agent_volume **list =
+		realloc(o->volume, ((size_t)o->n_volumes + 1) * sizeof(struct agent_volume *));
+	int at = o->n_volumes;
+
+	if (!v || !list)
+		abort();
+	v->number = number;
+	snprintf(v->uuid, sizeof(v->uuid), "%s", uuid);
+	text_uuid_parse(uuid, v->id); /* checked by the caller */
+	v->allocated_kib = -1;
+	o->volume = list;
+	for (; at > 0 && list[at - 1]->number > number; at--)
+		list[at] = list[at - 1];
+	list[at] = v;
+	o->n_volumes++;
+	return v;
+}
+
+static bool is_marked(const struct agent_object *o, const struct agent_volume *v)
+{
+	struct agent_mark mark;
+	int rv = mark_read(o->agent->config.dir, o->uuid, v->number, &mark, NULL);
+
+	/* a damaged one: rather lost than made anew */
+	return rv == 0 ? !mark.volume[0] || strcasecmp(mark.volume, v->uuid) == 0 : rv != -ENOENT;
+}
+
+static struct agent_volume *find(const struct agent_object *o, const struct volume *wanted)
+{
+	for (int i = 0; i < o->n_volumes; i++) {
+		struct agent_volume *v = o->volume[i];
+
+		if (v->number == wanted->number && strcasecmp(v->uuid, wanted->uuid) == 0)
+			return v;
+	}
+	return NULL;
+}
+
+void volumes_want(struct agent_object *o, const struct resource *r, const struct replica *own)
+{
+	for (int i = 0; i < o->n_volumes; i++)
+		o->volume[i]->wanted = false;
+	for (int i = 0; i < r->n_volumes; i++) {
+		const struct volume *wanted = &r->volume[i];
+		struct agent_volume *v = find(o, wanted);
+
+		if (!v) {
+			v = volumes_add(o, wanted->number, wanted->uuid);
+			v->plan.marked = !own->diskless && is_marked(o, v);
+		}
+		v->wanted = true;
+		v->size_bytes = (uint64_t)wanted->size_kib * 1024;
+		v->plan.made = own->made & 1u << wanted->number;
+		v->retry_ns = 0; /* something is different: no reason to wait */
+		if (v->plan.made)
+			v->reported_ns = 0;
+	}
+}
+
+static void volume_free(struct agent_volume *v)
+{
+	free(v->data_path);
+	free(v->meta_path);
+	free(v->error);
+	free(v);
+}
+
+void volumes_tidy(struct agent_object *o)
+{
+	int n = 0;
+
+	for (int i = 0; i < o->n_volumes; i++) {
+		struct agent_volume *v = o->volume[i];
+
+		if (v->wanted || v->plane || v == o->step_volume || v == o->measuring)
+			o->volume[n++] = v;
+		else
+			volume_free(v);
+	}
+	o->n_volumes = n;
+}
+
+bool volumes_usable(const struct agent_object *o, const struct agent_volume *v)
+{
+	return v->wanted && (o->replica.diskless || (v->plan.made && v->plan.files));
+}
+
+uint64_t volumes_size(const struct agent_object *o, const struct agent_volume *v)
+{
+	return o->replica.diskless || v->size_bytes < v->have_bytes ? v->size_bytes : v->have_bytes;
+}
+
+uint64_t volumes_stamp(const struct agent_object *o)
+{
+	uint64_t h = o->base_stamp;
+
+	for (int i = 0; i < o->n_volumes; i++) {
+		const struct agent_volume *v = o->volume[i];
+		uint64_t size = volumes_size(o, v);
+
+		if (!volumes_usable(o, v))
+			continue;
+		h = volumes_hash(h, v->id, sizeof(v->id));
+		h = volumes_hash(h, &v->number, sizeof(v->number));
+		h = volumes_hash(h, &size, sizeof(size));
+	}
+	return h;
+}
+
+void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
+		     struct storage_volume *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	snprintf(ret->name, sizeof(ret->name), "%s_%05d", o->name, v->number);
+	memcpy(ret->owner, o->owner, sizeof(ret->owner));
+	memcpy(ret->volume, v->id, sizeof(ret->volume));
+	ret->number = v->number;
+	ret->size_bytes = v->size_bytes ? v->size_bytes : STORAGE_BLOCK;
+}
+
+const char *volumes_error(const struct agent_object *o)
+{
+	for (int i = 0; i < o->n_volumes; i++) {
+		if (o->volume[i]->wanted && o->volume[i]->error)
+			return o->volume[i]->error;
+	}
+	return NULL;
+}
+
+void volumes_nbd(const struct agent_object *o, int number, char *out, size_t len)
+{
+	snprintf(out, len, "%s/%s-%d.sock", o->agent->nbd_dir, o->name, number);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * policy.h - the properties of a resource (or its group) that have a meaning to
+ * the data plane:
+ *   sds/read-policy   local (default), round-robin, least-pending, striped
+ *   sds/handover      on, off (default): a second node may open it for a moment
+ * LINSTOR's drivers ask for the latter, for a live migration, by setting
+ * DrbdOptions/Net/allow-two-primaries to "yes"; that counts as on.
+ */
+#ifndef SDSD_MODEL_POLICY_H
+#define SDSD_MODEL_POLICY_H
+
+#include "base/json.h"
+
+#define POLICY_READ "sds/read-policy"
+#define POLICY_HANDOVER "sds/handover"
+#define POLICY_TWO_PRIMARIES "DrbdOptions/Net/allow-two-primaries"
+
+enum read_policy { READ_LOCAL, READ_ROUND_ROBIN, READ_LEAST_PENDING, READ_STRIPED, READ_POLICIES };
+
+struct policy {
+	enum read_policy read;
+	bool handover;
+};
+
+/* -E_INVALID, with what is possible, when a property has another value; what: "resource db" */
+int policy_check(const char *what, json *props, struct err *err);
+/* What the properties of a resource say, and those of its group where they are silent. NULL:
+ * none. A value that policy_check refuses counts as not set. */
+struct policy policy_of(json *props, json *group_props);
+
+#endif

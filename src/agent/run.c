@@ -572,21 +572,29 @@ void run_advance(struct agent_object *o)
 	}
 }
 
-/* Each step may free its object or begin this again: mark first, then take one after the other. */
+/* Each step may free its object or begin this again: mark first, then take one after the other.
+ * There may be many: a leftover for each volume that came and went while the node was away. */
 void run_bucket(struct agent *a, const char *key)
 {
-	struct agent_object *o, *all[64];
-	int n = 0;
+	struct agent_object *o, **all;
+	size_t n = 0;
 
-	for (o = *agent_bucket(a, key); o && n < 64; o = o->next) {
+	for (o = *agent_bucket(a, key); o; o = o->next)
+		n++;
+	all = calloc(n + 1, sizeof(struct agent_object *));
+	if (!all)
+		abort();
+	n = 0;
+	for (o = *agent_bucket(a, key); o; o = o->next) {
 		if (strcmp(o->key, key) == 0)
 			all[n++] = o;
 	}
-	for (int i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		/* still there? a step of a former one may have dropped it */
 		for (o = *agent_bucket(a, key); o && o != all[i]; o = o->next)
 			;
 		if (o)
 			run_advance(o);
 	}
+	free(all);
 }

@@ -24,7 +24,7 @@
 #include "base/text.h"
 #include "support/modelworld.h"
 
-#define PATIENCE_MS 8000
+#define PATIENCE_MS 30000 /* of slow disks under load; what works takes a fraction */
 #define HELD_MAX 2000
 
 /* --- the world around the agent ----------------------------------------- */

@@ -219,3 +219,27 @@ Test(agent_volumes, properties_reach_the_plane)
 	json_object_put(group);
 	json_object_put(body);
 }
+
+enum { CYCLES = 80 };
+
+/* more leftovers of one name than there are volumes, and the number in use again */
+Test(agent_volumes, many_came_and_went_while_away)
+{
+	static const int two = 2;
+
+	add_resource("db");
+	add_copy("db", "n1", false);
+	cr_assert(until(is_up, "db"));
+	add_volume(8192);
+	cr_assert(until(has_volumes, &two));
+	agent_down();
+	for (int i = 0; i < CYCLES; i++) {
+		cr_assert_eq(WORLD(&w, change_volume_delete, "db", 1), 0, "%s", w.err.text);
+		add_volume(4096);
+	}
+	cr_assert_eq(world_count(&w, "leftover/n1/"), CYCLES);
+	agent_up();
+	cr_assert(until(has_volumes, &two), "%d leftovers stay", world_count(&w, "leftover/n1/"));
+	cr_expect_eq(size_of("db_00001"), 4096 * 1024);
+	cr_expect_eq(files_in(pool_dir), 4);
+}

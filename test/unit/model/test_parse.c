@@ -269,6 +269,32 @@ static int replica(json *doc, struct err *err)
 	return replica_parse(doc, &r, err);
 }
 
+/* by number, from 0 on, each once */
+Test(parse, volumes_in_order)
+{
+	static const struct {
+		int number[3];
+		bool good;
+	} rows[] = {
+		{ { 0, 1, 2 }, true },  { { 0, 1, 15 }, true }, { { 0, 2, 1 }, false },
+		{ { 0, 1, 1 }, false }, { { 1, 2, 3 }, false }, { { 0, 1, 16 }, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char list[512];
+		struct row row = { "volumes", list, rows[i].good };
+		size_t used = 0;
+
+		for (int k = 0; k < 3; k++)
+			used += (size_t)snprintf(list + used, sizeof(list) - used,
+						 "%c{\"number\":%d,\"size_kib\":4,\"minor\":%d,"
+						 "\"uuid\":" UUID "}",
+						 k ? ',' : '[', rows[i].number[k], 1000 + k);
+		snprintf(list + used, sizeof(list) - used, "]");
+		check_rows(RESOURCE, &row, 1, resource);
+	}
+}
+
 Test(parse, replica_fields)
 {
 	static const struct row rows[] = {
@@ -278,6 +304,12 @@ Test(parse, replica_fields)
 		{ "diskless", "\"true\"", false },
 		{ "created", NULL, true },
 		{ "created", "1", false },
+		{ "made", "[]", true },
+		{ "made", "[1,15]", true },
+		{ "made", "[0]", false }, /* that is created */
+		{ "made", "[16]", false },
+		{ "made", "[\"1\"]", false },
+		{ "made", "{}", false },
 		{ "deleting", "null", true },
 		{ "deleting", "\"no\"", false },
 		{ "pool", "\"\"", false },

@@ -2,8 +2,8 @@
 #
 # The list of things to do; the work is in tools/ and meson.build.
 
-.PHONY: help demo check build asan fmt tidy sim soak fuzz model kmod vm bench bench-path clean \
-	deps hooks
+.PHONY: help demo check build asan fmt tidy sim soak fuzz model kmod vm bench bench-core \
+	bench-path clean deps hooks
 
 help:
 	@echo 'make build       tools/deps (Debian 12) and the static binary build/sdsd'
@@ -13,6 +13,7 @@ help:
 	@echo 'make fmt         clang-format over src cli kmod test'
 	@echo 'make tidy        the rules a tool can hold: tools/tidy.py'
 	@echo 'make bench       figures of control plane and NBD, 4 minutes: test/bench/bench.sh'
+	@echo 'make bench-core  writes/s of the replication core alone, one CPU: WRITES='
 	@echo 'make deps        Debian packages and static libraries into .deps/'
 	@echo 'make hooks       git pre-commit hook: tidy and format'
 	@echo 'make clean       remove the build folders (.deps/ stays)'
@@ -69,6 +70,11 @@ kmod vm bench-path:
 
 bench: build
 	@bash test/bench/bench.sh build/sdsd
+
+# WRITES=n of each case
+bench-core: deps
+	@tools/build release build test/core-bench
+	@build/test/core-bench $(or $(WRITES),1000000)
 
 hooks:
 	@git config core.hooksPath tools/hooks

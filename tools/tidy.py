@@ -31,6 +31,7 @@ HOMES = [
     (r"(json-c/.*|json)\.h$", ("src/base/",)),
     (r"libcryptsetup\.h$", ("src/storage/",)),
     (r"libdevmapper\.h$", ("src/storage/",)),
+    (r"liburing\.h$", ("src/replication/disk_ring.",)),
     (r"blkid(/.*)?\.h$", ("src/storage/",)),
 ]
 VERSIONS = "src/version.c"

@@ -51,6 +51,7 @@ static void scratch_put(void)
 		return;
 	free(scratch.raw);
 	free(scratch.plain);
+	conn_spare_release(&scratch);
 	scratch = (struct conn_scratch){ 0 };
 }
 
@@ -81,6 +82,7 @@ static void conn_free(struct conn *c)
 	SSL_free(c->ssl);
 	buf_release(&c->left);
 	buf_release(&c->early);
+	buf_release(&c->corked_plain);
 	conn_quota_put(c->quota, true);
 	scratch_put();
 	free(c);
@@ -149,7 +151,8 @@ void conn_close(struct conn *c)
 	case CONN_OPEN:
 		if (c->ssl)
 			conn_tls_end(c);
-		begin_closing(c);
+		if (c->stage == CONN_OPEN) /* else it broke over its last bytes */
+			begin_closing(c);
 		break;
 	case CONN_CLOSING:
 	case CONN_CLOSED:
@@ -260,6 +263,7 @@ static struct conn *conn_new(uv_loop_t *loop, bool is_unix, const struct conn_op
 	c->handshake_ms = CONN_HANDSHAKE_TIMEOUT_MS;
 	buf_init(&c->left, 2 * CONN_READ_SIZE);
 	buf_init(&c->early, CONN_QUEUE_MAX);
+	buf_init(&c->corked_plain, CONN_SEG_SIZE);
 	if (is_unix)
 		uv_pipe_init(loop, &c->h.pipe, 0);
 	else
@@ -600,7 +604,7 @@ int conn_write_borrowed(struct conn *c, const void *data, size_t len, void (*don
 		rv = conn_tls_write(c, data, len);
 		if (rv < 0)
 			return rv;
-		/* it is encrypted already; an empty segment carries done to the loop */
+		/* it was taken already; an empty segment carries done to the loop */
 		rv = queue_borrow(&c->out, data, 0, done, arg);
 		if (rv < 0) {
 			fail_code(c, rv, "writing");
@@ -686,6 +690,8 @@ struct conn_parcel *conn_detach(struct conn *c)
 		return NULL;
 	p->fd = -1;
 	if (c->stage != CONN_OPEN || uv_fileno(&c->h.handle, &fd) < 0)
+		goto free_parcel;
+	if (conn_tls_push(c) < 0)
 		goto free_parcel;
 	p->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (p->fd < 0 || conn_take_unwritten(c, &p->out) < 0)

@@ -54,9 +54,12 @@ int conn_write(struct conn *c, const void *data, size_t len);
  * (always called, also on failure after a 0 return). For TLS it is encrypted at once. */
 int conn_write_borrowed(struct conn *c, const void *data, size_t len, void (*done)(void *arg),
 			void *arg);
-/* Many writes in one loop turn are sent together: cork, write..., uncork. Nests. */
+/* Many writes in one loop turn are sent together: cork, write..., uncork. Nests. TLS: they share
+ * records. */
 void conn_cork(struct conn *c);
 void conn_uncork(struct conn *c);
+/* TLS: buffers stay between records (34 KiB), for a stream that is seldom silent. Open conns. */
+void conn_keep_buffers(struct conn *c);
 void conn_read_pause(struct conn *c);
 void conn_read_resume(struct conn *c);
 size_t conn_queued(const struct conn *c);   /* bytes not yet handed to the kernel */

@@ -32,6 +32,56 @@ static struct conn_seg *queue_pop(struct conn_queue *q)
 	return seg;
 }
 
+static struct conn_seg *take_spare(struct conn_spare *spare)
+{
+	struct conn_seg *seg = spare->head;
+
+	if (seg) {
+		spare->head = seg->next;
+		spare->n--;
+	}
+	return seg;
+}
+
+static struct conn_seg *seg_new(size_t room)
+{
+	struct conn_scratch *t = conn_scratch();
+	struct conn_seg *seg = NULL;
+
+	if (room == CONN_SEG_SIZE)
+		seg = take_spare(&t->own);
+	else if (room == 0)
+		seg = take_spare(&t->borrowed);
+	if (!seg)
+		seg = malloc(sizeof(*seg) + room);
+	if (seg)
+		*seg = (struct conn_seg){ .room = room };
+	return seg;
+}
+
+static void seg_free(struct conn_seg *seg)
+{
+	struct conn_scratch *t = conn_scratch();
+	struct conn_spare *spare = seg->room == 0 ? &t->borrowed : &t->own;
+
+	if ((seg->room != 0 && seg->room != CONN_SEG_SIZE) || spare->n >= CONN_SPARE_MAX ||
+	    t->users == 0) {
+		free(seg);
+		return;
+	}
+	seg->next = spare->head;
+	spare->head = seg;
+	spare->n++;
+}
+
+void conn_spare_release(struct conn_scratch *t)
+{
+	struct conn_seg *seg;
+
+	while ((seg = take_spare(&t->own)) || (seg = take_spare(&t->borrowed)))
+		free(seg);
+}
+
 int queue_copy(struct conn_queue *q, const void *data, size_t len)
 {
 	struct conn_seg *seg = q->tail;
@@ -41,10 +91,9 @@ int queue_copy(struct conn_queue *q, const void *data, size_t len)
 		return 0;
 	if (!seg || seg->room == 0 || seg->room - seg->len < len) {
 		room = len > CONN_SEG_SIZE ? len : CONN_SEG_SIZE;
-		seg = malloc(sizeof(*seg) + room);
+		seg = seg_new(room);
 		if (!seg)
 			return -ENOMEM;
-		*seg = (struct conn_seg){ .room = room };
 		seg->data = seg->own;
 		queue_push(q, seg);
 	}
@@ -57,11 +106,14 @@ int queue_copy(struct conn_queue *q, const void *data, size_t len)
 int queue_borrow(struct conn_queue *q, const void *data, size_t len, void (*done)(void *arg),
 		 void *arg)
 {
-	struct conn_seg *seg = malloc(sizeof(*seg));
+	struct conn_seg *seg = seg_new(0);
 
 	if (!seg)
 		return -ENOMEM;
-	*seg = (struct conn_seg){ .data = data, .len = len, .done = done, .arg = arg };
+	seg->data = data;
+	seg->len = len;
+	seg->done = done;
+	seg->arg = arg;
 	queue_push(q, seg);
 	q->bytes += len;
 	return 0;
@@ -71,7 +123,7 @@ static void seg_finish(struct conn_seg *seg)
 {
 	if (seg->done)
 		seg->done(seg->arg);
-	free(seg);
+	seg_free(seg);
 }
 
 void queue_release(struct conn_queue *q)
@@ -83,7 +135,8 @@ void queue_release(struct conn_queue *q)
 
 size_t queue_bytes(const struct conn *c)
 {
-	return c->out.bytes + (c->writing ? uv_stream_get_write_queue_size(&c->h.stream) : 0);
+	return c->out.bytes + c->corked_plain.len +
+	       (c->writing ? uv_stream_get_write_queue_size(&c->h.stream) : 0);
 }
 
 /* A written segment: its memory goes at once, but done() of the owner waits for the loop. */
@@ -92,7 +145,7 @@ static void retire(struct conn *c, struct conn_seg *seg)
 	struct conn_seg **at = &c->spent;
 
 	if (!seg->done) {
-		free(seg);
+		seg_free(seg);
 		return;
 	}
 	while (*at)
@@ -199,6 +252,8 @@ void conn_flush(struct conn *c)
 
 	if (c->stage != CONN_HANDSHAKING && c->stage != CONN_OPEN && c->stage != CONN_CLOSING)
 		return;
+	if (c->corked_plain.len > 0 && conn_tls_push(c) < 0)
+		return; /* it has failed, and begun its end */
 	while (c->out.head && !c->writing) {
 		n = gather(&c->out, bufs, &bytes);
 		rv = bytes > 0 ? uv_try_write(&c->h.stream, bufs, n) : 0;

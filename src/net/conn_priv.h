@@ -18,6 +18,7 @@
 #define CONN_LINGER_MS 2000           /* from conn_close to the end, whatever waits */
 #define CONN_GATHER_MAX 64            /* segments given to the kernel at once */
 #define CONN_SEG_SIZE (64u << 10)     /* room of a segment that collects small writes */
+#define CONN_SPARE_MAX 8              /* segments of each sort a thread keeps for the next write */
 #define CONN_REKEY_RECORDS (1u << 22) /* TLS records under one key; AES-GCM bears 2^24.5 */
 #define CONN_HANDLES 3
 
@@ -51,10 +52,15 @@ struct conn_quota {
 	atomic_int open;
 };
 
-/* The thread's read buffers, shared by its conns: each is used within one callback only. */
+/* What the conns of a thread share: read buffers, each used within one callback only, and segments
+ * that were written and wait for the next write. */
 struct conn_scratch {
 	uint8_t *raw;   /* CONN_READ_SIZE as read from the kernel */
 	uint8_t *plain; /* CONN_READ_SIZE decrypted */
+	struct conn_spare {
+		struct conn_seg *head;
+		int n;
+	} own, borrowed; /* with CONN_SEG_SIZE of room, with none */
 	int users;
 };
 
@@ -94,6 +100,7 @@ struct conn {
 	struct conn_queue inflight; /* given to uv_write; its rest is stream.write_queue_size */
 	struct conn_seg *spent;     /* done() is due, never inside the caller's call */
 	struct buf early;           /* TLS: plaintext written before on_open */
+	struct buf corked_plain;    /* TLS: plaintext written while corked, less than a record */
 
 	SSL *ssl;          /* owned; NULL for plain */
 	struct tls *tls;   /* borrowed until the handshake is over */
@@ -142,6 +149,7 @@ int queue_copy(struct conn_queue *q, const void *data, size_t len);
 int queue_borrow(struct conn_queue *q, const void *data, size_t len, void (*done)(void *arg),
 		 void *arg);
 void queue_release(struct conn_queue *q); /* done() of what is left is called */
+void conn_spare_release(struct conn_scratch *scratch);
 /* hands to the kernel what it takes; the rest goes on by itself */
 void conn_flush(struct conn *c);
 void conn_run_spent(struct conn *c);
@@ -156,6 +164,7 @@ int conn_tls_bind(struct conn *c); /* the SSL now reads from and writes to c */
 void conn_tls_input(struct conn *c, const uint8_t *data, size_t len);
 void conn_tls_resume(struct conn *c); /* goes on with what a pause left behind */
 int conn_tls_write(struct conn *c, const void *data, size_t len);
+int conn_tls_push(struct conn *c); /* encrypts what was collected while corked */
 void conn_tls_end(struct conn *c); /* queues the close_notify */
 
 /* hosts.c: numeric address or /etc/hosts. -E_INVALID with a sentence */

@@ -204,15 +204,11 @@ void conn_tls_resume(struct conn *c)
 	c->in_len = 0;
 }
 
-int conn_tls_write(struct conn *c, const void *data, size_t len)
+static int encrypt(struct conn *c, const uint8_t *data, size_t len)
 {
 	struct err reason = { 0 };
 	size_t written;
 
-	if (c->stage != CONN_OPEN)
-		return buf_append(&c->early, data, len) < 0 ? -ENOBUFS : 0;
-	if (len == 0)
-		return 0;
 	ERR_clear_error();
 	c->records += len / TLS_RECORD_SIZE + 1;
 	if (c->records > CONN_REKEY_RECORDS) {
@@ -228,8 +224,74 @@ int conn_tls_write(struct conn *c, const void *data, size_t len)
 	return 0;
 }
 
+int conn_tls_push(struct conn *c)
+{
+	size_t len = c->corked_plain.len;
+
+	if (len == 0)
+		return 0;
+	c->corked_plain.len = 0; /* before a failure looks at what is queued */
+	return encrypt(c, c->corked_plain.data, len);
+}
+
+static int no_memory(struct conn *c)
+{
+	struct err reason;
+
+	err_set(&reason, -ENOMEM, "%s: out of memory", c->name);
+	conn_fail(c, &reason);
+	return -ENOTCONN;
+}
+
+/* Small writes of a turn share records: each record costs its 22 bytes, a cipher's start and some
+ * allocations inside OpenSSL, as much as encrypting 4 KiB does. */
+static int collect(struct conn *c, const uint8_t *data, size_t len)
+{
+	size_t part;
+
+	while (len > 0) {
+		part = TLS_RECORD_SIZE - c->corked_plain.len;
+		if (part > len)
+			part = len;
+		if (c->corked_plain.len == 0 && part == TLS_RECORD_SIZE) {
+			part = len - len % TLS_RECORD_SIZE;
+			if (encrypt(c, data, part) < 0)
+				return -ENOTCONN;
+		} else {
+			if (buf_append(&c->corked_plain, data, part) < 0)
+				return no_memory(c); /* half of it may be on its way */
+			if (c->corked_plain.len == TLS_RECORD_SIZE && conn_tls_push(c) < 0)
+				return -ENOTCONN;
+		}
+		data += part;
+		len -= part;
+	}
+	return 0;
+}
+
+int conn_tls_write(struct conn *c, const void *data, size_t len)
+{
+	if (c->stage != CONN_OPEN)
+		return buf_append(&c->early, data, len) < 0 ? -ENOBUFS : 0;
+	if (len == 0)
+		return 0;
+	if (c->corked > 0)
+		return collect(c, data, len);
+	if (conn_tls_push(c) < 0)
+		return -ENOTCONN;
+	return encrypt(c, data, len);
+}
+
+void conn_keep_buffers(struct conn *c)
+{
+	if (c->ssl)
+		SSL_clear_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
 void conn_tls_end(struct conn *c)
 {
+	if (conn_tls_push(c) < 0)
+		return;
 	if (SSL_is_init_finished(c->ssl))
 		SSL_shutdown(c->ssl);
 	ERR_clear_error();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * disk.h - a replica's data and metadata files, read and written off the loop
- * by threads of the pool. One disk has at most DISK_PARALLEL_MAX jobs running,
- * so a device that hangs holds that many threads and no other volume's.
+ * disk.h - a replica's data and metadata files, read and written off the loop:
+ * by io_uring where the kernel has it, else by threads of the pool. One disk
+ * has at most DISK_PARALLEL_MAX jobs running in each of them, so a device that
+ * hangs holds that many workers and no other volume's.
  */
 #ifndef SDSD_REPLICATION_DISK_H
 #define SDSD_REPLICATION_DISK_H
@@ -19,9 +20,14 @@
 
 #define DISK_NOW_MAX 65536u /* longer reads go to a thread even when they are in the page cache */
 
+enum disk_engine { DISK_ENGINE_THREADS, DISK_ENGINE_RING };
+
 struct disk_pool;
-/* NULL on no memory or no thread */
-struct disk_pool *disk_pool_new(uv_loop_t *loop, struct turn *turn);
+/* NULL on no memory or no thread. RING: where the kernel offers it. There are threads in any case,
+ * for what may block long (attaching) and what the ring gives back. Called on the loop's thread, or
+ * before that runs. */
+struct disk_pool *disk_pool_new(uv_loop_t *loop, struct turn *turn, enum disk_engine engine);
+enum disk_engine disk_pool_engine(const struct disk_pool *pool);
 /* No disk may have jobs. Joins the threads; closed follows on the loop. */
 void disk_pool_free(struct disk_pool *pool, void (*closed)(void *arg), void *arg);
 
@@ -36,8 +42,9 @@ enum disk_job_kind {
 };
 
 struct disk_job {
-	struct disk_job *next;
+	struct disk_job *next, *prev; /* prev: in the ring only */
 	struct disk *disk;
+	u64 since; /* in the ring: loop's time, ms */
 	enum disk_job_kind kind;
 	u8 op; /* enum repl_op */
 	bool fua;
@@ -63,7 +70,13 @@ struct disk { /* embedded in its owner */
 	bool no_nowait;       /* the file system does not tell what is in the page cache */
 	struct disk_job *now; /* done on the spot, told at the end of the turn */
 	struct turn_item now_turn;
-	/* below: the pool's lock */
+	struct {
+		struct disk_job *head, *tail; /* wait for room */
+		u32 running;
+		bool queued;
+		struct disk *next;
+	} ring;
+	/* below: the lock of the threads */
 	struct disk_job *head, *tail;
 	u32 running;
 	bool queued;

@@ -212,6 +212,7 @@ static void go_up(struct link *l)
 	l->state = LINK_UP;
 	l->have = 0;
 	uv_timer_stop(&l->timer);
+	conn_keep_buffers(l->conn);
 	l->ops->up(l, l->owner);
 }
 

@@ -618,6 +618,14 @@ static void init_env(struct plane *p, struct tls *tls, const uint8_t cluster[16]
 	p->report.data = p;
 }
 
+/* for tests and comparisons; threads are what a kernel without io_uring gets anyway */
+static enum disk_engine wanted_engine(void)
+{
+	const char *env = getenv("SDSD_DISK_ENGINE");
+
+	return env && strcmp(env, "threads") == 0 ? DISK_ENGINE_THREADS : DISK_ENGINE_RING;
+}
+
 static int plane_start(uv_loop_t *main_loop, struct tls *tls, const char *cluster_uuid,
 		       const char *node, uint32_t node_id, uint64_t boot,
 		       const struct plane_hooks *hooks, struct plane **ret, struct err *err)
@@ -640,7 +648,7 @@ static int plane_start(uv_loop_t *main_loop, struct tls *tls, const char *cluste
 	if (rv < 0)
 		goto close_loop;
 	rv = -ENOMEM;
-	p->env.disks = disk_pool_new(&p->loop, &p->env.turn);
+	p->env.disks = disk_pool_new(&p->loop, &p->env.turn, wanted_engine());
 	if (!p->env.disks)
 		goto close_plane_box;
 	rv = mailbox_init(&p->to_main, main_loop);

@@ -255,6 +255,47 @@ Test(conn, cork)
 	cr_expect_eq(client.reason.code, 0);
 }
 
+/* messages of a turn share TLS records */
+Test(conn, corked_tls)
+{
+	enum { PIECES = 200, PIECE = 64 };
+	uint64_t before;
+
+	meet();
+	before = conn_handed(client.c);
+	conn_cork(client.c);
+	for (int i = 0; i < PIECES; i++)
+		cr_assert_eq(conn_write(client.c, data + (size_t)i * PIECE, PIECE), 0);
+	run_for(20);
+	cr_expect_eq(server.got.len, 0, "sent while corked");
+	cr_expect_eq(conn_queued(client.c), PIECES * PIECE);
+	conn_uncork(client.c);
+	WAIT(server.got.len >= PIECES * PIECE);
+	expect_got(&server, PIECES * PIECE);
+	cr_expect_lt(conn_handed(client.c) - before, PIECES * PIECE + 100, "one record");
+	conn_close(client.c);
+	WAIT(client.closed && server.closed);
+}
+
+/* all sizes around a record's, in order, and what is corked leaves with the orderly end */
+Test(conn, corked_tls_keeps_the_order)
+{
+	meet();
+	for (size_t at = 0, n = 1; at < BIG; at += n, n = n * 3 % 50021 + 1) {
+		if (n > BIG - at)
+			n = BIG - at;
+		if (n % 3 == 0)
+			conn_cork(client.c);
+		cr_assert_eq(conn_write(client.c, data + at, n), 0);
+		if (n % 3 == 0 && n % 2)
+			conn_uncork(client.c);
+	}
+	conn_close(client.c);
+	WAIT(client.closed && server.closed);
+	expect_got(&server, BIG);
+	cr_expect_eq(server.reason.code, 0, "%s", server.reason.text);
+}
+
 /* --------------------------------------------------------------- pausing -- */
 
 /* pauses itself at every call */
@@ -511,12 +552,14 @@ static void other_thread(void *arg)
 	OPENSSL_thread_stop();
 }
 
-static void move(void)
+static void move(bool corked)
 {
 	uv_thread_t thread;
 
 	end_init(&moved);
 	conn_set_ops(server.c, &moving_ops, &moved);
+	if (corked)
+		conn_cork(server.c); /* what it says then is still to come when it moves */
 	cr_assert_eq(conn_write(client.c, data, BIG), 0);
 	WAIT(parcel);
 	run_for(20);
@@ -537,13 +580,19 @@ static void move(void)
 Test(conn, move_tls)
 {
 	meet();
-	move();
+	move(false);
+}
+
+Test(conn, move_tls_corked)
+{
+	meet();
+	move(true);
 }
 
 Test(conn, move_plain)
 {
 	meet_plain();
-	move();
+	move(false);
 }
 
 Test(conn, a_parcel_nobody_wants)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Tests of replication/disk.c on real files, and of what it promises when a
- * job hangs.
+ * job hangs. Each runs twice: with threads, and with io_uring where this
+ * machine has it.
  */
-#include "replication/disk.h"
+#include "replication/disk_priv.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -44,7 +45,7 @@ static void make_file(const char *path, off_t size)
 	close(fd);
 }
 
-static void setup(void)
+static void setup(enum disk_engine engine)
 {
 	snprintf(dir, sizeof(dir), "/tmp/sdsd-disk-XXXXXX");
 	cr_assert_not_null(mkdtemp(dir));
@@ -54,7 +55,7 @@ static void setup(void)
 	make_file(meta_path, 65536);
 	uv_loop_init(&loop);
 	turn_init(&turn, &loop);
-	pool = disk_pool_new(&loop, &turn);
+	pool = disk_pool_new(&loop, &turn, engine);
 	payload_pool_init(&payloads);
 	payload_account_init(&account, &payloads);
 }
@@ -73,7 +74,39 @@ static void teardown(void)
 	test_no_leaks();
 }
 
-TestSuite(disk, .init = setup, .fini = teardown, .timeout = 60);
+static void setup_threads(void)
+{
+	setup(DISK_ENGINE_THREADS);
+	cr_assert_eq(disk_pool_engine(pool), DISK_ENGINE_THREADS);
+}
+
+static void setup_ring(void)
+{
+	setup(DISK_ENGINE_RING);
+}
+
+TestSuite(disk_threads, .init = setup_threads, .fini = teardown, .timeout = 60);
+TestSuite(disk_ring, .init = setup_ring, .fini = teardown, .timeout = 60);
+
+static bool have_ring(void)
+{
+	return disk_pool_engine(pool) == DISK_ENGINE_RING;
+}
+
+#define BOTH(name)                                                           \
+	static void name(void);                                              \
+	Test(disk_threads, name)                                             \
+	{                                                                    \
+		name();                                                      \
+	}                                                                    \
+	Test(disk_ring, name)                                                \
+	{                                                                    \
+		if (have_ring())                                             \
+			name();                                              \
+		else                                                         \
+			cr_skip_test("this machine has no io_uring for us"); \
+	}                                                                    \
+	static void name(void)
 
 static void wait_for(const u32 *count, u32 value)
 {
@@ -111,7 +144,7 @@ static int run_job(struct disk *d, enum disk_job_kind kind, u8 op, u64 off, u32 
 	return last_status;
 }
 
-Test(disk, write_read_flush)
+BOTH(write_read_flush)
 {
 	struct payload *p = payload_new(&account, 65536), *q = payload_new(&account, 65536);
 	struct disk d;
@@ -127,7 +160,7 @@ Test(disk, write_read_flush)
 	disk_release(&d);
 }
 
-Test(disk, from_the_middle_of_a_payload)
+BOTH(from_the_middle_of_a_payload)
 {
 	struct payload *p = payload_new(&account, 4096), *q = payload_new(&account, 4096);
 	struct disk_job *job;
@@ -149,7 +182,7 @@ Test(disk, from_the_middle_of_a_payload)
 	disk_release(&d);
 }
 
-Test(disk, zero_and_trim_read_as_zeros)
+BOTH(zero_and_trim_read_as_zeros)
 {
 	static const u8 ops[] = { REPL_OP_ZERO, REPL_OP_TRIM };
 	struct payload *p = payload_new(&account, SIZE_BYTES);
@@ -172,7 +205,7 @@ Test(disk, zero_and_trim_read_as_zeros)
 	disk_release(&d);
 }
 
-Test(disk, meta_pages)
+BOTH(meta_pages)
 {
 	struct disk_job *job;
 	struct disk d;
@@ -202,7 +235,7 @@ Test(disk, meta_pages)
 	disk_release(&d);
 }
 
-Test(disk, errors)
+BOTH(errors)
 {
 	struct payload *p = payload_new(&account, 4096);
 	struct disk d;
@@ -220,7 +253,7 @@ Test(disk, errors)
 	disk_release(&d);
 }
 
-Test(disk, opening)
+BOTH(opening)
 {
 	struct err err = { 0 };
 	struct disk d;
@@ -236,7 +269,7 @@ Test(disk, opening)
 }
 
 /* whether or not the file system tells what is in the page cache: never inside submit */
-Test(disk, reads_are_done_later)
+BOTH(reads_are_done_later)
 {
 	struct payload *p = payload_new(&account, 4096);
 	struct disk d;
@@ -266,7 +299,7 @@ static int hang(void *arg)
 	return 0;
 }
 
-Test(disk, one_that_hangs_does_not_stop_others)
+BOTH(one_that_hangs_does_not_stop_others)
 {
 	struct payload *p = payload_new(&account, 4096);
 	struct disk hung, well;
@@ -300,7 +333,7 @@ Test(disk, one_that_hangs_does_not_stop_others)
 }
 
 /* more hung disks than there are threads: the pool's last limit */
-Test(disk, all_threads_hang_and_go_on)
+BOTH(all_threads_hang_and_go_on)
 {
 	enum { DISKS = DISK_THREADS_MAX / DISK_PARALLEL_MAX + 1 };
 	static struct disk d[DISKS];
@@ -322,4 +355,126 @@ Test(disk, all_threads_hang_and_go_on)
 	for (u32 i = 0; i < DISKS; i++)
 		disk_release(&d[i]);
 	uv_sem_destroy(&gate);
+}
+
+/* what the ring says about an operation's end: done, or one for the threads */
+Test(disk_ring, outcomes)
+{
+	static const struct {
+		enum disk_job_kind kind;
+		u8 op;
+		int res;
+		bool done;
+		int status;
+	} rows[] = {
+		{ DISK_JOB_WRITE, REPL_OP_DATA, 4096, true, 0 },
+		{ DISK_JOB_WRITE, REPL_OP_DATA, 512, false, 0 }, /* short */
+		{ DISK_JOB_WRITE, REPL_OP_DATA, 0, false, 0 },
+		{ DISK_JOB_WRITE, REPL_OP_DATA, -EIO, true, -EIO },
+		{ DISK_JOB_WRITE, REPL_OP_DATA, -ENOSPC, true, -ENOSPC },
+		{ DISK_JOB_WRITE, REPL_OP_DATA, -EAGAIN, false, 0 },
+		{ DISK_JOB_WRITE, REPL_OP_DATA, -ECANCELED, false, 0 },
+		{ DISK_JOB_WRITE, REPL_OP_TRIM, 0, true, 0 },
+		{ DISK_JOB_WRITE, REPL_OP_TRIM, -EOPNOTSUPP, false, 0 },
+		{ DISK_JOB_WRITE, REPL_OP_ZERO, -EIO, true, -EIO },
+		{ DISK_JOB_READ, 0, 4096, true, 0 },
+		{ DISK_JOB_READ, 0, 0, false, 0 },
+		{ DISK_JOB_READ, 0, -EIO, true, -EIO },
+		{ DISK_JOB_META_WRITE, 0, 4096, true, 0 },
+		{ DISK_JOB_META_WRITE, 0, 4095, false, 0 },
+		{ DISK_JOB_META_WRITE, 0, -EOPNOTSUPP, false, 0 }, /* no RWF_DSYNC there */
+		{ DISK_JOB_FLUSH, 0, 0, true, 0 },
+		{ DISK_JOB_FLUSH, 0, -EINTR, false, 0 },
+		/* a lost write is reported once: asked again, all would seem well */
+		{ DISK_JOB_FLUSH, 0, -EIO, true, -EIO },
+		{ DISK_JOB_FLUSH, 0, -EINVAL, true, -EINVAL },
+		{ DISK_JOB_META_FLUSH, 0, -EOPNOTSUPP, true, -EOPNOTSUPP },
+	};
+
+	for (size_t i = 0; i < PORT_ARRAY_SIZE(rows); i++) {
+		struct disk_job job = { .kind = rows[i].kind, .op = rows[i].op, .len = 4096 };
+		int status = 0;
+
+		cr_expect_eq(disk_ring_outcome(&job, rows[i].res, &status), rows[i].done, "row %zu",
+			     i);
+		cr_expect_eq(status, rows[i].status, "row %zu", i);
+	}
+}
+
+/* the read end of a pipe: in the ring it waits for ever */
+static void open_hanging_disk(struct disk *d, u32 *done, int pipe_fd[2])
+{
+	disk_init(d, pool, on_done, done);
+	cr_assert_eq(pipe(pipe_fd), 0);
+	d->data_fd = pipe_fd[0];
+}
+
+static void submit_read(struct disk *d, struct payload *p)
+{
+	struct disk_job *job = disk_job_new(d, DISK_JOB_READ, false);
+
+	job->len = p->len;
+	job->buf = p;
+	disk_submit(job);
+}
+
+/* What hangs in the ring is called back and goes to the threads (which find that a pipe has no
+ * places to read from); meanwhile others go on, and all that came is done once. */
+Test(disk_ring, what_hangs_is_called_back)
+{
+	struct payload *p, *big;
+	struct disk hung, well;
+	u32 hung_done = 0, well_done = 0;
+	int pipe_fd[2];
+
+	if (!have_ring())
+		cr_skip_test("this machine has no io_uring for us");
+	p = payload_new(&account, 4096);
+	big = payload_new(&account, 2 * DISK_NOW_MAX); /* too long to be read on the spot */
+	open_hanging_disk(&hung, &hung_done, pipe_fd);
+	open_disk(&well, &well_done);
+	for (u32 i = 0; i < 2 * DISK_PARALLEL_MAX; i++)
+		submit_read(&hung, big);
+	for (u32 i = 0; i < 100; i++) {
+		submit_read(&well, big);
+		wait_for(&well_done, i + 1);
+	}
+	cr_expect_eq(hung_done, 0, "nothing was called back so soon");
+	cr_expect_eq(hung.ring.running, DISK_PARALLEL_MAX);
+	wait_for(&hung_done, 2 * DISK_PARALLEL_MAX);
+	cr_expect_eq(last_status, -ESPIPE);
+	cr_expect_eq(hung.ring.running, 0);
+	cr_expect_eq(run_job(&well, DISK_JOB_WRITE, REPL_OP_DATA, 0, 4096, p), 0);
+	close(pipe_fd[1]);
+	disk_release(&hung);
+	disk_release(&well);
+}
+
+/* more jobs than all limits together take at a time, from many disks */
+BOTH(many_jobs_of_many_disks)
+{
+	enum { DISKS = 40, JOBS = 64 };
+	static struct disk d[DISKS];
+	struct payload *p = payload_new(&account, 4096);
+	u32 done = 0;
+
+	for (u32 i = 0; i < DISKS; i++)
+		open_disk(&d[i], &done);
+	for (u32 k = 0; k < JOBS; k++) {
+		for (u32 i = 0; i < DISKS; i++) {
+			struct disk_job *job = disk_job_new(&d[i], DISK_JOB_WRITE, false);
+
+			job->op = REPL_OP_DATA;
+			job->off = (u64)k * 4096;
+			job->len = 4096;
+			job->buf = p;
+			disk_submit(job);
+		}
+	}
+	wait_for(&done, DISKS * JOBS);
+	cr_expect_eq(last_status, 0);
+	for (u32 i = 0; i < DISKS; i++) {
+		cr_expect_eq(d[i].jobs, 0);
+		disk_release(&d[i]);
+	}
 }

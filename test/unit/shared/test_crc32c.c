@@ -64,3 +64,28 @@ Test(crc32c, every_flipped_bit_shows)
 		data[bit / 8] ^= (u8)(1u << (bit % 8));
 	}
 }
+
+/* as the polynomial says it, a bit at a time */
+static u32 by_bits(const u8 *p, size_t len)
+{
+	u32 crc = ~0u;
+
+	while (len--) {
+		crc ^= *p++;
+		for (int i = 0; i < 8; i++)
+			crc = crc & 1 ? (crc >> 1) ^ 0x82f63b78 : crc >> 1;
+	}
+	return ~crc;
+}
+
+Test(crc32c, every_length_from_every_place)
+{
+	u8 bytes[64 + 8];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (u8)(i * 167 + 13);
+	for (size_t from = 0; from < 8; from++)
+		for (size_t len = 0; len <= 64; len++)
+			cr_expect_eq(shared_crc32c(0, bytes + from, len),
+				     by_bits(bytes + from, len), "%zu bytes from %zu", len, from);
+}

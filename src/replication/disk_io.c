@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * disk_io.c - one job of a disk, done by blocking calls. Run by the threads of
+ * disk_threads.c; it knows neither loop nor queue.
+ */
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "replication/disk_priv.h"
+
+#define ZEROS_BYTES 65536u
+
+static const u8 zeros[ZEROS_BYTES];
+
+static int write_all(int fd, const u8 *data, u32 len, u64 off)
+{
+	while (len > 0) {
+		ssize_t n = pwrite(fd, data, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		data += n;
+		off += (u64)n;
+		len -= (u32)n;
+	}
+	return 0;
+}
+
+static int read_all(int fd, u8 *data, u32 len, u64 off)
+{
+	while (len > 0) {
+		ssize_t n = pread(fd, data, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO; /* the end comes too early */
+		data += n;
+		off += (u64)n;
+		len -= (u32)n;
+	}
+	return 0;
+}
+
+static int write_zeros(int fd, u32 len, u64 off)
+{
+	while (len > 0) {
+		u32 part = PORT_MIN(len, ZEROS_BYTES);
+		int rv = write_all(fd, zeros, part, off);
+
+		if (rv < 0)
+			return rv;
+		off += part;
+		len -= part;
+	}
+	return 0;
+}
+
+bool disk_unsupported(int code)
+{
+	return code == EOPNOTSUPP || code == ENOSYS || code == EINVAL || code == ENOTTY;
+}
+
+/* 0, a negative errno, or 1: this device or file system cannot */
+static int try_fallocate(int fd, int mode, u64 off, u32 len)
+{
+	int rv;
+
+	do
+		rv = fallocate(fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)off, len);
+	while (rv < 0 && errno == EINTR);
+	if (rv == 0)
+		return 0;
+	return disk_unsupported(errno) ? 1 : -errno;
+}
+
+/* both read back as zeros: all copies must be alike, whatever their devices can */
+static int zero_range(int fd, u8 op, u64 off, u32 len)
+{
+	int rv = 1;
+
+	if (op == REPL_OP_ZERO)
+		rv = try_fallocate(fd, FALLOC_FL_ZERO_RANGE, off, len);
+	if (rv == 1)
+		rv = try_fallocate(fd, FALLOC_FL_PUNCH_HOLE, off, len);
+	if (rv == 1)
+		rv = write_zeros(fd, len, off);
+	return rv;
+}
+
+static int sync_data(int fd)
+{
+	int rv;
+
+	do
+		rv = fdatasync(fd);
+	while (rv < 0 && errno == EINTR);
+	return rv < 0 ? -errno : 0;
+}
+
+static int write_page(int fd, const u8 *page, u32 len, u64 off, bool fua)
+{
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)page, .iov_len = len };
+	ssize_t n;
+	int rv;
+
+	if (fua) {
+		n = pwritev2(fd, &iov, 1, (off_t)off, RWF_DSYNC);
+		if (n == (ssize_t)len)
+			return 0;
+		if (n < 0 && errno != EINTR && !disk_unsupported(errno))
+			return -errno;
+	}
+	rv = write_all(fd, page, len, off);
+	return rv == 0 && fua ? sync_data(fd) : rv;
+}
+
+int disk_perform(const struct disk_job *job)
+{
+	const struct disk *d = job->disk;
+
+	switch (job->kind) {
+	case DISK_JOB_READ:
+		return read_all(d->data_fd, job->buf->data, job->len, job->off);
+	case DISK_JOB_WRITE:
+		if (job->op != REPL_OP_DATA)
+			return zero_range(d->data_fd, job->op, job->off, job->len);
+		return write_all(d->data_fd, job->buf->data + job->buf_off, job->len, job->off);
+	case DISK_JOB_FLUSH:
+		return sync_data(d->data_fd);
+	case DISK_JOB_META_WRITE:
+		return write_page(d->meta_fd, job->page, job->len, job->off, job->fua);
+	case DISK_JOB_META_READ:
+		return read_all(d->meta_fd, job->page, job->len, job->off);
+	case DISK_JOB_META_FLUSH:
+		return sync_data(d->meta_fd);
+	case DISK_JOB_CALL:
+		return job->call(job->call_arg);
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* disk_priv.h - what the files of the disk pool share: disk.c (the loop's side), disk_threads.c and
+ * disk_ring.c (two ways to get a job done), disk_io.c (a job by blocking calls). */
+#ifndef SDSD_REPLICATION_DISK_PRIV_H
+#define SDSD_REPLICATION_DISK_PRIV_H
+
+#include "replication/disk.h"
+
+struct disk_threads {
+	uv_async_t wake; /* something is in done */
+	uv_mutex_t lock;
+	uv_cond_t work;
+	uv_thread_t thread[DISK_THREADS_MAX];
+	/* below: lock */
+	u32 threads;
+	u32 idle;  /* threads that wait and were not told yet */
+	u32 wakes; /* threads told and not awake yet */
+	u32 fresh; /* threads made that have not looked for a job yet */
+	struct disk *head, *tail;
+	struct disk_job *done_head, *done_tail;
+	bool stopping;
+};
+
+struct disk_ring;
+
+struct disk_pool {
+	uv_loop_t *loop;
+	struct turn *turn; /* borrowed */
+	struct disk_threads threads;
+	struct disk_ring *ring; /* NULL: this kernel has none, or threads were asked for */
+	u32 handles;            /* not closed yet */
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+/* disk.c */
+void disk_finish(struct disk_job *job); /* tells the owner; the loop's thread */
+void disk_handle_closed(struct disk_pool *pool);
+
+/* disk_io.c */
+int disk_perform(const struct disk_job *job); /* blocks; 0 or negative errno */
+bool disk_unsupported(int code); /* this errno says: not on this device or file system */
+
+/* disk_threads.c */
+int disk_threads_start(struct disk_pool *pool);
+void disk_threads_submit(struct disk_job *job);
+void disk_threads_end(struct disk_pool *pool); /* disk_handle_closed follows once */
+void disk_threads_release(struct disk_pool *pool);
+
+/* disk_ring.c */
+/* NULL: this kernel has none that serves, with the reason in words */
+struct disk_ring *disk_ring_start(struct disk_pool *pool, const char **ret_why);
+/* false: it is one for the threads */
+bool disk_ring_submit(struct disk_ring *r, struct disk_job *job);
+void disk_ring_end(struct disk_ring *r); /* disk_handle_closed follows twice */
+void disk_ring_release(struct disk_ring *r);
+/* What becomes of a job whose operation has ended with res. true: *ret_status is its end; false:
+ * the threads shall do it (again, from its beginning). */
+bool disk_ring_outcome(const struct disk_job *job, int res, int *ret_status);
+
+#endif

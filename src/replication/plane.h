@@ -47,6 +47,8 @@ enum plane_read_policy {
 struct plane_volume { /* its strings belong to the plane_resource it is in */
 	int number;
 	uint8_t uuid[16]; /* of the volume: one deleted and made again has another */
+	/* As defined, once the own files have it: a copy that cannot grow is given its old size. A
+	 * node without a disk gets it at once, perhaps before the copies have grown. */
 	uint64_t size_bytes;
 	/* of the own copy, at least of that size; both NULL when diskless */
 	char *data_path, *meta_path;
@@ -65,8 +67,10 @@ struct plane_resource {
 	uint8_t replica_uuid[16];
 	enum plane_read_policy read_policy;
 	bool handover; /* a second node may open it for a moment, for a live migration */
-	/* by number, ascending, at least one; volume 0 is there always: the metadata device of
-	 * volume 0 is the resource's home */
+	/* By number, ascending, at least one; volume 0 is there always: the metadata device of
+	 * volume 0 is the resource's home. With a disk the first set has all volumes of the
+	 * resource; one that is added later comes when its files are there. One that is left out
+	 * is deleted: its files are removed after this, without waiting. */
 	int n_volumes;
 	struct plane_volume *volume;
 	/* A small file of this node, apart from the pools, for the highest attach counter the

@@ -46,6 +46,7 @@ struct held {
 static struct held held[HELD_MAX]; /* what the plane has */
 static bool plane_breaks;
 static bool grow_breaks;
+static bool label_is_old;                 /* it names no volume */
 static struct storage_volume last_format; /* what the metadata was made from last */
 
 struct later {
@@ -215,10 +216,12 @@ static int meta_grow(int fd, const struct storage_volume *v, struct err *err)
 
 static int meta_label(int fd, struct storage_label *l, struct err *err)
 {
-	return pread(fd, l->owner, 16, 0) == 16 && pread(fd, l->volume, 16, 16) == 16 &&
-			       pread(fd, &l->size_bytes, 8, 32) == 8
-		       ? 0
-		       : err_set(err, -E_CORRUPT, "too short");
+	if (pread(fd, l->owner, 16, 0) != 16 || pread(fd, l->volume, 16, 16) != 16 ||
+	    pread(fd, &l->size_bytes, 8, 32) != 8)
+		return err_set(err, -E_CORRUPT, "too short");
+	if (label_is_old)
+		memset(l->volume, 0, sizeof(l->volume));
+	return 0;
 }
 
 static const struct storage_meta_ops meta_ops = { meta_bytes, meta_format, meta_label, meta_grow };
@@ -364,7 +367,7 @@ static void setup(void)
 	seen = observed_new();
 	n_reports = refuse = 0;
 	longest = 0;
-	plane_breaks = grow_breaks = false;
+	plane_breaks = grow_breaks = label_is_old = false;
 	snprintf(dir, sizeof(dir), "/tmp/sdsd-test-XXXXXX");
 	cr_assert(mkdtemp(dir));
 	snprintf(pool_dir, sizeof(pool_dir), "%s/pool", dir);

@@ -7,7 +7,7 @@
  *  "pools":{"ssd":{"free_kib":..,"total_kib":..,"error":""}},
  *  "replicas":{"<resource>":{"state":"up|creating|failed|removing","error":"","allocated_kib":..,
  *      "role":"writer|replica|client|idle",
- *      "mode":"out|learner|member","epoch":5,"open":true,"nbd":"/path.sock",
+ *      "mode":"out|learner|member|failed","epoch":5,"open":true,"nbd":"/path.sock",
  *      "synced_regions":..,"regions":.., "serving":true,
  *      "peers":{"<slot>":{"connected":true,"mode":"member|learner|lost"}} (writer only) }}}
  * A node of many replicas reports what has changed: "seq" counts its reports, and one with "base"

@@ -366,8 +366,13 @@ u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g,
 	answer->size_bytes = v->r.size_bytes;
 	if (g->purpose < WIRE_SESSION || g->purpose > WIRE_KNOCK)
 		return WIRE_BAD_VERSION;
-	if (g->size_bytes != v->r.size_bytes)
+	if (g->size_bytes != v->r.size_bytes) {
+		link_complain(&v->env->links,
+			      "volume=%s peer=%s has it with %llu bytes, here it has %llu",
+			      v->r.name, l->node, (unsigned long long)g->size_bytes,
+			      (unsigned long long)v->r.size_bytes);
 		return WIRE_NO_RESOURCE;
+	}
 	if (g->to != v->r.self || !usable(v, g->from))
 		return WIRE_BAD_SLOT;
 	if (strcmp(v->r.peer[g->from].node, l->node) != 0) {

@@ -97,6 +97,11 @@ class Disks:
         node.env["LD_PRELOAD"] = ":".join(first + [self.library])
         node.env["DISKFAULTS"] = self.path(node)
 
+    def hits(self, nodes):
+        """how many operations a fault has met so far"""
+        files = [self.path(n) + ".hits" for n in nodes]
+        return sum(os.path.getsize(f) for f in files if os.path.exists(f))
+
     def write(self, node):
         lines = [text for n, text in self.rules if n is node]
         fresh = self.path(node) + ".new"

@@ -227,13 +227,17 @@ class Soak(faults.World):
             if not good:
                 self.tell(number)
                 break
+        hits = self.disks.hits(self.cluster.nodes)
+        if self.args.kinds <= self.disks.can and not hits:
+            self.tap.ok(False, "faults of disks have met some operation")
         total = [sum(getattr(v.content, k) for v in self.volumes)
                  for k in ("acked", "flushes", "reads")]
         self.tap.note("%d writes acknowledged, %d flushes, %d blocks read and judged, %d opens, "
                       "%d applications killed, %d volumes came and went, %d daemons ended by "
-                      "themselves, %d restarted for their disk" % (
+                      "themselves, %d restarted for their disk, %d "
+                      "operations of disks met a fault" % (
                           *total, self.opens, self.kills, self.churned, self.ends,
-                          self.restarts))
+                          self.restarts, hits))
 
     def tell(self, number):
         a = self.args

@@ -351,6 +351,13 @@ def full_state(c, ground):
     tap.ok(n2.alive() or reason, "with a reason in its log", said[-1000:])
     tap.note("n2 goes on" if n2.alive() else "n2 has ended: %s" % reason[:1])
     tap.ok(len(made) == i + 1, "the other two are a majority: all %d volumes were made" % (i + 1))
+    if not n2.alive():  # the service manager tries again and again
+        log = Log(n2)
+        n2.start(wait=False)
+        time.sleep(3)
+        tap.ok(n2.alive() or n2.process.returncode == 1 and " error " in n2.log()[log.at:],
+               "started without room it runs, or ends in order again", n2.log()[log.at:][-1000:])
+        tap.note("started without room n2 %s" % ("runs" if n2.alive() else "ends"))
     ground.drain(n2.dir)
     if not n2.alive():
         n2.start()

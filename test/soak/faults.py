@@ -235,14 +235,14 @@ KINDS = {  # name: draw, act, longest
 }
 
 
-def schedule(rnd, kinds, names):
+def schedule(rnd, kinds, names, pace=1.0):
     """one to three faults, in the order in which they begin"""
     faults = []
     for _ in range(rnd.choice([1, 1, 1, 2, 2, 3])):
         kind = rnd.choice(sorted(kinds))
         draw, _, longest = KINDS[kind]
         at, length = rnd.uniform(0.1, LATEST_S), rnd.uniform(0.1, longest)
-        faults.append(Fault(kind, at, length, draw(rnd, names)))
+        faults.append(Fault(kind, at * pace, length * pace, draw(rnd, names)))
     return sorted(faults, key=lambda f: f.at)
 
 

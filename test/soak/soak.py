@@ -10,6 +10,7 @@ sync without a command and equal byte by byte. Environment SDSD: the binary.
   --copies 2|3              of the first volume; 2: one node is a client without a disk
   --volumes N               so many volumes at once (2), two copies each but the first
   --net netns|proxy|auto|none, --fs tmpfs|ext4|none|auto, --shim LIBRARY   see net.py, place.py
+  --pace X                  all times of a round but those of the daemons, 1 unless said
   --sabotage                after the first round one block is damaged in all copies: must be noticed
 
 What is allowed is said in content.py. A daemon may end by itself only while its state directory is
@@ -93,15 +94,16 @@ class Soak(faults.World):
 
     def a_round(self, number):
         rnd = random.Random("%d/%d" % (self.args.seed, number))
-        plan = faults.schedule(rnd, self.args.kinds, NAMES)
+        plan = faults.schedule(rnd, self.args.kinds, NAMES, self.args.pace)
         text = "; ".join(map(str, plan))
         self.bad = []
-        apps = [Application(self.cluster, v, rnd.randrange(1 << 30)) for v in self.volumes]
+        pace = self.args.pace
+        apps = [Application(self.cluster, v, rnd.randrange(1 << 30), pace) for v in self.volumes]
         self.applications = apps
         churn = None
         if rnd.random() < 0.4:
             churn = self.churn(rnd, number)
-            apps.append(Application(self.cluster, churn, rnd.randrange(1 << 30)))
+            apps.append(Application(self.cluster, churn, rnd.randrange(1 << 30), pace))
         try:
             faults.run(self, plan)
         finally:
@@ -109,7 +111,7 @@ class Soak(faults.World):
             self.mend()
             for a in apps:
                 a.calm_at = time.monotonic()
-        time.sleep(rnd.uniform(0.0, 1.5))
+        time.sleep(rnd.uniform(0.0, 1.5) * pace)
         for a in apps:
             a.finish()
             self.bad += a.bad
@@ -245,8 +247,9 @@ class Soak(faults.World):
         self.tap.note("seed %d, round %d; logs of the daemons: %s/n*.log" %
                       (a.seed, number, self.cluster.root))
         self.tap.note("again: SDSD=%s python3 test/soak/soak.py --seed %d --from %d --rounds 1 "
-                      "--faults %s --copies %d --volumes %d --net %s --fs %s%s" % (
+                      "--faults %s --copies %d --volumes %d --pace %s --net %s --fs %s%s" % (
                           SDSD, a.seed, number, ",".join(sorted(a.kinds)), a.copies, a.volumes,
+                          a.pace,
                           self.net.name if self.net else "none", self.place.kind,
                           " --shim " + a.shim if a.shim else ""))
         self.cluster.report()
@@ -263,6 +266,7 @@ def arguments():
     p.add_argument("--net", default="auto")
     p.add_argument("--fs", default="auto")
     p.add_argument("--shim", default=os.environ.get("SDSD_DISKFAULTS", ""))
+    p.add_argument("--pace", type=float, default=1.0)
     p.add_argument("--list", action="store_true")
     p.add_argument("--sabotage", action="store_true")
     return p.parse_args()

@@ -33,10 +33,10 @@ class Volume:
 class Application(threading.Thread):
     """Writes until finish(); what is wrong is in `bad` then."""
 
-    def __init__(self, cluster, volume, seed):
+    def __init__(self, cluster, volume, seed, pace):
         super().__init__(daemon=True)
         self.cluster, self.volume = cluster, volume
-        self.rnd = random.Random(seed)
+        self.rnd, self.pace = random.Random(seed), pace
         self.node, self.shunned = None, None
         self.over = threading.Event()
         self.calm_at = None  # when the last fault was undone
@@ -56,7 +56,7 @@ class Application(threading.Thread):
             while not self.over.is_set():
                 self.node = self.choose()
                 if self.node:
-                    self.stay(self.rnd.uniform(0.3, 6.0))
+                    self.stay(self.rnd.uniform(0.3, 6.0) * self.pace)
                 self.over.wait(PAUSE_S)
         except Exception as e:  # a thread that dies must be seen
             self.bad.append("the application of %s: %r" % (self.volume.name, e))
@@ -93,7 +93,7 @@ class Application(threading.Thread):
         began = time.monotonic()
         while client.poll() is None:
             now = time.monotonic()
-            if self.calm_at is None and now > began + IMPATIENT_S:
+            if self.calm_at is None and now > began + IMPATIENT_S * self.pace:
                 break
             if self.calm_at is not None and now > max(began, self.calm_at) + FINAL_S:
                 self.bad.append("%s on %s: requests hang %d s after the last fault" %

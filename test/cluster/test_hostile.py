@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import ssl
 import struct
@@ -38,6 +39,7 @@ for i in range(64):
     h.pwrite(r.randbytes(65536), i * 262144)
 h.flush(); h.shutdown()
 """
+FILL_HOLES = FILL.replace("i * 262144", "i * 262144 + 131072")
 READ = """
 import hashlib, nbd, sys
 h = nbd.NBD(); h.connect_unix(sys.argv[1])
@@ -331,6 +333,30 @@ def small_damage(c, want):
             tap.eq(hashlib.sha256(f.read()).hexdigest(), want, "and n2 too, in sync")
 
 
+def full_pool(c, ground):
+    """one copy has no room: the others go on, the status says whose disk it was, a restart mends it"""
+    n1, n2, _ = c.nodes
+    wait_for(lambda: c.volume("db")["in_sync"] == 2, 60, "in sync before its pool is full")
+    log = Log(n2)
+    ground.fill(n2.pool_dir, 0)
+    nbd_run(FILL_HOLES, n1)
+    want = nbd_run(READ, n1)
+    log.says("No space left", "n2 logs which operation found no room")
+    try:
+        v = wait_for(lambda: [v for v in [c.volume("db")] if "disk" in v["reason"]], 10)[0]
+        tap.ok(v["reason"] == "the disk of n2 has failed" and "restart sdsd on n2" in v["next"] and
+               v["in_sync"] == 1, "the status says whose disk has failed, and what to do", v)
+    except Exception:
+        tap.ok(False, "the status says whose disk has failed", c.volume("db"))
+    ground.drain(n2.pool_dir)
+    n2.stop()
+    n2.start()
+    wait_for(lambda: c.volume("db")["in_sync"] == 2, 60, "in sync when there is room")
+    with open(os.path.join(n2.pool_dir, "db_00000"), "rb") as f:
+        tap.eq(hashlib.sha256(f.read()).hexdigest(), want, "and n2 has all that was written")
+    return want
+
+
 def full_state(c, ground):
     """no room for the Raft log or the store: refused in words or an end with a reason, and back"""
     n2 = c.nodes[1]
@@ -369,6 +395,7 @@ def full_state(c, ground):
 
 def main():
     need_sdsd()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # mounts must not stay
     if not have_libnbd():
         print("1..0 # SKIP python3-libnbd is missing")
         sys.exit(77)
@@ -389,6 +416,7 @@ def main():
         files(c, want)
         small_damage(c, want)
         if ground.kind != "none":
+            want = full_pool(c, ground)
             full_state(c, ground)
         tap.eq(nbd_run(READ, c.nodes[2]), want, "the content is as it was, read on the client")
         if tap.failed:

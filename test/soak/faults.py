@@ -80,7 +80,8 @@ def draw_one(rnd, names):
 
 
 def draw_pair(rnd, names):
-    return {"from": who(rnd, names, groups=False), "to": rnd.choice(names)}
+    a = who(rnd, names, groups=False)
+    return {"from": a, "to": rnd.choice([n for n in names if n != a])}
 
 
 def draw_delay(rnd, names):

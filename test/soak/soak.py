@@ -19,6 +19,7 @@ import argparse
 import filecmp
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -290,6 +291,7 @@ def choose_kinds(args, can, tap):
 def main():
     args = arguments()
     need_sdsd()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # namespaces and mounts must not stay
     if not have_libnbd():
         print("1..0 # SKIP python3-libnbd is missing")
         return 77

@@ -166,7 +166,8 @@ static bool path_of(int fd, char path[1024])
 	return n > 0 && path[0] == '/';
 }
 
-static struct rule find(int fd, enum op op)
+/* met: a rule has met this operation before, and no dice are rolled any more */
+static struct rule find(int fd, enum op op, bool met)
 {
 	struct rule found = { .action = ACT_NONE };
 	char path[1024];
@@ -177,7 +178,7 @@ static struct rule find(int fd, enum op op)
 		for (unsigned i = 0; i < n_rules; i++) {
 			if (!(rules[i].ops & op) || fnmatch(rules[i].pattern, path, 0) != 0)
 				continue;
-			if (roll() < rules[i].permille)
+			if (met || roll() < rules[i].permille)
 				found = rules[i];
 			break;
 		}
@@ -197,13 +198,13 @@ static void pause_ms(int ms)
 static bool fault(int fd, enum op op)
 {
 	int before = errno;
-	struct rule r = find(fd, op);
+	struct rule r = find(fd, op, false);
 
 	if (r.action != ACT_NONE)
 		count_hit();
 	while (r.action == ACT_HANG) {
 		pause_ms(HANG_LOOK_MS);
-		r = find(fd, op);
+		r = find(fd, op, true);
 	}
 	if (r.action == ACT_SLOW)
 		pause_ms(r.number);
@@ -253,7 +254,7 @@ ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t off, int flags)
 
 	/* this one must not wait: a rule sends it the long way, where the fault is */
 	if (flags & RWF_NOWAIT) {
-		r = find(fd, OP_READ);
+		r = find(fd, OP_READ, false);
 		if (r.action == ACT_NONE)
 			return BELOW(preadv2)(fd, iov, n, off, flags);
 		errno = EAGAIN;

@@ -20,7 +20,8 @@ help:
 	@echo 'make sim         the replication core under faults: SEED= SEEDS= FROM= TRACE=1'
 	@echo 'make fuzz        what reads bytes of others, under libFuzzer: T=target SECONDS=60'
 	@echo 'make model       the replication protocol, searched completely in small worlds: WORLD='
-	@echo 'make soak        real daemons under kill -9 and SIGSTOP: ROUNDS= SEED= COPIES='
+	@echo 'make soak        real daemons under faults by chance: ROUNDS= SEED= COPIES= FAULTS=kill,cut'
+	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
 	@echo 'later parts      kmod vm bench-path'
 
 deps:
@@ -60,10 +61,14 @@ fuzz: deps
 model:
 	@bash test/model/run.sh $(if $(WORLD),"$(WORLD)")
 
-# ROUNDS=n, SEED=n, COPIES=2 or 3
-soak: build
-	@SDSD=$(CURDIR)/build/sdsd python3 test/soak/soak.py --rounds $(or $(ROUNDS),200) \
-		--copies $(or $(COPIES),3) $(if $(SEED),--seed $(SEED))
+# ROUNDS=n, SEED=n, COPIES=2 or 3, FAULTS=kind,kind; DISKS=1 takes the development build, whose
+# file I/O can be made to fail, and the release binary otherwise; ARGS for the rest
+soak: $(if $(DISKS),deps,build)
+	@$(if $(DISKS),tools/build dev build-dev sdsd test/libdiskfaults.so)
+	@SDSD=$(CURDIR)/$(if $(DISKS),build-dev,build)/sdsd python3 test/soak/soak.py \
+		--rounds $(or $(ROUNDS),200) --copies $(or $(COPIES),3) \
+		$(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
+		$(if $(DISKS),--shim build-dev/test/libdiskfaults.so) $(ARGS)
 
 kmod vm bench-path:
 	@echo 'filled by a later part: $@ (kernel module and virtual machines)'

@@ -104,7 +104,8 @@ static enum copy_state copy_state(const struct view *v, int i)
 	const char *state = view_state(v, i);
 
 	if (strcmp(state, "up") == 0)
-		return COPY_UP;
+		return strcmp(jget_str(v->rep[i].seen, "mode", ""), "failed") == 0 ? COPY_BROKEN
+										   : COPY_UP;
 	if (strcmp(state, "failed") == 0)
 		return COPY_FAILED;
 	return strcmp(state, "unknown") == 0 ? COPY_UNKNOWN : COPY_CREATING;
@@ -152,6 +153,7 @@ static json *status_replica(const struct view *v, int i)
 	jset_bool(o, "diskless", v->rep[i].r.diskless);
 	jset_str(o, "pool", v->rep[i].r.pool);
 	jset_str(o, "state", view_state(v, i));
+	jset_str(o, "mode", jget_str(v->rep[i].seen, "mode", ""));
 	jset_bool(o, "in_sync", view_in_sync(v, i));
 	jset_bool(o, "open", view_open(v, i));
 	jset_bool(o, "deleting", v->rep[i].r.deleting);

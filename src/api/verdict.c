@@ -82,6 +82,12 @@ static void explain(const struct verdict_copy *c, struct verdict_result *r)
 		    c->error[0] ? c->error : "no reason given");
 		say(r->next, "%s tries again by itself", c->node);
 		break;
+	case COPY_BROKEN:
+		say(r->reason, "the disk of %s has failed", c->node);
+		say(r->next,
+		    "restart sdsd on %s when its disk is repaired or has room (see its log)",
+		    c->node);
+		break;
 	case COPY_UP:
 		explain_up(c, r);
 		break;

@@ -245,7 +245,11 @@ static void judge(struct link *l, const struct wire_greeting *g)
 		go_up(l);
 		return;
 	}
-	log_debug("link", "peer=%s refused: %s", l->node, link_refusal(answer->status));
+	/* the other refusals are a matter of time, and the opener says them */
+	if (answer->status == WIRE_BAD_VERSION || answer->status == WIRE_BAD_CLUSTER)
+		link_complain(s, "peer=%s refused: %s", l->node, link_refusal(answer->status));
+	else
+		log_debug("link", "peer=%s refused: %s", l->node, link_refusal(answer->status));
 	link_close(l);
 }
 

@@ -53,6 +53,8 @@ static int make_mirror(struct volume *v, const struct meta_file *home)
 		c.disk = &disk;
 	}
 	rand_bytes(&c.seed, sizeof(c.seed));
+	/* boot is the process's: another life of the volume in it has other tags */
+	rand_bytes(&c.tag.counter, sizeof(c.tag.counter));
 	repl_mirror_init(v->mirror, &c, clock_boot_ns());
 	v->pull_slot = REPL_NO_SLOT;
 	return 0;

@@ -9,10 +9,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "store/crc.h"
 
-#define VALUE_HEAD 12 /* revision 8, crc 4, little-endian */
+#define FULL_BYTES (256u << 10) /* a file system with less is full for a transaction */
+#define VALUE_HEAD 12           /* revision 8, crc 4, little-endian */
 #define STATE_KEY "state"
 #define STATE_MAGIC "sdsdstor"
 #define STATE_LEN 24 /* magic 8, format 4, applied 8, crc 4 */
@@ -42,10 +44,20 @@ int table_error(int mdb_code)
 	}
 }
 
+static bool file_system_full(const struct store *s)
+{
+	struct statvfs fs;
+
+	return statvfs(s->dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BYTES;
+}
+
 int table_fail(const struct store *s, int mdb_code, const char *doing, struct err *err)
 {
 	int code = table_error(mdb_code);
 
+	/* LMDB's word for a write of which only a part found room */
+	if (code == -EIO && file_system_full(s))
+		code = -ENOSPC;
 	if (code == -ENOSPC)
 		return err_set(
 			err, code,

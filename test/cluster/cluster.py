@@ -143,6 +143,27 @@ def free_port():
         return s.getsockname()[1]
 
 
+class Loopback:
+    """How the nodes of a cluster reach each other; test/soak/net.py has others."""
+
+    def address(self, node):
+        return "127.0.0.1:%d" % node.port
+
+    def listen(self, node):
+        """where the daemon listens when that is not its address"""
+        return None
+
+    def prefix(self, node):
+        """what is put before a command that speaks with other nodes"""
+        return []
+
+    def started(self, node):
+        pass
+
+    def close(self):
+        pass
+
+
 class Node:
     """One daemon."""
 
@@ -150,6 +171,7 @@ class Node:
         self.cluster = cluster
         self.name = name
         self.port = free_port()
+        self.env = {}  # for the daemon, besides our own
         self.dir = os.path.join(cluster.root, name)
         self.run_dir = os.path.join(cluster.root, name + "-run")
         self.pool_dir = os.path.join(cluster.root, name + "-pool")
@@ -161,17 +183,21 @@ class Node:
 
     @property
     def address(self):
-        return "127.0.0.1:%d" % self.port
+        return self.cluster.net.address(self)
 
     # life
 
     def start(self, wait=True):
+        net = self.cluster.net
+        cmd = net.prefix(self) + [SDSD, "run", "--dir", self.dir, "--run-dir", self.run_dir,
+                                  "--log-level", os.environ.get("SDSD_LOG_LEVEL", "info")]
+        if net.listen(self):
+            cmd += ["--listen", net.listen(self)]
         log = open(self.log_path, "ab")
-        self.process = subprocess.Popen(
-            [SDSD, "run", "--dir", self.dir, "--run-dir", self.run_dir,
-             "--log-level", os.environ.get("SDSD_LOG_LEVEL", "info")],
-            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(cmd, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                        env=dict(os.environ, **self.env))
         log.close()
+        net.started(self)
         if wait:
             wait_for(self.answers, 20, "%s answers on its socket" % self.name)
 
@@ -267,8 +293,8 @@ class Node:
         return None
 
 
-def run_cli(*args, socket_path=None, output=None, timeout=60, env=None):
-    cmd = [SDSD] + list(args)
+def run_cli(*args, socket_path=None, output=None, timeout=60, env=None, prefix=()):
+    cmd = list(prefix) + [SDSD] + list(args)
     if output:
         cmd += ["--output", output]
     full = dict(os.environ)
@@ -287,7 +313,12 @@ def run_cli(*args, socket_path=None, output=None, timeout=60, env=None):
 class Cluster:
     """n nodes n1..nn, made, joined and running; pools: a pool "pool" on each."""
 
-    def __init__(self, n=3, pools=True, name="test"):
+    def __init__(self, n=3, pools=True, name="test", net=None, prepare=None, cleanup=None):
+        """net: how nodes reach each other; prepare(node): called before a node is made;
+        cleanup(keep): when the daemons have ended, before their files are removed or kept"""
+        self.net = net or Loopback()
+        self.prepare = prepare or (lambda node: None)
+        self.cleanup = cleanup or (lambda keep: None)
         self.root = tempfile.mkdtemp(prefix="sdsd-", dir=os.environ.get("SDSD_TEST_DIR", "/tmp"))
         self.name = name
         self.nodes = []
@@ -331,6 +362,8 @@ class Cluster:
                 node.process.send_signal(signal.SIGTERM)
         for node in self.nodes:
             node.stop()
+        self.net.close()
+        self.cleanup(self.keep)
         if self.keep:
             print("# kept: %s" % self.root, flush=True)
         else:
@@ -340,6 +373,7 @@ class Cluster:
 
     def first(self):
         node = Node(self, "n1")
+        self.prepare(node)
         r = run_cli("init", "--dir", node.dir, "--name", node.name, "--cluster", self.name,
                     "--address", node.address)
         if r.code != 0:
@@ -352,9 +386,10 @@ class Cluster:
     def add(self, start=True):
         """one more node; returns it"""
         node = Node(self, "n%d" % (len(self.nodes) + 1))
+        self.prepare(node)
         token = self.any().cli_json("token", "create")["token"]
         r = run_cli("join", self.nodes[0].address, "--token", token, "--dir", node.dir, "--name",
-                    node.name, "--address", node.address)
+                    node.name, "--address", node.address, prefix=self.net.prefix(node))
         if r.code != 0:
             raise RuntimeError("sdsd join: %r" % r)
         self.nodes.append(node)

@@ -1,160 +1,335 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""soak.py [--rounds N] [--seed S] [--copies 2|3] - random faults on three real daemons while an
-application writes; after each round every acknowledged write is read back on a node chosen by chance,
-and now and then all copies are compared byte by byte. Environment SDSD: the binary.
+"""soak.py - faults by chance on three real daemons while applications write; after each round every
+acknowledged write is read back on a node chosen by chance, and now and then all copies must be in
+sync without a command and equal byte by byte. Environment SDSD: the binary.
 
-A fault is kill -9 or SIGSTOP of the writer's, a member's, the leader's or every daemon. The content of
-a block is judged by what the application printed: a write that was acknowledged must be there unless
-a later one was begun; one that was begun may or may not be there, and stays as it was first seen."""
+  --rounds N --seed S       how many, drawn from what; a round depends on S and its number only
+  --from N                  the first round (1): with --rounds 1 the schedule of one round again
+  --faults kill,cut,...     only these kinds; --list names those that are possible here
+  --copies 2|3              of the first volume; 2: one node is a client without a disk
+  --volumes N               so many volumes at once (2), two copies each but the first
+  --net netns|proxy|auto|none, --fs tmpfs|ext4|none|auto, --shim LIBRARY   see net.py, place.py
+  --pace X                  all times of a round but those of the daemons, 1 unless said
+  --sabotage                after the first round one block is damaged in all copies: must be noticed
+
+What is allowed is said in content.py. A daemon may end by itself only while its state directory is
+full, with a reason in its log."""
 import argparse
 import filecmp
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "cluster"))
-from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+sys.path.insert(0, HERE)
+import faults  # noqa: E402
+import net  # noqa: E402
+import place  # noqa: E402
+from cluster import SDSD, Cluster, Tap, Timeout, need_sdsd, wait_for  # noqa: E402
+from workload import CLIENT, PYTHON, Application, Volume, have_libnbd, socket_of  # noqa: E402
 
-PYTHON = "/usr/bin/python3"
-CLIENT = os.path.join(HERE, "client.py")
-FAULTS = ("none", "kill writer", "kill member", "kill leader", "kill all", "stop writer",
-          "stop member", "stop all but one")
-
-
-class Content:
-    """What each block may hold."""
-
-    def __init__(self):
-        self.sure, self.maybe, self.value, self.acked = {}, {}, 0, 0
-
-    def take(self, lines):
-        for line in lines:
-            word = line.split()
-            if len(word) != 3:
-                continue
-            block, value = int(word[1]), int(word[2])
-            self.value = max(self.value, value)
-            if word[0] == "w":
-                self.maybe.setdefault(block, set()).add(value)
-            else:
-                self.sure[block] = value
-                self.maybe.pop(block, None)
-                self.acked += 1
-
-    def judge(self, lines):
-        bad = []
-        for line in lines:
-            block, found = map(int, line.split())
-            if found != self.sure.get(block, 0) and found not in self.maybe.get(block, ()):
-                bad.append("block %d holds %d, acknowledged is %d" %
-                           (block, found, self.sure.get(block, 0)))
-            self.sure[block] = found
-            self.maybe.pop(block, None)
-        return bad
+NAMES = ["n1", "n2", "n3"]
+OPENS_S = 90      # a volume must open somewhere so long after the last fault
+IN_SYNC_S = 90    # and all copies be in sync
+COMPARE_EVERY = 5
+CHURN = "tmp"
+BLOCK = 4096
+SIGNS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Assertion")
 
 
-def inject(rnd, fault, c, writer):
-    """returns what undoes it"""
-    others = [n for n in c.nodes if n is not writer]
-    who = {"writer": [writer], "member": [rnd.choice(others)], "all": c.nodes,
-           "all but one": rnd.sample(c.nodes, 2)}
-    if fault == "kill leader":
-        who["leader"] = [n for n in c.nodes if n.is_leader()][:1]
-    nodes = who.get(fault.partition(" ")[2], [])
-    if fault.startswith("kill"):
-        for n in nodes:
-            n.kill()
-        return lambda: [n.start(wait=False) for n in nodes]
-    for n in nodes:
-        n.freeze()
-    return lambda: [n.thaw() for n in nodes]
+class Soak(faults.World):
+    def __init__(self, args, tap, cluster, network, place_, disks):
+        super().__init__(cluster, network, place_, disks)
+        self.args, self.tap = args, tap
+        self.volumes = []
+        self.churned = self.restarts = self.ends = self.opens = self.kills = 0
+        self.bad = []
+
+    # making
+
+    def make_volumes(self):
+        for i in range(self.args.volumes):
+            copies = self.args.copies if i == 0 else 2
+            name = "db%d" % i
+            made = self.cluster.any().cli("volume", "create", name, "16M", "--copies", str(copies))
+            if made.code != 0:
+                raise RuntimeError("volume create: %r" % made)
+            for node in self.cluster.nodes:
+                if not wait_for(lambda: self.cluster.volume(name), 10) or \
+                        not socket_of(node, name):
+                    self.cluster.any().cli("volume", "attach", name, node.name)
+            self.volumes.append(Volume(name, copies))
+
+    # while faults go on
+
+    def churn(self, rnd, number):
+        """one more volume is made, written, and deleted when the round ends"""
+        name = "%s%d" % (CHURN, number)
+        node = rnd.choice(self.cluster.nodes)
+        node.cli("volume", "create", name, "4M", "--copies", str(rnd.choice([1, 2, 3])), timeout=8)
+        return Volume(name, 0)
+
+    def ended(self, node):
+        """a daemon that was allowed to end has ended"""
+        self.ends += 1
+        code, last = node.process.returncode, node.log_tail(40)
+        if code < 0 or "error" not in last:
+            self.bad.append("%s ended with %s without a reason in %s" %
+                            (node.name, code, node.log_path))
+
+    def check_alive(self):
+        for node in self.cluster.nodes:
+            if not node.alive():
+                if node.name in self.may_end:
+                    self.ended(node)
+                else:
+                    self.bad.append("%s ended by itself with %s: %s" % (
+                        node.name, node.process.returncode, node.log_path))
+                node.start(wait=False)
+        self.may_end.clear()
+
+    def a_round(self, number):
+        rnd = random.Random("%d/%d" % (self.args.seed, number))
+        plan = faults.schedule(rnd, self.args.kinds, NAMES, self.args.pace)
+        text = "; ".join(map(str, plan))
+        self.bad = []
+        pace = self.args.pace
+        apps = [Application(self.cluster, v, rnd.randrange(1 << 30), pace) for v in self.volumes]
+        self.applications = apps
+        churn = None
+        if rnd.random() < 0.4:
+            churn = self.churn(rnd, number)
+            apps.append(Application(self.cluster, churn, rnd.randrange(1 << 30), pace))
+        try:
+            faults.run(self, plan)
+        finally:
+            self.check_alive()
+            self.mend()
+            for a in apps:
+                a.calm_at = time.monotonic()
+        time.sleep(rnd.uniform(0.0, 1.5) * pace)
+        for a in apps:
+            a.finish()
+            self.bad += a.bad
+            self.opens += a.opens
+            self.kills += a.kills
+        for v in self.volumes + ([churn] if churn else []):
+            self.bad += self.read_back(rnd, v)
+        if churn:
+            self.remove(churn)
+        self.check_alive()
+        self.bad += self.signs()
+        acked = sum(v.content.acked for v in self.volumes)
+        self.tap.ok(not self.bad, "round %d: %s; %d writes acknowledged so far" %
+                    (number, text, acked), "\n".join(self.bad[:20]))
+        return not self.bad
+
+    # afterwards
+
+    def mend(self):
+        """A copy whose disk has refused I/O takes no part until it is attached anew: the operator
+        restarts its daemon when the disk is well. The only command that this test ever gives."""
+        for node in self.touched:
+            since = node.log().rpartition("daemon: sdsd ")[2]
+            if any("plane: volume=" in l and " failed: " in l for l in since.splitlines()):
+                node.stop(10)
+                node.start(wait=False)
+                self.restarts += 1
+        self.touched.clear()
+
+    def read_back(self, rnd, volume):
+        content = volume.content
+        blocks = "".join("%d\n" % b for b in sorted(content.blocks()))
+        said = []
+
+        def attempt():
+            path = socket_of(rnd.choice(self.cluster.nodes), volume.name)
+            if not path:
+                return None
+            r = subprocess.run([PYTHON, CLIENT, "read", path], input=blocks, capture_output=True,
+                               text=True, timeout=60)
+            said[:] = r.stdout.splitlines()[-1:]
+            return (r.stdout.splitlines(),) if r.returncode == 0 else None
+
+        if not blocks:
+            return []
+        try:
+            lines = wait_for(attempt, OPENS_S, "", interval=0.3)[0]
+        except (Timeout, subprocess.TimeoutExpired):
+            return ["volume %s cannot be opened and read within %d s on any node: %s" %
+                    (volume.name, OPENS_S, said)]
+        return ["read back of %s: %s" % (volume.name, b) for b in content.take(lines)]
+
+    def remove(self, volume):
+        self.churned += 1
+
+        def gone():
+            if not self.cluster.volume(volume.name):
+                return True
+            self.cluster.any().cli("volume", "delete", volume.name, timeout=20)
+            return False
+        files = lambda: [n.pool_dir for n in self.cluster.nodes for f in os.listdir(n.pool_dir)
+                         if f.startswith(volume.name + "_")]
+        try:
+            wait_for(gone, OPENS_S, "volume %s deleted" % volume.name, interval=0.2)
+            wait_for(lambda: not files(), IN_SYNC_S, "files of %s removed" % volume.name)
+        except Timeout as e:
+            self.bad.append(str(e))
+
+    def signs(self):
+        return ["%s says: %s" % (n.log_path, l) for n in self.cluster.nodes
+                for l in n.log().splitlines() if any(s in l for s in SIGNS)][:5]
+
+    def compare(self, volume):
+        name = volume.name + "_00000"
+        began = time.monotonic()
+        try:
+            wait_for(lambda: (self.cluster.volume(volume.name) or {}).get("in_sync") ==
+                     volume.copies, IN_SYNC_S, "all copies of %s in sync" % volume.name)
+            took = time.monotonic() - began
+            files = [os.path.join(n.pool_dir, name) for n in self.cluster.nodes
+                     if os.path.exists(os.path.join(n.pool_dir, name))]
+            wait_for(lambda: all(filecmp.cmp(files[0], f, shallow=False) for f in files[1:]), 10,
+                     "equal bytes in %s" % ", ".join(files))
+        except Timeout as e:
+            return self.tap.ok(False, "%s in sync and equal" % volume.name, "%s\n%s" % (
+                e, self.cluster.any().cli("status").out))
+        return self.tap.ok(True, "%s: %d copies in sync (%.1f s) and equal" % (
+            volume.name, volume.copies, took))
+
+    def sabotage(self):
+        """a lost write, as only we can make one"""
+        content = self.volumes[0].content
+        block = [b for b, v in content.sure.items() if v > 0 and b not in content.maybe][0]
+        for node in self.cluster.nodes:
+            node.kill()
+        for node in self.cluster.nodes:
+            path = os.path.join(node.pool_dir, "db0_00000")
+            if os.path.exists(path):
+                with open(path, "r+b") as f:
+                    f.seek(block * BLOCK)
+                    f.write(bytes(BLOCK))
+            node.start(wait=False)
+        return self.read_back(random.Random(1), self.volumes[0])
+
+    def run(self):
+        for number in range(self.args.first, self.args.first + self.args.rounds):
+            good = self.a_round(number)
+            last = number == self.args.first + self.args.rounds - 1
+            if good and (last or number % COMPARE_EVERY == 0):
+                good = all([self.compare(v) for v in self.volumes])
+            if good and self.args.sabotage:
+                noticed = self.sabotage()
+                self.tap.ok(noticed, "a write that was lost is noticed: %s" % noticed[:1])
+                break
+            if not good:
+                self.tell(number)
+                break
+        hits = self.disks.hits(self.cluster.nodes)
+        if self.args.kinds <= self.disks.can and not hits:
+            self.tap.ok(False, "faults of disks have met some operation")
+        total = [sum(getattr(v.content, k) for v in self.volumes)
+                 for k in ("acked", "flushes", "reads")]
+        self.tap.note("%d writes acknowledged, %d flushes, %d blocks read and judged, %d opens, "
+                      "%d applications killed, %d volumes came and went, %d daemons ended by "
+                      "themselves, %d restarted for their disk, %d "
+                      "operations of disks met a fault" % (
+                          *total, self.opens, self.kills, self.churned, self.ends,
+                          self.restarts, hits))
+
+    def tell(self, number):
+        a = self.args
+        self.cluster.keep = True
+        self.tap.note("seed %d, round %d; logs of the daemons: %s/n*.log" %
+                      (a.seed, number, self.cluster.root))
+        self.tap.note("again: SDSD=%s python3 test/soak/soak.py --seed %d --from %d --rounds 1 "
+                      "--faults %s --copies %d --volumes %d --pace %s --net %s --fs %s%s" % (
+                          SDSD, a.seed, number, ",".join(sorted(a.kinds)), a.copies, a.volumes,
+                          a.pace,
+                          self.net.name if self.net else "none", self.place.kind,
+                          " --shim " + a.shim if a.shim else ""))
+        self.cluster.report()
 
 
-def socket_of(node):
-    path = os.path.join(node.run_dir, "nbd", "db-0.sock")
-    return path if node.alive() and os.path.exists(path) else None
+def arguments():
+    p = argparse.ArgumentParser()
+    p.add_argument("--rounds", type=int, default=200)
+    p.add_argument("--seed", type=int, default=int(time.time()))
+    p.add_argument("--from", type=int, default=1, dest="first")
+    p.add_argument("--copies", type=int, default=3)
+    p.add_argument("--volumes", type=int, default=2)
+    p.add_argument("--faults", "--only", default="")
+    p.add_argument("--net", default="auto")
+    p.add_argument("--fs", default="auto")
+    p.add_argument("--shim", default=os.environ.get("SDSD_DISKFAULTS", ""))
+    p.add_argument("--pace", type=float, default=1.0)
+    p.add_argument("--list", action="store_true")
+    p.add_argument("--sabotage", action="store_true")
+    return p.parse_args()
 
 
-def read_back(c, rnd, content):
-    blocks = "".join("%d\n" % b for b in set(content.sure) | set(content.maybe))
-
-    def attempt():
-        path = socket_of(rnd.choice(c.nodes))
-        if not path:
-            return None
-        r = subprocess.run([PYTHON, CLIENT, "read", path], input=blocks, capture_output=True,
-                           text=True, timeout=60)
-        return (r.stdout.splitlines(),) if r.returncode == 0 else None
-
-    return wait_for(attempt, 90, "the volume opens somewhere", interval=0.3)[0]
-
-
-def a_round(c, rnd, content):
-    fault = rnd.choice(FAULTS)
-    writer = rnd.choice(c.nodes)
-    path = wait_for(lambda: socket_of(writer), 60, "a socket on %s" % writer.name)
-    said = os.path.join(c.root, "writer.out")
-    with open(said, "w") as out:
-        client = subprocess.Popen([PYTHON, CLIENT, "write", path, str(rnd.randrange(1 << 30)),
-                                   str(content.value)], stdout=out, stderr=subprocess.DEVNULL)
-    time.sleep(rnd.uniform(0.2, 3.0))
-    undo = inject(rnd, fault, c, writer)
-    time.sleep(rnd.uniform(0.1, 4.0))
-    undo()
-    time.sleep(rnd.uniform(0.0, 2.0))
-    client.terminate()
-    hangs = []
-    try:
-        client.wait(60)
-    except subprocess.TimeoutExpired:
-        client.kill()
-        client.wait()
-        hangs = ["the writer hangs for 60 s after the fault was undone"]
-    with open(said) as out:
-        content.take(out)
-    return fault, hangs + content.judge(read_back(c, rnd, content))
-
-
-def compare(c, copies):
-    wait_for(lambda: (c.volume("db") or {}).get("in_sync") == copies, 120, "all copies in sync")
-    files = [os.path.join(n.pool_dir, "db_00000") for n in c.nodes
-             if os.path.exists(os.path.join(n.pool_dir, "db_00000"))]
-    same = lambda: all(filecmp.cmp(files[0], f, shallow=False) for f in files[1:])
-    return wait_for(same, 10, "equal bytes")
+def choose_kinds(args, can, tap):
+    asked = {k for k in args.faults.split(",") if k}
+    unknown = asked - set(faults.KINDS)
+    if unknown:
+        print("unknown kinds of faults: %s; there are %s" %
+              (", ".join(sorted(unknown)), ", ".join(sorted(faults.KINDS))), file=sys.stderr)
+        sys.exit(2)
+    if asked - can:
+        tap.note("not possible here: %s" % ", ".join(sorted(asked - can)))
+    if asked and not asked & can:
+        print("1..0 # SKIP none of %s is possible here" % args.faults)
+        sys.exit(77)
+    return (asked & can) or can
 
 
 def main():
-    args = argparse.ArgumentParser()
-    args.add_argument("--rounds", type=int, default=200)
-    args.add_argument("--seed", type=int, default=int(time.time()))
-    args.add_argument("--copies", type=int, default=3)
-    args = args.parse_args()
+    args = arguments()
     need_sdsd()
-    if subprocess.run([PYTHON, "-c", "import nbd"], stderr=subprocess.DEVNULL).returncode:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # namespaces and mounts must not stay
+    if not have_libnbd():
         print("1..0 # SKIP python3-libnbd is missing")
         return 77
-    tap, rnd, content = Tap(), random.Random(args.seed), Content()
-    tap.note("seed %d, %d rounds, %d copies" % (args.seed, args.rounds, args.copies))
-    with Cluster(3) as c:
-        made = c.any().cli("volume", "create", "db", "16M", "--copies", str(args.copies))
-        tap.ok(made.code == 0, "volume create", made)
-        for node in c.nodes:
-            if not socket_of(node):
-                c.any().cli("volume", "attach", "db", node.name)
-        for i in range(args.rounds):
-            fault, bad = a_round(c, rnd, content)
-            tap.ok(not bad, "round %d: %s, %d writes acknowledged so far" %
-                   (i + 1, fault, content.acked), "; ".join(bad[:5]))
-            if bad:
-                break
-            if i % 5 == 4:
-                tap.ok(compare(c, args.copies), "all copies in sync and equal")
+    tap = Tap()
+    if args.fs == "auto":
+        args.fs = "tmpfs" if place.can_mount() else "none"
+    if args.shim and not place.is_shared(SDSD):
+        tap.note("%s is static: no faults of disks" % SDSD)
+        args.shim = ""
+    ground = place.Place(args.fs)
+    disks = place.Disks(os.path.abspath(args.shim) if args.shim else None, SDSD)
+    network = None if args.net == "none" else net.choose(args.net, NAMES)
+    can = faults.ALWAYS | (network.can if network else set()) | ground.can | disks.can
+    args.kinds = choose_kinds(args, can, tap)
+    tap.note("seed %d, rounds %d to %d, %d volumes, net %s, file systems %s, faults: %s" % (
+        args.seed, args.first, args.first + args.rounds - 1, args.volumes,
+        network.name if network else "none", args.fs, ", ".join(sorted(args.kinds))))
+    if args.list:
+        if network:
+            network.close()
+        return 0
+
+    def prepare(node):
+        ground.prepare(node)
+        disks.prepare(node)
+
+    cluster = None
+    try:
+        with Cluster(3, net=network, prepare=prepare, cleanup=ground.close) as cluster:
+            soak = Soak(args, tap, cluster, network, ground, disks)
+            soak.make_volumes()
+            soak.run()
+    finally:
+        if not cluster and network:
+            network.close()
     tap.done()
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

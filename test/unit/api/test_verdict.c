@@ -33,6 +33,10 @@
 	{                                                                                      \
 		.node = n, .state = COPY_FAILED, .in_sync = true, .progress = -1, .error = why \
 	}
+#define BROKEN(n)                                                                             \
+	{                                                                                     \
+		.node = n, .state = COPY_BROKEN, .in_sync = true, .progress = -1, .error = "" \
+	}
 #define LEAVING(n)                                                                             \
 	{                                                                                      \
 		.node = n, .state = COPY_UP, .in_sync = true, .leaving = true, .progress = -1, \
@@ -92,6 +96,18 @@ static const struct {
 	  1,
 	  "n2 failed: no space",
 	  "n2 tries again" },
+	{ "a disk that has failed",
+	  { true, 2, { GOOD("n1"), BROKEN("n2") } },
+	  VERDICT_AT_RISK,
+	  1,
+	  "the disk of n2 has failed",
+	  "restart sdsd on n2" },
+	{ "the last copy in sync has failed",
+	  { true, 1, { BROKEN("n1") } },
+	  VERDICT_UNAVAILABLE,
+	  0,
+	  "the disk of n1 has failed",
+	  "restart sdsd on n1" },
 	{ "leaving",
 	  { true, 3, { GOOD("n1"), GOOD("n2"), LEAVING("n3") } },
 	  VERDICT_SAFE,

@@ -430,6 +430,26 @@ Test(plane, removed_while_in_use)
 	lab_free(l);
 }
 
+/* A proposal of a life before, in the same process, must not pass for one of this life: both begin
+ * to count their proposals. */
+Test(plane, no_tag_comes_twice)
+{
+	struct lab *l = make(1, 1);
+	struct plane_record first, second;
+	int fd = enter(l, 0);
+
+	first = lab_record(l);
+	lab_remove(l, 0);
+	close(fd);
+	lab_set(l, 0);
+	fd = enter(l, 0);
+	second = lab_record(l);
+	cr_expect_eq(first.tag_boot, second.tag_boot, "the same process");
+	cr_expect_neq(first.tag_counter, second.tag_counter, "%u", first.tag_counter);
+	close(fd);
+	lab_free(l);
+}
+
 Test(plane, a_copy_more)
 {
 	struct lab *l = make(3, 3);

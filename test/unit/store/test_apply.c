@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test_apply.c - the state machine: conflicts, phantoms, duplicates, malformed
- * entries, pruning of request ids, a full map.
+ * entries, pruning of request ids, a full map, a full file system.
  */
 #include "support/scratch.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 static struct store *s;
 static char dir[64];
@@ -318,6 +320,33 @@ static int put_large(struct store *to, uint64_t index, int n, struct txn_result 
 	rv = store_apply(to, index, b.data, b.len, r, err);
 	buf_release(&b);
 	return rv;
+}
+
+/* A write that finds room for its first half only is EIO to LMDB: people must hear of the room. The
+ * sizes differ by a page, so that some transaction ends in the middle of one of its writes. */
+Test(apply, a_full_file_system_is_called_so)
+{
+	struct txn_result r;
+	struct err err = { 0 };
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
+		cr_skip_test("needs root and a mount namespace");
+	cr_assert_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	for (int kib = 600; kib < 680; kib += 4) {
+		char dir2[64], size[32];
+		struct store *full;
+		int n, rv = 0;
+
+		snprintf(size, sizeof(size), "size=%dk", kib);
+		cr_assert_eq(mount("tmpfs", scratch_make(dir2), "tmpfs", 0, size), 0);
+		full = scratch_open(dir2, 64u << 20);
+		for (n = 1; n < 100 && rv == 0; n++)
+			rv = put_large(full, (uint64_t)n, n, &r, &err);
+		cr_expect_eq(rv, -ENOSPC, "%d KiB: %d %s", kib, rv, err.text);
+		store_close(full);
+		cr_assert_eq(umount(dir2), 0);
+		scratch_remove(dir2);
+	}
 }
 
 Test(apply, a_full_map_is_an_error_and_changes_nothing)

@@ -42,7 +42,7 @@ static void reads_may_see(struct sim_world *w, u32 block, u32 value)
 		}
 }
 
-void check_write_begin(struct sim_world *w, u32 node, struct sim_request *q)
+void check_write_begin(struct sim_world *w, struct sim_request *q)
 {
 	for (u32 b = q->first; b < q->first + q->n; b++) {
 		struct sim_block *k = &w->block[b];
@@ -57,7 +57,6 @@ void check_write_begin(struct sim_world *w, u32 node, struct sim_request *q)
 		}
 		reads_may_see(w, b, q->value);
 	}
-	(void)node;
 }
 
 /* What is done, and what was never answered, is over; other writes of the same
@@ -163,9 +162,9 @@ void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const
 		/* an aborted write that was seen has happened, if nothing was completed
      * meanwhile */
 		/* as on a disk, one that was sent while this read was under way may be seen
-		 * before it has happened */
+		 * before it has happened; not so when "strict" */
 		if (k->n_maybe && k->completed_at <= q->serial &&
-		    !in_flight(w, q->first + i, 1u << node) &&
+		    (w->opt.strict || !in_flight(w, q->first + i, 1u << node)) &&
 		    (values[i] == k->completed || listed(k->maybe, k->n_maybe, values[i])))
 			read_settles(w, k, values[i], in_flight(w, q->first + i, ~0u));
 	}
@@ -226,6 +225,21 @@ void check_cache_lost(struct sim_world *w)
 	}
 }
 
+bool check_allows(const struct sim_world *w, u32 block, u32 value)
+{
+	const struct sim_block *k = &w->block[block];
+
+	return k->loose || value == k->completed || listed(k->maybe, k->n_maybe, value);
+}
+
+bool check_allows_durable(const struct sim_world *w, u32 block, u32 value)
+{
+	const struct sim_block *k = &w->block[block];
+
+	return check_allows(w, block, value) || value == k->flushed || k->n_since == MAYBES ||
+	       listed(k->since_flush, k->n_since, value);
+}
+
 void check_quiescent(struct sim_world *w)
 {
 	const struct sim_disk *first = NULL;
@@ -235,18 +249,16 @@ void check_quiescent(struct sim_world *w)
 
 		if (!d || !(w->record.in_sync & (1u << n)))
 			continue;
-		for (u32 b = 0; first && b < SIM_BLOCKS; b++)
+		for (u32 b = 0; first && b < w->opt.device_blocks; b++)
 			if (d->cached[b] != first->cached[b])
 				sim_fail(w, "members differ: block %u is %u on node %d", b,
 					 d->cached[b], n);
 		for (u32 b = 0; b < w->opt.blocks; b++) {
-			const struct sim_block *k = &w->block[b];
 			u32 value = d->cached[sim_device_block(w, b)];
 
-			if (value != k->completed && !k->loose &&
-			    !listed(k->maybe, k->n_maybe, value))
+			if (!check_allows(w, b, value))
 				sim_fail(w, "node %d holds %u in block %u, completed is %u", n,
-					 value, b, k->completed);
+					 value, b, w->block[b].completed);
 		}
 		if (!first)
 			first = d;

@@ -65,6 +65,11 @@ void sim_events_each(struct sim_world *w, void (*fn)(struct sim_world *w, struct
 		fn(w, &heap[i]);
 }
 
+u32 sim_events(void)
+{
+	return n_heap;
+}
+
 void sim_events_clear(struct sim_world *w)
 {
 	for (u32 i = 0; i < n_heap; i++) {

@@ -20,6 +20,17 @@ bool chance(struct sim_world *w, u32 of_million)
 	return sim_random(w, 1000000) < of_million;
 }
 
+/* as likely below a tenth of max as above it */
+u64 sim_delay(struct sim_world *w, u64 max)
+{
+	return sim_random(w, sim_random(w, 2) ? max : max / 10 + 1);
+}
+
+u64 sim_size(const struct sim_world *w)
+{
+	return (u64)w->opt.device_blocks * SIM_BLOCK;
+}
+
 u64 node_now(const struct sim_world *w, u8 n)
 {
 	s64 drift = (s64)(w->now / 1000) * w->node[n].drift_ppm / 1000;
@@ -30,23 +41,9 @@ u64 node_now(const struct sim_world *w, u8 n)
 u32 sim_device_block(const struct sim_world *w, u32 block)
 {
 	u32 each = w->opt.blocks / w->opt.extents, extent = block / each;
+	u32 room = PORT_MIN(w->opt.device_blocks, SIM_PER_EXTENT);
 
-	return extent * SIM_PER_EXTENT + (extent * 37) % (SIM_PER_EXTENT - each + 1) + block % each;
-}
-
-void sim_ambush(struct sim_world *w, u8 node)
-{
-	struct sim_event e = { .kind = EV_CRASH, .node = node, .boot = w->node[node].boot };
-
-	if (!w->faults || !w->opt.ambush || sim_random(w, 1000) >= w->opt.ambush)
-		return;
-	if (sim_random(w, 4) == 0) { /* all its links rather than itself */
-		for (u32 i = 0; i < links_high; i++)
-			if (links[i].node[0] == node || links[i].node[1] == node)
-				link_cut(w, i);
-		return;
-	}
-	sim_schedule(w, sim_random(w, 2) ? 0 : sim_random(w, 4 * REPL_MS), &e);
+	return extent * SIM_PER_EXTENT + (extent * 37) % (room - each + 1) + block % each;
 }
 
 void sim_trace(struct sim_world *w, const char *fmt, ...)

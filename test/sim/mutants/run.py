@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""run.py [--seeds N] [--seconds S] [NAME...]: can the simulator see?
+"""run.py [--from SEED] [--seeds N] [--seconds S] [--jobs 1|2] [NAME...]: can the simulator see?
 
 Takes one rule out of the replication core at a time (mutants.txt), compiles the simulator with
 what is left and runs seeds until one fails. A mutant that lives is either a rule that another one
@@ -9,6 +9,7 @@ Exit 1 when a mutant that should die lives, or the reverse. The sources are copi
 stays as it is.
 """
 import argparse
+import concurrent.futures
 import os
 import re
 import shutil
@@ -80,9 +81,10 @@ def compile_sim(where):
     subprocess.run(["gcc", *FLAGS, "-w", "-o", "sim", *sources], cwd=where, check=True)
 
 
-def hunt(where, seeds, seconds):
-    """(seed, what it says), or (None, how far it came)"""
-    cmd = ["timeout", str(seconds), "./sim", "--first", "--from", "1", "--seeds", str(seeds)]
+def hunt(where, start, seeds, seconds):
+    """(seed, step, what it says), or (None, 0, how far it came)"""
+    cmd = ["nice", "timeout", str(seconds), "./sim", "--first", "--from", str(start),
+           "--seeds", str(seeds)]
     done = subprocess.run(cmd, cwd=where, capture_output=True, text=True, check=False)
     found = re.search(r"not ok seed (\d+) \(step (\d+)\): (.*)", done.stdout)
     if found:
@@ -92,29 +94,41 @@ def hunt(where, seeds, seconds):
     return None, 0, "lives" if done.returncode == 0 else f"lives ({seconds} s)"
 
 
+def try_one(mutant, args):
+    """(row of the table, is it as mutants.txt says)"""
+    with tempfile.TemporaryDirectory() as where:
+        copy_tree(where)
+        apply(where, mutant)
+        compile_sim(where)
+        seed, step, says = hunt(where, args.start, args.seeds, args.seconds)
+    expected = (seed is None) == bool(mutant.lives)
+    if not expected:
+        says += " - NOT EXPECTED"
+    if seed is None and mutant.lives:
+        says += ": " + mutant.lives
+    return (f"| {mutant.name} | {mutant.rule} | {'-' if seed is None else seed} "
+            f"| {step or '-'} | {says} |"), expected
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    args.add_argument("--seeds", type=int, default=1500)
+    args.add_argument("--seeds", type=int, default=100000)
+    args.add_argument("--from", type=int, default=1, dest="start")
     args.add_argument("--seconds", type=int, default=120)
+    args.add_argument("--jobs", type=int, default=2, choices=(1, 2))
     args.add_argument("names", nargs="*")
     args = args.parse_args()
+    mutants = parse(os.path.join(HERE, "mutants.txt"))
+    unknown = set(args.names) - {m.name for m in mutants}
+    if unknown:
+        sys.exit(f"no such mutant: {', '.join(sorted(unknown))}")
     wrong = 0
     print("| mutant | rule taken out | seed | step | what fails |\n|---|---|---|---|---|")
-    for mutant in parse(os.path.join(HERE, "mutants.txt")):
-        if args.names and mutant.name not in args.names:
-            continue
-        with tempfile.TemporaryDirectory() as where:
-            copy_tree(where)
-            apply(where, mutant)
-            compile_sim(where)
-            seed, step, says = hunt(where, args.seeds, args.seconds)
-        if (seed is None) != bool(mutant.lives):
-            wrong += 1
-            says += " - NOT EXPECTED"
-        if seed is None and mutant.lives:
-            says += ": " + mutant.lives
-        print(f"| {mutant.name} | {mutant.rule} | {'-' if seed is None else seed} "
-              f"| {step or '-'} | {says} |", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        chosen = [m for m in mutants if not args.names or m.name in args.names]
+        for row, expected in pool.map(lambda m: try_one(m, args), chosen):
+            wrong += not expected
+            print(row, flush=True)
     return 1 if wrong else 0
 
 

@@ -113,6 +113,22 @@ static void draw_size(struct sim_options *o, struct sim_world *r)
 	o->blocks = PORT_MAX(o->blocks / o->extents, 2) * o->extents;
 }
 
+/* Some worlds have a writer that stays, in others it changes all the time. */
+static void draw_users(struct sim_options *o, struct sim_world *r)
+{
+	static const u64 patience[] = { 1000, 8000, 30000 };
+
+	o->write = 1 + (u32)sim_random(r, 10);
+	o->read = 1 + (u32)sim_random(r, 10);
+	o->flush = (u32)sim_random(r, 3);
+	o->moods = rate(r, 6000);
+	o->heal_pace = one_in(r, 2) ? 30 : 1 + (u32)sim_random(r, 8);
+	o->openers_max = 1 + (u32)sim_random(r, 3);
+	o->open_more = 5 + rate(r, 1000);
+	o->close = one_in(r, 3) ? 0 : rate(r, 300);
+	o->patience = patience[sim_random(r, PORT_ARRAY_SIZE(patience))] * REPL_MS;
+}
+
 void sim_options_draw(struct sim_options *o, u64 seed)
 {
 	struct sim_world r = { .random = seed * 0x9e3779b97f4a7c15ull + 88172645463325252ull };
@@ -133,11 +149,7 @@ void sim_options_draw(struct sim_options *o, u64 seed)
 	draw_nodes(o, &r);
 	draw_ambush(o, &r);
 	draw_size(o, &r);
-	o->write = 1 + (u32)sim_random(&r, 10);
-	o->read = 1 + (u32)sim_random(&r, 10);
-	o->flush = (u32)sim_random(&r, 3);
-	o->moods = rate(&r, 6000);
+	draw_users(o, &r);
 	o->faults_ns = (5000 + sim_random(&r, 20000)) * REPL_MS;
 	o->faults_ns -= o->faults_ns % REPL_MS;
-	o->openers_max = 1 + (u32)sim_random(&r, 3);
 }

@@ -128,11 +128,12 @@ static void choose_opener(struct sim_world *w)
 
 	if (k == 0 && chance(w, 20000))
 		app_open(w, (u8)sim_random(w, (u64)w->opt.nodes));
-	else if (k < (int)w->opt.openers_max && w->faults && chance(w, 500))
+	else if (k < (int)w->opt.openers_max && w->faults && chance(w, w->opt.open_more))
 		app_open(w, (u8)sim_random(w, (u64)w->opt.nodes));
 	for (int n = 0; n < w->opt.nodes; n++)
 		if (w->node[n].open && (k > 1 || w->faults) &&
-		    (chance(w, 200) || (k > 1 && w->now > w->node[n].opened_at + 8000 * REPL_MS)))
+		    (chance(w, w->opt.close) ||
+		     (k > 1 && w->now > w->node[n].opened_at + w->opt.patience)))
 			w->node[n].closing = true;
 }
 
@@ -227,7 +228,7 @@ static void run_healing(struct sim_world *w)
 	u64 end, began = w->now, since = began;
 
 	w->faults = false;
-	w->pace = 30; /* a region that is written all the time keeps a learner waiting */
+	w->pace = w->opt.heal_pace;
 	mix_reset(w);
 	w->opt.link_delay_max = PORT_MIN(w->opt.link_delay_max, CALM_NS);
 	w->opt.disk_delay_max = PORT_MIN(w->opt.disk_delay_max, CALM_NS);

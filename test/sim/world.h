@@ -72,11 +72,14 @@ struct sim_options {
 	u32 reshape;            /* chance in a million, each ms: a replica is added or removed */
 	u32 slow;               /* mask of nodes with a slow disk */
 	u32 slow_factor;
-	u32 pause;       /* chance in a million, each ms: a node stands still for some
+	u32 pause;            /* chance in a million, each ms: a node stands still for some
                   seconds */
-	u32 drift_ppm;   /* clocks run so much faster or slower, at most */
-	u64 faults_ns;   /* length of the phase with faults */
-	u32 openers_max; /* opens elsewhere while the old writer may live */
+	u32 drift_ppm;        /* clocks run so much faster or slower, at most */
+	u32 heal_pace;        /* the workload after the faults: w->pace */
+	u64 faults_ns;        /* length of the phase with faults */
+	u32 openers_max;      /* opens elsewhere while the old writer may live */
+	u32 open_more, close; /* chance in a million, each 0.1 ms */
+	u64 patience;         /* so long after its open one of several gives up; ns */
 	bool trace;
 };
 

@@ -10,6 +10,8 @@ static u64 disk_delay(struct sim_world *w, u8 node, enum sim_event_kind kind)
 	struct sim_disk *disk = w->node[node].disk;
 	u64 d = 10000 + sim_random(w, w->opt.disk_delay_max);
 
+	if (w->node[node].disk_takes)
+		return w->node[node].disk_takes;
 	if (w->faults && ((w->opt.slow & (1u << node)) || disk->slow_until > w->now))
 		d *= w->opt.slow_factor;
 	if (kind == EV_DISK_FLUSH || kind == EV_META_FLUSH)
@@ -86,6 +88,7 @@ void node_add_disk(struct sim_world *w, u8 n, bool alike)
 		meta_put_map(d->meta[4 + p], p, d->stamp + p * REPL_STAMPS_PER_PAGE,
 			     stamps_in(w, p));
 	memcpy(d->meta_durable, d->meta, sizeof(d->meta));
+	d->meta_version = 1;
 }
 
 int disk_load(struct sim_world *w, struct sim_disk *d, struct repl_disk *ret)
@@ -187,6 +190,7 @@ void disk_crash(struct sim_world *w, u8 n, struct sim_disk *d)
 		memcpy(dst, src, REPL_META_PAGE);
 	}
 	d->hung_since = 0;
+	d->meta_version++;
 	if (w->faults && w->opt.rot)
 		rot(w, n, d);
 }
@@ -197,7 +201,12 @@ void disk_crash(struct sim_world *w, u8 n, struct sim_disk *d)
 static int disk_luck(struct sim_world *w, const struct sim_event *e)
 {
 	bool writes = e->kind == EV_DISK_WRITE || e->kind == EV_META_WRITE;
+	int rc = w->node[e->node].disk->next_fails;
 
+	if (rc) {
+		w->node[e->node].disk->next_fails = 0;
+		return rc;
+	}
 	if (!w->faults || !w->opt.disk_error || !chance(w, w->opt.disk_error))
 		return 0;
 	sim_trace(w, "%u disk error", e->node);
@@ -258,6 +267,7 @@ void on_meta(struct sim_world *w, struct sim_event *e)
 	struct sim_disk *d = w->node[e->node].disk;
 	int status = disk_luck(w, e);
 
+	d->meta_version++;
 	if (status) {
 		/* nothing of it is there */
 	} else if (e->kind == EV_META_WRITE) {

@@ -17,7 +17,7 @@ void set_copies(struct sim_world *w, u32 copies)
 }
 
 /* a disk comes with the next start of its node */
-static void replica_add(struct sim_world *w, u8 n)
+void replica_add(struct sim_world *w, u8 n)
 {
 	if (!w->node[n].disk) {
 		if (w->node[n].up)

@@ -121,6 +121,20 @@ static int run_seeds(const struct arguments *a)
 	return failed ? 1 : 0;
 }
 
+static int run_scenarios(const struct arguments *a)
+{
+	int failed = 0;
+
+	for (int i = 0; i < a->n_scenarios; i++) {
+		int rc = scenario_run(a->scenarios[i], a->accept, a->trace);
+
+		printf("%s %d - %s\n", rc ? "not ok" : "ok", i + 1, a->scenarios[i]);
+		failed += rc != 0;
+	}
+	printf("1..%d\n", a->n_scenarios);
+	return failed ? 1 : 0;
+}
+
 /* 0, or -1: not understood */
 static int parse(struct arguments *a, int argc, char **argv)
 {
@@ -161,5 +175,5 @@ int main(int argc, char **argv)
 				"       sim [--accept] [--trace] --scenario FILE...\n");
 		return 2;
 	}
-	return run_seeds(&a);
+	return a.n_scenarios ? run_scenarios(&a) : run_seeds(&a);
 }

@@ -124,7 +124,7 @@ static u32 link_new(struct sim_world *w, u8 from, u8 to, u32 core)
 		l->held[1] = h1;
 		l->gen = gen;
 		l->used = true;
-		l->slow = sim_random(w, 4) ? 1 : 1 + (u32)sim_random(w, 8);
+		l->slow = w->opt.scripted || sim_random(w, 4) ? 1 : 1 + (u32)sim_random(w, 8);
 		l->node[0] = from;
 		l->node[1] = to;
 		l->boot[0] = w->node[from].boot;

@@ -37,6 +37,7 @@ static void do_send(struct sim_world *w, u8 node, const struct repl_effect *e)
 	sim_ambush(w, m.kind, node, links[index].node[!side]);
 	sim_trace(w, "%u.%u sends %u e=%u seq=%llu x=%u n=%u r=%u", node, e->link, m.kind, m.epoch,
 		  (unsigned long long)m.seq, m.region, m.count, m.reason);
+	say_message(w, node, links[index].node[!side], &m);
 	link_send(w, index, !side, &m);
 }
 
@@ -64,6 +65,8 @@ static void do_complete(struct sim_world *w, u8 node, const struct repl_effect *
 		watch_served(w, node, q);
 		sim_ambush(w, AT_COMPLETE, node, node);
 	}
+	scenario_answered(w, node, (u32)e->id, e->status,
+			  e->buf ? sim_payload(w, e->buf)->block[0] : 0);
 	sim_payload_drop(w, e->buf);
 	free(q->completed);
 	q->completed = NULL;
@@ -91,7 +94,7 @@ static void do_record(struct sim_world *w, u8 node, const struct repl_effect *e)
 	const struct repl_writer *writer = &w->node[node].mirror->writer;
 
 	v.restarted = writer->cas_out == CAS_PROMOTE && writer->cas_start == REPL_START_RESTARTED;
-	sim_schedule(w, record_delay(w), &v);
+	sim_schedule(w, record_delay(w) + w->script_land, &v);
 	if (e->kind == REPL_CAS)
 		sim_ambush(w, AT_CAS_OUT, node, (u8)__builtin_ctz(e->record.in_sync));
 }
@@ -151,6 +154,7 @@ void node_emit(struct repl_sink *sink, const struct repl_effect *e)
 			  repl_writer_state_name(n->mirror->writer.state),
 			  repl_replica_mode_name(n->mirror->replica.mode));
 		n->was_member &= n->mirror->replica.mode == REPLICA_MEMBER;
+		say_changed(w, s->node);
 		sim_ambush(w, AT_CHANGED, s->node, s->node);
 		break;
 	}
@@ -324,7 +328,7 @@ static void on_deliver(struct sim_world *w, struct sim_event *e)
 		sim_payload_drop(w, e->msg.buf);
 		return;
 	}
-	if (l->cut && sim_random(w, 2))
+	if (l->cut && (w->opt.scripted || sim_random(w, 2)))
 		l->stalled[e->side] = ~0ull; /* nothing after a gap */
 	if (l->stalled[e->side] == ~0ull) {
 		sim_payload_drop(w, e->msg.buf);
@@ -394,11 +398,17 @@ static void on_cas_land(struct sim_world *w, struct sim_event *e)
 	}
 	sim_trace(w, "CAS of %u: e=%u p=%u I=%x %s", e->node, e->record.epoch, e->record.writer,
 		  e->record.in_sync, ok ? "accepted" : "refused");
+	if (w->opt.scripted && e->record.writer == REPL_NO_SLOT)
+		say(w, "record: e=%u no writer, I=%s%s", e->record.epoch,
+		    say_mask(e->record.in_sync), ok ? "" : " refused");
+	else
+		say(w, "record: e=%u p=%u I=%s%s", e->record.epoch, e->record.writer,
+		    say_mask(e->record.in_sync), ok ? "" : " refused");
 	watch_members(w);
 	watch_durable(w, w->record.in_sync);
 	e->kind = EV_CAS_ANSWER;
 	e->flag = ok;
-	sim_schedule(w, record_delay(w), e);
+	sim_schedule(w, record_delay(w) + w->script_answer, e);
 }
 
 static void on_cas_answer(struct sim_world *w, struct sim_event *e)

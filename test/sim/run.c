@@ -162,16 +162,17 @@ void world_step(struct sim_world *w)
 
 	while (!w->failure[0] && sim_next(w, &e))
 		dispatch(w, &e);
-	for (u8 n = 0; n < w->opt.nodes; n++)
+	for (u8 n = 0; n < w->opt.nodes && !w->opt.scripted; n++)
 		app_step(w, n);
-	choose_opener(w);
+	if (!w->opt.scripted)
+		choose_opener(w);
 	if (w->faults && w->now % FAULT_STEP_NS == 0)
 		fault_step(w);
 	if (w->now % FAULT_STEP_NS == 0)
 		reshape_step(w);
 	if (w->now % REPL_TICK_NS == 0)
 		tick(w);
-	if (w->now % WATCH_NS == 0)
+	if (w->now % WATCH_NS == 0 && !w->opt.scripted)
 		watch(w);
 	w->now += QUANTUM_NS;
 }
@@ -300,7 +301,7 @@ void world_begin(struct sim_world *w, const struct sim_options *o)
 	w->payload = calloc(SIM_PAYLOADS, sizeof(*w->payload));
 	w->record = (struct repl_record){ .epoch = 1, .writer = REPL_NO_SLOT, .in_sync = o->alike };
 	next_core_link = 0;
-	w->faults = true;
+	w->faults = !o->scripted;
 	w->copies = o->copies;
 	w->pace = 3;
 	mix_reset(w);

@@ -292,17 +292,17 @@ void watch_maps(struct sim_world *w)
 
 /* ---- V3, if a node crashed now ------------------------------------------------ */
 
-static u32 after[SIM_REGIONS];
-
 /* What R14 makes of the pages that would be there. Written from the protocol, not with the core. */
-static void stamps_after_boot(struct sim_world *w, u8 (*meta)[REPL_META_PAGE])
+static void stamps_after_boot(struct sim_world *w, struct sim_disk *d, bool kept)
 {
+	u8(*meta)[REPL_META_PAGE] = kept ? d->meta : d->meta_durable;
+	u32 *after = d->after[kept];
 	struct meta_super super;
 	u32 hot[REPL_HOT_MAX], n_hot, regions = meta_regions(sim_size(w));
 	u64 generation;
 	int copy;
 
-	memset(after, 0, sizeof(after));
+	memset(after, 0, sizeof(d->after[0]));
 	if (meta_pick_super(meta[0], meta[1], &super, &copy) ||
 	    meta_pick_hot(meta[2], meta[3], &generation, hot, &n_hot, &copy))
 		return;
@@ -326,7 +326,11 @@ static void watch_crashed(struct sim_world *w, u8 na, u8 nb, bool meta_kept, boo
 	const struct repl_replica *a = replica_of(w, na);
 	struct sim_disk *d = w->node[nb].disk;
 
-	stamps_after_boot(w, meta_kept ? d->meta : d->meta_durable);
+	u32 *after = d->after[meta_kept];
+
+	if (d->after_version[meta_kept] != d->meta_version)
+		stamps_after_boot(w, d, meta_kept);
+	d->after_version[meta_kept] = d->meta_version;
 	for (u32 x = 0; x < a->regions; x++)
 		if (after[x] && after[x] == sim_stamp(a, x))
 			compare(w, x, w->node[na].disk->cached, data_kept ? d->cached : d->durable,

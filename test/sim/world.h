@@ -80,6 +80,7 @@ struct sim_options {
 	u32 openers_max;      /* opens elsewhere while the old writer may live */
 	u32 open_more, close; /* chance in a million, each 0.1 ms */
 	u64 patience;         /* so long after its open one of several gives up; ns */
+	bool scripted;        /* a scenario: nothing happens by chance */
 	bool trace;
 };
 
@@ -95,7 +96,11 @@ struct sim_disk {
 	u32 back[SIM_BLOCKS]; /* number of the write-back that made the block durable
                          */
 	u32 backs;
+	int next_fails;             /* scenario: error of the next operation */
 	u8 bad[SIM_BLOCKS];         /* can't be read until it is written */
+	u32 meta_version;           /* goes up with each change of meta or meta_durable */
+	u32 after[2][SIM_REGIONS];  /* watch.c: the stamps that R14 makes of meta_durable, meta */
+	u32 after_version[2];       /* and of what */
 	u64 slow_until, hung_since; /* hung_since: an operation does not come back; 0 none */
 };
 /* stamps of a disk that was never compared with another are REPL_STAMP_UNKNOWN,
@@ -149,6 +154,8 @@ struct sim_node {
 	bool was_member;       /* V9: and since then always */
 	u32 *was_stamp;        /* V9: [SIM_REGIONS], as last seen */
 	u32 burst;             /* effects of the present call */
+	u64 said[SIM_NODES];   /* scenario: kinds of messages sent there since last asked for */
+	u64 disk_takes;        /* scenario: each operation, ns; 0: as drawn */
 };
 
 /* what the checker knows of a block */
@@ -182,6 +189,7 @@ struct sim_world {
 	u64 serial;
 	bool faults;
 	u32 mix_write, mix_read, mix_flush; /* the present weights of the workload */
+	u64 script_land, script_answer;     /* scenario: delays of consensus */
 	u64 record_slow_until;              /* consensus answers nothing before */
 	u64 healed_ns;                      /* how long it took after the last fault */
 	u32 high_payloads, high_links, high_events, high_loop, high_held, high_burst;
@@ -270,6 +278,7 @@ void sim_schedule(struct sim_world *w, u64 delay, const struct sim_event *e);
 bool sim_next(struct sim_world *w, struct sim_event *ret);
 void sim_events_each(struct sim_world *w, void (*fn)(struct sim_world *w, struct sim_event *e));
 u32 sim_events(void);
+void sim_events_sort(void); /* after times were changed */
 void sim_events_clear(struct sim_world *w);
 
 /* checker.c: what the application sees */
@@ -370,8 +379,24 @@ void on_meta(struct sim_world *w, struct sim_event *e);
 void fault_step(struct sim_world *w);
 void reshape_step(struct sim_world *w);
 bool sick_disk(const struct sim_world *w, u8 n); /* somebody has to see to it */
+void replica_add(struct sim_world *w, u8 n);
 void set_copies(struct sim_world *w, u32 copies);
 void pause_node(struct sim_world *w, u8 n, u64 max);
+
+/* say.c: a scenario in words. Does nothing outside of one. */
+#define SAY_MAX (1u << 18)
+#define SAY_LINE 160u
+void say_begin(void);
+const char *say_told(void);
+void say(struct sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void say_message(struct sim_world *w, u8 from, u8 to, const struct repl_msg *m);
+void say_changed(struct sim_world *w, u8 n);
+void say_restarted(u8 n);
+const char *say_mask(u32 mask);
+
+/* scenario.c: 0 when all of it went as the file says */
+int scenario_run(const char *path, bool accept, bool trace);
+void scenario_answered(struct sim_world *w, u8 n, u32 slot, int status, u32 value);
 
 /* run.c: one step of time, and what the application does; scenario.c drives them by hand */
 void world_begin(struct sim_world *w, const struct sim_options *o);

@@ -12,7 +12,9 @@ import argparse
 import concurrent.futures
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -83,13 +85,14 @@ def compile_sim(where):
 
 def hunt(where, start, seeds, seconds):
     """(seed, step, what it says), or (None, 0, how far it came)"""
-    cmd = ["nice", "timeout", str(seconds), "./sim", "--first", "--from", str(start),
-           "--seeds", str(seeds)]
-    done = subprocess.run(cmd, cwd=where, capture_output=True, text=True, check=False)
+    cmd = ["nice", "./sim", "--first", "--from", str(start), "--seeds", str(seeds)]
+    done = subprocess.run(
+        cmd, cwd=where, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1)))
     found = re.search(r"not ok seed (\d+) \(step (\d+)\): (.*)", done.stdout)
     if found:
         return int(found[1]), int(found[2]), found[3]
-    if done.returncode not in (0, 124):
+    if done.returncode not in (0, -signal.SIGXCPU):
         return 0, 0, f"died: {done.returncode}"
     return None, 0, "lives" if done.returncode == 0 else f"lives ({seconds} s)"
 

@@ -107,7 +107,25 @@ void check_write_done(struct sim_world *w, u32 node, struct sim_request *q, int 
 	}
 }
 
-void check_read_begin(struct sim_world *w, struct sim_request *q)
+/* A read here has returned a write that is still under way: the next one must not go back, as long
+ * as the writer lives. */
+static bool was_overtaken(const struct sim_world *w, u8 node, u32 block)
+{
+	const struct sim_block *k = &w->block[block];
+
+	if (!k->seen || k->seen_node != node || k->seen_boot != w->node[node].boot)
+		return false;
+	for (u32 r = 0; r < SIM_REQUESTS; r++) {
+		const struct sim_request *q = &w->node[node].request[r];
+
+		if (q->kind == SIM_WRITE && q->value == k->seen && block >= q->first &&
+		    block < q->first + q->n)
+			return true;
+	}
+	return false;
+}
+
+void check_read_begin(struct sim_world *w, u8 node, struct sim_request *q)
 {
 	q->serial = w->serial;
 	memset(q->n_ok, 0, sizeof(q->n_ok));
@@ -115,7 +133,8 @@ void check_read_begin(struct sim_world *w, struct sim_request *q)
 	for (u32 i = 0; i < q->n; i++) {
 		struct sim_block *k = &w->block[q->first + i];
 
-		read_may_see(q, i, k->completed);
+		if (!was_overtaken(w, node, q->first + i))
+			read_may_see(q, i, k->completed);
 		for (u32 m = 0; m < k->n_maybe; m++)
 			read_may_see(q, i, k->maybe[m]);
 		q->loose[i] |= k->loose;
@@ -159,6 +178,11 @@ void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const
 		if (!q->loose[i] && !listed(q->ok[i], q->n_ok[i], values[i]))
 			sim_fail(w, "node %u: read of block %u returned %u, completed is %u", node,
 				 q->first + i, values[i], k->completed);
+		if (values[i] != k->completed && listed(k->maybe, k->n_maybe, values[i])) {
+			k->seen = values[i];
+			k->seen_node = (u8)node;
+			k->seen_boot = w->node[node].boot;
+		}
 		/* an aborted write that was seen has happened, if nothing was completed
      * meanwhile */
 		/* as on a disk, one that was sent while this read was under way may be seen

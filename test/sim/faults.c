@@ -249,12 +249,28 @@ static void mood_step(struct sim_world *w)
 	w->mix_flush = mix < 4 ? mixes[mix][2] : w->opt.flush;
 }
 
+/* Some nodes do not hear the others, nor are heard. Most notice by the silence only. */
+static void partition_step(struct sim_world *w)
+{
+	u32 side = (u32)sim_random(w, 1u << w->opt.nodes);
+	u64 until = w->now + sim_delay(w, 8000 * REPL_MS);
+
+	if (!w->opt.partition || !chance(w, w->opt.partition))
+		return;
+	sim_trace(w, "partition %x", side);
+	for (int a = 0; a < w->opt.nodes; a++)
+		for (int b = 0; b < w->opt.nodes; b++)
+			if (((side >> a) ^ (side >> b)) & 1)
+				w->silent_until[a][b] = until;
+}
+
 void fault_step(struct sim_world *w)
 {
 	bool blackout = chance(w, w->opt.blackout);
 
 	mood_step(w);
 	silence_step(w);
+	partition_step(w);
 	for (u8 n = 0; n < w->opt.nodes; n++)
 		node_faults(w, n, blackout);
 	if (w->opt.pause && chance(w, w->opt.pause / 8)) /* the machine they all run on */

@@ -197,6 +197,8 @@ void node_start(struct sim_world *w, u8 n)
 	node->open = node->closing = false;
 	node->boot++;
 	node->drift_ppm = (int)sim_random(w, 2 * w->opt.drift_ppm + 1) - (int)w->opt.drift_ppm;
+	if (sim_random(w, 2)) /* the ends of the range matter most */
+		node->drift_ppm = (int)w->opt.drift_ppm * (node->drift_ppm < 0 ? -1 : 1);
 	node->clock_offset = sim_random(w, 100000 * REPL_MS) + 20000 * REPL_MS;
 	c.seed = sim_random(w, ~0ull >> 1) + 1;
 	c.tag = (struct repl_tag){ .node = n + 1u, .boot = node->boot };

@@ -49,6 +49,7 @@ static void draw_network(struct sim_options *o, struct sim_world *r)
 	o->stall = one_in(r, 3) ? 0 : rate(r, 1000);
 	o->stall_max = stalls[sim_random(r, PORT_ARRAY_SIZE(stalls))] * REPL_MS;
 	o->silence = one_in(r, 2) ? rate(r, 1500) : 0;
+	o->partition = one_in(r, 3) ? rate(r, 600) : 0;
 	o->notice_ms = notices[sim_random(r, PORT_ARRAY_SIZE(notices))];
 }
 
@@ -71,7 +72,7 @@ static void draw_ambush(struct sim_options *o, struct sim_world *r)
 	u64 told = 1ull << REPL_MSG_START | 1ull << REPL_MSG_EPOCH | 1ull << REPL_MSG_JOIN |
 		   1ull << REPL_MSG_STARTED | 1ull << REPL_MSG_READY | 1ull << REPL_MSG_FLUSHED |
 		   1ull << REPL_MSG_PROMISED | 1ull << REPL_MSG_SYNCED | 1ull << AT_META |
-		   1ull << AT_CAS_LAND;
+		   1ull << AT_CAS_LAND | 1ull << AT_CAS_OUT;
 
 	if (one_in(r, 6))
 		return;
@@ -94,7 +95,7 @@ static void draw_ambush(struct sim_options *o, struct sim_world *r)
  * after a moment, and much more happens in the same time. */
 static void draw_size(struct sim_options *o, struct sim_world *r)
 {
-	static const u32 regions[] = { 1, 2, 3, 8, 40 };
+	static const u32 regions[] = { 1, 2, 3, 8, 24 };
 
 	o->device_blocks = SIM_BLOCKS;
 	if (!one_in(r, 3)) {
@@ -113,20 +114,53 @@ static void draw_size(struct sim_options *o, struct sim_world *r)
 	o->blocks = PORT_MAX(o->blocks / o->extents, 2) * o->extents;
 }
 
+/* Neighbours in one region, or each block in a region of its own: what one write does to a region
+ * must not hide what another lacks there. */
+static void draw_stride(struct sim_options *o, struct sim_world *r)
+{
+	u32 room = PORT_MIN(o->device_blocks, SIM_PER_EXTENT), each = o->blocks / o->extents;
+	static const u32 strides[] = { 1, 1, 5, SIM_PER_REGION, SIM_PER_REGION + 1 };
+
+	o->stride = strides[sim_random(r, PORT_ARRAY_SIZE(strides))];
+	if (o->stride > 1 && o->extents == 1)
+		o->blocks = each = PORT_MIN(each, (room - 1) / o->stride + 1);
+	while (o->stride > 1 && (each - 1) * o->stride + 1 > room)
+		o->stride /= 2;
+}
+
 /* Some worlds have a writer that stays, in others it changes all the time. */
 static void draw_users(struct sim_options *o, struct sim_world *r)
 {
 	static const u64 patience[] = { 1000, 8000, 30000 };
+	static const u32 depths[] = { 1, 3, 8, 16, SIM_REQUESTS / 2 };
 
 	o->write = 1 + (u32)sim_random(r, 10);
 	o->read = 1 + (u32)sim_random(r, 10);
 	o->flush = (u32)sim_random(r, 3);
 	o->moods = rate(r, 6000);
-	o->heal_pace = one_in(r, 2) ? 30 : 1 + (u32)sim_random(r, 8);
-	o->openers_max = 1 + (u32)sim_random(r, 3);
-	o->open_more = 5 + rate(r, 1000);
+	o->heal_pace = one_in(r, 8) ? 1 + (u32)sim_random(r, 8) : 30;
+	o->depth = depths[sim_random(r, PORT_ARRAY_SIZE(depths))];
+	o->openers_max = one_in(r, 4) ? 1 : 2 + (u32)sim_random(r, 2);
+	o->open_more = 5 + rate(r, 3000);
 	o->close = one_in(r, 3) ? 0 : rate(r, 300);
 	o->patience = patience[sim_random(r, PORT_ARRAY_SIZE(patience))] * REPL_MS;
+}
+
+/* Mostly three nodes with two or three copies: a writer with or without one, somebody to ask, and
+ * somebody who lacks something. */
+static void draw_copies(struct sim_options *o, struct sim_world *r)
+{
+	static const int nodes[] = { 2, 3, 3, 3, 3, 4, 4 };
+
+	o->nodes = nodes[sim_random(r, PORT_ARRAY_SIZE(nodes))];
+	o->copies = 1 + (u32)sim_random(r, (1u << o->nodes) - 1);
+	if (one_in(r, 2))
+		o->copies |= (u32)sim_random(r, 1u << o->nodes);
+	if (!(o->copies & (o->copies - 1)) && !one_in(r, 3))
+		o->copies |= 3; /* one copy alone shows little */
+	o->alike = o->copies;
+	if (__builtin_popcount(o->copies) > 1 && one_in(r, 3))
+		o->alike &= ~(1u << (u32)__builtin_ctz(o->copies));
 }
 
 void sim_options_draw(struct sim_options *o, u64 seed)
@@ -137,18 +171,13 @@ void sim_options_draw(struct sim_options *o, u64 seed)
 		sim_random(&r, 2);
 	memset(o, 0, sizeof(*o));
 	o->seed = seed;
-	o->nodes = 2 + (int)sim_random(&r, 3);
-	o->copies = 1 + (u32)sim_random(&r, (1u << o->nodes) - 1);
-	if (o->copies & (o->copies - 1) ? 0 : one_in(&r, 2))
-		o->copies |= 3; /* one copy alone shows little */
-	o->alike = o->copies;
-	if (__builtin_popcount(o->copies) > 1 && one_in(&r, 3))
-		o->alike &= ~(1u << (u32)__builtin_ctz(o->copies));
+	draw_copies(o, &r);
 	draw_disks(o, &r);
 	draw_network(o, &r);
 	draw_nodes(o, &r);
 	draw_ambush(o, &r);
 	draw_size(o, &r);
+	draw_stride(o, &r);
 	draw_users(o, &r);
 	o->faults_ns = (5000 + sim_random(&r, 20000)) * REPL_MS;
 	o->faults_ns -= o->faults_ns % REPL_MS;

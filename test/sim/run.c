@@ -44,7 +44,7 @@ int app_submit(struct sim_world *w, u8 n, u32 slot, u8 op)
 				       op == REPL_OP_DATA ? q->buf : 0, &sinks[n].sink,
 				       node_now(w, n));
 	} else if (q->kind == SIM_READ) {
-		check_read_begin(w, q);
+		check_read_begin(w, n, q);
 		rc = repl_mirror_read(node->mirror, slot, off, q->n * SIM_BLOCK, &sinks[n].sink,
 				      node_now(w, n));
 	} else {
@@ -60,21 +60,22 @@ int app_submit(struct sim_world *w, u8 n, u32 slot, u8 op)
 	return rc;
 }
 
+/* Reads have slots of their own: they go on while writes wait for a copy that is lost. */
 static void app_request(struct sim_world *w, u8 n)
 {
-	u32 slot = (u32)sim_random(w, SIM_REQUESTS), each = w->opt.blocks / w->opt.extents;
-	struct sim_request *q = &w->node[n].request[slot];
 	u64 pick = sim_random(w, w->mix_write + w->mix_read + w->mix_flush);
+	bool reads = pick >= w->mix_write && pick < w->mix_write + w->mix_read;
+	u32 slot = (u32)sim_random(w, w->opt.depth) + (reads ? SIM_REQUESTS / 2 : 0);
+	u32 each = w->opt.blocks / w->opt.extents;
+	struct sim_request *q = &w->node[n].request[slot];
 
 	if (q->kind != SIM_FREE)
 		return;
 	q->n = 1 + (u32)sim_random(w, PORT_MIN(8u, w->opt.blocks));
 	q->first = (u32)sim_random(w, w->opt.blocks - q->n + 1);
-	if (q->first / each != (q->first + q->n - 1) / each)
-		q->n = 1; /* not across an extent's end */
-	q->kind = pick < w->mix_write                 ? SIM_WRITE
-		  : pick < w->mix_write + w->mix_read ? SIM_READ
-						      : SIM_FLUSH;
+	if (q->first / each != (q->first + q->n - 1) / each || w->opt.stride > 1)
+		q->n = 1; /* not across an extent's end, and what is asked for is one piece */
+	q->kind = pick < w->mix_write ? SIM_WRITE : reads ? SIM_READ : SIM_FLUSH;
 	app_submit(w, n, slot, sim_random(w, 8) ? REPL_OP_DATA : REPL_OP_ZERO);
 }
 

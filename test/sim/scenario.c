@@ -673,6 +673,7 @@ int scenario_run(const char *path, bool accept, bool trace)
 				      .alike = 3,
 				      .blocks = 32,
 				      .extents = 1,
+				      .stride = 1,
 				      .device_blocks = 32,
 				      .notice_ms = 1,
 				      .slow_factor = 1,

@@ -43,7 +43,10 @@ u32 sim_device_block(const struct sim_world *w, u32 block)
 	u32 each = w->opt.blocks / w->opt.extents, extent = block / each;
 	u32 room = PORT_MIN(w->opt.device_blocks, SIM_PER_EXTENT);
 
-	return extent * SIM_PER_EXTENT + (extent * 37) % (room - each + 1) + block % each;
+	u32 span = (each - 1) * w->opt.stride + 1;
+
+	return extent * SIM_PER_EXTENT + (extent * 37) % (room - span + 1) +
+	       block % each * w->opt.stride;
 }
 
 void sim_trace(struct sim_world *w, const char *fmt, ...)

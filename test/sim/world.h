@@ -51,6 +51,7 @@ struct sim_options {
                           many extents */
 	u32 blackout, silence;  /* chance in a million, each ms: all disks' nodes crash; one way
                 * between two nodes nothing comes through */
+	u32 partition;          /* chance in a million, each ms: the network falls in two */
 	u32 ambush;             /* chance in 1000 that a moment of ambush_at is followed by
                                one of ambush_how */
 	u64 ambush_at;          /* mask of message kinds and enum sim_moment */
@@ -59,6 +60,7 @@ struct sim_options {
 	u32 notice_ms;          /* a broken link is noticed so late, at most */
 	u64 stall_max;          /* ns */
 	u32 device_blocks;      /* size of the volume */
+	u32 stride;             /* from one block of the workload to the next */
 	u32 moods;              /* chance in a million, each ms: the workload changes */
 	bool strict;            /* what a read returned stays, even if its write was under way */
 	u32 writeback;          /* chance in 100 that a written block is durable without a
@@ -78,6 +80,7 @@ struct sim_options {
 	u32 heal_pace;        /* the workload after the faults: w->pace */
 	u64 faults_ns;        /* length of the phase with faults */
 	u32 openers_max;      /* opens elsewhere while the old writer may live */
+	u32 depth;            /* requests of an application at a time, at most */
 	u32 open_more, close; /* chance in a million, each 0.1 ms */
 	u64 patience;         /* so long after its open one of several gives up; ns */
 	bool scripted;        /* a scenario: nothing happens by chance */
@@ -168,6 +171,9 @@ struct sim_block {
 	u64 since_done[128];  /* w->serial when they completed; 0: outcome open */
 	u8 n_since;
 	u32 maybe[128]; /* submitted, outcome open */
+	u32 seen;       /* value of a write under way that a read has returned; 0: none */
+	u8 seen_node;
+	u64 seen_boot;
 	u8 n_maybe;
 	bool loose; /* more than fit: anything since goes */
 };
@@ -284,7 +290,7 @@ void sim_events_clear(struct sim_world *w);
 /* checker.c: what the application sees */
 void check_write_begin(struct sim_world *w, struct sim_request *q);
 void check_write_done(struct sim_world *w, u32 node, struct sim_request *q, int status);
-void check_read_begin(struct sim_world *w, struct sim_request *q);
+void check_read_begin(struct sim_world *w, u8 node, struct sim_request *q);
 void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const u32 *values);
 void check_flush_begin(struct sim_world *w, struct sim_request *q);
 void check_flush_done(struct sim_world *w, struct sim_request *q);

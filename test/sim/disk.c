@@ -167,11 +167,11 @@ void disk_crash(struct sim_world *w, u8 n, struct sim_disk *d)
 {
 	/* A process that dies leaves the cache as it is; data and stamps may fare differently. */
 	static const u32 keeps[] = { 0, 100, 50 };
-	bool process = !sim_random(w, 4);
+	bool process = !w->opt.scripted && !sim_random(w, 4);
 	u32 keep = process ? 100 : w->opt.keep_cached, keep_meta = keep;
 
 	crashing = n;
-	if (!process && !sim_random(w, 2)) {
+	if (!process && !w->opt.scripted && !sim_random(w, 2)) {
 		keep = keeps[sim_random(w, 3)];
 		keep_meta = keeps[sim_random(w, 3)];
 	}

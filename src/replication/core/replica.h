@@ -179,7 +179,8 @@ void stream_stamp_uncommitted(struct repl_replica *r, u32 stamp, bool synced_onl
 void stream_forget(struct repl_replica *r); /* U := {} */
 void stream_settle(struct repl_replica *r);
 void stream_done(struct repl_replica *r, u32 index);
-bool stream_overlaps(const struct repl_replica *r, u64 off, u64 len); /* a write not applied yet */
+/* a write of at most that seq that is not applied yet */
+bool stream_overlaps(const struct repl_replica *r, u64 off, u64 len, u64 seq);
 void stream_mark_extents(struct repl_replica *r);                     /* of U, in the hot log */
 void stream_flushed(struct repl_replica *r);
 void stream_want_flush(struct repl_replica *r, u32 bit);

@@ -16,9 +16,9 @@ static bool ranges_overlap(u64 a, u64 a_len, u64 b, u64 b_len)
 	return a < b + b_len && b < a + a_len;
 }
 
-bool stream_overlaps(const struct repl_replica *r, u64 off, u64 len)
+bool stream_overlaps(const struct repl_replica *r, u64 off, u64 len, u64 seq)
 {
-	for (u64 s = r->acked + 1; s <= r->rseq; s++) {
+	for (u64 s = r->acked + 1; s <= PORT_MIN(r->rseq, seq); s++) {
 		const struct replica_io *io = &r->io[s % REPL_INFLIGHT_MAX];
 
 		if (io->state != IO_APPLIED && ranges_overlap(io->off, io->len, off, len))

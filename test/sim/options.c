@@ -72,7 +72,8 @@ static void draw_ambush(struct sim_options *o, struct sim_world *r)
 	u64 told = 1ull << REPL_MSG_START | 1ull << REPL_MSG_EPOCH | 1ull << REPL_MSG_JOIN |
 		   1ull << REPL_MSG_STARTED | 1ull << REPL_MSG_READY | 1ull << REPL_MSG_FLUSHED |
 		   1ull << REPL_MSG_PROMISED | 1ull << REPL_MSG_SYNCED | 1ull << AT_META |
-		   1ull << AT_CAS_LAND | 1ull << AT_CAS_OUT;
+		   1ull << AT_CAS_LAND | 1ull << AT_CAS_OUT | 1ull << REPL_MSG_WRITE |
+		   1ull << REPL_MSG_ACK;
 
 	if (one_in(r, 6))
 		return;
@@ -141,8 +142,8 @@ static void draw_users(struct sim_options *o, struct sim_world *r)
 	o->heal_pace = one_in(r, 8) ? 1 + (u32)sim_random(r, 8) : 30;
 	o->depth = depths[sim_random(r, PORT_ARRAY_SIZE(depths))];
 	o->openers_max = one_in(r, 4) ? 1 : 2 + (u32)sim_random(r, 2);
-	o->open_more = 5 + rate(r, 3000);
-	o->close = one_in(r, 3) ? 0 : rate(r, 300);
+	o->open_more = 50 + rate(r, 30000);
+	o->close = one_in(r, 3) ? 0 : rate(r, 3000);
 	o->patience = patience[sim_random(r, PORT_ARRAY_SIZE(patience))] * REPL_MS;
 }
 

@@ -127,7 +127,7 @@ static void choose_opener(struct sim_world *w)
 {
 	int k = openers(w);
 
-	if (k == 0 && chance(w, 20000))
+	if (k == 0 && chance(w, 200000))
 		app_open(w, (u8)sim_random(w, (u64)w->opt.nodes));
 	else if (k < (int)w->opt.openers_max && w->faults && chance(w, w->opt.open_more))
 		app_open(w, (u8)sim_random(w, (u64)w->opt.nodes));
@@ -165,7 +165,7 @@ void world_step(struct sim_world *w)
 		dispatch(w, &e);
 	for (u8 n = 0; n < w->opt.nodes && !w->opt.scripted; n++)
 		app_step(w, n);
-	if (!w->opt.scripted)
+	if (!w->opt.scripted && w->now % FAULT_STEP_NS == 0)
 		choose_opener(w);
 	if (w->faults && w->now % FAULT_STEP_NS == 0)
 		fault_step(w);

@@ -81,7 +81,7 @@ struct sim_options {
 	u64 faults_ns;        /* length of the phase with faults */
 	u32 openers_max;      /* opens elsewhere while the old writer may live */
 	u32 depth;            /* requests of an application at a time, at most */
-	u32 open_more, close; /* chance in a million, each 0.1 ms */
+	u32 open_more, close; /* chance in a million, each ms */
 	u64 patience;         /* so long after its open one of several gives up; ns */
 	bool scripted;        /* a scenario: nothing happens by chance */
 	bool trace;

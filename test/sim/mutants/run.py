@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 COPIED = ("src/shared", "src/replication/core", "test/sim")
 LIMITS = ["-DREPL_HOT_MAX=13u", "-DREPL_INFLIGHT_MAX=8", "-DREPL_PULLS_MAX=4"]
-FLAGS = ["-O2", "-std=gnu11", "-D_GNU_SOURCE", "-iquote", "src", "-iquote", "test"] + LIMITS
+FLAGS = ["-O2", "-std=gnu11", "-D_GNU_SOURCE"] + LIMITS
 
 
 class Mutant:
@@ -59,12 +59,36 @@ def parse(path):
     return mutants
 
 
-def copy_tree(where):
+def sources(where):
+    found = []
     for folder in COPIED:
-        shutil.copytree(os.path.join(ROOT, folder), os.path.join(where, folder))
+        names = sorted(os.listdir(os.path.join(where, folder)))
+        found += [os.path.join(folder, n) for n in names if n.endswith(".c")]
+    return found
 
 
-def apply(where, mutant):
+def compile_file(where, file, include):
+    subprocess.run(["nice", "gcc", *FLAGS, "-iquote", f"{include}/src", "-iquote",
+                    f"{include}/test", "-w", "-c", "-o", f"{file}.o", file], cwd=where, check=True)
+
+
+def build_base(where):
+    """the sources as they are, and an object of each: most mutants change one or two of them"""
+    for folder in COPIED:
+        shutil.copytree(os.path.join(ROOT, folder), os.path.join(where, folder),
+                        ignore=shutil.ignore_patterns("mutants", "scenario"))
+    for file in sources(where):
+        compile_file(where, file, where)
+
+
+def build(base, where, mutant):
+    changed = {file for file, _, _ in mutant.edits}
+    if any(file.endswith(".h") for file in changed):
+        changed = set(sources(base)) | changed
+    for folder in COPIED:
+        os.makedirs(os.path.join(where, folder))
+    for file in changed:
+        shutil.copy(os.path.join(base, file), os.path.join(where, file))
     for file, old, new in mutant.edits:
         path = os.path.join(where, file)
         with open(path, encoding="utf-8") as f:
@@ -73,14 +97,19 @@ def apply(where, mutant):
             sys.exit(f"{mutant.name}: its old text is {text.count(old)} times in {file}")
         with open(path, "w", encoding="utf-8") as f:
             f.write(text.replace(old, new))
-
-
-def compile_sim(where):
-    sources = []
-    for folder in COPIED:
-        names = sorted(os.listdir(os.path.join(where, folder)))
-        sources += [os.path.join(folder, n) for n in names if n.endswith(".c")]
-    subprocess.run(["gcc", *FLAGS, "-w", "-o", "sim", *sources], cwd=where, check=True)
+    if any(file.endswith(".h") for file in changed):  # beside the sources: found first
+        for folder in COPIED:
+            for name in os.listdir(os.path.join(base, folder)):
+                if name.endswith(".h") and not os.path.exists(os.path.join(where, folder, name)):
+                    shutil.copy(os.path.join(base, folder, name), os.path.join(where, folder))
+        include = where
+    else:
+        include = base
+    changed = {file for file in changed if file.endswith(".c")}
+    for file in changed:
+        compile_file(where, file, include)
+    objects = [os.path.join(where if f in changed else base, f + ".o") for f in sources(base)]
+    subprocess.run(["nice", "gcc", "-o", "sim", *objects], cwd=where, check=True)
 
 
 def hunt(where, start, seeds, seconds):
@@ -97,12 +126,10 @@ def hunt(where, start, seeds, seconds):
     return None, 0, "lives" if done.returncode == 0 else f"lives ({seconds} s)"
 
 
-def try_one(mutant, args):
+def try_one(base, mutant, args):
     """(row of the table, is it as mutants.txt says)"""
     with tempfile.TemporaryDirectory() as where:
-        copy_tree(where)
-        apply(where, mutant)
-        compile_sim(where)
+        build(base, where, mutant)
         seed, step, says = hunt(where, args.start, args.seeds, args.seconds)
     expected = (seed is None) == bool(mutant.lives)
     if not expected:
@@ -127,9 +154,11 @@ def main():
         sys.exit(f"no such mutant: {', '.join(sorted(unknown))}")
     wrong = 0
     print("| mutant | rule taken out | seed | step | what fails |\n|---|---|---|---|---|")
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        chosen = [m for m in mutants if not args.names or m.name in args.names]
-        for row, expected in pool.map(lambda m: try_one(m, args), chosen):
+    chosen = [m for m in mutants if not args.names or m.name in args.names]
+    with tempfile.TemporaryDirectory() as base, \
+            concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        build_base(base)
+        for row, expected in pool.map(lambda m: try_one(base, m, args), chosen):
             wrong += not expected
             print(row, flush=True)
     return 1 if wrong else 0

@@ -42,7 +42,7 @@ static void reads_may_see(struct sim_world *w, u32 block, u32 value)
 		}
 }
 
-void check_write_begin(struct sim_world *w, u32 node, struct sim_request *q)
+void check_write_begin(struct sim_world *w, struct sim_request *q)
 {
 	for (u32 b = q->first; b < q->first + q->n; b++) {
 		struct sim_block *k = &w->block[b];
@@ -57,7 +57,6 @@ void check_write_begin(struct sim_world *w, u32 node, struct sim_request *q)
 		}
 		reads_may_see(w, b, q->value);
 	}
-	(void)node;
 }
 
 /* What is done, and what was never answered, is over; other writes of the same
@@ -102,6 +101,8 @@ void check_write_done(struct sim_world *w, u32 node, struct sim_request *q, int 
 	if (status)
 		return; /* failed: it may or may not be there */
 	w->writes_done++;
+	if (watch_served_else(w, (u8)node) > w->node[node].mirror->writer.pe)
+		return; /* its answers were on the way: it was before all that the later one did */
 	for (u32 b = q->first; b < q->first + q->n; b++) {
 		struct sim_block *k = &w->block[b];
 
@@ -115,7 +116,25 @@ void check_write_done(struct sim_world *w, u32 node, struct sim_request *q, int 
 	}
 }
 
-void check_read_begin(struct sim_world *w, struct sim_request *q)
+/* A read here has returned a write that is still under way: the next one must not go back, as long
+ * as the writer lives. */
+static bool was_overtaken(const struct sim_world *w, u8 node, u32 block)
+{
+	const struct sim_block *k = &w->block[block];
+
+	if (!k->seen || k->seen_node != node || k->seen_boot != w->node[node].boot)
+		return false;
+	for (u32 r = 0; r < SIM_REQUESTS; r++) {
+		const struct sim_request *q = &w->node[node].request[r];
+
+		if (q->kind == SIM_WRITE && q->value == k->seen && block >= q->first &&
+		    block < q->first + q->n)
+			return true;
+	}
+	return false;
+}
+
+void check_read_begin(struct sim_world *w, u8 node, struct sim_request *q)
 {
 	q->serial = w->serial;
 	memset(q->n_ok, 0, sizeof(q->n_ok));
@@ -123,7 +142,8 @@ void check_read_begin(struct sim_world *w, struct sim_request *q)
 	for (u32 i = 0; i < q->n; i++) {
 		struct sim_block *k = &w->block[q->first + i];
 
-		read_may_see(q, i, k->completed);
+		if (!was_overtaken(w, node, q->first + i))
+			read_may_see(q, i, k->completed);
 		for (u32 m = 0; m < k->n_maybe; m++)
 			read_may_see(q, i, k->maybe[m]);
 		q->loose[i] |= k->loose;
@@ -167,12 +187,17 @@ void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const
 		if (!q->loose[i] && !listed(q->ok[i], q->n_ok[i], values[i]))
 			sim_fail(w, "node %u: read of block %u returned %u, completed is %u", node,
 				 q->first + i, values[i], k->completed);
+		if (values[i] != k->completed && listed(k->maybe, k->n_maybe, values[i])) {
+			k->seen = values[i];
+			k->seen_node = (u8)node;
+			k->seen_boot = w->node[node].boot;
+		}
 		/* an aborted write that was seen has happened, if nothing was completed
      * meanwhile */
 		/* as on a disk, one that was sent while this read was under way may be seen
-		 * before it has happened */
+		 * before it has happened; not so when "strict" */
 		if (k->n_maybe && k->completed_at <= q->serial &&
-		    !in_flight(w, q->first + i, 1u << node) &&
+		    (w->opt.strict || !in_flight(w, q->first + i, 1u << node)) &&
 		    (values[i] == k->completed || listed(k->maybe, k->n_maybe, values[i])))
 			read_settles(w, k, values[i], in_flight(w, q->first + i, ~0u));
 	}
@@ -233,6 +258,21 @@ void check_cache_lost(struct sim_world *w)
 	}
 }
 
+bool check_allows(const struct sim_world *w, u32 block, u32 value)
+{
+	const struct sim_block *k = &w->block[block];
+
+	return k->loose || value == k->completed || listed(k->maybe, k->n_maybe, value);
+}
+
+bool check_allows_durable(const struct sim_world *w, u32 block, u32 value)
+{
+	const struct sim_block *k = &w->block[block];
+
+	return check_allows(w, block, value) || value == k->flushed || k->n_since == MAYBES ||
+	       listed(k->since_flush, k->n_since, value);
+}
+
 void check_quiescent(struct sim_world *w)
 {
 	const struct sim_disk *first = NULL;
@@ -242,18 +282,16 @@ void check_quiescent(struct sim_world *w)
 
 		if (!d || !(w->record.in_sync & (1u << n)))
 			continue;
-		for (u32 b = 0; first && b < SIM_BLOCKS; b++)
+		for (u32 b = 0; first && b < w->opt.device_blocks; b++)
 			if (d->cached[b] != first->cached[b])
 				sim_fail(w, "members differ: block %u is %u on node %d", b,
 					 d->cached[b], n);
 		for (u32 b = 0; b < w->opt.blocks; b++) {
-			const struct sim_block *k = &w->block[b];
 			u32 value = d->cached[sim_device_block(w, b)];
 
-			if (value != k->completed && !k->loose &&
-			    !listed(k->maybe, k->n_maybe, value))
+			if (!check_allows(w, b, value))
 				sim_fail(w, "node %d holds %u in block %u, completed is %u", n,
-					 value, b, k->completed);
+					 value, b, w->block[b].completed);
 		}
 		if (!first)
 			first = d;

@@ -65,6 +65,22 @@ void sim_events_each(struct sim_world *w, void (*fn)(struct sim_world *w, struct
 		fn(w, &heap[i]);
 }
 
+static int by_time(const void *a, const void *b)
+{
+	return before(a, b) ? -1 : 1;
+}
+
+void sim_events_sort(void)
+{
+	if (n_heap)
+		qsort(heap, n_heap, sizeof(*heap), by_time);
+}
+
+u32 sim_events(void)
+{
+	return n_heap;
+}
+
 void sim_events_clear(struct sim_world *w)
 {
 	for (u32 i = 0; i < n_heap; i++) {

@@ -106,8 +106,8 @@ void link_cut(struct sim_world *w, u32 index)
 		return;
 	links[index].cut = true;
 	links[index].last[0] = links[index].last[1] = 0;
-	schedule_down(w, index, 0, 2000 * REPL_MS);
-	schedule_down(w, index, 1, 2000 * REPL_MS);
+	schedule_down(w, index, 0, w->opt.notice_ms * REPL_MS + 1);
+	schedule_down(w, index, 1, w->opt.notice_ms * REPL_MS + 1);
 }
 
 static u32 link_new(struct sim_world *w, u8 from, u8 to, u32 core)
@@ -124,7 +124,7 @@ static u32 link_new(struct sim_world *w, u8 from, u8 to, u32 core)
 		l->held[1] = h1;
 		l->gen = gen;
 		l->used = true;
-		l->slow = sim_random(w, 4) ? 1 : 1 + (u32)sim_random(w, 8);
+		l->slow = w->opt.scripted || sim_random(w, 4) ? 1 : 1 + (u32)sim_random(w, 8);
 		l->node[0] = from;
 		l->node[1] = to;
 		l->boot[0] = w->node[from].boot;

@@ -8,8 +8,7 @@
 
 struct node_sink sinks[SIM_NODES];
 
-/* ---- what the core wants ---------------------------------------------------
- */
+/* ---- what the core wants --------------------------------------------------- */
 
 static struct repl_msg copy_for_link(struct sim_world *w, const struct repl_msg *m)
 {
@@ -18,17 +17,6 @@ static struct repl_msg copy_for_link(struct sim_world *w, const struct repl_msg 
 	if (m->kind == REPL_MSG_WRITE && m->buf)
 		sim_payload_ref(w, m->buf); /* on a wire it would be a copy */
 	return c;
-}
-
-static bool telling(u8 kind)
-{
-	static const bool is[REPL_MSG_KINDS] = {
-		[REPL_MSG_START] = true,    [REPL_MSG_EPOCH] = true,  [REPL_MSG_JOIN] = true,
-		[REPL_MSG_STARTED] = true,  [REPL_MSG_READY] = true,  [REPL_MSG_FLUSHED] = true,
-		[REPL_MSG_PROMISED] = true, [REPL_MSG_SYNCED] = true,
-	};
-
-	return is[kind];
 }
 
 static void do_send(struct sim_world *w, u8 node, const struct repl_effect *e)
@@ -44,52 +32,13 @@ static void do_send(struct sim_world *w, u8 node, const struct repl_effect *e)
 		sim_payload_drop(w, m.buf);
 		return;
 	}
-	if (telling(m.kind))
-		sim_ambush(w, sim_random(w, 2) ? node : links[index].node[!side]);
+	if (m.kind == REPL_MSG_WRITE)
+		watch_sent(w, node, &m);
+	sim_ambush(w, m.kind, node, links[index].node[!side]);
 	sim_trace(w, "%u.%u sends %u e=%u seq=%llu x=%u n=%u r=%u", node, e->link, m.kind, m.epoch,
 		  (unsigned long long)m.seq, m.region, m.count, m.reason);
+	say_message(w, node, links[index].node[!side], &m);
 	link_send(w, index, !side, &m);
-}
-
-static u64 disk_delay(struct sim_world *w, u8 node, enum sim_event_kind kind)
-{
-	u64 d = 10000 + sim_random(w, w->opt.disk_delay_max);
-
-	if (w->opt.slow & (1u << node))
-		d *= 6;
-	return kind == EV_DISK_FLUSH || kind == EV_META_FLUSH ? d * 3 : d;
-}
-
-static void do_disk(struct sim_world *w, u8 node, const struct repl_effect *e,
-		    enum sim_event_kind kind)
-{
-	struct sim_event v = { .kind = kind,
-			       .node = node,
-			       .boot = w->node[node].boot,
-			       .id = e->id,
-			       .off = (u64)sim_volume_base(e->volume) * SIM_BLOCK + e->off,
-			       .len = e->len,
-			       .op = e->op,
-			       .buf = e->buf,
-			       .buf_off = e->buf_off,
-			       .fua = e->fua };
-
-	if (kind == EV_DISK_WRITE && e->shared)
-		sim_payload_ref(w, e->buf);
-	if (kind == EV_META_WRITE || kind == EV_META_READ)
-		v.off = (u64)e->volume * SIM_META_PAGES * REPL_META_PAGE + e->off;
-	if (kind == EV_META_WRITE) {
-		v.page = malloc(REPL_META_PAGE);
-		memcpy(v.page, e->page, REPL_META_PAGE);
-	}
-	if (kind == EV_DISK_FLUSH) {
-		v.off = w->node[node].disk->backs;
-		v.snapshot = malloc(sizeof(w->node[node].disk->cached));
-		memcpy(v.snapshot, w->node[node].disk->cached, sizeof(w->node[node].disk->cached));
-	}
-	if (kind == EV_META_WRITE)
-		sim_ambush(w, node);
-	sim_schedule(w, disk_delay(w, node, kind), &v);
 }
 
 static struct sim_request *request_of(struct sim_world *w, u8 node, u64 id)
@@ -110,9 +59,14 @@ static void do_complete(struct sim_world *w, u8 node, const struct repl_effect *
 		check_read_done(w, node, q, sim_payload(w, e->buf)->block);
 	} else if (q->kind == SIM_FLUSH && !e->status) {
 		check_flush_done(w, q);
+		watch_durable(w, w->node[node].mirror->writer.members);
 	}
-	if (!e->status)
-		sim_ambush(w, node);
+	if (!e->status) {
+		watch_served(w, node, q);
+		sim_ambush(w, AT_COMPLETE, node, node);
+	}
+	scenario_answered(w, node, (u32)e->id, e->status,
+			  e->buf ? sim_payload(w, e->buf)->block[0] : 0);
 	sim_payload_drop(w, e->buf);
 	free(q->completed);
 	q->completed = NULL;
@@ -125,6 +79,8 @@ u64 record_delay(struct sim_world *w)
 
 	if (w->faults && sim_random(w, 100) < w->opt.record_late)
 		d += sim_random(w, (sim_random(w, 4) ? 3000 : 15000) * REPL_MS);
+	if (w->faults && w->record_slow_until > w->now)
+		d += sim_random(w, w->record_slow_until - w->now);
 	return d;
 }
 
@@ -138,16 +94,21 @@ static void do_record(struct sim_world *w, u8 node, const struct repl_effect *e)
 	const struct repl_writer *writer = &w->node[node].mirror->writer;
 
 	v.restarted = writer->cas_out == CAS_PROMOTE && writer->cas_start == REPL_START_RESTARTED;
-	sim_schedule(w, record_delay(w), &v);
+	sim_schedule(w, record_delay(w) + w->script_land, &v);
+	if (e->kind == REPL_CAS)
+		sim_ambush(w, AT_CAS_OUT, node, (u8)__builtin_ctz(e->record.in_sync));
 }
 
 void node_emit(struct repl_sink *sink, const struct repl_effect *e)
 {
 	struct node_sink *s = (struct node_sink *)sink;
 	struct sim_world *w = s->w;
+	struct sim_node *n = &w->node[s->node];
 	u32 index;
 	int side;
 
+	n->burst++;
+	w->high_burst = PORT_MAX(w->high_burst, n->burst);
 	switch (e->kind) {
 	case REPL_SEND:
 		do_send(w, s->node, e);
@@ -187,60 +148,38 @@ void node_emit(struct repl_sink *sink, const struct repl_effect *e)
 		do_record(w, s->node, e);
 		break;
 	case REPL_PULL_LINK:
-		w->node[s->node].pull_slot = e->slot;
-		if (w->node[s->node].pull_link) {
-			index = w->node[s->node].pull_link - 1;
-			end_close(w, index, 0);
-		}
+		n->pull_slot = e->slot;
+		if (n->pull_link)
+			end_close(w, n->pull_link - 1, 0);
 		break;
 	case REPL_CHANGED:
 		sim_trace(w, "%u changed: writer %s, replica %s", s->node,
-			  repl_writer_state_name(w->node[s->node].mirror->writer.state),
-			  repl_replica_mode_name(w->node[s->node].mirror->replica.mode));
+			  repl_writer_state_name(n->mirror->writer.state),
+			  repl_replica_mode_name(n->mirror->replica.mode));
+		n->was_member &= n->mirror->replica.mode == REPLICA_MEMBER;
+		say_changed(w, s->node);
+		sim_ambush(w, AT_CHANGED, s->node, s->node);
 		break;
 	}
 }
 
-static u32 disk_value(struct sim_world *w, const struct sim_event *e, u32 i)
+/* The replica's session: who writes there. False when there is none or its other end is gone. */
+bool session_writer(struct sim_world *w, u8 n, u8 *ret_writer)
 {
-	return e->op == REPL_OP_DATA ? sim_payload(w, e->buf)->block[e->buf_off / SIM_BLOCK + i]
-				     : 0;
-}
+	const struct repl_replica *r = &w->node[n].mirror->replica;
+	u32 index;
+	int side;
 
-/* ---- nodes -----------------------------------------------------------------
- */
-
-void node_add_disk(struct sim_world *w, u8 n, bool alike)
-{
-	struct sim_disk *d = calloc(1, sizeof(*d));
-	struct meta_state s = { .generation = 1 };
-	u32 stamp[REPL_STAMPS_PER_PAGE];
-
-	w->node[n].disk = d;
-	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
-		stamp[i] = alike ? REPL_STAMP_FRESH : REPL_STAMP_UNKNOWN;
-	for (u32 b = 0; !alike && b < SIM_BLOCKS; b++)
-		d->cached[b] = d->durable[b] = SIM_GARBAGE;
-	meta_put_state(d->meta[2], &s);
-	meta_put_hot(d->meta[4], 1, NULL, 0);
-	for (u32 v = 0; v < SIM_VOLUMES; v++)
-		for (u32 p = 0; p + REPL_META_HEAD_PAGES < SIM_META_PAGES; p++)
-			meta_put_map(d->meta[v * SIM_META_PAGES + REPL_META_HEAD_PAGES + p], p, 0,
-				     stamp);
-	memcpy(d->meta_durable, d->meta, sizeof(d->meta));
-}
-
-static int load_disk(struct sim_disk *d, struct repl_disk *ret)
-{
-	int rc = meta_pick_state(d->meta[2], d->meta[3], &ret->state, &ret->state_copy);
-
-	if (!rc)
-		rc = meta_pick_hot(d->meta[4], d->meta[5], &ret->hot_generation, d->hot,
-				   &ret->n_hot, &ret->hot_copy);
-	ret->hot = d->hot;
-	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++)
-		ret->size[v] = sim_volume_bytes(v);
-	return rc;
+	if (!r->session || r->start.kind)
+		return false;
+	*ret_writer = n;
+	if (r->session_link == REPL_LINK_LOCAL)
+		return true;
+	side = find_end(w, n, r->session_link, &index);
+	if (side < 0 || !end_alive(w, &links[index], !side))
+		return false;
+	*ret_writer = links[index].node[!side];
+	return true;
 }
 
 bool node_runs(const struct sim_world *w, u8 n)
@@ -261,69 +200,25 @@ void node_start(struct sim_world *w, u8 n)
 	node->open = node->closing = false;
 	node->boot++;
 	node->drift_ppm = (int)sim_random(w, 2 * w->opt.drift_ppm + 1) - (int)w->opt.drift_ppm;
+	if (sim_random(w, 2)) /* the ends of the range matter most */
+		node->drift_ppm = (int)w->opt.drift_ppm * (node->drift_ppm < 0 ? -1 : 1);
 	node->clock_offset = sim_random(w, 100000 * REPL_MS) + 20000 * REPL_MS;
 	c.seed = sim_random(w, ~0ull >> 1) + 1;
 	c.tag = (struct repl_tag){ .node = n + 1u, .boot = node->boot };
-	c.read_policy = (enum repl_read_policy)sim_random(w, REPL_READ_POLICIES);
+	if (!w->opt.scripted)
+		c.read_policy = (enum repl_read_policy)sim_random(w, REPL_READ_POLICIES);
 	if (node->disk) {
-		if (load_disk(node->disk, &disk))
+		if (disk_load(w, node->disk, &disk))
 			sim_fail(w, "node %u: metadata unreadable after a crash", n);
 		c.disk = &disk;
 	}
-	memset(node->mirror, 0, sizeof(*node->mirror));
+	node->served = 0;
+	node->was_member = false;
 	memset(node->mirror, 0, sizeof(*node->mirror));
 	repl_mirror_init(node->mirror, &c, node_now(w, n));
 	sim_trace(w, "%u starts, boot %llu", n, (unsigned long long)node->boot);
 	e.boot = node->boot;
 	sim_schedule(w, record_delay(w), &e);
-}
-
-static u8 crashing;
-
-/* what was under way to the disk may be there, in part */
-static void land_in_part(struct sim_world *w, struct sim_event *e)
-{
-	struct sim_disk *d = w->node[crashing].disk;
-	u32 page = (u32)(e->off / REPL_META_PAGE), half = REPL_META_PAGE / 2;
-
-	if (e->node != crashing || e->boot != w->node[crashing].boot)
-		return;
-	if (e->kind == EV_DISK_WRITE) {
-		for (u32 i = 0; i < e->len / SIM_BLOCK; i++)
-			if (sim_random(w, 2))
-				d->cached[e->off / SIM_BLOCK + i] = disk_value(w, e, i);
-	} else if (e->kind == EV_META_WRITE) {
-		if (sim_random(w, 100) < w->opt.torn)
-			memcpy(d->meta[page] + half, e->page + half, half);
-		else if (sim_random(w, 2))
-			memcpy(d->meta[page], e->page, REPL_META_PAGE);
-		else
-			return;
-		if (e->fua || sim_random(w, 2))
-			memcpy(d->meta_durable[page], d->meta[page], REPL_META_PAGE);
-	}
-}
-
-static void disk_crash(struct sim_world *w, u8 n, struct sim_disk *d)
-{
-	/* a process that dies leaves the cache as it is */
-	u32 keep = sim_random(w, 4) ? w->opt.keep_cached : 100;
-
-	crashing = n;
-	sim_events_each(w, land_in_part);
-	for (u32 b = 0; b < SIM_BLOCKS; b++)
-		if (d->cached[b] != d->durable[b]) {
-			if (sim_random(w, 100) < keep)
-				d->durable[b] = d->cached[b];
-			else
-				d->cached[b] = d->durable[b];
-		}
-	for (u32 p = 0; p < SIM_VOLUMES * SIM_META_PAGES; p++) {
-		u8 *src = sim_random(w, 100) < keep ? d->meta[p] : d->meta_durable[p];
-		u8 *dst = src == d->meta[p] ? d->meta_durable[p] : d->meta[p];
-
-		memcpy(dst, src, REPL_META_PAGE);
-	}
 }
 
 void node_crash(struct sim_world *w, u8 n)
@@ -338,7 +233,7 @@ void node_crash(struct sim_world *w, u8 n)
 			if (links[i].used && links[i].node[s] == n && end_alive(w, &links[i], s)) {
 				links[i].open[s] = false;
 				links[i].cut = true;
-				schedule_down(w, i, !s, 3000 * REPL_MS);
+				schedule_down(w, i, !s, w->opt.notice_ms * REPL_MS + 1);
 			}
 	node->up = node->booted = node->open = false;
 	memset(node->slot_link, 0, sizeof(node->slot_link));
@@ -433,8 +328,7 @@ void node_after(struct sim_world *w, u8 n)
 	}
 }
 
-/* ---- events ----------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------- */
 
 static void on_deliver(struct sim_world *w, struct sim_event *e)
 {
@@ -444,7 +338,7 @@ static void on_deliver(struct sim_world *w, struct sim_event *e)
 		sim_payload_drop(w, e->msg.buf);
 		return;
 	}
-	if (l->cut && sim_random(w, 2))
+	if (l->cut && (w->opt.scripted || sim_random(w, 2)))
 		l->stalled[e->side] = ~0ull; /* nothing after a gap */
 	if (l->stalled[e->side] == ~0ull) {
 		sim_payload_drop(w, e->msg.buf);
@@ -472,79 +366,6 @@ static void on_link_down(struct sim_world *w, struct sim_event *e)
 				      node_now(w, e->node));
 	link_gc(w, l);
 	node_after(w, e->node);
-}
-
-/* 0, or the error that this operation ends with */
-static int disk_luck(struct sim_world *w, const struct sim_event *e)
-{
-	if (!w->faults || !w->opt.disk_error || !chance(w, w->opt.disk_error))
-		return 0;
-	sim_trace(w, "%u disk error", e->node);
-	w->disk_errors++;
-	return -EIO;
-}
-
-static void on_disk_write(struct sim_world *w, struct sim_event *e)
-{
-	struct sim_disk *d = w->node[e->node].disk;
-	int status = disk_luck(w, e);
-
-	for (u32 i = 0; i < e->len / SIM_BLOCK; i++) {
-		u32 b = (u32)(e->off / SIM_BLOCK) + i;
-
-		if (status && sim_random(w, 2))
-			continue;
-		d->cached[b] = disk_value(w, e, i);
-		if (w->opt.writeback && sim_random(w, 100) < w->opt.writeback) {
-			d->durable[b] = d->cached[b];
-			d->back[b] = ++d->backs;
-		}
-	}
-	sim_payload_drop(w, e->buf);
-	repl_mirror_disk_done(w->node[e->node].mirror, e->id, status, &sinks[e->node].sink,
-			      node_now(w, e->node));
-}
-
-static void on_disk_read(struct sim_world *w, struct sim_event *e)
-{
-	struct sim_disk *d = w->node[e->node].disk;
-	repl_buf b;
-
-	if (disk_luck(w, e)) {
-		repl_mirror_disk_read_done(w->node[e->node].mirror, e->id, -EIO, 0, 0,
-					   &sinks[e->node].sink, node_now(w, e->node));
-		return;
-	}
-	b = sim_payload_new(w, e->len / SIM_BLOCK);
-	memcpy(sim_payload(w, b)->block, d->cached + e->off / SIM_BLOCK,
-	       e->len / SIM_BLOCK * sizeof(u32));
-	repl_mirror_disk_read_done(w->node[e->node].mirror, e->id, 0, b, e->len,
-				   &sinks[e->node].sink, node_now(w, e->node));
-}
-
-static void on_meta(struct sim_world *w, struct sim_event *e)
-{
-	struct sim_disk *d = w->node[e->node].disk;
-	int status = disk_luck(w, e);
-
-	if (status) {
-		/* nothing of it is there */
-	} else if (e->kind == EV_META_WRITE) {
-		memcpy(d->meta[e->off / REPL_META_PAGE], e->page, REPL_META_PAGE);
-		if (e->fua)
-			memcpy(d->meta_durable[e->off / REPL_META_PAGE], e->page, REPL_META_PAGE);
-	} else {
-		memcpy(d->meta_durable, d->meta, sizeof(d->meta));
-	}
-	repl_mirror_disk_done(w->node[e->node].mirror, e->id, status, &sinks[e->node].sink,
-			      node_now(w, e->node));
-}
-
-static void on_meta_read(struct sim_world *w, struct sim_event *e)
-{
-	repl_mirror_meta_read_done(w->node[e->node].mirror, e->id, disk_luck(w, e),
-				   w->node[e->node].disk->meta[e->off / REPL_META_PAGE],
-				   &sinks[e->node].sink, node_now(w, e->node));
 }
 
 static void on_record(struct sim_world *w, struct sim_event *e)
@@ -576,21 +397,28 @@ static void on_cas_land(struct sim_world *w, struct sim_event *e)
 {
 	bool ok = e->record.epoch == w->record.epoch + 1;
 
-	if (e->restarted)
-		e->restarted = none_intact(w, w->record.in_sync);
+	if (ok && e->restarted && !none_intact(w, w->record.in_sync))
+		sim_fail(w, "a restarted copy of %x is promoted, an intact one of %x is there",
+			 e->record.in_sync, w->record.in_sync);
 	if (ok) {
 		w->joins += __builtin_popcount(e->record.in_sync) >
 			    __builtin_popcount(w->record.in_sync);
 		w->record = e->record;
-		if (w->node[e->node].boot == e->boot)
-			sim_ambush(w, e->node);
-		sim_ambush(w, (u8)__builtin_ctz(e->record.in_sync));
+		sim_ambush(w, AT_CAS_LAND, e->node, (u8)__builtin_ctz(e->record.in_sync));
 	}
 	sim_trace(w, "CAS of %u: e=%u p=%u I=%x %s", e->node, e->record.epoch, e->record.writer,
 		  e->record.in_sync, ok ? "accepted" : "refused");
+	if (w->opt.scripted && e->record.writer == REPL_NO_SLOT)
+		say(w, "record: e=%u no writer, I=%s%s", e->record.epoch,
+		    say_mask(e->record.in_sync), ok ? "" : " refused");
+	else
+		say(w, "record: e=%u p=%u I=%s%s", e->record.epoch, e->record.writer,
+		    say_mask(e->record.in_sync), ok ? "" : " refused");
+	watch_members(w);
+	watch_durable(w, w->record.in_sync);
 	e->kind = EV_CAS_ANSWER;
 	e->flag = ok;
-	sim_schedule(w, record_delay(w), e);
+	sim_schedule(w, record_delay(w) + w->script_answer, e);
 }
 
 static void on_cas_answer(struct sim_world *w, struct sim_event *e)
@@ -609,24 +437,12 @@ static void on_cas_answer(struct sim_world *w, struct sim_event *e)
 			     node_now(w, e->node));
 }
 
-/* what was written back meanwhile is newer than the snapshot */
-static void on_disk_flush(struct sim_world *w, struct sim_event *e)
-{
-	struct sim_node *n = &w->node[e->node];
-	int status = disk_luck(w, e);
-
-	for (u32 b = 0; !status && b < SIM_BLOCKS; b++)
-		if (n->disk->back[b] <= e->off)
-			n->disk->durable[b] = e->snapshot[b];
-	repl_mirror_disk_done(n->mirror, e->id, status, &sinks[e->node].sink, node_now(w, e->node));
-}
-
 static void on_crash(struct sim_world *w, struct sim_event *e)
 {
 	struct sim_event again = { .kind = EV_START, .node = e->node };
 
 	node_crash(w, e->node);
-	if (sim_random(w, 2))
+	if (sim_random(w, 100) < w->opt.restart_fast)
 		sim_schedule(w, sim_random(w, 100 * REPL_MS), &again);
 }
 
@@ -640,6 +456,7 @@ void dispatch(struct sim_world *w, struct sim_event *e)
 		return;
 	}
 	w->steps++;
+	n->burst = 0;
 	if (e->kind == EV_DELIVER)
 		on_deliver(w, e);
 	else if (e->kind == EV_LINK_DOWN)

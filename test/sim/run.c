@@ -8,11 +8,13 @@
 
 #define QUANTUM_NS 100000ull
 #define FAULT_STEP_NS 1000000ull
+#define WATCH_NS (40 * REPL_MS)
+#define CALM_NS (3 * REPL_MS) /* nothing takes longer after the faults */
 #define STEADY_NS (4000 * REPL_MS)
 /* liveness: everything is in sync so long after the last fault */
 #define SETTLE_NS (90000 * REPL_MS)
 
-static int requests_of(const struct sim_node *n)
+int requests_of(const struct sim_node *n)
 {
 	int k = 0;
 
@@ -21,44 +23,31 @@ static int requests_of(const struct sim_node *n)
 	return k;
 }
 
-static void app_request(struct sim_world *w, u8 n)
+/* q->first and q->n say where, or nothing for a flush */
+int app_submit(struct sim_world *w, u8 n, u32 slot, u8 op)
 {
 	struct sim_node *node = &w->node[n];
-	u32 slot = (u32)sim_random(w, SIM_REQUESTS), each = w->opt.blocks / w->opt.extents;
-	u64 off;
 	struct sim_request *q = &node->request[slot];
-	u64 pick = sim_random(w, w->opt.write + w->opt.read + w->opt.flush);
-	int rc = 0;
+	u64 off = sim_address(sim_device_block(w, q->first));
+	int rc;
 
-	if (q->kind != SIM_FREE)
-		return;
-	q->n = 1 + (u32)sim_random(w, 8);
-	q->first = (u32)sim_random(w, w->opt.blocks - q->n + 1);
-	if (q->first / each != (q->first + q->n - 1) / each)
-		q->n = 1; /* not across an extent's end */
-	off = sim_address(sim_device_block(w, q->first));
-	q->value = ++w->next_value;
 	q->buf = 0;
-	if (pick < w->opt.write) {
-		u8 op = sim_random(w, 8) ? REPL_OP_DATA : REPL_OP_ZERO;
-
-		if (op == REPL_OP_ZERO)
-			q->value = 0;
-		q->kind = SIM_WRITE;
+	q->served_else = watch_served_else(w, n);
+	node->burst = 0;
+	if (q->kind == SIM_WRITE) {
+		q->value = op == REPL_OP_ZERO ? 0 : ++w->next_value;
 		q->buf = sim_payload_new(w, q->n);
 		for (u32 i = 0; i < q->n; i++)
 			sim_payload(w, q->buf)->block[i] = q->value;
-		check_write_begin(w, n, q);
+		check_write_begin(w, q);
 		rc = repl_mirror_write(node->mirror, slot, op, off, q->n * SIM_BLOCK,
 				       op == REPL_OP_DATA ? q->buf : 0, &sinks[n].sink,
 				       node_now(w, n));
-	} else if (pick < w->opt.write + w->opt.read) {
-		q->kind = SIM_READ;
-		check_read_begin(w, q);
+	} else if (q->kind == SIM_READ) {
+		check_read_begin(w, n, q);
 		rc = repl_mirror_read(node->mirror, slot, off, q->n * SIM_BLOCK, &sinks[n].sink,
 				      node_now(w, n));
 	} else {
-		q->kind = SIM_FLUSH;
 		check_flush_begin(w, q);
 		rc = repl_mirror_flush(node->mirror, slot, &sinks[n].sink, node_now(w, n));
 	}
@@ -68,6 +57,37 @@ static void app_request(struct sim_world *w, u8 n)
 		q->completed = NULL;
 		q->kind = SIM_FREE;
 	}
+	return rc;
+}
+
+/* is the place there, as large as the volume is now? */
+static bool served(const struct sim_world *w, u8 n, const struct sim_request *q)
+{
+	u64 address = sim_address(sim_device_block(w, q->first));
+
+	return REPL_ADDRESS_OFF(address) + (u64)q->n * SIM_BLOCK <=
+	       repl_mirror_size(w->node[n].mirror, REPL_ADDRESS_VOLUME(address));
+}
+
+/* Reads have slots of their own: they go on while writes wait for a copy that is lost. */
+static void app_request(struct sim_world *w, u8 n)
+{
+	u64 pick = sim_random(w, w->mix_write + w->mix_read + w->mix_flush);
+	bool reads = pick >= w->mix_write && pick < w->mix_write + w->mix_read;
+	u32 slot = (u32)sim_random(w, w->opt.depth) + (reads ? SIM_REQUESTS / 2 : 0);
+	u32 each = w->opt.blocks / w->opt.extents;
+	struct sim_request *q = &w->node[n].request[slot];
+
+	if (q->kind != SIM_FREE)
+		return;
+	q->n = 1 + (u32)sim_random(w, PORT_MIN(8u, w->opt.blocks));
+	q->first = (u32)sim_random(w, w->opt.blocks - q->n + 1);
+	if (q->first / each != (q->first + q->n - 1) / each || w->opt.stride > 1)
+		q->n = 1; /* not across an extent's end, and what is asked for is one piece */
+	if (!served(w, n, q))
+		return;
+	q->kind = pick < w->mix_write ? SIM_WRITE : reads ? SIM_READ : SIM_FLUSH;
+	app_submit(w, n, slot, sim_random(w, 8) ? REPL_OP_DATA : REPL_OP_ZERO);
 }
 
 static void app_step(struct sim_world *w, u8 n)
@@ -97,7 +117,7 @@ static void app_step(struct sim_world *w, u8 n)
 	}
 }
 
-static void app_open(struct sim_world *w, u8 n)
+void app_open(struct sim_world *w, u8 n)
 {
 	struct sim_node *node = &w->node[n];
 
@@ -124,143 +144,15 @@ static void choose_opener(struct sim_world *w)
 {
 	int k = openers(w);
 
-	if (k == 0 && chance(w, 20000))
+	if (k == 0 && chance(w, 200000))
 		app_open(w, (u8)sim_random(w, (u64)w->opt.nodes));
-	else if (k < (int)w->opt.openers_max && w->faults && chance(w, 500))
+	else if (k < (int)w->opt.openers_max && w->faults && chance(w, w->opt.open_more))
 		app_open(w, (u8)sim_random(w, (u64)w->opt.nodes));
 	for (int n = 0; n < w->opt.nodes; n++)
 		if (w->node[n].open && (k > 1 || w->faults) &&
-		    (chance(w, 200) || (k > 1 && w->now > w->node[n].opened_at + 8000 * REPL_MS)))
+		    (chance(w, w->opt.close) ||
+		     (k > 1 && w->now > w->node[n].opened_at + w->opt.patience)))
 			w->node[n].closing = true;
-}
-
-static void set_copies(struct sim_world *w, u32 copies)
-{
-	w->copies = copies;
-	for (u8 n = 0; n < w->opt.nodes; n++)
-		if (w->node[n].up && w->node[n].booted) {
-			repl_mirror_set_copies(w->node[n].mirror, copies, &sinks[n].sink,
-					       node_now(w, n));
-			node_after(w, n);
-		}
-}
-
-/* a disk comes with the next start of its node */
-static void replica_add(struct sim_world *w, u8 n)
-{
-	if (!w->node[n].disk) {
-		if (w->node[n].up)
-			node_crash(w, n);
-		node_add_disk(w, n, false);
-		node_start(w, n);
-	}
-	set_copies(w, w->copies | 1u << n);
-}
-
-static u32 pending_sets;
-
-static void note_pending(struct sim_world *w, struct sim_event *e)
-{
-	if (e->kind == EV_CAS_LAND)
-		pending_sets |= e->record.in_sync;
-}
-
-/* A replica on its way out goes when it is in no set and none that is being
- * proposed. */
-static void replica_drop_settle(struct sim_world *w, u8 n)
-{
-	if (!w->node[n].disk || (w->copies & (1u << n)))
-		return;
-	pending_sets = w->record.in_sync;
-	sim_events_each(w, note_pending);
-	for (int o = 0; o < w->opt.nodes; o++)
-		if (w->node[o].up && w->node[o].mirror->writer.cas_out)
-			pending_sets |= w->node[o].mirror->writer.cas.in_sync;
-	if (pending_sets & (1u << n))
-		return;
-	sim_trace(w, "%u loses its disk", n);
-	if (w->node[n].up)
-		node_crash(w, n);
-	free(w->node[n].disk);
-	w->node[n].disk = NULL;
-	node_start(w, n);
-}
-
-/* What the control plane does: replicas come and go, one at a time, and never
- * the last good one. */
-static void reshape_step(struct sim_world *w)
-{
-	u8 n = (u8)sim_random(w, (u64)w->opt.nodes);
-	u32 bit = 1u << n, left = w->copies & ~bit;
-
-	for (u8 o = 0; o < w->opt.nodes; o++)
-		replica_drop_settle(w, o);
-	if (!(w->record.in_sync & w->copies))
-		set_copies(w, w->copies | w->record.in_sync);
-	if (!w->faults || !w->opt.reshape || !chance(w, w->opt.reshape))
-		return;
-	w->reshapes++;
-	sim_trace(w, "replica %u is to %s", n, w->copies & bit ? "go" : "come");
-	if (!(w->copies & bit))
-		replica_add(w, n);
-	else if (w->record.in_sync & left)
-		set_copies(w, left);
-}
-
-static bool failed_disk(const struct sim_world *w, u8 n)
-{
-	return w->node[n].up && w->node[n].disk &&
-	       w->node[n].mirror->replica.mode == REPLICA_FAILED;
-}
-
-static void silence_step(struct sim_world *w)
-{
-	u32 from = (u32)sim_random(w, (u64)w->opt.nodes);
-	u32 to = (u32)sim_random(w, (u64)w->opt.nodes);
-
-	if (from != to && chance(w, w->opt.silence))
-		w->silent_until[from][to] = w->now + sim_random(w, 5000 * REPL_MS);
-	if (from != to && chance(w, w->opt.silence / 4))
-		for (int n = 0; n < w->opt.nodes; n++) /* nobody hears it any more */
-			w->silent_until[from][n] = w->now + sim_random(w, 5000 * REPL_MS);
-}
-
-/* What went on meanwhile may become known late: the network to it is not back at once. */
-static void pause_node(struct sim_world *w, u8 n)
-{
-	u64 until = w->now + 1 + sim_random(w, 5000 * REPL_MS);
-
-	w->node[n].paused_until = until;
-	for (int o = 0; o < w->opt.nodes && sim_random(w, 4); o++)
-		w->silent_until[o][n] = until + sim_random(w, 1000 * REPL_MS);
-}
-
-static void fault_step(struct sim_world *w)
-{
-	static const u32 paces[] = { 0, 1, 3, 3, 3, 10, 100 };
-	bool blackout = chance(w, w->opt.blackout);
-
-	if (chance(w, 1500))
-		w->pace = paces[sim_random(w, PORT_ARRAY_SIZE(paces))];
-	silence_step(w);
-	for (u8 n = 0; n < w->opt.nodes; n++) {
-		if (w->node[n].up && (chance(w, w->opt.crash) || (blackout && w->node[n].disk)))
-			node_crash(w, n);
-		else if (!w->node[n].up && chance(w, 1500))
-			node_start(w, n);
-		else if (failed_disk(w, n) && chance(w, 2000))
-			node_crash(w, n); /* somebody sees to it */
-		else if (w->node[n].up && chance(w, w->opt.pause))
-			pause_node(w, n);
-	}
-	for (u32 i = 0; i < links_high; i++) {
-		if (!links[i].used || links[i].cut)
-			continue;
-		if (chance(w, w->opt.cut))
-			link_cut(w, i);
-		else if (chance(w, w->opt.stall))
-			links[i].stalled[sim_random(w, 2)] = w->now + sim_random(w, 4000 * REPL_MS);
-	}
 }
 
 static void tick(struct sim_world *w)
@@ -268,26 +160,38 @@ static void tick(struct sim_world *w)
 	for (u8 n = 0; n < w->opt.nodes; n++) {
 		if (!node_runs(w, n))
 			continue;
+		w->node[n].burst = 0;
 		repl_mirror_tick(w->node[n].mirror, &sinks[n].sink, node_now(w, n));
 		node_after(w, n);
 	}
 }
 
-static void step(struct sim_world *w)
+static void watch(struct sim_world *w)
+{
+	watch_bounds(w);
+	watch_members(w);
+	watch_maps(w);
+	watch_after_crash(w);
+}
+
+void world_step(struct sim_world *w)
 {
 	struct sim_event e;
 
 	while (!w->failure[0] && sim_next(w, &e))
 		dispatch(w, &e);
-	for (u8 n = 0; n < w->opt.nodes; n++)
+	for (u8 n = 0; n < w->opt.nodes && !w->opt.scripted; n++)
 		app_step(w, n);
-	choose_opener(w);
+	if (!w->opt.scripted && w->now % FAULT_STEP_NS == 0)
+		choose_opener(w);
 	if (w->faults && w->now % FAULT_STEP_NS == 0)
 		fault_step(w);
 	if (w->now % FAULT_STEP_NS == 0)
 		reshape_step(w);
 	if (w->now % REPL_TICK_NS == 0)
 		tick(w);
+	if (w->now % WATCH_NS == 0 && !w->opt.scripted)
+		watch(w);
 	w->now += QUANTUM_NS;
 }
 
@@ -317,18 +221,46 @@ static bool idle(const struct sim_world *w)
 	return true;
 }
 
+static void mix_reset(struct sim_world *w)
+{
+	w->mix_write = w->opt.write;
+	w->mix_read = w->opt.read;
+	w->mix_flush = w->opt.flush;
+}
+
+/* nobody asks for anything new */
+static void run_out(struct sim_world *w, u64 end, bool until_idle)
+{
+	struct sim_event e;
+
+	while (!w->failure[0] && w->now < end && !(until_idle && idle(w))) {
+		while (!w->failure[0] && sim_next(w, &e))
+			dispatch(w, &e);
+		if (w->now % REPL_TICK_NS == 0)
+			tick(w);
+		w->now += QUANTUM_NS;
+	}
+}
+
 static void run_healing(struct sim_world *w)
 {
-	u64 end;
+	u64 end, began = w->now, since = began;
 
 	w->faults = false;
-	w->pace = 30; /* a region that is written all the time keeps a learner waiting */
+	w->pace = w->opt.heal_pace;
+	mix_reset(w);
+	w->opt.link_delay_max = PORT_MIN(w->opt.link_delay_max, CALM_NS);
+	w->opt.disk_delay_max = PORT_MIN(w->opt.disk_delay_max, CALM_NS);
+	w->opt.record_delay_max = PORT_MIN(w->opt.record_delay_max, 10 * CALM_NS);
 	memset(w->silent_until, 0, sizeof(w->silent_until));
 	for (u8 n = 0; n < w->opt.nodes; n++) {
-		if (failed_disk(w, n))
+		if (sick_disk(w, n))
 			node_crash(w, n);
 		if (!w->node[n].up)
 			node_start(w, n);
+		disk_grow(w, n);
+		if (w->node[n].disk)
+			memset(w->node[n].disk->bad, 0, sizeof(w->node[n].disk->bad));
 	}
 	for (u32 i = 0; i < links_high; i++)
 		for (int s = 0; s < 2; s++)
@@ -337,100 +269,36 @@ static void run_healing(struct sim_world *w)
 	end = w->now + SETTLE_NS;
 	/* whole for a while: what a crash at the last moment broke has been noticed
    * by then */
-	for (u64 since = w->now; !w->failure[0] && w->now < end && w->now < since + STEADY_NS;) {
-		step(w);
+	while (!w->failure[0] && w->now < end && w->now < since + STEADY_NS) {
+		world_step(w);
 		if (!healthy(w) || paused(w))
 			since = w->now;
 	}
+	w->healed_ns = since - began;
 	if (!w->failure[0] && !healthy(w))
 		sim_fail(w, "not in sync %llu s after the last fault: I=%x openers=%d",
 			 SETTLE_NS / 1000000000ull, w->record.in_sync, openers(w));
 	for (int n = 0; n < w->opt.nodes; n++)
 		w->node[n].closing = true;
 	end = w->now + 5000 * REPL_MS;
-	w->opt.write = w->opt.read = 0;
-	while (!w->failure[0] && w->now < end && !idle(w)) {
-		struct sim_event e;
-
-		while (!w->failure[0] && sim_next(w, &e))
-			dispatch(w, &e);
-		if (w->now % REPL_TICK_NS == 0)
-			tick(w);
-		w->now += QUANTUM_NS;
-	}
+	w->mix_write = w->mix_read = 0;
+	run_out(w, end, true);
 	if (!w->failure[0] && !idle(w))
 		sim_fail(w, "requests hang");
 	end = w->now + 500 * REPL_MS;
-	while (!w->failure[0] && w->now < end) {
-		struct sim_event e;
-
-		while (!w->failure[0] && sim_next(w, &e))
-			dispatch(w, &e);
-		if (w->now % REPL_TICK_NS == 0)
-			tick(w);
-		w->now += QUANTUM_NS;
-	}
+	run_out(w, end, false);
 	if (!w->failure[0] && w->record.in_sync == w->copies)
 		check_quiescent(w);
 }
 
-/* each of these in some worlds only: together they leave no time for work */
-static void draw_rare(struct sim_options *o, struct sim_world *r)
-{
-	static const u32 drift[] = { 0, 1000, 120000, 120000 };
-
-	o->blackout = sim_random(r, 3) ? 0 : (u32)sim_random(r, 300);
-	o->silence = sim_random(r, 2) ? 0 : (u32)sim_random(r, 1500);
-	o->ambush = sim_random(r, 3) ? (u32)sim_random(r, 120) : 0;
-	o->writeback = sim_random(r, 2) ? (u32)sim_random(r, 60) : 0;
-	o->torn = sim_random(r, 2) ? (u32)sim_random(r, 30) : 0;
-	o->disk_error = sim_random(r, 4) ? 0 : (u32)sim_random(r, 600);
-	o->reshape = sim_random(r, 3) ? 0 : (u32)sim_random(r, 400);
-	o->slow = sim_random(r, 2) ? (u32)sim_random(r, 16) : 0;
-	o->pause = sim_random(r, 2) ? (u32)sim_random(r, 300) : 0;
-	o->drift_ppm = drift[sim_random(r, 4)];
-}
-
-void sim_options_draw(struct sim_options *o, u64 seed)
-{
-	struct sim_world r = { .random = seed * 0x9e3779b97f4a7c15ull + 88172645463325252ull };
-
-	for (int i = 0; i < 8; i++)
-		sim_random(&r, 2);
-	memset(o, 0, sizeof(*o));
-	o->seed = seed;
-	o->nodes = 2 + (int)sim_random(&r, 3);
-	o->copies = 1 + (u32)sim_random(&r, (1u << o->nodes) - 1);
-	o->alike = o->copies;
-	if (__builtin_popcount(o->copies) > 1 && sim_random(&r, 3) == 0)
-		o->alike &= ~(1u << (u32)__builtin_ctz(o->copies));
-	o->link_delay_max = 100000 + sim_random(&r, 3000000);
-	o->disk_delay_max = 100000 + sim_random(&r, 3000000);
-	o->record_delay_max = 1000000 + sim_random(&r, 20000000);
-	o->crash = sim_random(&r, 4) ? (u32)sim_random(&r, 600) : 0;
-	o->cut = sim_random(&r, 4) ? (u32)sim_random(&r, 800) : 0;
-	o->stall = sim_random(&r, 4) ? (u32)sim_random(&r, 500) : 0;
-	o->record_late = sim_random(&r, 2) ? (u32)sim_random(&r, 40) : 0;
-	o->keep_cached = (u32)sim_random(&r, 101);
-	o->write = 1 + (u32)sim_random(&r, 10);
-	o->read = 1 + (u32)sim_random(&r, 10);
-	o->flush = (u32)sim_random(&r, 3);
-	o->extents = sim_random(&r, 3) ? 1 + (u32)sim_random(&r, SIM_EXTENTS) : 2;
-	o->blocks = sim_random(&r, 3) ? 16 + (u32)sim_random(&r, 64) : SIM_USED_MAX;
-	o->blocks = PORT_MAX(o->blocks / o->extents, 2) * o->extents;
-	o->faults_ns = (5000 + sim_random(&r, 20000)) * REPL_MS;
-	o->faults_ns -= o->faults_ns % FAULT_STEP_NS;
-	o->openers_max = 1 + (u32)sim_random(&r, 3);
-	o->handover = sim_random(&r, 3) == 0;
-	draw_rare(o, &r);
-}
-
-static void world_free(struct sim_world *w)
+void world_free(struct sim_world *w)
 {
 	sim_events_clear(w);
 	for (int n = 0; n < SIM_NODES; n++) {
 		free(w->node[n].mirror);
 		free(w->node[n].disk);
+		free(w->node[n].sent);
+		free(w->node[n].was_stamp);
 		for (u32 r = 0; r < SIM_REQUESTS; r++)
 			free(w->node[n].request[r].completed);
 	}
@@ -442,7 +310,7 @@ static void world_free(struct sim_world *w)
 	free(w->payload);
 }
 
-int sim_run(struct sim_world *w, const struct sim_options *o)
+void world_begin(struct sim_world *w, const struct sim_options *o)
 {
 	memset(w, 0, sizeof(*w));
 	w->opt = *o;
@@ -452,19 +320,27 @@ int sim_run(struct sim_world *w, const struct sim_options *o)
 	w->payload = calloc(SIM_PAYLOADS, sizeof(*w->payload));
 	w->record = (struct repl_record){ .epoch = 1, .writer = REPL_NO_SLOT, .in_sync = o->alike };
 	next_core_link = 0;
-	w->faults = true;
+	w->faults = !o->scripted;
 	w->copies = o->copies;
 	w->pace = 3;
+	mix_reset(w);
 	for (u8 n = 0; n < o->nodes; n++) {
 		sinks[n] = (struct node_sink){ .sink.emit = node_emit, .w = w, .node = n };
 		w->node[n].mirror = calloc(1, sizeof(struct repl_mirror));
+		w->node[n].sent = calloc(SIM_SENT_MAX, sizeof(*w->node[n].sent));
+		w->node[n].was_stamp = calloc(SIM_REGIONS, sizeof(u32));
 		w->node[n].pull_slot = REPL_NO_SLOT;
 		if (o->copies & (1u << n))
 			node_add_disk(w, n, o->alike & (1u << n));
 		node_start(w, n);
 	}
+}
+
+int sim_run(struct sim_world *w, const struct sim_options *o)
+{
+	world_begin(w, o);
 	while (!w->failure[0] && w->now < 10000 * REPL_MS + o->faults_ns)
-		step(w);
+		world_step(w);
 	if (!w->failure[0])
 		run_healing(w);
 	world_free(w);

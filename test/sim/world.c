@@ -20,6 +20,59 @@ bool chance(struct sim_world *w, u32 of_million)
 	return sim_random(w, 1000000) < of_million;
 }
 
+/* as likely below a tenth of max as above it */
+u64 sim_delay(struct sim_world *w, u64 max)
+{
+	return sim_random(w, sim_random(w, 2) ? max : max / 10 + 1);
+}
+
+u32 sim_regions(const struct sim_world *w)
+{
+	return (w->opt.device_blocks + SIM_PER_REGION - 1) / SIM_PER_REGION;
+}
+
+u32 sim_volume_base(u32 volume)
+{
+	return volume ? SIM_SPLIT_BLOCKS : 0;
+}
+
+u64 sim_volume_bytes(u32 volume, u32 blocks)
+{
+	if (volume >= SIM_VOLUMES || blocks <= sim_volume_base(volume))
+		return 0;
+	blocks -= sim_volume_base(volume);
+	return (u64)(volume ? blocks : PORT_MIN(blocks, SIM_SPLIT_BLOCKS)) * SIM_BLOCK;
+}
+
+u64 sim_address(u32 block)
+{
+	u32 volume = block >= SIM_SPLIT_BLOCKS;
+
+	return REPL_ADDRESS(volume, (u64)(block - sim_volume_base(volume)) * SIM_BLOCK);
+}
+
+u32 sim_block(u64 address)
+{
+	return sim_volume_base(REPL_ADDRESS_VOLUME(address)) +
+	       (u32)(REPL_ADDRESS_OFF(address) / SIM_BLOCK);
+}
+
+u32 sim_region(u32 region)
+{
+	return (u32)(sim_address(region * SIM_PER_REGION) / REPL_REGION_BYTES);
+}
+
+/* the page of the map with the region's stamp, its number in its volume, the stamp's place */
+u8 *sim_map_page(u8 (*meta)[REPL_META_PAGE], u32 region, u32 *ret_number, u32 *ret_at)
+{
+	u32 core = sim_region(region), in_volume = core % REPL_REGIONS_PER_VOLUME;
+
+	*ret_number = in_volume / REPL_STAMPS_PER_PAGE;
+	*ret_at = in_volume % REPL_STAMPS_PER_PAGE;
+	return meta[core / REPL_REGIONS_PER_VOLUME * SIM_META_PAGES + REPL_META_HEAD_PAGES +
+		    *ret_number];
+}
+
 u64 node_now(const struct sim_world *w, u8 n)
 {
 	s64 drift = (s64)(w->now / 1000) * w->node[n].drift_ppm / 1000;
@@ -30,46 +83,12 @@ u64 node_now(const struct sim_world *w, u8 n)
 u32 sim_device_block(const struct sim_world *w, u32 block)
 {
 	u32 each = w->opt.blocks / w->opt.extents, extent = block / each;
+	u32 room = PORT_MIN(w->opt.device_blocks, SIM_PER_EXTENT);
 
-	return extent * SIM_PER_EXTENT + (extent * 37) % (SIM_PER_EXTENT - each + 1) + block % each;
-}
+	u32 span = (each - 1) * w->opt.stride + 1;
 
-const u32 sim_volume_extents[SIM_VOLUMES] = { 12, SIM_EXTENTS - 12 };
-
-u32 sim_volume_base(u32 volume)
-{
-	u32 extents = 0;
-
-	for (u32 v = 0; v < volume; v++)
-		extents += sim_volume_extents[v];
-	return extents * SIM_PER_EXTENT;
-}
-
-u64 sim_volume_bytes(u32 volume)
-{
-	return volume < SIM_VOLUMES ? (u64)sim_volume_extents[volume] * REPL_EXTENT_BYTES : 0;
-}
-
-u64 sim_address(u32 device_block)
-{
-	u32 v = device_block < sim_volume_base(1) ? 0 : 1;
-
-	return REPL_ADDRESS(v, (u64)(device_block - sim_volume_base(v)) * SIM_BLOCK);
-}
-
-void sim_ambush(struct sim_world *w, u8 node)
-{
-	struct sim_event e = { .kind = EV_CRASH, .node = node, .boot = w->node[node].boot };
-
-	if (!w->faults || !w->opt.ambush || sim_random(w, 1000) >= w->opt.ambush)
-		return;
-	if (sim_random(w, 4) == 0) { /* all its links rather than itself */
-		for (u32 i = 0; i < links_high; i++)
-			if (links[i].node[0] == node || links[i].node[1] == node)
-				link_cut(w, i);
-		return;
-	}
-	sim_schedule(w, sim_random(w, 2) ? 0 : sim_random(w, 4 * REPL_MS), &e);
+	return extent * SIM_PER_EXTENT + (extent * 37) % (room - span + 1) +
+	       block % each * w->opt.stride;
 }
 
 void sim_trace(struct sim_world *w, const char *fmt, ...)

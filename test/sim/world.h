@@ -17,13 +17,28 @@
 #define SIM_BLOCK 4096u
 #define SIM_EXTENTS 20u
 #define SIM_PER_EXTENT (REPL_EXTENT_BYTES / SIM_BLOCK)
-#define SIM_BLOCKS (SIM_EXTENTS * SIM_PER_EXTENT) /* 80 MiB of all volumes together */
-#define SIM_USED_MAX 1024u /* blocks that the workload touches; the checker knows these */
+#define SIM_BLOCKS (SIM_EXTENTS * SIM_PER_EXTENT) /* 80 MiB of all volumes together, at most */
+/* A device of more than so many extents is two volumes, one behind the other on the simulated disk.
+ * Blocks and regions in here count through both; sim_address and sim_region say what the core calls
+ * them. */
+#define SIM_SPLIT 12u
+#define SIM_SPLIT_BLOCKS (SIM_SPLIT * SIM_PER_EXTENT)
 #define SIM_VOLUMES 2u
+#define SIM_PER_REGION (REPL_REGION_BYTES / SIM_BLOCK)
+#define SIM_REGIONS (SIM_BLOCKS / SIM_PER_REGION)
+#define SIM_USED_MAX 1024u /* blocks that the workload touches; the checker knows these */
 #define SIM_META_PAGES 16u /* of each volume */
 #define SIM_PAYLOADS 65536u
 #define SIM_LINKS 4096u
-#define SIM_REQUESTS 64u /* of one application */
+#define SIM_REQUESTS 64u   /* of one application */
+#define SIM_SENT_MAX 4096u /* writes of a writer that are remembered, see struct sim_sent */
+/* Nothing may grow without bound. Each is some times what 3000 seeds reached. */
+#define SIM_PAYLOADS_LIMIT 30000u /* alive at a time: at disks, in the core, on links */
+#define SIM_LINKS_LIMIT 200u
+#define SIM_EVENTS_LIMIT 60000u
+#define SIM_LOOP_LIMIT 2048u  /* messages on the loop inside a mirror: REPL_LOCAL_MAX */
+#define SIM_HELD_LIMIT 30000u /* messages of one link that the receiver does not take yet */
+#define SIM_BURST_LIMIT 2000u /* effects of one call into the core */
 
 /* drawn from the seed */
 struct sim_options {
@@ -42,20 +57,42 @@ struct sim_options {
                           many extents */
 	u32 blackout, silence;  /* chance in a million, each ms: all disks' nodes crash; one way
                 * between two nodes nothing comes through */
-	u32 ambush;             /* chance in 1000 that a telling moment is followed by a crash or
-                  cut */
+	u32 partition;          /* chance in a million, each ms: the network falls in two */
+	u32 ambush;             /* chance in 1000 that a moment of ambush_at is followed by
+                               one of ambush_how */
+	u64 ambush_at;          /* mask of message kinds and enum sim_moment */
+	u32 ambush_how;         /* mask of enum sim_trick */
+	u32 restart_fast;       /* chance in 100 that a crashed node is back within 0.1 s */
+	u32 notice_ms;          /* a broken link is noticed so late, at most */
+	u64 stall_max;          /* ns */
+	u32 device_blocks;      /* size of all volumes */
+	u32 first_blocks;       /* size of the disks at first; they grow one by one */
+	u32 grow;               /* chance in a million, each ms: a disk grows to device_blocks */
+	u32 stride;             /* from one block of the workload to the next */
+	u32 moods;              /* chance in a million, each ms: the workload changes */
+	bool strict;            /* what a read returned stays, even if its write was under way */
 	u32 writeback;          /* chance in 100 that a written block is durable without a
                      flush */
 	u32 torn;               /* chance in 100 that a page under way at a crash is torn */
-	u32 disk_error;         /* chance in a million for each operation */
+	u32 disk_error;         /* chance in a million for each operation: EIO or ENOSPC */
+	u32 spike;              /* the same: it takes up to 3 s */
+	u32 hang;               /* the same: it does not come back before the node restarts */
+	u32 latent;             /* chance in a million, each ms: a block can't be read any more */
+	u32 rot;                /* chance in 100 that a crash leaves a bad page of stamps */
 	u32 reshape;            /* chance in a million, each ms: a replica is added or removed */
 	u32 slow;               /* mask of nodes with a slow disk */
-	u32 pause;              /* chance in a million, each ms: a node stands still for some
+	u32 slow_factor;
+	u32 pause;            /* chance in a million, each ms: a node stands still for some
                   seconds */
-	u32 drift_ppm;          /* clocks run so much faster or slower, at most */
-	u64 faults_ns;          /* length of the phase with faults */
-	u32 openers_max;        /* opens elsewhere while the old writer may live */
-	bool handover;          /* who is asked for the volume yields it (P11) */
+	u32 drift_ppm;        /* clocks run so much faster or slower, at most */
+	u32 heal_pace;        /* the workload after the faults: w->pace */
+	u64 faults_ns;        /* length of the phase with faults */
+	u32 openers_max;      /* opens elsewhere while the old writer may live */
+	u32 depth;            /* requests of an application at a time, at most */
+	u32 open_more, close; /* chance in a million, each ms */
+	u64 patience;         /* so long after its open one of several gives up; ns */
+	bool handover;        /* who is asked for the volume yields it (P11) */
+	bool scripted;        /* a scenario: nothing happens by chance */
 	bool trace;
 };
 
@@ -63,18 +100,23 @@ struct sim_options {
 struct sim_disk {
 	u32 cached[SIM_BLOCKS]; /* what a read returns */
 	u32 durable[SIM_BLOCKS];
+	u32 blocks; /* its size; what is behind is zeros, with stamps that say so */
 	u8 meta[SIM_VOLUMES * SIM_META_PAGES][REPL_META_PAGE];
 	u8 meta_durable[SIM_VOLUMES * SIM_META_PAGES][REPL_META_PAGE];
 	u32 hot[REPL_HOT_MAX];
 	u32 back[SIM_BLOCKS]; /* number of the write-back that made the block durable
                          */
 	u32 backs;
+	int next_fails;     /* scenario: error of the next operation */
+	u8 bad[SIM_BLOCKS]; /* can't be read until it is written */
+	u32 meta_version;   /* goes up with each change of meta or meta_durable */
+	/* watch.c: pages of stamps as they are in meta, read; version 0: not */
+	u32 page_version[SIM_VOLUMES * SIM_META_PAGES], page_seen[SIM_VOLUMES * SIM_META_PAGES];
+	u32 page_stamp[SIM_VOLUMES * SIM_META_PAGES][REPL_STAMPS_PER_PAGE];
+	u32 after[2][SIM_REGIONS];  /* watch.c: the stamps that R14 makes of meta_durable, meta */
+	u32 after_version[2];       /* and of what */
+	u64 slow_until, hung_since; /* hung_since: an operation does not come back; 0 none */
 };
-/* the volumes lie one behind the other on the simulated disk */
-extern const u32 sim_volume_extents[SIM_VOLUMES];
-u32 sim_volume_base(u32 volume); /* block */
-u64 sim_volume_bytes(u32 volume);
-u64 sim_address(u32 device_block); /* as the core knows it */
 /* stamps of a disk that was never compared with another are REPL_STAMP_UNKNOWN,
  * its blocks this */
 #define SIM_GARBAGE 0xdeadbeefu
@@ -94,7 +136,14 @@ struct sim_request {
                      owned */
 	u32 ok[16][64]; /* read: values that may be returned, for each block */
 	u8 n_ok[16];
-	bool loose[16]; /* too many to list */
+	bool loose[16];  /* too many to list */
+	u32 served_else; /* highest epoch in which another node had served when it began */
+};
+
+/* a write that was sent on a link: what a receiver that is behind still gets */
+struct sim_sent {
+	u64 seq;
+	u32 first, n; /* blocks of the device */
 };
 
 struct sim_node {
@@ -114,6 +163,13 @@ struct sim_node {
 	u8 pull_slot;
 	u64 pull_retry_at;
 	struct sim_request request[SIM_REQUESTS];
+	struct sim_sent *sent; /* [SIM_SENT_MAX], by seq */
+	u32 served;            /* highest epoch in which something was completed here */
+	bool was_member;       /* V9: and since then always */
+	u32 *was_stamp;        /* V9: [SIM_REGIONS], as last seen */
+	u32 burst;             /* effects of the present call */
+	u64 said[SIM_NODES];   /* scenario: kinds of messages sent there since last asked for */
+	u64 disk_takes;        /* scenario: each operation, ns; 0: as drawn */
 };
 
 /* what the checker knows of a block */
@@ -126,6 +182,9 @@ struct sim_block {
 	u64 since_done[128];  /* w->serial when they completed; 0: outcome open */
 	u8 n_since;
 	u32 maybe[128]; /* submitted, outcome open */
+	u32 seen;       /* value of a write under way that a read has returned; 0: none */
+	u8 seen_node;
+	u64 seen_boot;
 	u8 n_maybe;
 	bool loose; /* more than fit: anything since goes */
 };
@@ -146,20 +205,59 @@ struct sim_world {
 	u32 next_value;
 	u64 serial;
 	bool faults;
+	u32 mix_write, mix_read, mix_flush; /* the present weights of the workload */
+	u64 script_land, script_answer;     /* scenario: delays of consensus */
+	u64 record_slow_until;              /* consensus answers nothing before */
+	u64 healed_ns;                      /* how long it took after the last fault */
+	u32 high_payloads, high_links, high_events, high_loop, high_held, high_burst;
+	u64 watched, compared; /* looks at the whole; regions compared */
 	char failure[256];
 	u64 writes_done, reads_done, flushes_done, crashes, promotions, restarts_promoted;
-	u64 disk_errors, reshapes, joins, yields;
+	u64 disk_errors, reshapes, joins, ambushes, yields, grown;
 };
 
 u64 sim_random(struct sim_world *w, u64 below);
+u64 sim_delay(struct sim_world *w, u64 max); /* up to max, short ones as likely as long ones */
 void sim_trace(struct sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 u64 node_now(const struct sim_world *w, u8 n); /* its own clock */
 /* where the workload's block is on the device */
 u32 sim_device_block(const struct sim_world *w, u32 block);
-/* something may well break just after this */
-void sim_ambush(struct sim_world *w, u8 node);
+u32 sim_regions(const struct sim_world *w);
+u64 sim_address(u32 block);                   /* of the device, as the core knows it */
+u32 sim_block(u64 address);                   /* and back */
+u32 sim_volume_base(u32 volume);              /* block */
+u64 sim_volume_bytes(u32 volume, u32 blocks); /* on a device of so many blocks */
+u32 sim_region(u32 region);                   /* as the core knows it */
+u8 *sim_map_page(u8 (*meta)[REPL_META_PAGE], u32 region, u32 *ret_number, u32 *ret_at);
+
+/* moments after which something may well break: kinds of messages (enum repl_kind) and these */
+enum sim_moment {
+	AT_META = 48, /* a metadata page is on its way to the disk */
+	AT_META_DONE,
+	AT_CAS_OUT,
+	AT_CAS_LAND,
+	AT_COMPLETE,
+	AT_DISK_WRITE,
+	AT_DISK_FLUSH,
+	AT_CHANGED,
+	AT_MOMENTS
+};
+/* and what breaks then, at the node itself, its peer or a third one */
+enum sim_trick {
+	TRICK_CRASH,
+	TRICK_CUT_ALL,
+	TRICK_CUT_LINK,
+	TRICK_PAUSE,
+	TRICK_SILENCE,
+	TRICK_STALL,
+	TRICK_SLOW,   /* its disk, for some seconds */
+	TRICK_RECORD, /* consensus answers late for some seconds */
+	TRICK_OTHERS, /* all other nodes with a disk crash */
+	TRICKS
+};
+void sim_ambush(struct sim_world *w, u8 moment, u8 node, u8 other);
 
 /* payloads */
 repl_buf sim_payload_new(struct sim_world *w, u32 n);
@@ -203,18 +301,34 @@ struct sim_event {
 void sim_schedule(struct sim_world *w, u64 delay, const struct sim_event *e);
 bool sim_next(struct sim_world *w, struct sim_event *ret);
 void sim_events_each(struct sim_world *w, void (*fn)(struct sim_world *w, struct sim_event *e));
+u32 sim_events(void);
+void sim_events_sort(void); /* after times were changed */
 void sim_events_clear(struct sim_world *w);
 
-/* checker.c */
-void check_write_begin(struct sim_world *w, u32 node, struct sim_request *q);
+/* checker.c: what the application sees */
+void check_write_begin(struct sim_world *w, struct sim_request *q);
 void check_write_done(struct sim_world *w, u32 node, struct sim_request *q, int status);
-void check_read_begin(struct sim_world *w, struct sim_request *q);
+void check_read_begin(struct sim_world *w, u8 node, struct sim_request *q);
 void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const u32 *values);
 void check_flush_begin(struct sim_world *w, struct sim_request *q);
 void check_flush_done(struct sim_world *w, struct sim_request *q);
+/* may the block hold this now, for all that is known of it? */
+bool check_allows(const struct sim_world *w, u32 block, u32 value);
+bool check_allows_durable(const struct sim_world *w, u32 block, u32 value);
 void check_cache_lost(struct sim_world *w); /* C2: a restarted copy was promoted; unflushed writes
                              may be gone */
 void check_quiescent(struct sim_world *w);  /* all copies in sync, nothing in flight */
+
+/* watch.c: what nobody inside can see: all copies and the record at once */
+u32 sim_stamp(const struct sim_world *w, u8 node, u32 region); /* the only look at a map */
+void watch_sent(struct sim_world *w, u8 node, const struct repl_msg *m);
+void watch_served(struct sim_world *w, u8 node, const struct sim_request *q);
+u32 watch_served_else(const struct sim_world *w, u8 node);
+void watch_members(struct sim_world *w);              /* V1, V8, V9 */
+void watch_durable(struct sim_world *w, u32 members); /* V2 */
+void watch_maps(struct sim_world *w);                 /* V3, V4 */
+void watch_after_crash(struct sim_world *w);          /* V3 if a node crashed now */
+void watch_bounds(struct sim_world *w);
 
 void sim_options_draw(struct sim_options *o, u64 seed);
 /* 0 fine; otherwise w->failure says what */
@@ -271,5 +385,50 @@ void node_after(struct sim_world *w, u8 n);
 void node_add_disk(struct sim_world *w, u8 n, bool alike);
 u64 record_delay(struct sim_world *w);
 void dispatch(struct sim_world *w, struct sim_event *e);
+/* the other node of a replica's session, and whether both ends take it for alive */
+bool session_writer(struct sim_world *w, u8 n, u8 *ret_writer);
+
+/* disk.c */
+void disk_grow(struct sim_world *w, u8 n);
+u32 disk_value(struct sim_world *w, const struct sim_event *e, u32 i);
+void do_disk(struct sim_world *w, u8 node, const struct repl_effect *e, enum sim_event_kind kind);
+int disk_load(struct sim_world *w, struct sim_disk *d, struct repl_disk *ret);
+void disk_crash(struct sim_world *w, u8 n, struct sim_disk *d);
+void on_disk_write(struct sim_world *w, struct sim_event *e);
+void on_disk_read(struct sim_world *w, struct sim_event *e);
+void on_disk_flush(struct sim_world *w, struct sim_event *e);
+void on_meta(struct sim_world *w, struct sim_event *e);
+void on_meta_read(struct sim_world *w, struct sim_event *e);
+
+/* faults.c */
+void fault_step(struct sim_world *w);
+void reshape_step(struct sim_world *w);
+bool sick_disk(const struct sim_world *w, u8 n); /* somebody has to see to it */
+void replica_add(struct sim_world *w, u8 n);
+void set_copies(struct sim_world *w, u32 copies);
+void pause_node(struct sim_world *w, u8 n, u64 max);
+
+/* say.c: a scenario in words. Does nothing outside of one. */
+#define SAY_MAX (1u << 18)
+#define SAY_LINE 160u
+void say_begin(void);
+const char *say_told(void);
+void say(struct sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void say_message(struct sim_world *w, u8 from, u8 to, const struct repl_msg *m);
+void say_changed(struct sim_world *w, u8 n);
+void say_restarted(u8 n);
+const char *say_mask(u32 mask);
+
+/* scenario.c: 0 when all of it went as the file says */
+int scenario_run(const char *path, bool accept, bool trace);
+void scenario_answered(struct sim_world *w, u8 n, u32 slot, int status, u32 value);
+
+/* run.c: one step of time, and what the application does; scenario.c drives them by hand */
+void world_begin(struct sim_world *w, const struct sim_options *o);
+void world_free(struct sim_world *w);
+void world_step(struct sim_world *w);
+void app_open(struct sim_world *w, u8 n);
+int app_submit(struct sim_world *w, u8 n, u32 slot, u8 op);
+int requests_of(const struct sim_node *n);
 
 #endif

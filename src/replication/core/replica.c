@@ -154,13 +154,20 @@ static void session_end(struct repl_replica *r)
 	replica_changed(r);
 }
 
+static void forget_link(struct repl_replica *r, u32 link)
+{
+	source_link_down(r, link);
+	if (link == REPL_LINK_LOCAL)
+		r->told_inside = false;
+	else if (r->told_link == link)
+		r->told_link = 0;
+}
+
 static void link_close(struct repl_replica *r, u32 link)
 {
 	struct repl_effect e = { .kind = REPL_LINK_CLOSE, .link = link };
 
-	source_link_down(r, link);
-	if (r->told_link == link)
-		r->told_link = 0;
+	forget_link(r, link);
 	r->sink->emit(r->sink, &e);
 }
 
@@ -232,8 +239,8 @@ static void start_settle(struct repl_replica *r, u64 now)
 	struct repl_msg *m = &r->start;
 	bool unsure;
 
-	if (m->kind != REPL_MSG_START || r->disk_writes || r->goal != GOAL_NONE)
-		return;
+	if (m->kind != REPL_MSG_START || r->disk_writes || r->goal != GOAL_NONE || !stream_hot(r))
+		return; /* the stamps of U are about to change: they must be there, and stay */
 	/* R3, R14: since then a learner's stamps count inside their session only. An intact learner
 	 * goes on with them as a member. */
 	unsure = m->start != REPL_START_MEMBER && r->state.learner_epoch;
@@ -458,7 +465,9 @@ void repl_replica_link_up(struct repl_replica *r, u32 link)
 		if (r->size[v])
 			send_size(r, link, v);
 	replica_send(r, link, &m);
-	if (link != REPL_LINK_LOCAL)
+	if (link == REPL_LINK_LOCAL)
+		r->told_inside = true;
+	else
 		r->told_link = link;
 }
 
@@ -470,17 +479,17 @@ void repl_replica_grow(struct repl_replica *r, u32 volume, u64 size)
 	r->size[volume] = size;
 	if (!r->booted)
 		return;
-	if (r->session)
-		send_size(r, r->session_link, volume);
-	if (r->told_link && !(r->session && r->session_link == r->told_link))
+	if (r->told_inside)
+		send_size(r, REPL_LINK_LOCAL, volume);
+	if (r->told_link)
 		send_size(r, r->told_link, volume);
+	if (r->session && r->session_link != r->told_link && r->session_link != REPL_LINK_LOCAL)
+		send_size(r, r->session_link, volume);
 }
 
 void repl_replica_link_down(struct repl_replica *r, u32 link, u64 now)
 {
-	source_link_down(r, link);
-	if (r->told_link == link)
-		r->told_link = 0;
+	forget_link(r, link);
 	if (r->start.kind && r->start_link == link)
 		r->start.kind = REPL_MSG_NONE;
 	if (r->session && r->session_link == link)
@@ -534,10 +543,12 @@ void repl_replica_meta_read_done(struct repl_replica *r, u64 id, int status, con
 	replica_settle(r, now);
 }
 
-/* R4 for a learner: learner_epoch is durable before the first stamp of the epoch can be */
+/* R4 for a learner: learner_epoch is durable before the first stamp of the epoch can be; and the
+ * extents of all writes before it are in the hot log then, or a crash would leave a stamp that is
+ * older than learner_epoch with content that lacks one of them. */
 static void epoch_settle(struct repl_replica *r)
 {
-	if (r->start.kind == REPL_MSG_EPOCH && r->goal == GOAL_NONE)
+	if (r->start.kind == REPL_MSG_EPOCH && r->goal == GOAL_NONE && stream_hot(r))
 		persist_begin(r, GOAL_START);
 }
 

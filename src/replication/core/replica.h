@@ -17,7 +17,14 @@ enum replica_mode { REPLICA_OUT, REPLICA_LEARNER, REPLICA_MEMBER, REPLICA_FAILED
 
 /* One write of the stream, from arrival until it is known to be committed: the set U of protocol.md
  * is all of these (a superset is safe). Ring by seq. */
-enum replica_io_state { IO_FREE, IO_COLD, IO_BLOCKED, IO_WRITING, IO_APPLIED };
+enum replica_io_state {
+	IO_FREE,
+	IO_COLD,    /* its extent is not hot yet */
+	IO_BLOCKED, /* something older is in the way */
+	IO_WRITING, /* at the disk */
+	IO_APPLIED,
+	IO_LOST /* its session ended before it went to the disk: others may have it */
+};
 struct replica_io {
 	u8 state;
 	u8 op;
@@ -118,7 +125,9 @@ struct repl_replica {
 	/* the session */
 	bool session;
 	u32 session_link;
-	u32 told_link;         /* the last that was told STATE, and now is told of growth; 0 none */
+	/* links that were told STATE are told of growth: the one inside, and the last of others */
+	bool told_inside;
+	u32 told_link;         /* 0 none */
 	u64 heard_at;          /* last PING */
 	u64 echo_at;           /* last ECHO given; boot counts as one; 0 after RELEASE */
 	struct repl_msg start; /* START or EPOCH being carried out; kind 0: none */
@@ -208,12 +217,14 @@ u32 replica_regions_of(const struct repl_replica *r, u32 volume);
 void stream_write(struct repl_replica *r, const struct repl_msg *m);
 void stream_commit(struct repl_replica *r, u64 commit);
 void stream_end(struct repl_replica *r); /* the session ended: what waits stays in U only */
+bool stream_hot(struct repl_replica *r); /* all of U is in the hot log; else it is on the way */
 void stream_stamp_uncommitted(struct repl_replica *r, u32 stamp, bool synced_only);
 void stream_forget(struct repl_replica *r); /* U := {} */
 void stream_settle(struct repl_replica *r);
 void stream_done(struct repl_replica *r, u32 index);
-bool stream_overlaps(const struct repl_replica *r, u64 off, u64 len); /* a write not applied yet */
-void stream_mark_extents(struct repl_replica *r);                     /* of U, in the hot log */
+/* a write of at most that seq that is not applied yet */
+bool stream_overlaps(const struct repl_replica *r, u64 off, u64 len, u64 seq);
+void stream_mark_extents(struct repl_replica *r); /* of U, in the hot log */
 void stream_flushed(struct repl_replica *r);
 void stream_want_flush(struct repl_replica *r, u32 bit);
 /* replica_persist.c */

@@ -126,12 +126,14 @@ static bool may_answer(const struct repl_replica *r)
 	return r->mode == REPLICA_MEMBER && r->session;
 }
 
-/* R10: not yet, although it may come */
+/* R10: not yet, although it may come. A write that the learner had not seen when it asked is no
+ * reason: it comes to the learner by its own stream, and its stamp is set before its data is there.
+ * Waiting for those, too, would starve the learner of a region that is written all the time. */
 static bool must_wait(const struct repl_replica *r, const struct repl_msg *m)
 {
 	return m->epoch > r->re || m->seq > r->rseq ||
 	       stream_overlaps(r, (u64)m->region * REPL_REGION_BYTES,
-			       (u64)m->count * REPL_REGION_BYTES);
+			       (u64)m->count * REPL_REGION_BYTES, m->seq);
 }
 
 /* What is behind the end of a volume, here or on the learner's side while it is being grown, was

@@ -16,9 +16,9 @@ static bool ranges_overlap(u64 a, u64 a_len, u64 b, u64 b_len)
 	return a < b + b_len && b < a + a_len;
 }
 
-bool stream_overlaps(const struct repl_replica *r, u64 off, u64 len)
+bool stream_overlaps(const struct repl_replica *r, u64 off, u64 len, u64 seq)
 {
-	for (u64 s = r->acked + 1; s <= r->rseq; s++) {
+	for (u64 s = r->acked + 1; s <= PORT_MIN(r->rseq, seq); s++) {
 		const struct replica_io *io = &r->io[s % REPL_INFLIGHT_MAX];
 
 		if (io->state != IO_APPLIED && ranges_overlap(io->off, io->len, off, len))
@@ -128,7 +128,7 @@ void stream_end(struct repl_replica *r)
 			continue;
 		replica_drop(r, io->buf);
 		io->buf = 0;
-		io->state = IO_FREE; /* never applied, so not in U */
+		io->state = IO_LOST;
 	}
 }
 
@@ -144,15 +144,26 @@ void stream_stamp_uncommitted(struct repl_replica *r, u32 stamp, bool synced_onl
 		const struct replica_io *io = &r->io[i];
 		u32 last;
 
-		/* what has not been given to the disk yet is not in U: it will take the epoch of
-		 * that moment (stamp_write) */
-		if (io->state != IO_WRITING && io->state != IO_APPLIED)
+		/* what waits in a session takes the epoch of the moment when it goes to the disk
+		 * (stamp_write) */
+		if (io->state != IO_WRITING && io->state != IO_APPLIED && io->state != IO_LOST)
 			continue;
 		last = (u32)((io->off + io->len - 1) / REPL_REGION_BYTES);
 		for (u32 x = (u32)(io->off / REPL_REGION_BYTES); x <= last; x++)
 			if (!synced_only || pull_synced(r, x))
 				map_set(r, x, stamp);
 	}
+}
+
+bool stream_hot(struct repl_replica *r)
+{
+	bool all = true;
+
+	for (u32 i = 0; i < REPL_INFLIGHT_MAX; i++)
+		if (r->io[i].state != IO_FREE &&
+		    !persist_hot(r, (u32)(r->io[i].off / REPL_EXTENT_BYTES)))
+			all = false;
+	return all;
 }
 
 static void flush_start(struct repl_replica *r)

@@ -380,7 +380,7 @@ static void serving_accepted(struct repl_writer *w, enum writer_cas what, u64 no
 	peers_epoch(w);
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
 		if (what == CAS_LEARNERS && (w->learners_out & (1u << s)) && w->peer[s].up &&
-		    !w->peer[s].sent)
+		    !w->peer[s].sent && peers_fit(w, s))
 			peers_start(w, s, REPL_START_LEARNER, now);
 	w->learners_out = 0;
 }
@@ -509,7 +509,7 @@ static void serving_settle(struct repl_writer *w, u64 now)
 		writer_propose(w, CAS_GROW, w->self, w->members | 1u << w->join);
 		return;
 	}
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+	for (u8 s = 0; s < REPL_SLOTS_MAX && repl_writer_serving(w); s++)
 		if ((w->copies & ~w->members & (1u << s)) && w->peer[s].up && w->peer[s].known &&
 		    !w->peer[s].sent && now >= w->peer[s].not_before && peers_fit(w, s))
 			waiting |= 1u << s;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""run.py [--seeds N] [--seconds S] [NAME...]: can the simulator see?
+"""run.py [--from SEED] [--seeds N] [--seconds S] [--jobs 1|2] [NAME...]: can the simulator see?
 
 Takes one rule out of the replication core at a time (mutants.txt), compiles the simulator with
 what is left and runs seeds until one fails. A mutant that lives is either a rule that another one
@@ -9,9 +9,12 @@ Exit 1 when a mutant that should die lives, or the reverse. The sources are copi
 stays as it is.
 """
 import argparse
+import concurrent.futures
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +24,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 COPIED = ("src/shared", "src/replication/core", "test/sim")
 LIMITS = ["-DREPL_HOT_MAX=13u", "-DREPL_INFLIGHT_MAX=8", "-DREPL_PULLS_MAX=4",
           "-DREPL_STAMPS_PER_PAGE=128u", "-DREPL_MAP_CACHE=3u", "-DMETA_VOIDS_MAX=3u"]
-FLAGS = ["-O2", "-std=gnu11", "-D_GNU_SOURCE", "-iquote", "src", "-iquote", "test"] + LIMITS
+FLAGS = ["-O2", "-std=gnu11", "-D_GNU_SOURCE"] + LIMITS
 
 
 class Mutant:
@@ -57,12 +60,36 @@ def parse(path):
     return mutants
 
 
-def copy_tree(where):
+def sources(where):
+    found = []
     for folder in COPIED:
-        shutil.copytree(os.path.join(ROOT, folder), os.path.join(where, folder))
+        names = sorted(os.listdir(os.path.join(where, folder)))
+        found += [os.path.join(folder, n) for n in names if n.endswith(".c")]
+    return found
 
 
-def apply(where, mutant):
+def compile_file(where, file, include):
+    subprocess.run(["nice", "gcc", *FLAGS, "-iquote", f"{include}/src", "-iquote",
+                    f"{include}/test", "-w", "-c", "-o", f"{file}.o", file], cwd=where, check=True)
+
+
+def build_base(where):
+    """the sources as they are, and an object of each: most mutants change one or two of them"""
+    for folder in COPIED:
+        shutil.copytree(os.path.join(ROOT, folder), os.path.join(where, folder),
+                        ignore=shutil.ignore_patterns("mutants", "scenario"))
+    for file in sources(where):
+        compile_file(where, file, where)
+
+
+def build(base, where, mutant):
+    changed = {file for file, _, _ in mutant.edits}
+    if any(file.endswith(".h") for file in changed):
+        changed = set(sources(base)) | changed
+    for folder in COPIED:
+        os.makedirs(os.path.join(where, folder))
+    for file in changed:
+        shutil.copy(os.path.join(base, file), os.path.join(where, file))
     for file, old, new in mutant.edits:
         path = os.path.join(where, file)
         with open(path, encoding="utf-8") as f:
@@ -71,51 +98,70 @@ def apply(where, mutant):
             sys.exit(f"{mutant.name}: its old text is {text.count(old)} times in {file}")
         with open(path, "w", encoding="utf-8") as f:
             f.write(text.replace(old, new))
+    if any(file.endswith(".h") for file in changed):  # beside the sources: found first
+        for folder in COPIED:
+            for name in os.listdir(os.path.join(base, folder)):
+                if name.endswith(".h") and not os.path.exists(os.path.join(where, folder, name)):
+                    shutil.copy(os.path.join(base, folder, name), os.path.join(where, folder))
+        include = where
+    else:
+        include = base
+    changed = {file for file in changed if file.endswith(".c")}
+    for file in changed:
+        compile_file(where, file, include)
+    objects = [os.path.join(where if f in changed else base, f + ".o") for f in sources(base)]
+    subprocess.run(["nice", "gcc", "-o", "sim", *objects], cwd=where, check=True)
 
 
-def compile_sim(where):
-    sources = []
-    for folder in COPIED:
-        names = sorted(os.listdir(os.path.join(where, folder)))
-        sources += [os.path.join(folder, n) for n in names if n.endswith(".c")]
-    subprocess.run(["gcc", *FLAGS, "-w", "-o", "sim", *sources], cwd=where, check=True)
-
-
-def hunt(where, seeds, seconds):
-    """(seed, what it says), or (None, how far it came)"""
-    cmd = ["timeout", str(seconds), "./sim", "--first", "--from", "1", "--seeds", str(seeds)]
-    done = subprocess.run(cmd, cwd=where, capture_output=True, text=True, check=False)
+def hunt(where, start, seeds, seconds):
+    """(seed, step, what it says), or (None, 0, how far it came)"""
+    cmd = ["nice", "./sim", "--first", "--from", str(start), "--seeds", str(seeds)]
+    done = subprocess.run(
+        cmd, cwd=where, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1)))
     found = re.search(r"not ok seed (\d+) \(step (\d+)\): (.*)", done.stdout)
     if found:
         return int(found[1]), int(found[2]), found[3]
-    if done.returncode not in (0, 124):
+    if done.returncode not in (0, -signal.SIGXCPU):
         return 0, 0, f"died: {done.returncode}"
     return None, 0, "lives" if done.returncode == 0 else f"lives ({seconds} s)"
 
 
+def try_one(base, mutant, args):
+    """(row of the table, is it as mutants.txt says)"""
+    with tempfile.TemporaryDirectory() as where:
+        build(base, where, mutant)
+        seed, step, says = hunt(where, args.start, args.seeds, args.seconds)
+    expected = (seed is None) == bool(mutant.lives)
+    if not expected:
+        says += " - NOT EXPECTED"
+    if seed is None and mutant.lives:
+        says += ": " + mutant.lives
+    return (f"| {mutant.name} | {mutant.rule} | {'-' if seed is None else seed} "
+            f"| {step or '-'} | {says} |"), expected
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    args.add_argument("--seeds", type=int, default=1500)
+    args.add_argument("--seeds", type=int, default=100000)
+    args.add_argument("--from", type=int, default=1, dest="start")
     args.add_argument("--seconds", type=int, default=120)
+    args.add_argument("--jobs", type=int, default=2, choices=(1, 2))
     args.add_argument("names", nargs="*")
     args = args.parse_args()
+    mutants = parse(os.path.join(HERE, "mutants.txt"))
+    unknown = set(args.names) - {m.name for m in mutants}
+    if unknown:
+        sys.exit(f"no such mutant: {', '.join(sorted(unknown))}")
     wrong = 0
     print("| mutant | rule taken out | seed | step | what fails |\n|---|---|---|---|---|")
-    for mutant in parse(os.path.join(HERE, "mutants.txt")):
-        if args.names and mutant.name not in args.names:
-            continue
-        with tempfile.TemporaryDirectory() as where:
-            copy_tree(where)
-            apply(where, mutant)
-            compile_sim(where)
-            seed, step, says = hunt(where, args.seeds, args.seconds)
-        if (seed is None) != bool(mutant.lives):
-            wrong += 1
-            says += " - NOT EXPECTED"
-        if seed is None and mutant.lives:
-            says += ": " + mutant.lives
-        print(f"| {mutant.name} | {mutant.rule} | {'-' if seed is None else seed} "
-              f"| {step or '-'} | {says} |", flush=True)
+    chosen = [m for m in mutants if not args.names or m.name in args.names]
+    with tempfile.TemporaryDirectory() as base, \
+            concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        build_base(base)
+        for row, expected in pool.map(lambda m: try_one(base, m, args), chosen):
+            wrong += not expected
+            print(row, flush=True)
     return 1 if wrong else 0
 
 

@@ -43,9 +43,12 @@ static int take_listen(const char *value, struct config *c, struct err *err)
 static int take(int option, const char *value, struct config *c, struct err *err)
 {
 	switch (option) {
-	case 'd': return take_path("--dir", value, c->dir, err);
-	case 'r': return take_path("--run-dir", value, c->run_dir, err);
-	case 'l': return take_listen(value, c, err);
+	case 'd':
+		return take_path("--dir", value, c->dir, err);
+	case 'r':
+		return take_path("--run-dir", value, c->run_dir, err);
+	case 'l':
+		return take_listen(value, c, err);
 	case 'v':
 		if (log_level_parse(value, &c->log_level) < 0)
 			return err_set(err, -E_INVALID,

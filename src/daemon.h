@@ -8,7 +8,7 @@
 
 #include "config.h"
 
-#define DAEMON_STOP_MS 5000     /* the end may take so long before the process ends anyway */
+#define DAEMON_STOP_MS 5000 /* the end may take so long before the process ends anyway */
 #define DAEMON_UNIX_CONNS_MAX 1024
 
 /* Sets what must be set before libuv is first used. Called once, first thing in main. */

@@ -109,9 +109,8 @@ void founding_propose(struct founding *f)
 	buf_release(&data);
 }
 
-int founding_new(uv_loop_t *loop, const char *dir, struct store *store,
-		 struct consensus *consensus, struct observed *observed, struct founding **ret,
-		 struct err *err)
+int founding_new(uv_loop_t *loop, const char *dir, struct store *store, struct consensus *consensus,
+		 struct observed *observed, struct founding **ret, struct err *err)
 {
 	struct founding *f = calloc(1, sizeof(*f));
 	struct buf text;

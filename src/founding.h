@@ -13,9 +13,8 @@
 
 struct founding;
 /* *ret is NULL when there is no init.json, which is the rule. -E_CORRUPT */
-int founding_new(uv_loop_t *loop, const char *dir, struct store *store,
-		 struct consensus *consensus, struct observed *observed, struct founding **ret,
-		 struct err *err);
+int founding_new(uv_loop_t *loop, const char *dir, struct store *store, struct consensus *consensus,
+		 struct observed *observed, struct founding **ret, struct err *err);
 void founding_free(struct founding *f); /* NULL is fine; run the loop after it */
 /* this node leads: proposes, again and again until it is committed or leadership ends */
 void founding_propose(struct founding *f);

@@ -39,9 +39,9 @@ struct request {
 	char uuid[UUID_TEXT_LEN + 1];
 	char request_id[UUID_TEXT_LEN + 1]; /* of the proposal: a repeated one counts once */
 	uint64_t token;
-	bool cas;        /* else a plain read */
-	bool reading;    /* the call under way asks what the record is now */
-	bool rejected;   /* the proposal broke a rule: proposed again it would break it again */
+	bool cas;      /* else a plain read */
+	bool reading;  /* the call under way asks what the record is now */
+	bool rejected; /* the proposal broke a rule: proposed again it would break it again */
 	struct plane_record wanted;
 	int tries;
 	uv_timer_t timer;
@@ -155,9 +155,8 @@ static void on_read(struct request *q, const struct plane_record *now)
 /* of a list of coded entries, the first one's */
 static const char *sentence(json *doc)
 {
-	json *first = json_object_is_type(doc, json_type_array) ?
-			      json_object_array_get_idx(doc, 0) :
-			      doc;
+	json *first =
+		json_object_is_type(doc, json_type_array) ? json_object_array_get_idx(doc, 0) : doc;
 
 	return jget_str(first, "message", "no reason given");
 }

@@ -58,16 +58,29 @@ static int parse(int argc, char **argv, const struct option *known, struct optio
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (option) {
-		case 'd': o->dir = optarg; break;
-		case 'n': o->node = optarg; break;
-		case 'c': o->cluster = optarg; break;
-		case 'a': o->address = optarg; break;
-		case 't': o->token = optarg; break;
-		case 'f': o->token_file = optarg; break;
-		case 'w': o->wait = optarg; break;
+		case 'd':
+			o->dir = optarg;
+			break;
+		case 'n':
+			o->node = optarg;
+			break;
+		case 'c':
+			o->cluster = optarg;
+			break;
+		case 'a':
+			o->address = optarg;
+			break;
+		case 't':
+			o->token = optarg;
+			break;
+		case 'f':
+			o->token_file = optarg;
+			break;
+		case 'w':
+			o->wait = optarg;
+			break;
 		default:
-			return err_set(err, -E_INVALID,
-				       "unknown option, or one without its value");
+			return err_set(err, -E_INVALID, "unknown option, or one without its value");
 		}
 	}
 	if (optind < argc)

@@ -22,7 +22,7 @@ struct agent_config {
 	struct store *store;
 	const char *node; /* this node's name */
 	const char *version;
-	const char *dir; /* state directory: <dir>/replicas/<uuid>, see marks.c */
+	const char *dir;     /* state directory: <dir>/replicas/<uuid>, see marks.c */
 	const char *run_dir; /* NBD sockets: <run_dir>/nbd/<resource>-<volume>.sock */
 	uint64_t boot;
 	const struct plane_ops *plane_ops;

@@ -22,8 +22,8 @@
 #define AGENT_BATCH 200         /* resources looked at in one turn of the loop */
 #define AGENT_RETRY_MIN_MS 200
 #define AGENT_RETRY_MAX_MS 10000
-#define AGENT_STARVED_MS 50      /* a limit above was met: again after */
-#define AGENT_REPORTED_MS 5000   /* how long the store may take to show what was reported */
+#define AGENT_STARVED_MS 50    /* a limit above was met: again after */
+#define AGENT_REPORTED_MS 5000 /* how long the store may take to show what was reported */
 #define AGENT_CALL_MS 10000
 #define AGENT_REPORT_CALL_MS 1500
 #define AGENT_TICK_MS 1000       /* report as a sign of life */
@@ -37,13 +37,13 @@
 struct agent_pool {
 	struct agent_pool *next;
 	struct storage_pool pool;
-	bool wanted;  /* the document is there */
+	bool wanted; /* the document is there */
 	bool probing;
-	bool due;     /* probe again as soon as the present one has ended */
-	bool known;   /* space is valid */
+	bool due;   /* probe again as soon as the present one has ended */
+	bool known; /* space is valid */
 	struct storage_space space;
-	char *error;  /* of the last probe, or NULL */
-	int n_steps;  /* under way */
+	char *error; /* of the last probe, or NULL */
+	int n_steps; /* under way */
 };
 
 /* the plane's view of a replica, as last told */
@@ -52,7 +52,7 @@ struct agent_seen {
 	char role[16], mode[16];
 	uint32_t epoch;
 	uint64_t regions, synced_regions;
-	uint32_t peers;     /* mask of slots that follow */
+	uint32_t peers; /* mask of slots that follow */
 	uint32_t connected;
 	char peer_mode[PLANE_SLOTS][12];
 };
@@ -70,25 +70,27 @@ struct agent_object {
 	char pool[NAME_MAX_LEN + 1];
 	uint64_t size_bytes;
 	uint8_t resource_uuid[16];
-	struct plan_replica replica;   /* kind says which of the two is used */
+	struct plan_replica replica; /* kind says which of the two is used */
 	struct plan_leftover leftover;
-	bool plane_disk;               /* the plane was given paths */
-	enum plan_step step;           /* under way; PLAN_IDLE: none */
-	struct agent_pool *step_pool;  /* whose n_steps counts it */
+	bool plane_disk;              /* the plane was given paths */
+	enum plan_step step;          /* under way; PLAN_IDLE: none */
+	struct agent_pool *step_pool; /* whose n_steps counts it */
 	int tries;
-	uint64_t retry_ns;             /* not before; 0: any time */
-	uint64_t reported_ns;          /* reported until then */
-	char *data_path, *meta_path;   /* while replica.files */
-	char *error;                   /* of the last failed step, or NULL */
-	char *plane_error;             /* as the plane told, or NULL */
+	uint64_t retry_ns;           /* not before; 0: any time */
+	uint64_t reported_ns;        /* reported until then */
+	char *data_path, *meta_path; /* while replica.files */
+	char *error;                 /* of the last failed step, or NULL */
+	char *plane_error;           /* as the plane told, or NULL */
 	struct agent_seen seen;
-	bool report_due;               /* differs from what the leader was told */
-	int64_t allocated_kib;         /* -1 unknown */
-	uint64_t allocated_ns;         /* measure again at */
+	bool report_due;       /* differs from what the leader was told */
+	int64_t allocated_kib; /* -1 unknown */
+	uint64_t allocated_ns; /* measure again at */
 	bool measuring;
 };
 
-struct agent_key { char text[NAME_MAX_LEN + 1]; };
+struct agent_key {
+	char text[NAME_MAX_LEN + 1];
+};
 
 struct agent {
 	struct agent_config config;
@@ -107,14 +109,14 @@ struct agent {
 	uv_timer_t report; /* coalesces */
 	uv_timer_t tick;
 	bool report_due, report_busy;
-	bool report_based;   /* the leader has what was reported as report_seq */
-	int64_t report_seq;  /* of the last report */
+	bool report_based;      /* the leader has what was reported as report_seq */
+	int64_t report_seq;     /* of the last report */
 	struct agent_key *gone; /* replicas to be reported as gone, n_gone of them */
 	size_t n_gone, gone_cap;
 	uint64_t probe_ns; /* probe all pools at */
 	int n_calls;
 	bool closing;
-	int refs;          /* the owner, four timers, and answers still to come */
+	int refs; /* the owner, four timers, and answers still to come */
 };
 
 void agent_get(struct agent *a);
@@ -138,13 +140,13 @@ void desired_work(struct agent *a); /* a batch; arms the work timer when there i
 int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err *err);
 
 /* run.c */
-void run_advance(struct agent_object *o); /* takes its next steps; o may be gone after */
+void run_advance(struct agent_object *o);          /* takes its next steps; o may be gone after */
 void run_bucket(struct agent *a, const char *key); /* all objects of a resource */
 void run_retry(struct agent *a);                   /* those whose time has come */
 
 /* observe.c */
-void observe_changed(struct agent *a); /* report soon */
-void observe_object(struct agent_object *o); /* it is to be in the report */
+void observe_changed(struct agent *a);                /* report soon */
+void observe_object(struct agent_object *o);          /* it is to be in the report */
 void observe_gone(struct agent *a, const char *name); /* there is no replica of it any more */
 void observe_status(struct agent_object *o);
 void observe_tick(struct agent *a);
@@ -153,7 +155,10 @@ void observe_report(struct agent *a);                     /* the report timer */
 
 /* marks.c: <dir>/replicas/<uuid>: this node has made these files once. Kept apart from the pool, so
  * that a pool whose file system is not mounted is not taken for a new one. */
-struct agent_mark { char name[64]; struct storage_pool pool; };
+struct agent_mark {
+	char name[64];
+	struct storage_pool pool;
+};
 int mark_write(const char *dir, const char *uuid, const struct agent_mark *m, struct err *err);
 int mark_read(const char *dir, const char *uuid, struct agent_mark *ret, struct err *err);
 void mark_remove(const char *dir, const char *uuid);

@@ -128,7 +128,10 @@ void observe_status(struct agent_object *o)
 static void on_probed(int status, const struct err *err, const struct storage_paths *paths,
 		      const struct storage_space *space, void *arg);
 
-struct probe_call { struct agent *agent; struct agent_pool *pool; };
+struct probe_call {
+	struct agent *agent;
+	struct agent_pool *pool;
+};
 
 static void probe(struct agent *a, struct agent_pool *p)
 {
@@ -198,8 +201,8 @@ static bool measure(struct agent_object *o, uint64_t now)
 	struct agent_pool *p;
 	struct storage_volume v = { .size_bytes = o->size_bytes };
 
-	if (o->kind != AGENT_REPLICA || !o->replica.files || o->step != PLAN_IDLE ||
-	    o->measuring || o->allocated_ns > now)
+	if (o->kind != AGENT_REPLICA || !o->replica.files || o->step != PLAN_IDLE || o->measuring ||
+	    o->allocated_ns > now)
 		return false;
 	p = agent_pool_find(a, o->pool);
 	if (!p || p->n_steps > 0)

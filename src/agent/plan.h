@@ -27,16 +27,16 @@ enum plan_step {
 
 struct plan_replica {
 	/* desired, from the store */
-	bool wanted;   /* the replica document is there */
+	bool wanted; /* the replica document is there */
 	bool diskless;
-	bool created;  /* committed: its files exist and have a meaning */
+	bool created; /* committed: its files exist and have a meaning */
 	bool deleting;
 	uint64_t stamp; /* of all that the plane is to be given */
 	/* local */
-	bool marked;    /* this node has made its files once (marks.c) */
-	bool files;     /* their paths are known */
-	bool reported;  /* told a moment ago; the store will follow */
-	bool plane;     /* the plane has it */
+	bool marked;   /* this node has made its files once (marks.c) */
+	bool files;    /* their paths are known */
+	bool reported; /* told a moment ago; the store will follow */
+	bool plane;    /* the plane has it */
 	uint64_t plane_stamp;
 	/* others on this node */
 	bool name_held;     /* the plane still has another resource of this name */

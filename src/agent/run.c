@@ -35,8 +35,8 @@ static void arm(struct agent_object *o)
 	if (a->closing || (a->retry_ns && a->retry_ns <= o->retry_ns))
 		return;
 	a->retry_ns = o->retry_ns;
-	uv_timer_start(&a->retry, on_retry,
-		       o->retry_ns > now ? (o->retry_ns - now) / MS + 1 : 0, 0);
+	uv_timer_start(&a->retry, on_retry, o->retry_ns > now ? (o->retry_ns - now) / MS + 1 : 0,
+		       0);
 }
 
 static void later(struct agent_object *o, uint64_t ms)
@@ -280,9 +280,9 @@ static void on_told(int status, json *doc, void *arg)
 		return;
 	}
 	snprintf(why, sizeof(why), "the leader answered %d: %s", status,
-		 jget_str(json_object_is_type(doc, json_type_array) ?
-				  json_object_array_get_idx(doc, 0) :
-				  doc,
+		 jget_str(json_object_is_type(doc, json_type_array)
+				  ? json_object_array_get_idx(doc, 0)
+				  : doc,
 			  "message", "no reason given"));
 	/* No leader for a moment is no failure of the replica. */
 	step_end(o, -EIO, status == 503 || status == 504 ? NULL : why);
@@ -300,8 +300,7 @@ static void tell(struct agent_object *o, enum plan_step step)
 	jset_str(doc, "node", a->config.node);
 	jset_str(doc, "uuid", o->uuid);
 	a->n_calls++;
-	a->config.call("POST",
-		       created ? "/v1/sds/replica-created" : "/v1/sds/leftover-done",
+	a->config.call("POST", created ? "/v1/sds/replica-created" : "/v1/sds/leftover-done",
 		       json_text(doc), AGENT_CALL_MS, on_told, o, a->config.arg);
 	json_object_put(doc);
 }
@@ -378,8 +377,8 @@ static enum plan_step next_step(struct agent_object *o, uint64_t now)
 
 	look_around(o);
 	o->replica.reported = o->leftover.reported = reported;
-	step = o->kind == AGENT_REPLICA ? plan_replica_next(&o->replica) :
-					  plan_leftover_next(&o->leftover);
+	step = o->kind == AGENT_REPLICA ? plan_replica_next(&o->replica)
+					: plan_leftover_next(&o->leftover);
 	if (step == PLAN_WAIT && reported) {
 		o->retry_ns = o->reported_ns;
 		arm(o);
@@ -405,7 +404,8 @@ static bool starved(struct agent_object *o, enum plan_step step)
 		if (a->n_calls < AGENT_CALLS_MAX)
 			return false;
 		break;
-	default: return false;
+	default:
+		return false;
 	}
 	later(o, AGENT_STARVED_MS);
 	return true;
@@ -440,14 +440,27 @@ void run_advance(struct agent_object *o)
 		return;
 	switch (step) {
 	case PLAN_CREATE:
-	case PLAN_LOCATE: storage_step(o, step); break;
-	case PLAN_REMOVE_FILES: remove_files(o); break;
+	case PLAN_LOCATE:
+		storage_step(o, step);
+		break;
+	case PLAN_REMOVE_FILES:
+		remove_files(o);
+		break;
 	case PLAN_REPORT_CREATED:
-	case PLAN_LEFTOVER_DONE: tell(o, step); break;
-	case PLAN_PLANE_SET: plane_set(o); break;
-	case PLAN_PLANE_REMOVE: plane_remove(o); break;
-	case PLAN_FORGET: forget(o); break;
-	default: break;
+	case PLAN_LEFTOVER_DONE:
+		tell(o, step);
+		break;
+	case PLAN_PLANE_SET:
+		plane_set(o);
+		break;
+	case PLAN_PLANE_REMOVE:
+		plane_remove(o);
+		break;
+	case PLAN_FORGET:
+		forget(o);
+		break;
+	default:
+		break;
 	}
 }
 

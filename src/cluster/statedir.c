@@ -176,8 +176,8 @@ static bool interface_address(char out[ADDRESS_LEN_MAX])
 			if (!i->ifa_addr || i->ifa_addr->sa_family != families[f] ||
 			    (i->ifa_flags & IFF_LOOPBACK) || !(i->ifa_flags & IFF_UP))
 				continue;
-			raw = f == 0 ? (void *)&((struct sockaddr_in *)i->ifa_addr)->sin_addr :
-				       (void *)&((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr;
+			raw = f == 0 ? (void *)&((struct sockaddr_in *)i->ifa_addr)->sin_addr
+				     : (void *)&((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr;
 			if (f == 1 && IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)raw))
 				continue;
 			found = inet_ntop(families[f], raw, out, ADDRESS_LEN_MAX) != NULL;

@@ -114,7 +114,8 @@ static void merge(json *known, json *changed)
 
 	if (!json_object_is_type(changed, json_type_object))
 		return;
-	json_object_object_foreach(changed, name, value) {
+	json_object_object_foreach(changed, name, value)
+	{
 		name_key(name, key);
 		if (value)
 			jset(known, key, json_object_get(value));

@@ -72,7 +72,7 @@ void consensus_propose(struct consensus *c, const void *data, size_t len, consen
  * after it a read of the local store is linearizable. Concurrent calls share one barrier. */
 void consensus_barrier(struct consensus *c, void (*cb)(int status, void *arg), void *arg);
 
-bool consensus_is_leader(const struct consensus *c);      /* and ready (barrier done) */
+bool consensus_is_leader(const struct consensus *c); /* and ready (barrier done) */
 /* 0 when none is known; address copied to out (may be NULL) */
 uint32_t consensus_leader(const struct consensus *c, char out[CONSENSUS_ADDRESS_MAX]);
 /* the present configuration; returns the count, at most max are filled */

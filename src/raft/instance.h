@@ -74,11 +74,14 @@ struct consensus {
 	struct store_view *view; /* of the snapshot being written */
 
 	/* disk.c */
+	int (*io_start)(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick,
+			raft_io_recv_cb recv);
 	int (*io_append)(struct raft_io *io, struct raft_io_append *req,
 			 const struct raft_entry entries[], unsigned n, raft_io_append_cb cb);
 	int (*io_snapshot_put)(struct raft_io *io, unsigned trailing,
 			       struct raft_io_snapshot_put *req,
 			       const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb);
+	struct disk_append *lost; /* failed writes that the library has not been told of */
 	raft_io_snapshot_put_cb snapshot_put_cb;
 	bool snapshot_installing;
 	void (*io_close)(struct raft_io *io, raft_io_close_cb cb);

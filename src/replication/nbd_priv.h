@@ -81,7 +81,7 @@ struct nbd {
 	struct turn_item settle;
 	u32 n_requests;
 	u64 write_bytes;
-	u64 read_bytes; /* of reads whose data has not come yet */
+	u64 read_bytes;                                /* of reads whose data has not come yet */
 	struct nbd_request *request[NBD_REQUESTS_MAX]; /* made when first needed */
 	struct nbd_request *wait_head, *wait_tail;     /* -EBUSY, in order */
 	void (*closed)(void *arg);

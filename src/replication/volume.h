@@ -23,7 +23,7 @@
 #define VOLUME_DIAL_MAX_MS 1000
 #define VOLUME_DIAL_STABLE_MS 2000 /* a link that lived so long begins the back-off anew */
 #define VOLUME_OPEN_DEADLINE_MS 15000
-#define VOLUME_IN_USE_MS 4000 /* another writer heard for so long: the open is refused */
+#define VOLUME_IN_USE_MS 4000   /* another writer heard for so long: the open is refused */
 #define VOLUME_RETRY_MIN_MS 500 /* attaching the disk, listening: again after */
 #define VOLUME_RETRY_MAX_MS 10000
 #define VOLUME_PROGRESS_TICKS 10 /* a resync's progress is reported so often */

@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
-#define STORE_KEY_MAX 500        /* bytes with the end */
+#define STORE_KEY_MAX 500          /* bytes with the end */
 #define STORE_DOC_MAX (256u << 10) /* bytes of one document */
 #define STORE_MAP_DEFAULT (1ull << 30)
 
@@ -39,7 +39,9 @@ typedef int (*store_each)(const char *key, json *doc, uint64_t revision, void *a
 int store_list(struct store *s, const char *prefix, store_each each, void *arg);
 /* What a prefix holds, as one number to compare later: changes whenever any key below it is made,
  * changed or deleted (count and highest revision). */
-struct store_stamp { uint64_t count, revision; };
+struct store_stamp {
+	uint64_t count, revision;
+};
 int store_prefix_stamp(struct store *s, const char *prefix, struct store_stamp *ret);
 
 /* Watches: called on the main loop after each applied transaction that touched a key below prefix
@@ -71,11 +73,11 @@ void store_view_end(struct store_view *v); /* NULL is fine */
 
 /* Is there room for applying a transaction of so many encoded bytes, with a reserve? Asked before
  * proposing, so that a full store refuses a request instead of stopping every node. -ENOSPC */
-#define STORE_ROOM_RESERVE  (1u << 20) /* bytes that must stay free in the map and on the disk */
-#define STORE_ROOM_FACTOR   8          /* bytes of pages for one byte of transaction */
-#define STORE_ROOM_OP_BYTES 12         /* the shortest encoded write; each may cost two pages */
-#define STORE_ROOM_OPS_MAX  4096       /* = TXN_OPS_MAX */
-#define STORE_USED_MAX      (448ull << 20) /* a snapshot must fit into one Raft message (500 MiB) */
+#define STORE_ROOM_RESERVE (1u << 20) /* bytes that must stay free in the map and on the disk */
+#define STORE_ROOM_FACTOR 8           /* bytes of pages for one byte of transaction */
+#define STORE_ROOM_OP_BYTES 12        /* the shortest encoded write; each may cost two pages */
+#define STORE_ROOM_OPS_MAX 4096       /* = TXN_OPS_MAX */
+#define STORE_USED_MAX (448ull << 20) /* a snapshot must fit into one Raft message (500 MiB) */
 int store_room(struct store *s, size_t bytes, struct err *err);
 
 #endif

@@ -156,45 +156,8 @@ static void disk_close(struct raft_io *io, raft_io_close_cb cb)
 	c->io_close(io, close_done);
 }
 
-static bool is_only_voter(const struct raft *r)
-{
-	bool self = false;
-	int voters = 0;
-
-	for (unsigned i = 0; i < r->configuration.n; i++) {
-		if (r->configuration.servers[i].role != RAFT_VOTER)
-			continue;
-		voters++;
-		self = self || r->configuration.servers[i].id == r->id;
-	}
-	return self && voters == 1;
-}
-
-/* An only voter elects itself when it starts, and the library does not begin a new term for that.
- * An entry of the present term may have got to a stand-by and not to our disk; a second entry with
- * its index and term would not be told from it, and the stand-by's store would be another one for
- * ever. Called when the configuration is known and nobody has been elected yet. */
-static int disk_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick,
-		      raft_io_recv_cb recv)
-{
-	struct consensus *c = instance_of(io);
-	struct raft *r = &c->raft;
-	int rv;
-
-	if (is_only_voter(r)) {
-		rv = io->set_term(io, r->current_term + 1);
-		if (rv != 0)
-			return rv;
-		r->current_term++;
-		r->voted_for = 0;
-	}
-	return c->io_start(io, msecs, tick, recv);
-}
-
 void disk_watch(struct consensus *c)
 {
-	c->io_start = c->io.start;
-	c->io.start = disk_start;
 	c->io_close = c->io.close;
 	c->io.close = disk_close;
 	c->io_append = c->io.append;

@@ -176,6 +176,36 @@ static void unpack_entries(struct raft_append_entries *to, const struct message 
 	}
 }
 
+static void note_message(const struct message *m)
+{
+	const struct raft_append_entries_result *r = &m->m.append_entries_result;
+	const struct raft_request_vote *v = &m->m.request_vote;
+	char text[100] = "";
+
+	if (m->m.type == RAFT_IO_APPEND_ENTRIES)
+		snprintf(text, sizeof(text), "entries %llu+%u term %llu commit %llu",
+			 (unsigned long long)m->m.append_entries.prev_log_index + 1, m->n,
+			 (unsigned long long)m->m.append_entries.term,
+			 (unsigned long long)m->m.append_entries.leader_commit);
+	else if (m->m.type == RAFT_IO_APPEND_ENTRIES_RESULT)
+		snprintf(text, sizeof(text), "has %llu, rejects %llu, term %llu",
+			 (unsigned long long)r->last_log_index, (unsigned long long)r->rejected,
+			 (unsigned long long)r->term);
+	else if (m->m.type == RAFT_IO_REQUEST_VOTE)
+		snprintf(text, sizeof(text), "%s term %llu log to %llu of term %llu",
+			 v->pre_vote ? "would you vote" : "vote", (unsigned long long)v->term,
+			 (unsigned long long)v->last_log_index,
+			 (unsigned long long)v->last_log_term);
+	else if (m->m.type == RAFT_IO_REQUEST_VOTE_RESULT)
+		snprintf(text, sizeof(text), "vote %s, term %llu",
+			 m->m.request_vote_result.vote_granted ? "given" : "refused",
+			 (unsigned long long)m->m.request_vote_result.term);
+	else if (m->m.type == RAFT_IO_INSTALL_SNAPSHOT)
+		snprintf(text, sizeof(text), "snapshot of %llu",
+			 (unsigned long long)m->m.install_snapshot.last_index);
+	sim_note("s%u -> s%u %s", m->from_slot, m->to_slot, text);
+}
+
 void net_deliver(const struct sim_event *e)
 {
 	struct message *m = e->ptr;
@@ -198,9 +228,7 @@ void net_deliver(const struct sim_event *e)
 		msg.install_snapshot.data.base = raft_malloc(m->data->len);
 		memcpy(msg.install_snapshot.data.base, m->data->data, m->data->len);
 	}
-	if (msg.type != RAFT_IO_APPEND_ENTRIES || m->n)
-		sim_note("s%u -> s%u message %d, %u entries", m->from_slot, m->to_slot, msg.type,
-			 m->n);
-	message_free(m);
+	note_message(m);
 	i->recv(i->io, &msg);
+	message_free(m);
 }

@@ -267,20 +267,22 @@ static bool all_agree(void)
 
 static void say_stuck(const char *what)
 {
-	char text[300] = "";
+	char text[400] = "";
 
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
 		struct inst *i = sim.server[k].inst;
 		size_t len = strlen(text);
 
 		if (i)
-			snprintf(text + len, sizeof(text) - len,
-				 " s%u:state %d term %llu last %llu commit %llu applied %llu", k,
-				 raft_state(&i->c->raft),
-				 (unsigned long long)i->c->raft.current_term,
-				 (unsigned long long)raft_last_index(&i->c->raft),
-				 (unsigned long long)i->c->raft.commit_index,
-				 (unsigned long long)raft_last_applied(&i->c->raft));
+			snprintf(
+				text + len, sizeof(text) - len,
+				" s%u:state %d role %d term %llu last %llu/%llu commit %llu applied %llu",
+				k, raft_state(&i->c->raft), raft_role(&i->c->raft),
+				(unsigned long long)i->c->raft.current_term,
+				(unsigned long long)raft_last_index(&i->c->raft),
+				(unsigned long long)i->c->raft.last_stored,
+				(unsigned long long)i->c->raft.commit_index,
+				(unsigned long long)raft_last_applied(&i->c->raft));
 	}
 	sim_fail("%s:%s", what, text);
 }

@@ -251,7 +251,7 @@ struct sim_world {
 	u64 now, hash, rng, lives;
 	bool quiet; /* faults have stopped */
 	bool failed;
-	char failure[400];
+	char failure[500];
 	struct server server[SERVERS_MAX];
 	struct client client[CLIENTS_MAX];
 	u32 founding;  /* steps of the first documents done */

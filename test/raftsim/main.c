@@ -16,10 +16,10 @@ static const struct {
 	const char *name;
 	u32 bit;
 } mutants[] = {
-	{ "early-ack", MUTANT_EARLY_ACK },     { "lose-vote", MUTANT_LOSE_VOTE },
-	{ "lose-term", MUTANT_LOSE_TERM },     { "meta-late", MUTANT_META_LATE },
-	{ "truncate-lost", MUTANT_TRUNCATE },  { "put-early", MUTANT_PUT_EARLY },
-	{ "two-request-ids", MUTANT_TWO_IDS }, { "amnesia", MUTANT_REUSE_ID },
+	{ "early-ack", MUTANT_EARLY_ACK }, { "lose-vote", MUTANT_LOSE_VOTE },
+	{ "lose-term", MUTANT_LOSE_TERM }, { "meta-late", MUTANT_META_LATE },
+	{ "put-early", MUTANT_PUT_EARLY }, { "two-request-ids", MUTANT_TWO_IDS },
+	{ "amnesia", MUTANT_AMNESIA },
 };
 
 static u32 mutant;

@@ -166,10 +166,23 @@ static void write_one(u64 index, const char *key, const char *text)
 	d->revision = index;
 }
 
+/* The ids of one wish of a client differ behind a dot, if a client ever makes a second one */
+static bool same_wish(const char *a, const char *b)
+{
+	size_t len = strcspn(a, ".");
+
+	return len == strcspn(b, ".") && memcmp(a, b, len) == 0;
+}
+
 static void remember(const char *id, u64 index)
 {
 	if (!id[0])
 		return;
+	for (u32 k = 0; k < n_ids; k++)
+		if (same_wish(ids[k].id, id))
+			sim_fail("%s is applied as %llu, after %s as %llu", id,
+				 (unsigned long long)index, ids[k].id,
+				 (unsigned long long)ids[k].revision);
 	if (n_ids == cap_ids) {
 		cap_ids = cap_ids ? cap_ids * 2 : 256;
 		ids = realloc(ids, cap_ids * sizeof(*ids));

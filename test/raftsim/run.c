@@ -96,7 +96,7 @@ void sim_options_draw(struct sim_options *o, u64 seed)
 	o->policy = o->founded || sim_chance(1, 3);
 	o->fault_for = one_of(4, 6, 8, 12) * SEC;
 	o->clients = 2 + (u32)sim_below(CLIENTS_MAX - 1);
-	o->think = one_of(20 * MS, 80 * MS, 200 * MS, 500 * MS);
+	o->think = one_of(3 * MS, 20 * MS, 80 * MS, 300 * MS);
 	o->patience = one_of(300 * MS, SEC, 2 * SEC, 5 * SEC);
 	draw_machines(o);
 	draw_links(o);
@@ -274,15 +274,14 @@ static void say_stuck(const char *what)
 		size_t len = strlen(text);
 
 		if (i)
-			snprintf(
-				text + len, sizeof(text) - len,
-				" s%u:state %d role %d term %llu last %llu/%llu commit %llu applied %llu",
-				k, raft_state(&i->c->raft), raft_role(&i->c->raft),
-				(unsigned long long)i->c->raft.current_term,
-				(unsigned long long)raft_last_index(&i->c->raft),
-				(unsigned long long)i->c->raft.last_stored,
-				(unsigned long long)i->c->raft.commit_index,
-				(unsigned long long)raft_last_applied(&i->c->raft));
+			snprintf(text + len, sizeof(text) - len,
+				 " s%u:state %d role %d term %llu log %llu/%llu commit %llu/%llu",
+				 k, raft_state(&i->c->raft), raft_role(&i->c->raft),
+				 (unsigned long long)i->c->raft.current_term,
+				 (unsigned long long)i->c->raft.last_stored,
+				 (unsigned long long)raft_last_index(&i->c->raft),
+				 (unsigned long long)raft_last_applied(&i->c->raft),
+				 (unsigned long long)i->c->raft.commit_index);
 	}
 	sim_fail("%s:%s", what, text);
 }

@@ -125,7 +125,7 @@ void server_start(struct server *s)
 		sim_note("s%u has lost its store", s->slot);
 		lose_store(s);
 	}
-	if ((sim.o.mutant & MUTANT_REUSE_ID) && !sim.quiet && sim_chance(1, 8)) {
+	if ((sim.o.mutant & MUTANT_AMNESIA) && !sim.quiet && sim_chance(1, 8)) {
 		disk_wipe(&s->disk);
 		lose_store(s);
 	}

@@ -273,10 +273,9 @@ enum sim_mutant {
 	MUTANT_LOSE_VOTE = 2,  /* a restart forgets the vote */
 	MUTANT_LOSE_TERM = 4,  /* a restart finds the term of the last log entry */
 	MUTANT_META_LATE = 8,  /* the snapshot's metadata may be that of the one before */
-	MUTANT_TRUNCATE = 16,  /* a truncation is forgotten at a restart */
-	MUTANT_PUT_EARLY = 32, /* a snapshot cuts the log before it is durable */
-	MUTANT_TWO_IDS = 64,   /* a client makes a new request id for a retry */
-	MUTANT_REUSE_ID = 128, /* a removed server comes back with its id and an empty disk */
+	MUTANT_PUT_EARLY = 16, /* a snapshot cuts the log before it is durable */
+	MUTANT_TWO_IDS = 32,   /* a client makes a new request id for a retry */
+	MUTANT_AMNESIA = 64,   /* a member comes back with its id and an empty disk */
 };
 
 /* run.c */

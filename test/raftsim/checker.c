@@ -144,10 +144,14 @@ int __wrap_store_apply(struct store *s, uint64_t index, const void *data, size_t
 
 int __wrap_store_restore(struct store *s, const void *data, size_t len, struct err *err)
 {
+	u64 before = store_applied(s);
 	int rv = __real_store_restore(s, data, len, err);
 
 	if (rv < 0)
 		sim_fail("restoring fails: %s", err->text);
+	else if (store_applied(s) < before)
+		sim_fail("a store at %llu is restored to %llu", (unsigned long long)before,
+			 (unsigned long long)store_applied(s));
 	sim.stats.restores++;
 	sim_note("a store is restored to %llu", (unsigned long long)store_applied(s));
 	return rv;

@@ -3,8 +3,8 @@
 """run.py [--seeds N] [--seconds S] [NAME...]: can the simulator of the control plane see?
 
 One rule after the other is taken out of the product (mutants.txt) or of the simulated machine
-(raftsim --mutant), and seeds are run from 1 on until one fails. Exit 1 when a mutant lives. The
-sources are copied: the tree stays as it is. Needs .deps (tools/deps).
+(raftsim --mutant), and seeds are run from 1 on until one fails. Exit 1 when a mutant lives that
+mutants.txt does not say lives. The sources are copied: the tree stays as it is. Needs .deps.
 """
 import argparse
 import os
@@ -26,7 +26,8 @@ LIBS = [os.path.join(DEPS, "lib/libraft.a"), "-luv", "-llz4", "-llmdb", "-ljson-
 
 
 def parse(path):
-    """option NAME: RULE, or mutant NAME: RULE with file PATH, old text, ---, new text, end"""
+    """option NAME: RULE, or mutant NAME: RULE / [lives: WHY] / file PATH, old text, ---, new
+    text, end"""
     mutants, file, old, new, into = [], None, None, None, None
     for n, line in enumerate(open(path, encoding="utf-8"), 1):
         if into is not None:
@@ -39,7 +40,10 @@ def parse(path):
                 into.append(line)
         elif re.match(r"(option|mutant) ", line):
             kind, name, rule = re.match(r"(\w+) ([\w-]+): (.*)", line).groups()
-            mutants.append({"option": kind == "option", "name": name, "rule": rule, "edits": []})
+            mutants.append({"option": kind == "option", "name": name, "rule": rule, "edits": [],
+                            "lives": ""})
+        elif line.startswith("lives: "):
+            mutants[-1]["lives"] = line[7:].strip()
         elif line.startswith("file "):
             file, old, new = line[5:].strip(), [], []
             into = old
@@ -131,7 +135,9 @@ def main():
             touched = mutate(where, mutant)
             seed, step, says = hunt(where, mutant, args.seeds, args.seconds)
             restore(where, touched)
-            lived += seed is None
+            if seed is None and mutant["lives"]:
+                says += ": " + mutant["lives"]
+            lived += seed is None and not mutant["lives"]
             print(f"| {mutant['name']} | {mutant['rule']} | {seed or '-'} | {step or '-'} "
                   f"| {says} |", flush=True)
     return 1 if lived else 0

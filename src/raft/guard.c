@@ -6,8 +6,10 @@
  * every one of them when it is open.
  */
 #include <raft.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "raft/instance.h"
 
 static struct consensus *instance_of(struct raft_io *io)
@@ -137,6 +139,50 @@ static int on_send(struct raft_io *io, struct raft_io_send *req, const struct ra
 	return c->io_send(io, req, &m, cb);
 }
 
+/* one allocation for each entry, in place of one for all of a file; false: nothing has changed */
+static bool split(struct raft_entry *entries, size_t n)
+{
+	void **copies = calloc(n, sizeof(*copies));
+	void *batch = NULL;
+	bool good = copies;
+
+	for (size_t i = 0; good && i < n; i++) {
+		copies[i] = raft_malloc(entries[i].buf.len ? entries[i].buf.len : 1);
+		good = copies[i];
+		if (good)
+			memcpy(copies[i], entries[i].buf.base, entries[i].buf.len);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!good) {
+			raft_free(copies ? copies[i] : NULL);
+			continue;
+		}
+		if (entries[i].batch != batch)
+			raft_free(entries[i].batch);
+		batch = entries[i].batch;
+		entries[i].batch = entries[i].buf.base = copies[i];
+	}
+	free(copies);
+	return good;
+}
+
+/*
+ * Entries that are read from a file share its memory, which the library frees when none of them is
+ * in the log any more, though a message under way may still hold some: freed twice, or sent with
+ * what the memory holds by then. Entries of their own are counted right.
+ */
+static int on_load(struct raft_io *io, raft_term *term, raft_id *voted_for,
+		   struct raft_snapshot **snapshot, raft_index *start_index,
+		   struct raft_entry *entries[], size_t *n)
+{
+	struct consensus *c = instance_of(io);
+	int rv = c->io_load(io, term, voted_for, snapshot, start_index, entries, n);
+
+	if (rv == 0 && *n > 0 && !split(*entries, *n))
+		log_warn("raft", "memory is short: %zu entries stay in their batches", *n);
+	return rv;
+}
+
 /*
  * An only voter elects itself when it starts, and the library does not begin a new term for that.
  * An entry of the present term may have got to a stand-by and not to our disk; a second entry with
@@ -162,6 +208,8 @@ static int on_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, ra
 
 void guard_watch(struct consensus *c)
 {
+	c->io_load = c->io.load;
+	c->io.load = on_load;
 	c->io_start = c->io.start;
 	c->io.start = on_start;
 	c->io_send = c->io.send;

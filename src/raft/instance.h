@@ -75,6 +75,9 @@ struct consensus {
 	struct store_view *view; /* of the snapshot being written */
 
 	/* guard.c */
+	int (*io_load)(struct raft_io *io, raft_term *term, raft_id *voted_for,
+		       struct raft_snapshot **snapshot, raft_index *start_index,
+		       struct raft_entry *entries[], size_t *n);
 	int (*io_start)(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick,
 			raft_io_recv_cb recv);
 	raft_io_recv_cb io_recv;

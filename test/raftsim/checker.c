@@ -69,7 +69,7 @@ static bool in_range(u64 index)
 {
 	if (index > 0 && index < INDEX_MAX - 1)
 		return true;
-	sim_fail("index %llu is beyond the table", (unsigned long long)index);
+	ctl_fail("index %llu is beyond the table", (unsigned long long)index);
 	return false;
 }
 
@@ -92,12 +92,12 @@ static void first_time(u64 index, const void *data, size_t len)
 	struct row *r = &rows[index];
 
 	if (index < last_index)
-		sim_fail("index %llu is a command here; others went to %llu without it",
+		ctl_fail("index %llu is a command here; others went to %llu without it",
 			 (unsigned long long)index, (unsigned long long)last_index);
 	n_entries++;
 	ref_apply(index, data, len, &r->result);
 	if (was_refused(r->result.author))
-		sim_fail("attempt %s of %s is applied as %llu; it was told it would not be",
+		ctl_fail("attempt %s of %s is applied as %llu; it was told it would not be",
 			 r->result.author, r->result.request, (unsigned long long)index);
 }
 
@@ -109,12 +109,12 @@ static void check_entry(u64 before, u64 index, const void *data, size_t len,
 
 	for (u64 k = before + 1; k < index && got->outcome != TXN_SKIPPED; k++)
 		if (rows[k].hash)
-			sim_fail("command %llu was left out before %llu", (unsigned long long)k,
+			ctl_fail("command %llu was left out before %llu", (unsigned long long)k,
 				 (unsigned long long)index);
 	if (!r->hash)
 		first_time(index, data, len);
 	else if (r->hash != hash)
-		sim_fail("index %llu is another entry than it was", (unsigned long long)index);
+		ctl_fail("index %llu is another entry than it was", (unsigned long long)index);
 	r->hash = hash;
 	extend(index);
 	if (got->outcome == TXN_SKIPPED)
@@ -122,7 +122,7 @@ static void check_entry(u64 before, u64 index, const void *data, size_t len,
 	if (got->outcome != r->result.outcome ||
 	    (got->outcome <= TXN_DUPLICATE && got->outcome != TXN_CONFLICT &&
 	     got->revision != r->result.revision))
-		sim_fail("index %llu (%s): outcome %d revision %llu, should be %d, %llu",
+		ctl_fail("index %llu (%s): outcome %d revision %llu, should be %d, %llu",
 			 (unsigned long long)index, r->result.request, got->outcome,
 			 (unsigned long long)got->revision, r->result.outcome,
 			 (unsigned long long)r->result.revision);
@@ -135,10 +135,10 @@ int __wrap_store_apply(struct store *s, uint64_t index, const void *data, size_t
 	int rv = __real_store_apply(s, index, data, len, ret, err);
 
 	if (rv < 0)
-		sim_fail("applying %llu fails: %s", (unsigned long long)index, err->text);
+		ctl_fail("applying %llu fails: %s", (unsigned long long)index, err->text);
 	else if (in_range(index))
 		check_entry(before, index, data, len, ret);
-	sim_mix(index);
+	ctl_mix(index);
 	return rv;
 }
 
@@ -148,12 +148,12 @@ int __wrap_store_restore(struct store *s, const void *data, size_t len, struct e
 	int rv = __real_store_restore(s, data, len, err);
 
 	if (rv < 0)
-		sim_fail("restoring fails: %s", err->text);
+		ctl_fail("restoring fails: %s", err->text);
 	else if (store_applied(s) < before)
-		sim_fail("a store at %llu is restored to %llu", (unsigned long long)before,
+		ctl_fail("a store at %llu is restored to %llu", (unsigned long long)before,
 			 (unsigned long long)store_applied(s));
-	sim.stats.restores++;
-	sim_note("a store is restored to %llu", (unsigned long long)store_applied(s));
+	ctl.stats.restores++;
+	ctl_note("a store is restored to %llu", (unsigned long long)store_applied(s));
 	return rv;
 }
 
@@ -164,7 +164,7 @@ void checker_dump(u64 index, const void *data, size_t len, const char *who)
 	if (index == 0 || !in_range(index))
 		return;
 	if (rows[index].dump && rows[index].dump != hash)
-		sim_fail("%s at %llu differs from another store at this index", who,
+		ctl_fail("%s at %llu differs from another store at this index", who,
 			 (unsigned long long)index);
 	rows[index].dump = hash;
 	extend(index);
@@ -173,7 +173,7 @@ void checker_dump(u64 index, const void *data, size_t len, const char *who)
 void checker_look(void)
 {
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
-		struct server *s = &sim.server[k];
+		struct server *s = &ctl.server[k];
 		struct err err = { 0 };
 		struct buf b;
 
@@ -181,35 +181,35 @@ void checker_look(void)
 			continue;
 		buf_init(&b, 64u << 20);
 		if (store_dump(s->store, &b, &err) < 0)
-			sim_fail("s%u: %s", k, err.text);
+			ctl_fail("s%u: %s", k, err.text);
 		else
 			checker_dump(store_applied(s->store), b.data, b.len, "a store");
 		buf_release(&b);
-		sim.stats.looks++;
+		ctl.stats.looks++;
 	}
 }
 
 void checker_leaders(void)
 {
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
-		struct inst *i = sim.server[k].inst;
+		struct inst *i = ctl.server[k].inst;
 		u64 term;
 
 		if (!i || raft_state(&i->c->raft) != RAFT_LEADER)
 			continue;
 		term = i->c->raft.current_term;
 		if (term >= TERM_MAX) {
-			sim_fail("term %llu", (unsigned long long)term);
+			ctl_fail("term %llu", (unsigned long long)term);
 			return;
 		}
 		if (leaders[term] == 0) {
-			sim.stats.elections++;
-			sim_note("s%u is elected in term %llu", k, (unsigned long long)term);
-		} else if (leaders[term] != sim.server[k].id) {
-			sim_fail("%u and %u lead in term %llu", leaders[term], sim.server[k].id,
+			ctl.stats.elections++;
+			ctl_note("s%u is elected in term %llu", k, (unsigned long long)term);
+		} else if (leaders[term] != ctl.server[k].id) {
+			ctl_fail("%u and %u lead in term %llu", leaders[term], ctl.server[k].id,
 				 (unsigned long long)term);
 		}
-		leaders[term] = sim.server[k].id;
+		leaders[term] = ctl.server[k].id;
 		if (term > last_term)
 			last_term = term;
 	}
@@ -231,9 +231,9 @@ void checker_acked(const char *request, u64 revision, bool duplicate)
 	if (revision > last_acked)
 		last_acked = revision;
 	if (!ref_request(request, &applied))
-		sim_fail("%s is acknowledged, but no server has applied it", request);
+		ctl_fail("%s is acknowledged, but no server has applied it", request);
 	else if (applied != revision)
-		sim_fail("%s is acknowledged as %llu, it was applied as %llu", request,
+		ctl_fail("%s is acknowledged as %llu, it was applied as %llu", request,
 			 (unsigned long long)revision, (unsigned long long)applied);
 }
 
@@ -245,12 +245,12 @@ void checker_end(void)
 	for (u32 k = 0; leader && k < SERVERS_MAX; k++) {
 		char who[16];
 
-		if (!sim.server[k].inst ||
-		    store_applied(sim.server[k].store) != store_applied(leader->store))
+		if (!ctl.server[k].inst ||
+		    store_applied(ctl.server[k].store) != store_applied(leader->store))
 			continue;
 		snprintf(who, sizeof(who), "s%u", k);
-		ref_compare(sim.server[k].store, who);
+		ref_compare(ctl.server[k].store, who);
 	}
-	sim.stats.entries += n_entries;
-	sim.stats.casses += ref_casses();
+	ctl.stats.entries += n_entries;
+	ctl.stats.casses += ref_casses();
 }

@@ -23,16 +23,16 @@ struct attempt {
 
 static void again(struct client *c, u64 delay)
 {
-	struct sim_event e = { .kind = EV_CLIENT, .arg = c->id, .life = ++c->turn };
+	struct ctl_event e = { .kind = EV_CLIENT, .arg = c->id, .life = ++c->turn };
 
-	sim_schedule(sim_around(delay), &e);
+	ctl_schedule(ctl_around(delay), &e);
 }
 
 static void finish(struct client *c)
 {
 	c->busy = false;
 	c->asked = false;
-	again(c, sim.o.think);
+	again(c, ctl.o.think);
 }
 
 static struct attempt *attempt_new(struct client *c, struct server *s)
@@ -41,7 +41,7 @@ static struct attempt *attempt_new(struct client *c, struct server *s)
 
 	c->attempt++;
 	c->asked = true;
-	c->asked_at = sim.now;
+	c->asked_at = ctl.now;
 	a->client = c->id;
 	a->number = c->number;
 	a->attempt = c->attempt;
@@ -55,14 +55,14 @@ static struct attempt *attempt_new(struct client *c, struct server *s)
 /* Does the client still wait for this one, and did the answer get to it? */
 static struct client *waiting(const struct attempt *a)
 {
-	struct client *c = &sim.client[a->client];
+	struct client *c = &ctl.client[a->client];
 
 	return c->asked && c->number == a->number && c->attempt == a->attempt ? c : NULL;
 }
 
 static bool is_dead(const struct attempt *a)
 {
-	struct inst *i = sim.server[a->slot].inst;
+	struct inst *i = ctl.server[a->slot].inst;
 
 	return !i || i->life != a->life || i->dying;
 }
@@ -71,19 +71,22 @@ static void succeed(struct client *c, u64 revision, bool duplicate)
 {
 	checker_acked(c->request, revision, duplicate);
 	if (duplicate)
-		sim.stats.duplicates++;
+		ctl.stats.duplicates++;
 	else
-		sim.stats.acked++;
+		ctl.stats.acked++;
 	if (c->verb == VERB_FOUND)
-		sim.founding++;
-	finish(c);
+		ctl.founding++;
+	if (c->verb == VERB_ASK)
+		register_answer(c, NULL, true);
+	else
+		finish(c);
 }
 
 static void retry(struct client *c, u64 delay)
 {
 	c->asked = false;
 	c->tries++;
-	if (sim.o.mutant & MUTANT_TWO_IDS)
+	if (ctl.o.mutant & MUTANT_TWO_IDS)
 		snprintf(c->request, sizeof(c->request), "c%u-%u.%u", c->id, c->number, c->tries);
 	again(c, delay);
 }
@@ -97,22 +100,22 @@ static void on_answer(int status, const struct txn_result *r, void *arg)
 		free(a);
 		return;
 	}
-	sim_note("c%u answer to %s: %d outcome %d revision %llu", a->client, a->request, status,
+	ctl_note("c%u answer to %s: %d outcome %d revision %llu", a->client, a->request, status,
 		 r ? (int)r->outcome : -1, r ? (unsigned long long)r->revision : 0);
 	if (status == 0 && (r->outcome == TXN_APPLIED || r->outcome == TXN_DUPLICATE) && !c)
 		checker_acked(a->request, r->revision, r->outcome == TXN_DUPLICATE);
 	if (status == 0 && r->outcome != TXN_APPLIED && r->outcome != TXN_DUPLICATE &&
 	    r->outcome != TXN_CONFLICT)
-		sim_fail("c%u: outcome %d of a good transaction", a->client, r->outcome);
+		ctl_fail("c%u: outcome %d of a good transaction", a->client, r->outcome);
 	if (status == -E_NOT_LEADER || status == -EBUSY || status == -ENOSPC ||
 	    status == -ECANCELED)
 		checker_refused(a->author);
 	else if (status != 0 && status != -E_UNKNOWN)
-		sim_fail("c%u: a proposal is answered %s", a->client, err_name(status));
+		ctl_fail("c%u: a proposal is answered %s", a->client, err_name(status));
 	if (status == -E_UNKNOWN)
-		sim.stats.unknown++;
+		ctl.stats.unknown++;
 	if (c && status == 0 && r->outcome == TXN_CONFLICT) {
-		sim.stats.conflicts++;
+		ctl.stats.conflicts++;
 		retry(c, MS);
 	} else if (c && status == 0) {
 		succeed(c, r->revision, r->outcome == TXN_DUPLICATE);
@@ -133,18 +136,20 @@ static void on_barrier(int status, void *arg)
 		return;
 	}
 	if (status == 0) {
-		u64 applied = store_applied(sim.server[a->slot].store);
+		u64 applied = store_applied(ctl.server[a->slot].store);
 
-		sim.stats.barriers++;
+		ctl.stats.barriers++;
 		if (applied < a->acked_before)
-			sim_fail("after a barrier s%u is at %llu, but %llu was acknowledged before",
+			ctl_fail("after a barrier s%u is at %llu, but %llu was acknowledged before",
 				 a->slot, (unsigned long long)applied,
 				 (unsigned long long)a->acked_before);
 	}
-	if (c && status == 0) {
-		sim.stats.refused++;
-		if (c->verb == VERB_FOUND && !sim.o.mutant)
-			sim_fail("the founding is refused at step %u", sim.founding);
+	if (c && status == 0 && c->verb == VERB_ASK) {
+		register_answer(c, &ctl.server[a->slot], false);
+	} else if (c && status == 0) {
+		ctl.stats.refused++;
+		if (c->verb == VERB_FOUND && !ctl.o.mutant)
+			ctl_fail("the founding is refused at step %u", ctl.founding);
 		finish(c);
 	} else if (c) {
 		retry(c, SOON);
@@ -177,7 +182,7 @@ static void ask(struct client *c, struct server *s)
 	t = txn_new(a->request, a->author);
 	rv = client_decide(c, s->inst, t, &err);
 	if (rv < 0 || txn_is_empty(t)) {
-		sim_note("c%u %s verb %d %s: %s", c->id, c->request, c->verb, c->name,
+		ctl_note("c%u %s verb %d %s: %s", c->id, c->request, c->verb, c->name,
 			 rv < 0 ? err_name(rv) : "nothing to do");
 		txn_free(t);
 		free(a);
@@ -188,41 +193,41 @@ static void ask(struct client *c, struct server *s)
 	rv = txn_encode(t, &out, &err);
 	txn_free(t);
 	if (rv < 0)
-		sim_fail("c%u: cannot encode: %s", c->id, err.text);
-	sim_note("c%u asks s%u for %s, verb %d %s", c->id, s->slot, c->request, c->verb, c->name);
-	sim.stats.proposals++;
+		ctl_fail("c%u: cannot encode: %s", c->id, err.text);
+	ctl_note("c%u asks s%u for %s, verb %d %s", c->id, s->slot, c->request, c->verb, c->name);
+	ctl.stats.proposals++;
 	consensus_propose(s->inst->c, out.data, out.len, on_answer, a);
 	buf_release(&out);
 }
 
 static struct server *choose(struct client *c)
 {
-	struct server *s = &sim.server[c->hint % SERVERS_MAX], *leader;
+	struct server *s = &ctl.server[c->hint % SERVERS_MAX], *leader;
 
-	if (!s->inst || sim_chance(1, 10)) {
-		c->hint = (u32)sim_below(SERVERS_MAX);
-		s = &sim.server[c->hint];
+	if (!s->inst || ctl_chance(1, 10)) {
+		c->hint = (u32)ctl_below(SERVERS_MAX);
+		s = &ctl.server[c->hint];
 	}
-	if (!s->inst || s->inst->busy_until > sim.now)
+	if (!s->inst || s->inst->busy_until > ctl.now)
 		return NULL;
 	if (consensus_is_leader(s->inst->c))
 		return s;
 	leader = server_by_id(consensus_leader(s->inst->c, NULL));
-	c->hint = leader ? leader->slot : (u32)sim_below(SERVERS_MAX);
+	c->hint = leader ? leader->slot : (u32)ctl_below(SERVERS_MAX);
 	return NULL;
 }
 
 void client_step(u32 id, u64 turn)
 {
-	struct client *c = &sim.client[id];
+	struct client *c = &ctl.client[id];
 	struct server *s;
 
 	if (turn != c->turn)
 		return;
 	if (!c->busy) {
-		if (sim.quiet)
+		if (ctl.quiet || id >= CLIENTS_MAX)
 			return;
-		if (sim.founding < 2 * MODEL_NODES && id > 0) {
+		if (ctl.founding < founding_steps() && id > 0) {
 			again(c, 200 * MS);
 			return;
 		}
@@ -230,8 +235,8 @@ void client_step(u32 id, u64 turn)
 		c->busy = true;
 	}
 	if (c->asked) {
-		if (sim.now - c->asked_at < sim.o.patience) {
-			again(c, sim.o.patience);
+		if (ctl.now - c->asked_at < ctl.o.patience) {
+			again(c, ctl.o.patience);
 			return;
 		}
 		retry(c, SOON);
@@ -244,13 +249,13 @@ void client_step(u32 id, u64 turn)
 	}
 	ask(c, s);
 	if (c->asked)
-		again(c, sim.o.patience);
+		again(c, ctl.o.patience);
 }
 
 void clients_init(void)
 {
-	for (u32 k = 0; k < sim.o.clients; k++) {
-		sim.client[k].id = k;
-		again(&sim.client[k], 100 * MS);
+	for (u32 k = 0; k < ctl.o.clients; k++) {
+		ctl.client[k].id = k;
+		again(&ctl.client[k], 100 * MS);
 	}
 }

@@ -18,7 +18,7 @@
 
 static void next_uuid(char out[37])
 {
-	snprintf(out, 37, "00000000-0000-4000-8000-%012x", ++sim.uuids);
+	snprintf(out, 37, "00000000-0000-4000-8000-%012x", ++ctl.uuids);
 }
 
 void env_init(struct inst *i)
@@ -26,7 +26,7 @@ void env_init(struct inst *i)
 	i->env = (struct change_env){
 		.store = i->server->store,
 		.observed = observed_new(),
-		.now_ms = START_MS + (int64_t)(sim.now / MS),
+		.now_ms = START_MS + (int64_t)(ctl.now / MS),
 		.mono_ms = OBSERVED_MS,
 		.uuid = next_uuid,
 	};
@@ -50,6 +50,11 @@ void env_close(struct inst *i)
 	observed_free(i->env.observed);
 }
 
+u32 founding_steps(void)
+{
+	return 2 * MODEL_NODES + (ctl.o.joint_copies > 0);
+}
+
 void client_draw(struct client *c)
 {
 	static const enum op_verb often[] = {
@@ -62,21 +67,21 @@ void client_draw(struct client *c)
 	c->number++;
 	c->tries = 0;
 	c->cas_epoch = 0;
-	c->step = 1 + (u32)sim_below(MODEL_NODES);
+	c->step = 1 + (u32)ctl_below(MODEL_NODES);
 	snprintf(c->request, sizeof(c->request), "c%u-%u", c->id, c->number);
-	if (sim.founding < 2 * MODEL_NODES) {
+	if (ctl.founding < founding_steps()) {
 		c->verb = VERB_FOUND;
 		return;
 	}
-	c->verb = often[sim_below(sizeof(often) / sizeof(often[0]))];
+	c->verb = often[ctl_below(sizeof(often) / sizeof(often[0]))];
 	if (c->verb == VERB_COUNT)
 		snprintf(c->name, sizeof(c->name), "counter/c%llu",
-			 (unsigned long long)sim_below(COUNTERS));
+			 (unsigned long long)ctl_below(COUNTERS));
 	else if (c->verb == VERB_POOL)
-		snprintf(c->name, sizeof(c->name), "p%llu", (unsigned long long)sim_below(POOLS));
+		snprintf(c->name, sizeof(c->name), "p%llu", (unsigned long long)ctl_below(POOLS));
 	else
 		snprintf(c->name, sizeof(c->name), "r%llu",
-			 (unsigned long long)sim_below(RESOURCES));
+			 (unsigned long long)ctl_below(RESOURCES));
 }
 
 static int pool_make(struct change_env *env, struct txn *t, u32 node, const char *name,
@@ -99,6 +104,10 @@ static int found(struct change_env *env, struct txn *t, u32 step, struct err *er
 	u32 id;
 	int rv;
 
+	if (step == 2 * MODEL_NODES) {
+		register_found(t);
+		return 0;
+	}
 	if (step >= MODEL_NODES)
 		return pool_make(env, t, step - MODEL_NODES + 1, "ssd", err);
 	if (step > 0) {
@@ -188,7 +197,7 @@ int client_decide(struct client *c, struct inst *i, struct txn *t, struct err *e
 	snprintf(node, sizeof(node), "n%u", c->step);
 	switch (c->verb) {
 	case VERB_FOUND:
-		return found(env, t, sim.founding, err);
+		return found(env, t, ctl.founding, err);
 	case VERB_COUNT:
 		return count(env, t, c->name);
 	case VERB_SPAWN:
@@ -204,6 +213,8 @@ int client_decide(struct client *c, struct inst *i, struct txn *t, struct err *e
 		if (c->number % 2)
 			return pool_make(env, t, c->step, c->name, err);
 		return change_pool_delete(env, t, node, c->name, err);
+	case VERB_ASK:
+		return register_decide(c, env, t, err);
 	case VERBS:
 		break;
 	}

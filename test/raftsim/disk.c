@@ -44,7 +44,7 @@ struct conf_row {
 	char address[40];
 };
 
-struct blob *sim_conf_save(const struct raft_configuration *conf)
+struct blob *ctl_conf_save(const struct raft_configuration *conf)
 {
 	struct conf_row rows[CONSENSUS_SERVERS_MAX];
 
@@ -57,7 +57,7 @@ struct blob *sim_conf_save(const struct raft_configuration *conf)
 	return blob_new(rows, conf->n * sizeof(rows[0]));
 }
 
-void sim_conf_load(const struct blob *b, struct raft_configuration *conf)
+void ctl_conf_load(const struct blob *b, struct raft_configuration *conf)
 {
 	const struct conf_row *rows = (const struct conf_row *)b->data;
 
@@ -76,7 +76,7 @@ static void snapshot_drop(struct disk_snapshot *s)
 
 /* --- the durable state --- */
 
-void disk_wipe(struct sim_disk *d)
+void disk_wipe(struct ctl_disk *d)
 {
 	for (u32 i = 0; i < d->n; i++)
 		blob_drop(d->entries[i].blob);
@@ -87,7 +87,7 @@ void disk_wipe(struct sim_disk *d)
 	d->first = 1;
 }
 
-static void disk_put(struct sim_disk *d, const struct disk_entry *e)
+static void disk_put(struct ctl_disk *d, const struct disk_entry *e)
 {
 	if (d->n == d->cap) {
 		d->cap = d->cap ? d->cap * 2 : 64;
@@ -99,7 +99,7 @@ static void disk_put(struct sim_disk *d, const struct disk_entry *e)
 	blob_hold(d->entries[d->n++].blob);
 }
 
-void disk_bootstrap(struct sim_disk *d, const struct raft_configuration *conf)
+void disk_bootstrap(struct ctl_disk *d, const struct raft_configuration *conf)
 {
 	struct raft_buffer buf;
 	struct disk_entry e = { .term = 1, .type = RAFT_CHANGE };
@@ -113,13 +113,13 @@ void disk_bootstrap(struct sim_disk *d, const struct raft_configuration *conf)
 	blob_drop(e.blob);
 }
 
-static void cut_tail(struct sim_disk *d, raft_index from)
+static void cut_tail(struct ctl_disk *d, raft_index from)
 {
 	while (d->n && d->first + d->n - 1 >= from)
 		blob_drop(d->entries[--d->n].blob);
 }
 
-static void cut_head(struct sim_disk *d, raft_index first)
+static void cut_head(struct ctl_disk *d, raft_index first)
 {
 	u32 k = 0;
 
@@ -130,7 +130,7 @@ static void cut_head(struct sim_disk *d, raft_index first)
 	d->first += k;
 }
 
-bool disk_holds(const struct sim_disk *d, raft_index index, raft_term *ret_term)
+bool disk_holds(const struct ctl_disk *d, raft_index index, raft_term *ret_term)
 {
 	if (index < d->first || index >= d->first + d->n)
 		return false;
@@ -149,10 +149,10 @@ static void op_free(struct disk_op *op)
 	free(op);
 }
 
-static void keep_snapshot(struct sim_disk *d, struct disk_op *op)
+static void keep_snapshot(struct ctl_disk *d, struct disk_op *op)
 {
 	struct disk_snapshot old = d->snapshot;
-	bool late = d->has_snapshot && (sim.o.mutant & MUTANT_META_LATE);
+	bool late = d->has_snapshot && (ctl.o.mutant & MUTANT_META_LATE);
 
 	d->snapshot = op->snapshot;
 	memset(&op->snapshot, 0, sizeof(op->snapshot));
@@ -171,23 +171,23 @@ static void keep_snapshot(struct sim_disk *d, struct disk_op *op)
 /* The new snapshot is there, the old log is not removed yet. Only with a log that ends before the
  * snapshot, which the loader then throws away: a longer one would need more uncommitted entries
  * than a leader of ours has (docs/testing.md). */
-static bool install_torn(struct sim_disk *d, struct disk_op *op)
+static bool install_torn(struct ctl_disk *d, struct disk_op *op)
 {
-	if (op->kind != OP_INSTALL || d->first + d->n - 1 >= op->snapshot.index || sim_chance(1, 2))
+	if (op->kind != OP_INSTALL || d->first + d->n - 1 >= op->snapshot.index || ctl_chance(1, 2))
 		return false;
 	keep_snapshot(d, op);
 	return true;
 }
 
 /* What the disk holds after op; the one place where it changes */
-static void carry_out(struct sim_disk *d, struct disk_op *op)
+static void carry_out(struct ctl_disk *d, struct disk_op *op)
 {
 	raft_index keep;
 
 	switch (op->kind) {
 	case OP_APPEND:
 		if (op->index != d->first + d->n) {
-			sim_fail("append at %llu, but the disk ends at %llu",
+			ctl_fail("append at %llu, but the disk ends at %llu",
 				 (unsigned long long)op->index,
 				 (unsigned long long)(d->first + d->n - 1));
 			return;
@@ -196,17 +196,17 @@ static void carry_out(struct sim_disk *d, struct disk_op *op)
 			disk_put(d, &op->entries[k]);
 		break;
 	case OP_TRUNCATE:
-		sim.stats.truncates++;
+		ctl.stats.truncates++;
 		cut_tail(d, op->index);
 		break;
 	case OP_INSTALL:
-		sim.stats.installs++;
+		ctl.stats.installs++;
 		cut_tail(d, 1);
 		d->first = op->snapshot.index + 1;
 		keep_snapshot(d, op);
 		break;
 	case OP_PUT:
-		sim.stats.snapshots++;
+		ctl.stats.snapshots++;
 		keep = op->snapshot.index;
 		keep_snapshot(d, op);
 		if (keep > op->trailing)
@@ -240,13 +240,13 @@ static void op_answer(struct disk_op *op, int status)
 
 static int draw_error(const struct disk_op *op)
 {
-	if (sim.quiet || op->kind == OP_TRUNCATE)
+	if (ctl.quiet || op->kind == OP_TRUNCATE)
 		return 0;
 	if (op->kind == OP_APPEND)
-		return !sim_chance(sim.o.append_error, 100000) ? 0
-		       : sim_chance(1, 2)                      ? RAFT_IOERR
+		return !ctl_chance(ctl.o.append_error, 100000) ? 0
+		       : ctl_chance(1, 2)                      ? RAFT_IOERR
 							       : RAFT_NOSPACE;
-	return sim_chance(sim.o.put_error, 10000) ? RAFT_IOERR : 0;
+	return ctl_chance(ctl.o.put_error, 10000) ? RAFT_IOERR : 0;
 }
 
 void disk_step(struct inst *i)
@@ -257,7 +257,7 @@ void disk_step(struct inst *i)
 
 	assert(op);
 	status = i->disk_broken && op->kind == OP_APPEND ? RAFT_IOERR : draw_error(op);
-	sim_note("s%u disk %s %llu+%u status %d", s->slot,
+	ctl_note("s%u disk %s %llu+%u status %d", s->slot,
 		 op->kind == OP_APPEND     ? "append"
 		 : op->kind == OP_TRUNCATE ? "truncate"
 		 : op->kind == OP_INSTALL  ? "install"
@@ -267,7 +267,7 @@ void disk_step(struct inst *i)
 	if (status == 0) {
 		carry_out(&s->disk, op);
 	} else {
-		sim.stats.disk_errors++;
+		ctl.stats.disk_errors++;
 		if (op->kind == OP_APPEND)
 			i->disk_broken = true;
 	}
@@ -285,22 +285,22 @@ void disk_early(struct inst *i)
 	}
 }
 
-void disk_crash(struct inst *i)
+void disk_power_lost(struct inst *i)
 {
-	struct sim_disk *d = &i->server->disk;
+	struct ctl_disk *d = &i->server->disk;
 
 	for (struct disk_op *op = i->ops; op; op = op->next) {
-		if (sim_chance(1, 2) || i->disk_broken ||
+		if (ctl_chance(1, 2) || i->disk_broken ||
 		    (op->kind == OP_APPEND && op->index != d->first + d->n))
 			break;
-		sim_note("s%u crash keeps an operation of kind %d", i->server->slot, op->kind);
+		ctl_note("s%u crash keeps an operation of kind %d", i->server->slot, op->kind);
 		if (install_torn(d, op))
 			break;
 		carry_out(d, op);
 	}
-	if (sim.o.mutant & MUTANT_LOSE_VOTE)
+	if (ctl.o.mutant & MUTANT_LOSE_VOTE)
 		d->vote = 0;
-	if ((sim.o.mutant & MUTANT_LOSE_TERM) && d->n && d->term > d->entries[d->n - 1].term) {
+	if ((ctl.o.mutant & MUTANT_LOSE_TERM) && d->n && d->term > d->entries[d->n - 1].term) {
 		d->term = d->entries[d->n - 1].term;
 		d->vote = 0;
 	}
@@ -318,8 +318,8 @@ void disk_cancel(struct inst *i)
 
 u64 disk_time(void)
 {
-	return sim_chance(sim.quiet ? 0 : sim.o.slow_rate, 1000) ? sim_around(sim.o.disk_slow)
-								 : sim_around(sim.o.disk_fast);
+	return ctl_chance(ctl.quiet ? 0 : ctl.o.slow_rate, 1000) ? ctl_around(ctl.o.disk_slow)
+								 : ctl_around(ctl.o.disk_fast);
 }
 
 static struct disk_op *op_new(enum op_kind kind)
@@ -334,29 +334,29 @@ static struct disk_op *op_new(enum op_kind kind)
 
 static void op_submit(struct inst *i, struct disk_op *op)
 {
-	struct sim_event e = { .kind = EV_DISK, .server = i->server->slot, .life = i->life };
-	u64 start = i->disk_free_at > sim.now ? i->disk_free_at : sim.now;
+	struct ctl_event e = { .kind = EV_DISK, .server = i->server->slot, .life = i->life };
+	u64 start = i->disk_free_at > ctl.now ? i->disk_free_at : ctl.now;
 
 	*i->ops_end = op;
 	i->ops_end = &op->next;
 	if (i->dying)
 		return; /* nobody hears of it any more */
 	i->disk_free_at = start + disk_time();
-	sim_schedule(i->disk_free_at - sim.now, &e);
-	if (op->kind == OP_APPEND && (sim.o.mutant & MUTANT_EARLY_ACK)) {
+	ctl_schedule(i->disk_free_at - ctl.now, &e);
+	if (op->kind == OP_APPEND && (ctl.o.mutant & MUTANT_EARLY_ACK)) {
 		e.kind = EV_EARLY;
-		sim_schedule(1, &e);
+		ctl_schedule(1, &e);
 	}
 }
 
 /* The machine may stop in the middle of a callback: what comes after is not seen by anybody. */
 static void maybe_die(struct inst *i)
 {
-	if (sim.quiet || i->closing || i->dying || !sim_chance(sim.o.torn_rate, 100000))
+	if (ctl.quiet || i->closing || i->dying || !ctl_chance(ctl.o.torn_rate, 100000))
 		return;
-	sim.stats.torn++;
+	ctl.stats.torn++;
 	i->dying = true;
-	sim_note("s%u stops in the middle", i->server->slot);
+	ctl_note("s%u stops in the middle", i->server->slot);
 }
 
 static int io_append(struct raft_io *io, struct raft_io_append *req,
@@ -418,13 +418,13 @@ static int io_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io
 	op->snapshot.index = snap->index;
 	op->snapshot.term = snap->term;
 	op->snapshot.conf_index = snap->configuration_index;
-	op->snapshot.conf = sim_conf_save(&snap->configuration);
+	op->snapshot.conf = ctl_conf_save(&snap->configuration);
 	op->snapshot.data = blob_new(snap->bufs[0].base, snap->bufs[0].len);
 	if (store_dump_index(snap->bufs[0].base, snap->bufs[0].len, &index) == 0)
 		checker_dump(index, snap->bufs[0].base, snap->bufs[0].len, "a snapshot");
 	if (op->kind == OP_INSTALL)
 		i->next_index = snap->index + 1;
-	else if (sim.o.mutant & MUTANT_PUT_EARLY)
+	else if (ctl.o.mutant & MUTANT_PUT_EARLY)
 		cut_head(&i->server->disk, snap->index > trailing ? snap->index - trailing + 1 : 1);
 	op_submit(i, op);
 	return 0;
@@ -434,19 +434,19 @@ static int keep_now(struct inst *i, const char *what, u64 value)
 {
 	if (i->dying)
 		return 0;
-	if (!sim.quiet && sim_chance(sim.o.sync_error, 100000)) {
-		sim.stats.disk_errors++;
-		sim_note("s%u cannot write %s %llu", i->server->slot, what,
+	if (!ctl.quiet && ctl_chance(ctl.o.sync_error, 100000)) {
+		ctl.stats.disk_errors++;
+		ctl_note("s%u cannot write %s %llu", i->server->slot, what,
 			 (unsigned long long)value);
 		return RAFT_IOERR;
 	}
 	maybe_die(i);
 	/* dying: it got to the disk or not */
-	if (i->dying && sim_chance(1, 2))
+	if (i->dying && ctl_chance(1, 2))
 		return 0;
-	if (!sim.quiet && sim_chance(sim.o.stall_rate, 1000))
-		server_busy(i->server, sim_around(sim.o.disk_slow));
-	sim_note("s%u %s %llu", i->server->slot, what, (unsigned long long)value);
+	if (!ctl.quiet && ctl_chance(ctl.o.stall_rate, 1000))
+		server_busy(i->server, ctl_around(ctl.o.disk_slow));
+	ctl_note("s%u %s %llu", i->server->slot, what, (unsigned long long)value);
 	return 1;
 }
 
@@ -457,8 +457,8 @@ static int io_set_term(struct raft_io *io, raft_term term)
 
 	if (rv != 1)
 		return rv;
-	if (term < i->server->disk.term && !sim.o.mutant)
-		sim_fail("s%u: the term goes back", i->server->slot);
+	if (term < i->server->disk.term && !ctl.o.mutant)
+		ctl_fail("s%u: the term goes back", i->server->slot);
 	i->server->disk.term = term;
 	i->server->disk.vote = 0;
 	return 0;
@@ -475,7 +475,7 @@ static int io_set_vote(struct raft_io *io, raft_id id)
 	return 0;
 }
 
-struct raft_snapshot *disk_snapshot(const struct sim_disk *d)
+struct raft_snapshot *disk_snapshot(const struct ctl_disk *d)
 {
 	const struct disk_snapshot *from = &d->snapshot;
 	struct raft_snapshot *s;
@@ -486,7 +486,7 @@ struct raft_snapshot *disk_snapshot(const struct sim_disk *d)
 	s->index = from->index;
 	s->term = from->term;
 	s->configuration_index = from->conf_index;
-	sim_conf_load(from->conf, &s->configuration);
+	ctl_conf_load(from->conf, &s->configuration);
 	s->n_bufs = 1;
 	s->bufs = raft_malloc(sizeof(*s->bufs));
 	s->bufs[0].len = from->data->len;
@@ -509,7 +509,7 @@ static int io_load(struct raft_io *io, raft_term *term, raft_id *vote, struct ra
 		   raft_index *start, struct raft_entry **ret, size_t *n)
 {
 	struct inst *i = inst_of(io);
-	struct sim_disk *d = &i->server->disk;
+	struct ctl_disk *d = &i->server->disk;
 	size_t bytes = 0;
 	char *batch;
 
@@ -547,7 +547,7 @@ static int io_load(struct raft_io *io, raft_term *term, raft_id *vote, struct ra
 
 static int io_bootstrap(struct raft_io *io, const struct raft_configuration *conf)
 {
-	struct sim_disk *d = &inst_of(io)->server->disk;
+	struct ctl_disk *d = &inst_of(io)->server->disk;
 
 	if (d->term != 0)
 		return RAFT_CANTBOOTSTRAP;

@@ -26,17 +26,17 @@ static u64 every(u64 which)
 {
 	switch ((enum fault)which) {
 	case FAULT_CRASH:
-		return sim.o.crash_every;
+		return ctl.o.crash_every;
 	case FAULT_STOP:
-		return sim.o.stop_every;
+		return ctl.o.stop_every;
 	case FAULT_CUT:
-		return sim.o.cut_every;
+		return ctl.o.cut_every;
 	case FAULT_PAUSE:
-		return sim.o.pause_every;
+		return ctl.o.pause_every;
 	case FAULT_CHANGE:
-		return sim.o.change_every;
+		return ctl.o.change_every;
 	case FAULT_TRANSFER:
-		return sim.o.transfer_every;
+		return ctl.o.transfer_every;
 	case FAULTS:
 		break;
 	}
@@ -45,10 +45,10 @@ static u64 every(u64 which)
 
 static void again(u64 which)
 {
-	struct sim_event e = { .kind = EV_FAULT, .arg = which };
+	struct ctl_event e = { .kind = EV_FAULT, .arg = which };
 
 	if (every(which))
-		sim_schedule(sim_around(every(which)), &e);
+		ctl_schedule(ctl_around(every(which)), &e);
 }
 
 void faults_start(void)
@@ -59,10 +59,10 @@ void faults_start(void)
 
 static struct server *some_server(void)
 {
-	u32 from = (u32)sim_below(SERVERS_MAX);
+	u32 from = (u32)ctl_below(SERVERS_MAX);
 
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
-		struct server *s = &sim.server[(from + k) % SERVERS_MAX];
+		struct server *s = &ctl.server[(from + k) % SERVERS_MAX];
 
 		if (s->inst)
 			return s;
@@ -74,46 +74,46 @@ static void crash(void)
 {
 	struct server *s = some_server();
 
-	if (sim_chance(sim.o.all_crash_rate, 100)) {
-		sim.stats.all_crashes++;
+	if (ctl_chance(ctl.o.all_crash_rate, 100)) {
+		ctl.stats.all_crashes++;
 		for (u32 k = 0; k < SERVERS_MAX; k++)
-			if (sim.server[k].inst)
-				server_crash(&sim.server[k], sim_around(sim.o.down_for));
+			if (ctl.server[k].inst)
+				server_crash(&ctl.server[k], ctl_around(ctl.o.down_for));
 	} else if (s) {
-		server_crash(s, sim_around(sim.o.down_for));
+		server_crash(s, ctl_around(ctl.o.down_for));
 	}
 }
 
 static void stop(void)
 {
-	struct sim_event e = { .kind = EV_RESTART };
+	struct ctl_event e = { .kind = EV_RESTART };
 	struct server *s = some_server();
 
 	if (!s)
 		return;
 	server_stop(s);
 	e.server = s->slot;
-	e.arg = s->down_until = sim.now + sim_around(sim.o.down_for);
-	sim_schedule(e.arg - sim.now, &e);
+	e.arg = s->down_until = ctl.now + ctl_around(ctl.o.down_for);
+	ctl_schedule(e.arg - ctl.now, &e);
 }
 
 static void cut_one(u32 from, u32 to, u64 until)
 {
-	if (until > sim.cut_until[from][to])
-		sim.cut_until[from][to] = until;
-	sim.last_delivery[from][to] = 0;
+	if (until > ctl.cut_until[from][to])
+		ctl.cut_until[from][to] = until;
+	ctl.last_delivery[from][to] = 0;
 }
 
 static void cut(void)
 {
-	u64 until = sim.now + sim_around(2 * SEC);
-	u32 side = (u32)sim_random() & ((1u << SERVERS_MAX) - 1);
-	bool oneway = sim_chance(sim.o.oneway_rate, 100);
+	u64 until = ctl.now + ctl_around(2 * SEC);
+	u32 side = (u32)ctl_random() & ((1u << SERVERS_MAX) - 1);
+	bool oneway = ctl_chance(ctl.o.oneway_rate, 100);
 
-	sim.stats.cuts++;
-	if (sim_chance(1, 2))
-		side = 1u << sim_below(SERVERS_MAX);
-	sim_note("cut %x%s until %llu ms", side, oneway ? " one way" : "",
+	ctl.stats.cuts++;
+	if (ctl_chance(1, 2))
+		side = 1u << ctl_below(SERVERS_MAX);
+	ctl_note("cut %x%s until %llu ms", side, oneway ? " one way" : "",
 		 (unsigned long long)(until / MS));
 	for (u32 a = 0; a < SERVERS_MAX; a++) {
 		for (u32 b = 0; b < SERVERS_MAX; b++) {
@@ -132,8 +132,8 @@ static void pause_one(void)
 
 	if (!s)
 		return;
-	server_busy(s, sim_around(SEC));
-	sim_note("s%u stands still until %llu ms", s->slot,
+	server_busy(s, ctl_around(SEC));
+	ctl_note("s%u stands still until %llu ms", s->slot,
 		 (unsigned long long)(s->inst->busy_until / MS));
 }
 
@@ -141,17 +141,17 @@ static void pause_one(void)
 
 static void on_change(int status, void *arg)
 {
-	sim.changing = false;
+	ctl.changing = false;
 	if (status == 0)
-		sim.stats.changes++;
-	sim_note("membership change of %u: %s", sim.change_id, status ? err_name(status) : "done");
+		ctl.stats.changes++;
+	ctl_note("membership change of %u: %s", ctl.change_id, status ? err_name(status) : "done");
 }
 
 static void change_begin(struct server *leader, u32 id, const char *what)
 {
-	sim.changing = true;
-	sim.change_id = id;
-	sim_note("s%u %s %u", leader->slot, what, id);
+	ctl.changing = true;
+	ctl.change_id = id;
+	ctl_note("s%u %s %u", leader->slot, what, id);
 }
 
 static bool is_member(struct server *leader, u32 id)
@@ -170,10 +170,10 @@ static void retire_removed(struct server *leader)
 	if (leader->inst->c->raft.configuration_uncommitted_index != 0)
 		return;
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
-		struct server *s = &sim.server[k];
+		struct server *s = &ctl.server[k];
 
 		if (s->id && s->retired && !is_member(leader, s->id)) {
-			sim_note("s%u has left", s->slot);
+			ctl_note("s%u has left", s->slot);
 			server_retire(s);
 		}
 	}
@@ -182,15 +182,15 @@ static void retire_removed(struct server *leader)
 static struct server *free_slot(void)
 {
 	for (u32 k = 0; k < SERVERS_MAX; k++)
-		if (!sim.server[k].id && !sim.server[k].inst)
-			return &sim.server[k];
+		if (!ctl.server[k].id && !ctl.server[k].inst)
+			return &ctl.server[k];
 	return NULL;
 }
 
 static bool is_reachable(struct server *leader, struct server *s)
 {
-	return s->inst && sim.cut_until[leader->slot][s->slot] <= sim.now &&
-	       sim.cut_until[s->slot][leader->slot] <= sim.now;
+	return s->inst && ctl.cut_until[leader->slot][s->slot] <= ctl.now &&
+	       ctl.cut_until[s->slot][leader->slot] <= ctl.now;
 }
 
 static void do_step(struct server *leader, const struct member_step *m)
@@ -222,7 +222,7 @@ static void change_policy(struct server *leader)
 	int n_have, n_want = 0;
 
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
-		struct server *s = &sim.server[k];
+		struct server *s = &ctl.server[k];
 
 		if (!s->id || s->retired)
 			continue;
@@ -232,8 +232,8 @@ static void change_policy(struct server *leader)
 		n_want++;
 	}
 	n_have = consensus_servers(leader->inst->c, have, SERVERS_MAX + 1);
-	if (n_want > VOTERS_KEPT && n_have == n_want && sim_chance(1, 6)) {
-		struct server *s = &sim.server[sim_below(SERVERS_MAX)];
+	if (n_want > VOTERS_KEPT && n_have == n_want && ctl_chance(1, 6)) {
+		struct server *s = &ctl.server[ctl_below(SERVERS_MAX)];
 
 		if (s != leader && s->id) {
 			s->retired = true;
@@ -251,8 +251,8 @@ static void change_by_chance(struct server *leader)
 {
 	static const enum member_verb verbs[] = { MEMBER_ADD,    MEMBER_PROMOTE, MEMBER_PROMOTE,
 						  MEMBER_DEMOTE, MEMBER_STANDBY, MEMBER_REMOVE };
-	struct member_step step = { .verb = verbs[sim_below(6)] };
-	struct server *s = &sim.server[sim_below(SERVERS_MAX)];
+	struct member_step step = { .verb = verbs[ctl_below(6)] };
+	struct server *s = &ctl.server[ctl_below(SERVERS_MAX)];
 
 	if (!s->id || s == leader)
 		return;
@@ -272,13 +272,13 @@ static void change(void)
 	if (!leader)
 		return;
 	retire_removed(leader);
-	if (s && sim_chance(1, 2)) {
+	if (s && ctl_chance(1, 2)) {
 		server_join(s);
 		return;
 	}
-	if (sim.changing)
+	if (ctl.changing)
 		return;
-	if (sim.o.policy)
+	if (ctl.o.policy)
 		change_policy(leader);
 	else
 		change_by_chance(leader);
@@ -288,16 +288,16 @@ static void transfer(void)
 {
 	struct server *leader = server_leader(), *s = some_server();
 
-	if (!leader || sim.changing || !s || s == leader || !is_member(leader, s->id))
+	if (!leader || ctl.changing || !s || s == leader || !is_member(leader, s->id))
 		return;
-	sim.stats.transfers++;
+	ctl.stats.transfers++;
 	change_begin(leader, s->id, "hands over to");
 	consensus_transfer(leader->inst->c, s->id, on_change, NULL);
 }
 
 void fault_step(u64 which)
 {
-	if (sim.quiet)
+	if (ctl.quiet)
 		return;
 	switch ((enum fault)which) {
 	case FAULT_CRASH:
@@ -326,9 +326,9 @@ void fault_step(u64 which)
 
 void faults_heal(void)
 {
-	memset(sim.cut_until, 0, sizeof(sim.cut_until));
+	memset(ctl.cut_until, 0, sizeof(ctl.cut_until));
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
-		struct server *s = &sim.server[k];
+		struct server *s = &ctl.server[k];
 
 		if (s->id && !s->inst) {
 			s->down_until = 0;

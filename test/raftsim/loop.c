@@ -34,7 +34,7 @@ struct inst *inst_of(struct raft_io *io)
 
 u64 server_clock_us(const struct server *s)
 {
-	return s->clock_base + sim.now * s->clock_rate / 1000;
+	return s->clock_base + ctl.now * s->clock_rate / 1000;
 }
 
 u64 server_delay(const struct server *s, u64 local_us)
@@ -44,11 +44,11 @@ u64 server_delay(const struct server *s, u64 local_us)
 
 static void schedule(struct inst *i, enum event_kind kind, u64 delay, u64 arg)
 {
-	struct sim_event e = {
+	struct ctl_event e = {
 		.kind = kind, .server = i->server->slot, .life = i->life, .arg = arg
 	};
 
-	sim_schedule(delay, &e);
+	ctl_schedule(delay, &e);
 }
 
 /* --- libuv --- */
@@ -71,7 +71,7 @@ int __wrap_uv_async_send(uv_async_t *async)
 		return 0;
 	i->wake_sent = true;
 	if (!i->dying)
-		schedule(i, EV_WAKE, sim_around(WAKE_US), 0);
+		schedule(i, EV_WAKE, ctl_around(WAKE_US), 0);
 	return 0;
 }
 
@@ -165,7 +165,7 @@ void loop_close(struct inst *i)
 
 void pending_add(struct inst *i, enum event_kind kind, void *req, int status, u64 delay)
 {
-	struct sim_event e = { .kind = kind, .server = i->server->slot, .life = i->life };
+	struct ctl_event e = { .kind = kind, .server = i->server->slot, .life = i->life };
 	struct pending *p = calloc(1, sizeof(*p));
 
 	p->inst = i;
@@ -179,7 +179,7 @@ void pending_add(struct inst *i, enum event_kind kind, void *req, int status, u6
 	i->pending = p;
 	e.ptr = p;
 	if (!i->dying)
-		sim_schedule(delay, &e);
+		ctl_schedule(delay, &e);
 }
 
 void pending_done(struct inst *i, struct pending *p)
@@ -243,7 +243,7 @@ static raft_time io_time(struct raft_io *io)
 
 static int io_random(struct raft_io *io, int min, int max)
 {
-	return min + (int)sim_below((u64)(max - min));
+	return min + (int)ctl_below((u64)(max - min));
 }
 
 static int io_async_work(struct raft_io *io, struct raft_io_async_work *req,

@@ -27,7 +27,7 @@ static u32 mutant;
 static void say_failed(u64 seed, const char *what)
 {
 	printf("not ok seed %llu (step %llu): %s\n# again: make raftsim SEED=%llu TRACE=1\n",
-	       (unsigned long long)seed, (unsigned long long)sim.stats.steps, what,
+	       (unsigned long long)seed, (unsigned long long)ctl.stats.steps, what,
 	       (unsigned long long)seed);
 	fflush(stdout);
 }
@@ -35,51 +35,51 @@ static void say_failed(u64 seed, const char *what)
 static void on_signal(int sig)
 {
 	signal(sig, SIG_DFL);
-	sim_notes_print(stdout);
-	say_failed(sim.o.seed, sig == SIGABRT ? "an assertion failed" : "killed by a signal");
+	ctl_notes_print(stdout);
+	say_failed(ctl.o.seed, sig == SIGABRT ? "an assertion failed" : "killed by a signal");
 	raise(sig);
 }
 
-static void add(struct sim_stats *t)
+static void add(struct ctl_stats *t)
 {
-	u64 *to = (u64 *)t, *from = (u64 *)&sim.stats;
+	u64 *to = (u64 *)t, *from = (u64 *)&ctl.stats;
 
 	for (size_t k = 0; k < sizeof(*t) / sizeof(u64); k++)
 		to[k] += from[k];
 }
 
-static int run_seed(u64 seed, bool trace, struct sim_stats *t)
+static int run_seed(u64 seed, bool trace, struct ctl_stats *t)
 {
-	struct sim_options o;
+	struct ctl_options o;
 	int rc;
 
-	sim_options_draw(&o, seed);
+	ctl_options_draw(&o, seed);
 	o.trace = trace;
 	o.mutant = mutant;
-	rc = sim_run(&o);
+	rc = ctl_run(&o);
 	add(t);
 	if (rc)
-		say_failed(seed, sim.failure);
+		say_failed(seed, ctl.failure);
 	else if (trace)
 		printf("ok seed %llu, trace hash %016llx\n", (unsigned long long)seed,
-		       (unsigned long long)sim.hash);
+		       (unsigned long long)ctl.hash);
 	return rc;
 }
 
 static int run_twice(u64 seed)
 {
-	struct sim_options o;
+	struct ctl_options o;
 	u64 hash;
 
-	sim_options_draw(&o, seed);
+	ctl_options_draw(&o, seed);
 	o.mutant = mutant;
-	sim_run(&o);
-	hash = sim.hash;
-	sim_run(&o);
-	return hash != sim.hash;
+	ctl_run(&o);
+	hash = ctl.hash;
+	ctl_run(&o);
+	return hash != ctl.hash;
 }
 
-static void say_totals(const struct sim_stats *t, u64 count)
+static void say_totals(const struct ctl_stats *t, u64 count)
 {
 #define N(field) (unsigned long long)t->field
 	printf("# %llu seeds, %llu steps, %llu messages (%llu lost), %llu entries\n",
@@ -120,7 +120,7 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	u64 from = 1, count = 100, failed = 0;
-	struct sim_stats t = { 0 };
+	struct ctl_stats t = { 0 };
 	bool trace = false, first = false;
 
 	for (int i = 1; i < argc; i++) {

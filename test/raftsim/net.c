@@ -31,7 +31,7 @@ static void message_free(struct message *m)
 	free(m);
 }
 
-void net_event_drop(struct sim_event *e)
+void net_event_drop(struct ctl_event *e)
 {
 	if (e->kind == EV_DELIVER)
 		message_free(e->ptr);
@@ -80,7 +80,7 @@ static struct message *message_new(struct server *from, const struct raft_messag
 	case RAFT_IO_INSTALL_SNAPSHOT:
 		m->m.install_snapshot = msg->install_snapshot;
 		m->m.install_snapshot.version = RAFT_INSTALL_SNAPSHOT_VERSION;
-		m->conf = sim_conf_save(&msg->install_snapshot.conf);
+		m->conf = ctl_conf_save(&msg->install_snapshot.conf);
 		m->data = blob_new(msg->install_snapshot.data.base, msg->install_snapshot.data.len);
 		break;
 	case RAFT_IO_TIMEOUT_NOW:
@@ -88,40 +88,40 @@ static struct message *message_new(struct server *from, const struct raft_messag
 		m->m.timeout_now.version = RAFT_TIMEOUT_NOW_VERSION;
 		break;
 	default:
-		sim_fail("a message of type %d", msg->type);
+		ctl_fail("a message of type %d", msg->type);
 	}
 	return m;
 }
 
 static bool is_cut(u32 from, u32 to)
 {
-	return sim.cut_until[from][to] > sim.now;
+	return ctl.cut_until[from][to] > ctl.now;
 }
 
 static u64 draw_delay(void)
 {
-	if (!sim.quiet && sim_chance(sim.o.tail_rate, 1000))
-		return sim_around(sim.o.delay_tail);
-	return sim_around(sim.o.delay);
+	if (!ctl.quiet && ctl_chance(ctl.o.tail_rate, 1000))
+		return ctl_around(ctl.o.delay_tail);
+	return ctl_around(ctl.o.delay);
 }
 
 static void put_on_wire(struct inst *i, struct server *to, const struct raft_message *msg)
 {
-	struct sim_event e = { .kind = EV_DELIVER, .server = to->slot };
+	struct ctl_event e = { .kind = EV_DELIVER, .server = to->slot };
 	u32 from = i->server->slot;
-	u64 at = sim.now + draw_delay();
+	u64 at = ctl.now + draw_delay();
 	struct message *m;
 
-	if (!sim.quiet && sim_chance(sim.o.reconnect_rate, 1000))
-		sim.last_delivery[from][to->slot] = 0;
-	if (at < sim.last_delivery[from][to->slot])
-		at = sim.last_delivery[from][to->slot];
-	sim.last_delivery[from][to->slot] = at;
+	if (!ctl.quiet && ctl_chance(ctl.o.reconnect_rate, 1000))
+		ctl.last_delivery[from][to->slot] = 0;
+	if (at < ctl.last_delivery[from][to->slot])
+		at = ctl.last_delivery[from][to->slot];
+	ctl.last_delivery[from][to->slot] = at;
 	m = message_new(i->server, msg);
 	m->to_slot = to->slot;
 	m->to_life = to->inst->life;
 	e.ptr = m;
-	sim_schedule(at - sim.now, &e);
+	ctl_schedule(at - ctl.now, &e);
 }
 
 int net_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *msg,
@@ -134,17 +134,17 @@ int net_send(struct raft_io *io, struct raft_io_send *req, const struct raft_mes
 	if (i->closing)
 		return RAFT_CANCELED;
 	req->cb = cb;
-	sim.stats.messages++;
+	ctl.stats.messages++;
 	if (!to || !to->inst || is_cut(i->server->slot, to->slot) ||
-	    (!sim.quiet && sim_chance(sim.o.send_fail, 1000)))
+	    (!ctl.quiet && ctl_chance(ctl.o.send_fail, 1000)))
 		status = RAFT_NOCONNECTION;
-	else if (!i->dying && (sim.quiet || !sim_chance(sim.o.loss_rate, 1000)))
+	else if (!i->dying && (ctl.quiet || !ctl_chance(ctl.o.loss_rate, 1000)))
 		put_on_wire(i, to, msg);
 	else
-		sim.stats.lost++;
+		ctl.stats.lost++;
 	/* without a connection a message waits for one for a while */
 	pending_add(i, EV_SENT, req, status,
-		    status ? sim_around(20 * sim.o.delay) : sim_below(sim.o.delay));
+		    status ? ctl_around(20 * ctl.o.delay) : ctl_below(ctl.o.delay));
 	return 0;
 }
 
@@ -203,18 +203,18 @@ static void note_message(const struct message *m)
 	else if (m->m.type == RAFT_IO_INSTALL_SNAPSHOT)
 		snprintf(text, sizeof(text), "snapshot of %llu",
 			 (unsigned long long)m->m.install_snapshot.last_index);
-	sim_note("s%u -> s%u %s", m->from_slot, m->to_slot, text);
+	ctl_note("s%u -> s%u %s", m->from_slot, m->to_slot, text);
 }
 
-void net_deliver(const struct sim_event *e)
+void net_deliver(const struct ctl_event *e)
 {
 	struct message *m = e->ptr;
-	struct inst *i = sim.server[e->server].inst;
+	struct inst *i = ctl.server[e->server].inst;
 	struct raft_message msg = m->m;
 
 	/* the connection has ended with the process that accepted it */
 	if (!i || i->life != m->to_life || !i->recv || is_cut(m->from_slot, m->to_slot)) {
-		sim.stats.lost++;
+		ctl.stats.lost++;
 		message_free(m);
 		return;
 	}
@@ -223,7 +223,7 @@ void net_deliver(const struct sim_event *e)
 	if (msg.type == RAFT_IO_APPEND_ENTRIES)
 		unpack_entries(&msg.append_entries, m);
 	if (msg.type == RAFT_IO_INSTALL_SNAPSHOT) {
-		sim_conf_load(m->conf, &msg.install_snapshot.conf);
+		ctl_conf_load(m->conf, &msg.install_snapshot.conf);
 		msg.install_snapshot.data.len = m->data->len;
 		msg.install_snapshot.data.base = raft_malloc(m->data->len);
 		memcpy(msg.install_snapshot.data.base, m->data->data, m->data->len);

@@ -124,16 +124,17 @@ static void watch_meaning(const char *key, const char *old, const char *next)
 		return;
 	if (json_parse(old, strlen(old), &was, NULL) < 0 ||
 	    json_parse(next, strlen(next), &is, NULL) < 0) {
-		sim_fail("%s is no JSON", key);
+		ctl_fail("%s is no JSON", key);
 	} else if (key[0] == 'c') {
 		if (jget_i64_or(is, "n", -1) != jget_i64_or(was, "n", -1) + 1)
-			sim_fail("%s goes from %s to %s", key, old, next);
+			ctl_fail("%s goes from %s to %s", key, old, next);
 	} else if (strcmp(jget_str(was, "uuid", "?"), jget_str(is, "uuid", "")) == 0) {
 		if (jget_i64_or(is, "epoch", -1) != jget_i64_or(was, "epoch", -1) + 1)
-			sim_fail("%s: epoch %lld after %lld", key,
+			ctl_fail("%s: epoch %lld after %lld", key,
 				 (long long)jget_i64_or(is, "epoch", -1),
 				 (long long)jget_i64_or(was, "epoch", -1));
 		casses++;
+		register_written(key, is);
 	}
 	json_object_put(was);
 	json_object_put(is);
@@ -180,7 +181,7 @@ static void remember(const char *id, u64 index)
 		return;
 	for (u32 k = 0; k < n_ids; k++)
 		if (same_wish(ids[k].id, id))
-			sim_fail("%s is applied as %llu, after %s as %llu", id,
+			ctl_fail("%s is applied as %llu, after %s as %llu", id,
 				 (unsigned long long)index, ids[k].id,
 				 (unsigned long long)ids[k].revision);
 	if (n_ids == cap_ids) {
@@ -232,14 +233,14 @@ static int compare_one(const char *key, json *doc, uint64_t revision, void *arg)
 
 	c->n++;
 	if (!d || d->revision != revision) {
-		sim_fail("%s: %s is of revision %llu, should be %llu", c->who, key,
+		ctl_fail("%s: %s is of revision %llu, should be %llu", c->who, key,
 			 (unsigned long long)revision, d ? (unsigned long long)d->revision : 0);
 		return 1;
 	}
 	if (json_parse(d->text, strlen(d->text), &want, NULL) < 0)
 		abort();
 	if (strcmp(json_text(want), json_text(doc)) != 0)
-		sim_fail("%s: %s is %s, should be %s", c->who, key, json_text(doc), d->text);
+		ctl_fail("%s: %s is %s, should be %s", c->who, key, json_text(doc), d->text);
 	json_object_put(want);
 	return 0;
 }
@@ -252,11 +253,11 @@ void ref_compare(struct store *s, const char *who)
 
 	store_list(s, "", compare_one, &c);
 	if (c.n != n_docs)
-		sim_fail("%s has %u documents, should have %u", who, c.n, n_docs);
+		ctl_fail("%s has %u documents, should have %u", who, c.n, n_docs);
 	for (u32 k = 0; k < n_ids; k++) {
 		revision = 0;
 		if (store_request(s, ids[k].id, &revision, NULL) < 0 || revision != ids[k].revision)
-			sim_fail("%s: request %s was applied as %llu, the store says %llu", who,
+			ctl_fail("%s: request %s was applied as %llu, the store says %llu", who,
 				 ids[k].id, (unsigned long long)ids[k].revision,
 				 (unsigned long long)revision);
 	}

@@ -17,7 +17,7 @@
 #define LOOK_EVERY (400 * MS)
 #define STEPS_MAX 3000000
 
-struct sim_world sim;
+struct ctl_world ctl;
 
 void __wrap_log_write(enum log_level level, const char *subsystem, const char *fmt, ...);
 
@@ -25,7 +25,7 @@ void __wrap_log_write(enum log_level level, const char *subsystem, const char *f
 {
 	va_list ap;
 
-	if (!sim.o.trace)
+	if (!ctl.o.trace)
 		return;
 	printf("         log: ");
 	va_start(ap, fmt);
@@ -34,17 +34,17 @@ void __wrap_log_write(enum log_level level, const char *subsystem, const char *f
 	printf("\n");
 }
 
-void sim_fail(const char *fmt, ...)
+void ctl_fail(const char *fmt, ...)
 {
 	va_list ap;
 
-	if (sim.failed)
+	if (ctl.failed)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(sim.failure, sizeof(sim.failure), fmt, ap);
+	vsnprintf(ctl.failure, sizeof(ctl.failure), fmt, ap);
 	va_end(ap);
-	sim.failed = true;
-	sim_note("FAILURE: %s", sim.failure);
+	ctl.failed = true;
+	ctl_note("FAILURE: %s", ctl.failure);
 }
 
 /* --- what a seed means --- */
@@ -53,7 +53,7 @@ static u64 one_of(u64 a, u64 b, u64 c, u64 d)
 {
 	const u64 v[] = { a, b, c, d };
 
-	return v[sim_below(4)];
+	return v[ctl_below(4)];
 }
 
 static u32 some(u32 a, u32 b, u32 c)
@@ -61,7 +61,7 @@ static u32 some(u32 a, u32 b, u32 c)
 	return (u32)one_of(0, a, b, c);
 }
 
-static void draw_machines(struct sim_options *o)
+static void draw_machines(struct ctl_options *o)
 {
 	o->disk_fast = one_of(300, MS, 3 * MS, 10 * MS);
 	o->disk_slow = one_of(20 * MS, 100 * MS, 400 * MS, 2 * SEC);
@@ -75,7 +75,7 @@ static void draw_machines(struct sim_options *o)
 	o->skew = some(5, 30, 100);
 }
 
-static void draw_links(struct sim_options *o)
+static void draw_links(struct ctl_options *o)
 {
 	o->delay = one_of(200, MS, 5 * MS, 20 * MS);
 	o->delay_tail = one_of(20 * MS, 100 * MS, 400 * MS, SEC);
@@ -86,16 +86,16 @@ static void draw_links(struct sim_options *o)
 	o->oneway_rate = some(20, 50, 100);
 }
 
-void sim_options_draw(struct sim_options *o, u64 seed)
+void ctl_options_draw(struct ctl_options *o, u64 seed)
 {
 	memset(o, 0, sizeof(*o));
-	sim.rng = seed * 0x2545f4914f6cdd1dull + 1;
+	ctl.rng = seed * 0x2545f4914f6cdd1dull + 1;
 	o->seed = seed;
 	o->servers = (u32)one_of(3, 3, 4, 5);
-	o->founded = sim_chance(1, 4);
-	o->policy = o->founded || sim_chance(1, 3);
+	o->founded = ctl_chance(1, 4);
+	o->policy = o->founded || ctl_chance(1, 3);
 	o->fault_for = one_of(4, 6, 8, 12) * SEC;
-	o->clients = 2 + (u32)sim_below(CLIENTS_MAX - 1);
+	o->clients = 2 + (u32)ctl_below(CLIENTS_MAX - 1);
 	o->think = one_of(3 * MS, 20 * MS, 80 * MS, 300 * MS);
 	o->patience = one_of(300 * MS, SEC, 2 * SEC, 5 * SEC);
 	draw_machines(o);
@@ -121,10 +121,10 @@ static void make_dirs(void)
 {
 	const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 
-	snprintf(sim.dir, sizeof(sim.dir), "%s/raftsim.%d", base, (int)getpid());
-	mkdir(sim.dir, 0700);
+	snprintf(ctl.dir, sizeof(ctl.dir), "%s/raftsim.%d", base, (int)getpid());
+	mkdir(ctl.dir, 0700);
 	for (u32 k = 0; k < SERVERS_MAX; k++)
-		snprintf(sim.server[k].dir, sizeof(sim.server[k].dir), "%.50s/s%u", sim.dir, k);
+		snprintf(ctl.server[k].dir, sizeof(ctl.server[k].dir), "%.50s/s%u", ctl.dir, k);
 }
 
 static void remove_dirs(void)
@@ -132,60 +132,61 @@ static void remove_dirs(void)
 	char path[128];
 
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
-		snprintf(path, sizeof(path), "%s/raft", sim.server[k].dir);
+		snprintf(path, sizeof(path), "%s/raft", ctl.server[k].dir);
 		rmdir(path);
-		rmdir(sim.server[k].dir);
+		rmdir(ctl.server[k].dir);
 	}
-	rmdir(sim.dir);
+	rmdir(ctl.dir);
 }
 
 static void init_server(struct server *s, u32 slot)
 {
 	s->slot = slot;
 	s->disk.first = 1;
-	s->clock_base = sim_below(100 * SEC);
-	s->clock_rate = 1000 - sim.o.skew + (u32)sim_below(2 * sim.o.skew + 1);
-	if (slot >= sim.o.servers)
+	s->clock_base = ctl_below(100 * SEC);
+	s->clock_rate = 1000 - ctl.o.skew + (u32)ctl_below(2 * ctl.o.skew + 1);
+	if (slot >= ctl.o.servers)
 		return;
 	s->births = 1;
 	s->id = 10 + slot + 1;
 	snprintf(s->address, sizeof(s->address), "s%u.1:7000", slot);
 }
 
-static void begin(void)
+static void begin_servers(void)
 {
 	struct raft_configuration conf;
-	u32 voters = sim.o.founded ? 1 : sim.o.servers;
+	u32 voters = ctl.o.founded ? 1 : ctl.o.servers;
 
 	make_dirs();
 	checker_reset();
 	raft_configuration_init(&conf);
 	for (u32 k = 0; k < SERVERS_MAX; k++)
-		init_server(&sim.server[k], k);
+		init_server(&ctl.server[k], k);
 	for (u32 k = 0; k < voters; k++)
-		if (raft_configuration_add(&conf, sim.server[k].id, sim.server[k].address,
+		if (raft_configuration_add(&conf, ctl.server[k].id, ctl.server[k].address,
 					   RAFT_VOTER))
 			abort();
 	for (u32 k = 0; k < voters; k++)
-		disk_bootstrap(&sim.server[k].disk, &conf);
+		disk_bootstrap(&ctl.server[k].disk, &conf);
 	raft_configuration_close(&conf);
-	for (u32 k = 0; k < sim.o.servers; k++)
-		server_start(&sim.server[k]);
+	for (u32 k = 0; k < ctl.o.servers; k++)
+		server_start(&ctl.server[k]);
 	clients_init();
 	faults_start();
-	sim_schedule(LOOK_EVERY, &(struct sim_event){ .kind = EV_LOOK });
-	sim_schedule(sim.o.fault_for, &(struct sim_event){ .kind = EV_HEAL });
+	ctl_schedule(LOOK_EVERY, &(struct ctl_event){ .kind = EV_LOOK });
+	if (ctl.o.fault_for)
+		ctl_schedule(ctl.o.fault_for, &(struct ctl_event){ .kind = EV_HEAL });
 }
 
 /* --- events --- */
 
-static void to_instance(struct inst *i, const struct sim_event *e)
+static void to_instance(struct inst *i, const struct ctl_event *e)
 {
-	struct sim_event next = { .kind = EV_TICK, .server = e->server, .life = e->life };
+	struct ctl_event next = { .kind = EV_TICK, .server = e->server, .life = e->life };
 
 	switch (e->kind) {
 	case EV_TICK:
-		sim_schedule(i->tick_every, &next);
+		ctl_schedule(i->tick_every, &next);
 		i->tick(i->io);
 		break;
 	case EV_WAKE:
@@ -207,19 +208,19 @@ static void to_instance(struct inst *i, const struct sim_event *e)
 	}
 }
 
-static void run_event(struct sim_event *e)
+static void run_event(struct ctl_event *e)
 {
-	struct server *s = &sim.server[e->server];
+	struct server *s = &ctl.server[e->server];
 	bool own = e->kind >= EV_TICK && e->kind <= EV_SENT;
 
 	if (own && (!s->inst || s->inst->life != e->life))
 		return;
-	if ((own || e->kind == EV_DELIVER) && s->inst && s->inst->busy_until > sim.now) {
-		sim_schedule(s->inst->busy_until - sim.now, e);
+	if ((own || e->kind == EV_DELIVER) && s->inst && s->inst->busy_until > ctl.now) {
+		ctl_schedule(s->inst->busy_until - ctl.now, e);
 		return;
 	}
-	sim.stats.steps++;
-	sim_mix(sim.now * 32 + e->kind);
+	ctl.stats.steps++;
+	ctl_mix(ctl.now * 32 + e->kind);
 	if (own)
 		to_instance(s->inst, e);
 	else if (e->kind == EV_DELIVER)
@@ -231,7 +232,7 @@ static void run_event(struct sim_event *e)
 	else if (e->kind == EV_FAULT)
 		fault_step(e->arg);
 	for (u32 k = 0; k < SERVERS_MAX; k++)
-		server_settle(&sim.server[k]);
+		server_settle(&ctl.server[k]);
 	checker_leaders();
 }
 
@@ -244,10 +245,10 @@ static bool all_agree(void)
 	struct consensus_server list[SERVERS_MAX + 1];
 	int n;
 
-	if (!leader || sim.changing)
+	if (!leader || ctl.changing)
 		return false;
-	for (u32 k = 0; k < sim.o.clients; k++)
-		if (sim.client[k].busy)
+	for (u32 k = 0; k < ctl.o.clients; k++)
+		if (ctl.client[k].busy)
 			return false;
 	n = consensus_servers(leader->inst->c, list, SERVERS_MAX + 1);
 	for (int k = 0; k < n && k <= SERVERS_MAX; k++) {
@@ -270,7 +271,7 @@ static void say_stuck(const char *what)
 	char text[400] = "";
 
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
-		struct inst *i = sim.server[k].inst;
+		struct inst *i = ctl.server[k].inst;
 		size_t len = strlen(text);
 
 		if (i)
@@ -283,60 +284,79 @@ static void say_stuck(const char *what)
 				 (unsigned long long)raft_last_applied(&i->c->raft),
 				 (unsigned long long)i->c->raft.commit_index);
 	}
-	sim_fail("%s:%s", what, text);
+	ctl_fail("%s:%s", what, text);
 }
 
-/* true: the run is over */
-static bool look(void)
+static void look(void)
 {
-	u64 since = sim.now - sim.o.fault_for;
+	u64 since = ctl.now - ctl.quiet_since;
 
-	if (!sim.quiet) {
+	if (!ctl.quiet) {
 		checker_look();
 	} else if (all_agree()) {
-		checker_end();
-		return true;
+		ctl.over = true;
+		ctl.quiet_since = ctl.now;
 	} else if (since > LEADER_BOUND && !server_leader()) {
 		say_stuck("no leader");
 	} else if (since > AGREE_BOUND) {
 		say_stuck("no agreement");
 	}
-	sim_schedule(LOOK_EVERY, &(struct sim_event){ .kind = EV_LOOK });
-	return false;
+	ctl_schedule(LOOK_EVERY, &(struct ctl_event){ .kind = EV_LOOK });
 }
 
-static void heal(void)
+void ctl_heal(void)
 {
-	sim_note("the faults end");
-	sim.quiet = true;
+	if (ctl.quiet)
+		return;
+	ctl_note("the faults end");
+	ctl.quiet = true;
+	ctl.quiet_since = ctl.now;
 	faults_heal();
 }
 
-int sim_run(const struct sim_options *o)
+void ctl_begin(const struct ctl_options *o)
 {
-	struct sim_event e;
-	bool over = false;
+	memset(&ctl, 0, sizeof(ctl));
+	ctl.o = *o;
+	ctl.rng = o->seed;
+	ctl.hash = o->seed;
+	begin_servers();
+}
 
-	memset(&sim, 0, sizeof(sim));
-	sim.o = *o;
-	sim.rng = o->seed;
-	sim.hash = o->seed;
-	begin();
-	while (!sim.failed && !over && sim_next(&e)) {
-		sim.now = e.at;
-		if (e.kind == EV_LOOK)
-			over = look();
-		else if (e.kind == EV_HEAL)
-			heal();
-		else
-			run_event(&e);
-		if (sim.stats.steps > STEPS_MAX)
-			say_stuck("too many steps");
-	}
+bool ctl_step(u64 until)
+{
+	struct ctl_event e;
+
+	if (ctl.failed || !ctl_next(until, &e))
+		return false;
+	ctl.now = e.at;
+	if (e.kind == EV_LOOK)
+		look();
+	else if (e.kind == EV_HEAL)
+		ctl_heal();
+	else
+		run_event(&e);
+	if (ctl.stats.steps > STEPS_MAX)
+		say_stuck("too many steps");
+	return !ctl.failed;
+}
+
+void ctl_end(void)
+{
+	if (!ctl.failed)
+		checker_end();
 	servers_close();
 	remove_dirs();
-	if (sim.failed)
-		sim_notes_print(stdout);
-	sim_events_clear();
-	return sim.failed;
+	if (ctl.failed)
+		ctl_notes_print(stdout);
+	ctl_events_clear();
+}
+
+int ctl_run(const struct ctl_options *o)
+{
+	ctl_begin(o);
+	while (!ctl.over && ctl_step(UINT64_MAX))
+		;
+	ctl_end();
+	return ctl.failed;
 }

@@ -17,8 +17,8 @@
 struct server *server_by_id(u64 id)
 {
 	for (u32 k = 0; k < SERVERS_MAX; k++)
-		if (id && sim.server[k].id == id)
-			return &sim.server[k];
+		if (id && ctl.server[k].id == id)
+			return &ctl.server[k];
 	return NULL;
 }
 
@@ -27,7 +27,7 @@ struct server *server_leader(void)
 	struct server *best = NULL;
 
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
-		struct server *s = &sim.server[k];
+		struct server *s = &ctl.server[k];
 
 		if (s->inst && consensus_is_leader(s->inst->c) &&
 		    (!best || consensus_term(s->inst->c) > consensus_term(best->inst->c)))
@@ -38,8 +38,8 @@ struct server *server_leader(void)
 
 void server_busy(struct server *s, u64 time)
 {
-	if (s->inst->busy_until < sim.now + time)
-		s->inst->busy_until = sim.now + time;
+	if (s->inst->busy_until < ctl.now + time)
+		s->inst->busy_until = ctl.now + time;
 }
 
 static void on_leader(bool is_leader, void *arg)
@@ -47,9 +47,9 @@ static void on_leader(bool is_leader, void *arg)
 	struct inst *i = arg;
 
 	i->leader = is_leader;
-	sim_note("s%u %s", i->server->slot, is_leader ? "is ready to lead" : "leads no more");
+	ctl_note("s%u %s", i->server->slot, is_leader ? "is ready to lead" : "leads no more");
 	if (is_leader)
-		sim.stats.reigns++;
+		ctl.stats.reigns++;
 }
 
 static void on_fatal(const struct err *why, void *arg)
@@ -57,16 +57,16 @@ static void on_fatal(const struct err *why, void *arg)
 	struct inst *i = arg;
 
 	i->fatal = true;
-	sim_note("s%u fatal: %s", i->server->slot, err_name(why->code));
+	ctl_note("s%u fatal: %s", i->server->slot, err_name(why->code));
 }
 
 static void schedule_restart(struct server *s, u64 after)
 {
-	struct sim_event e = { .kind = EV_RESTART, .server = s->slot };
+	struct ctl_event e = { .kind = EV_RESTART, .server = s->slot };
 
-	s->down_until = sim.now + after;
+	s->down_until = ctl.now + after;
 	e.arg = s->down_until;
-	sim_schedule(after, &e);
+	ctl_schedule(after, &e);
 }
 
 static void lose_store(struct server *s)
@@ -87,9 +87,9 @@ static void inst_free(struct inst *i)
 
 static void set_limits(struct inst *i)
 {
-	raft_set_snapshot_threshold(&i->c->raft, sim.o.threshold);
-	raft_set_snapshot_trailing(&i->c->raft, sim.o.trailing);
-	raft_set_max_catch_up_round_duration(&i->c->raft, sim.o.catch_up_ms);
+	raft_set_snapshot_threshold(&i->c->raft, ctl.o.threshold);
+	raft_set_snapshot_trailing(&i->c->raft, ctl.o.trailing);
+	raft_set_max_catch_up_round_duration(&i->c->raft, ctl.o.catch_up_ms);
 }
 
 /* The instance has come to nothing: an error of the disk in the middle of the start */
@@ -97,14 +97,14 @@ static void start_failed(struct server *s, struct inst *i, const struct err *err
 {
 	if (i->io)
 		loop_close(i);
-	sim_note("s%u does not start: %s", s->slot, err_name(err->code));
-	if (!i->dying && (sim.o.sync_error == 0 || sim.quiet))
-		sim_fail("s%u does not start: %s", s->slot, err->text);
+	ctl_note("s%u does not start: %s", s->slot, err_name(err->code));
+	if (!i->dying && (ctl.o.sync_error == 0 || ctl.quiet))
+		ctl_fail("s%u does not start: %s", s->slot, err->text);
 	s->inst = NULL;
 	inst_free(i);
 	store_close(s->store);
 	s->store = NULL;
-	schedule_restart(s, sim_around(sim.o.down_for));
+	schedule_restart(s, ctl_around(ctl.o.down_for));
 }
 
 void server_start(struct server *s)
@@ -120,21 +120,21 @@ void server_start(struct server *s)
 	struct inst *i;
 
 	assert(!s->inst && s->id);
-	if (sim_chance(sim.o.store_lost, 1000) && !sim.quiet) {
-		sim.stats.stores_lost++;
-		sim_note("s%u has lost its store", s->slot);
+	if (ctl_chance(ctl.o.store_lost, 1000) && !ctl.quiet) {
+		ctl.stats.stores_lost++;
+		ctl_note("s%u has lost its store", s->slot);
 		lose_store(s);
 	}
-	if ((sim.o.mutant & MUTANT_AMNESIA) && !sim.quiet && sim_chance(1, 8)) {
+	if ((ctl.o.mutant & MUTANT_AMNESIA) && !ctl.quiet && ctl_chance(1, 8)) {
 		disk_wipe(&s->disk);
 		lose_store(s);
 	}
 	if (store_open(s->dir, MAP_BYTES, &s->store, &err) < 0) {
-		sim_fail("s%u: the store does not open: %s", s->slot, err.text);
+		ctl_fail("s%u: the store does not open: %s", s->slot, err.text);
 		return;
 	}
 	i = calloc(1, sizeof(*i));
-	i->life = ++sim.lives;
+	i->life = ++ctl.lives;
 	i->server = s;
 	i->ops_end = &i->ops;
 	i->loop.data = i;
@@ -143,7 +143,7 @@ void server_start(struct server *s)
 	config.loop = &i->loop;
 	config.store = s->store;
 	config.arg = i;
-	sim_note("s%u starts: term %llu, log to %llu, store at %llu", s->slot,
+	ctl_note("s%u starts: term %llu, log to %llu, store at %llu", s->slot,
 		 (unsigned long long)s->disk.term,
 		 (unsigned long long)(s->disk.first + s->disk.n - 1),
 		 (unsigned long long)store_applied(s->store));
@@ -151,7 +151,7 @@ void server_start(struct server *s)
 		start_failed(s, i, &err);
 		return;
 	}
-	sim.stats.restarts++;
+	ctl.stats.restarts++;
 	set_limits(i);
 }
 
@@ -159,7 +159,7 @@ static void end_life(struct server *s)
 {
 	struct inst *i = s->inst;
 
-	disk_crash(i);
+	disk_power_lost(i);
 	i->stopped = true;
 	consensus_stop(i->c, NULL, NULL);
 	loop_close(i);
@@ -173,8 +173,8 @@ void server_crash(struct server *s, u64 down_for)
 {
 	if (!s->inst)
 		return;
-	sim.stats.crashes++;
-	sim_note("s%u crashes", s->slot);
+	ctl.stats.crashes++;
+	ctl_note("s%u crashes", s->slot);
 	s->inst->dying = true;
 	end_life(s);
 	schedule_restart(s, down_for);
@@ -182,7 +182,7 @@ void server_crash(struct server *s, u64 down_for)
 
 void server_stop(struct server *s)
 {
-	sim_note("s%u is stopped", s->slot);
+	ctl_note("s%u is stopped", s->slot);
 	end_life(s);
 }
 
@@ -194,7 +194,7 @@ void server_join(struct server *s)
 	s->retired = false;
 	disk_wipe(&s->disk);
 	lose_store(s);
-	sim_note("s%u is new, id %u", s->slot, s->id);
+	ctl_note("s%u is new, id %u", s->slot, s->id);
 	server_start(s);
 }
 
@@ -214,17 +214,17 @@ void server_settle(struct server *s)
 	if (!i)
 		return;
 	if (i->dying)
-		server_crash(s, sim_around(sim.o.down_for));
+		server_crash(s, ctl_around(ctl.o.down_for));
 	else if (i->fatal) {
 		server_stop(s);
-		schedule_restart(s, sim.quiet ? 1 : sim_around(sim.o.down_for));
+		schedule_restart(s, ctl.quiet ? 1 : ctl_around(ctl.o.down_for));
 	}
 }
 
 void servers_close(void)
 {
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
-		struct server *s = &sim.server[k];
+		struct server *s = &ctl.server[k];
 
 		if (s->inst) {
 			s->inst->dying = true;

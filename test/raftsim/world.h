@@ -20,20 +20,19 @@
 #include "model/change.h"
 #include "raft/consensus.h"
 #include "raft/instance.h"
+#include "shared/port.h"
 #include "store/store.h"
-
-typedef uint64_t u64;
-typedef uint32_t u32;
 
 #define SERVERS_MAX 5
 #define CLIENTS_MAX 6
+#define ASKS_MAX 64 /* of test/joint: what data planes ask at a time */
 #define US 1ull
 #define MS 1000ull
 #define SEC 1000000ull
 #define MODEL_NODES 3 /* of the documents; they have nothing to do with the servers */
 
-/* What a run is made of, drawn from its seed by sim_options_draw. Times in us, rates per 1000. */
-struct sim_options {
+/* What a run is made of, drawn from its seed by ctl_options_draw. Times in us, rates per 1000. */
+struct ctl_options {
 	u64 seed;
 	bool trace;
 	u32 mutant;
@@ -62,6 +61,8 @@ struct sim_options {
 	u32 skew;    /* clocks, per 1000 */
 	/* the library */
 	u32 threshold, trailing, catch_up_ms;
+	/* test/joint: the record of a resource with so many copies, and who is in sync first */
+	u32 joint_copies, joint_in_sync;
 };
 
 /* --- events --- */
@@ -87,7 +88,7 @@ enum event_kind {
 
 struct message;
 
-struct sim_event {
+struct ctl_event {
 	u64 at, birth;
 	enum event_kind kind;
 	u32 server;
@@ -115,12 +116,12 @@ struct disk_snapshot {
 	raft_index index;
 	raft_term term;
 	raft_index conf_index;
-	struct blob *conf; /* encoded by sim_conf_save */
+	struct blob *conf; /* encoded by ctl_conf_save */
 	struct blob *data;
 };
 
 /* What survives a crash */
-struct sim_disk {
+struct ctl_disk {
 	raft_term term;
 	raft_id vote;
 	raft_index first; /* of entries[0] */
@@ -198,7 +199,7 @@ struct server {
 	u32 births;   /* ids used so far */
 	char address[32];
 	char dir[64];
-	struct sim_disk disk;
+	struct ctl_disk disk;
 	struct store *store;
 	struct inst *inst; /* NULL: down */
 	u64 down_until;    /* a restart is under way */
@@ -217,6 +218,7 @@ enum op_verb {
 	VERB_DELETE,
 	VERB_POOL,
 	VERB_FOUND, /* the first steps of a cluster */
+	VERB_ASK,   /* register.c */
 	VERBS
 };
 
@@ -235,25 +237,31 @@ struct client {
 	u32 step;
 	u32 cas_epoch; /* what the CAS asked for, in its last attempt */
 	char cas_uuid[40];
+	/* VERB_ASK */
+	u64 ticket;
+	bool reads;
+	struct record next;
 };
 
 /* --- the world --- */
 
-struct sim_stats {
+struct ctl_stats {
 	u64 steps, messages, lost, elections, reigns, crashes, all_crashes, restarts, disk_errors,
 		snapshots, installs, restores, changes, transfers, proposals, acked, duplicates,
 		conflicts, refused, unknown, barriers, entries, cuts, stores_lost, looks, casses,
 		truncates, torn;
 };
 
-struct sim_world {
-	struct sim_options o;
+struct ctl_world {
+	struct ctl_options o;
 	u64 now, hash, rng, lives;
 	bool quiet; /* faults have stopped */
+	bool over;  /* and everybody agrees */
+	u64 quiet_since;
 	bool failed;
 	char failure[500];
 	struct server server[SERVERS_MAX];
-	struct client client[CLIENTS_MAX];
+	struct client client[CLIENTS_MAX + ASKS_MAX];
 	u32 founding;  /* steps of the first documents done */
 	bool changing; /* a membership change or transfer of ours is under way */
 	u32 change_id;
@@ -262,13 +270,13 @@ struct sim_world {
 	u64 last_delivery[SERVERS_MAX][SERVERS_MAX];
 	u32 uuids;
 	char dir[64];
-	struct sim_stats stats;
+	struct ctl_stats stats;
 };
 
-extern struct sim_world sim; /* libuv's callbacks have no room for a pointer to it */
+extern struct ctl_world ctl; /* libuv's callbacks have no room for a pointer to it */
 
 /* mutants of the simulated machine: 1 << number */
-enum sim_mutant {
+enum ctl_mutant {
 	MUTANT_EARLY_ACK = 1,  /* an append is acknowledged before it is durable */
 	MUTANT_LOSE_VOTE = 2,  /* a restart forgets the vote */
 	MUTANT_LOSE_TERM = 4,  /* a restart finds the term of the last log entry */
@@ -278,46 +286,50 @@ enum sim_mutant {
 	MUTANT_AMNESIA = 64,   /* a member comes back with its id and an empty disk */
 };
 
-/* run.c */
-void sim_options_draw(struct sim_options *o, u64 seed);
-int sim_run(const struct sim_options *o); /* 0, or 1 with sim.failure */
-void sim_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* run.c; ctl_run is the others in their order */
+void ctl_begin(const struct ctl_options *o);
+bool ctl_step(u64 until); /* one event; false: none before that time, or it has failed */
+void ctl_heal(void);
+void ctl_end(void);
+void ctl_options_draw(struct ctl_options *o, u64 seed);
+int ctl_run(const struct ctl_options *o); /* 0, or 1 with ctl.failure */
+void ctl_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* events.c */
-u64 sim_random(void);
-u64 sim_below(u64 n); /* 0..n-1 */
-bool sim_chance(u32 per, u32 of);
-u64 sim_around(u64 mean); /* at least 1, on average mean */
-void sim_schedule(u64 delay, const struct sim_event *e);
-bool sim_next(struct sim_event *ret);
-void sim_events_clear(void);
-void sim_mix(u64 value);
-void sim_mix_bytes(const void *data, size_t len);
-void sim_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void sim_notes_print(FILE *to);
+u64 ctl_random(void);
+u64 ctl_below(u64 n); /* 0..n-1 */
+bool ctl_chance(u32 per, u32 of);
+u64 ctl_around(u64 mean); /* at least 1, on average mean */
+void ctl_schedule(u64 delay, const struct ctl_event *e);
+bool ctl_next(u64 until, struct ctl_event *ret);
+void ctl_events_clear(void);
+void ctl_mix(u64 value);
+void ctl_mix_bytes(const void *data, size_t len);
+void ctl_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void ctl_notes_print(FILE *to);
 
 /* disk.c */
 struct blob *blob_new(const void *data, size_t len);
 struct blob *blob_hold(struct blob *b);
 void blob_drop(struct blob *b);
-void disk_wipe(struct sim_disk *d);
-void disk_bootstrap(struct sim_disk *d, const struct raft_configuration *conf);
-void disk_step(struct inst *i);   /* the oldest operation is carried out */
-void disk_early(struct inst *i);  /* the mutant's acknowledgement */
-void disk_crash(struct inst *i);  /* decides what of the rest gets there */
-void disk_cancel(struct inst *i); /* answers all that waits with RAFT_CANCELED */
+void disk_wipe(struct ctl_disk *d);
+void disk_bootstrap(struct ctl_disk *d, const struct raft_configuration *conf);
+void disk_step(struct inst *i);       /* the oldest operation is carried out */
+void disk_early(struct inst *i);      /* the mutant's acknowledgement */
+void disk_power_lost(struct inst *i); /* decides what of the rest gets there */
+void disk_cancel(struct inst *i);     /* answers all that waits with RAFT_CANCELED */
 void disk_ops(struct raft_io *io);
-struct raft_snapshot *disk_snapshot(const struct sim_disk *d); /* a copy for the library, or NULL */
+struct raft_snapshot *disk_snapshot(const struct ctl_disk *d); /* a copy for the library, or NULL */
 u64 disk_time(void);                                           /* that one operation takes */
-bool disk_holds(const struct sim_disk *d, raft_index index, raft_term *ret_term);
-struct blob *sim_conf_save(const struct raft_configuration *conf);
-void sim_conf_load(const struct blob *b, struct raft_configuration *conf);
+bool disk_holds(const struct ctl_disk *d, raft_index index, raft_term *ret_term);
+struct blob *ctl_conf_save(const struct raft_configuration *conf);
+void ctl_conf_load(const struct blob *b, struct raft_configuration *conf);
 
 /* net.c */
 int net_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *msg,
 	     raft_io_send_cb cb);
-void net_deliver(const struct sim_event *e);
-void net_event_drop(struct sim_event *e);
+void net_deliver(const struct ctl_event *e);
+void net_event_drop(struct ctl_event *e);
 
 /* loop.c */
 void loop_wake(struct inst *i);
@@ -344,6 +356,23 @@ void servers_close(void);
 /* clients.c */
 void client_step(u32 id, u64 turn);
 void clients_init(void);
+
+u32 founding_steps(void);
+
+/* register.c: the record of JOINT_RESOURCE for data planes (test/joint) */
+#define JOINT_RESOURCE "joint"
+#define JOINT_UUID "33333333-3333-4333-8333-333333333333"
+struct ctl_joint {
+	void (*decided)(const struct record *r); /* as soon as it is committed */
+	void (*answered)(u64 ticket, bool ok, const struct record *present);
+};
+extern struct ctl_joint ctl_joint;
+/* next NULL: a read */
+void register_ask(u64 ticket, const struct record *next);
+void register_answer(struct client *c, struct server *s, bool done);
+void register_written(const char *key, json *doc);
+int register_decide(struct client *c, struct change_env *env, struct txn *t, struct err *err);
+void register_found(struct txn *t);
 
 /* decide.c */
 int client_decide(struct client *c, struct inst *i, struct txn *t, struct err *err);

@@ -77,7 +77,7 @@ static void succeed(struct client *c, u64 revision, bool duplicate)
 	if (c->verb == VERB_FOUND)
 		ctl.founding++;
 	if (c->verb == VERB_ASK)
-		register_answer(c, NULL, true);
+		joint_answer(c, NULL, true);
 	else
 		finish(c);
 }
@@ -145,7 +145,7 @@ static void on_barrier(int status, void *arg)
 				 (unsigned long long)a->acked_before);
 	}
 	if (c && status == 0 && c->verb == VERB_ASK) {
-		register_answer(c, &ctl.server[a->slot], false);
+		joint_answer(c, &ctl.server[a->slot], false);
 	} else if (c && status == 0) {
 		ctl.stats.refused++;
 		if (c->verb == VERB_FOUND && !ctl.o.mutant)
@@ -225,7 +225,9 @@ void client_step(u32 id, u64 turn)
 	if (turn != c->turn)
 		return;
 	if (!c->busy) {
-		if (ctl.quiet || id >= CLIENTS_MAX)
+		bool founding = ctl.o.joint_copies && ctl.founding < founding_steps();
+
+		if ((ctl.quiet && !founding) || id >= CLIENTS_MAX)
 			return;
 		if (ctl.founding < founding_steps() && id > 0) {
 			again(c, 200 * MS);

@@ -105,7 +105,7 @@ static int found(struct change_env *env, struct txn *t, u32 step, struct err *er
 	int rv;
 
 	if (step == 2 * MODEL_NODES) {
-		register_found(t);
+		joint_found(t);
 		return 0;
 	}
 	if (step >= MODEL_NODES)
@@ -214,7 +214,7 @@ int client_decide(struct client *c, struct inst *i, struct txn *t, struct err *e
 			return pool_make(env, t, c->step, c->name, err);
 		return change_pool_delete(env, t, node, c->name, err);
 	case VERB_ASK:
-		return register_decide(c, env, t, err);
+		return joint_decide(c, env, t, err);
 	case VERBS:
 		break;
 	}

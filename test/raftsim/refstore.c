@@ -134,7 +134,7 @@ static void watch_meaning(const char *key, const char *old, const char *next)
 				 (long long)jget_i64_or(is, "epoch", -1),
 				 (long long)jget_i64_or(was, "epoch", -1));
 		casses++;
-		register_written(key, is);
+		joint_written(key, is);
 	}
 	json_object_put(was);
 	json_object_put(is);

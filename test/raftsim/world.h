@@ -218,7 +218,7 @@ enum op_verb {
 	VERB_DELETE,
 	VERB_POOL,
 	VERB_FOUND, /* the first steps of a cluster */
-	VERB_ASK,   /* register.c */
+	VERB_ASK,   /* joint.c */
 	VERBS
 };
 
@@ -359,7 +359,7 @@ void clients_init(void);
 
 u32 founding_steps(void);
 
-/* register.c: the record of JOINT_RESOURCE for data planes (test/joint) */
+/* joint.c: the record of JOINT_RESOURCE for data planes (test/joint) */
 #define JOINT_RESOURCE "joint"
 #define JOINT_UUID "33333333-3333-4333-8333-333333333333"
 struct ctl_joint {
@@ -368,11 +368,11 @@ struct ctl_joint {
 };
 extern struct ctl_joint ctl_joint;
 /* next NULL: a read */
-void register_ask(u64 ticket, const struct record *next);
-void register_answer(struct client *c, struct server *s, bool done);
-void register_written(const char *key, json *doc);
-int register_decide(struct client *c, struct change_env *env, struct txn *t, struct err *err);
-void register_found(struct txn *t);
+void joint_ask(u64 ticket, const struct record *next);
+void joint_answer(struct client *c, struct server *s, bool done);
+void joint_written(const char *key, json *doc);
+int joint_decide(struct client *c, struct change_env *env, struct txn *t, struct err *err);
+void joint_found(struct txn *t);
 
 /* decide.c */
 int client_decide(struct client *c, struct inst *i, struct txn *t, struct err *err);

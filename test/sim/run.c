@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* run.c - one run: the application, the faults, then healing and the last
  * checks. */
+#include "sim/register.h"
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -165,7 +166,7 @@ static void replica_drop_settle(struct sim_world *w, u8 n)
 {
 	if (!w->node[n].disk || (w->copies & (1u << n)))
 		return;
-	pending_sets = w->record.in_sync;
+	pending_sets = w->record.in_sync | register_pending();
 	sim_events_each(w, note_pending);
 	for (int o = 0; o < w->opt.nodes; o++)
 		if (w->node[o].up && w->node[o].mirror->writer.cas_out)
@@ -271,6 +272,7 @@ static void step(struct sim_world *w)
 {
 	struct sim_event e;
 
+	register_run(w);
 	while (!w->failure[0] && sim_next(w, &e))
 		dispatch(w, &e);
 	for (u8 n = 0; n < w->opt.nodes; n++)
@@ -328,6 +330,8 @@ static void run_healing(struct sim_world *w)
 		for (int s = 0; s < 2; s++)
 			if (links[i].used && links[i].stalled[s] != ~0ull)
 				links[i].stalled[s] = 0;
+	if (w->opt.reg)
+		w->opt.reg->calm(w->now);
 	end = w->now + SETTLE_NS;
 	/* whole for a while: what a crash at the last moment broke has been noticed
    * by then */
@@ -346,6 +350,7 @@ static void run_healing(struct sim_world *w)
 	while (!w->failure[0] && w->now < end && !idle(w)) {
 		struct sim_event e;
 
+		register_run(w);
 		while (!w->failure[0] && sim_next(w, &e))
 			dispatch(w, &e);
 		if (w->now % REPL_TICK_NS == 0)
@@ -358,6 +363,7 @@ static void run_healing(struct sim_world *w)
 	while (!w->failure[0] && w->now < end) {
 		struct sim_event e;
 
+		register_run(w);
 		while (!w->failure[0] && sim_next(w, &e))
 			dispatch(w, &e);
 		if (w->now % REPL_TICK_NS == 0)
@@ -445,6 +451,7 @@ int sim_run(struct sim_world *w, const struct sim_options *o)
 	w->payload = calloc(SIM_PAYLOADS, sizeof(*w->payload));
 	w->record = (struct repl_record){ .epoch = 1, .writer = REPL_NO_SLOT, .in_sync = o->alike };
 	next_core_link = 0;
+	register_reset();
 	w->faults = true;
 	w->copies = o->copies;
 	w->pace = 3;

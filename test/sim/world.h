@@ -56,6 +56,7 @@ struct sim_options {
 	u64 faults_ns;          /* length of the phase with faults */
 	u32 openers_max;        /* opens elsewhere while the old writer may live */
 	bool trace;
+	const struct sim_register *reg; /* register.h; NULL: the record is kept here */
 };
 
 /* simulated content: one number for each block; 0 is zeros */
@@ -265,6 +266,7 @@ void node_crash(struct sim_world *w, u8 n);
 void node_after(struct sim_world *w, u8 n);
 void node_add_disk(struct sim_world *w, u8 n, bool alike);
 u64 record_delay(struct sim_world *w);
+void record_decided(struct sim_world *w, struct sim_event *e); /* e->record is the new one */
 void dispatch(struct sim_world *w, struct sim_event *e);
 
 #endif

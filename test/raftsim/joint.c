@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * register.c - the record of one resource, asked for by the data planes of
+ * joint.c - the record of one resource, asked for by the data planes of
  * test/joint: each question is a client of its own, which asks the cluster as
  * src/records.c does until it is answered.
  */
@@ -11,7 +11,7 @@
 
 struct ctl_joint ctl_joint;
 
-void register_found(struct txn *t)
+void joint_found(struct txn *t)
 {
 	struct record first = { .epoch = 1, .writer = WRITER_NONE, .in_sync = ctl.o.joint_in_sync };
 	char key[STORE_KEY_MAX];
@@ -44,7 +44,7 @@ static bool record_at(struct server *s, struct record *ret)
 	return rv == 0;
 }
 
-void register_ask(u64 ticket, const struct record *next)
+void joint_ask(u64 ticket, const struct record *next)
 {
 	struct ctl_event e = { .kind = EV_CLIENT };
 	struct client *c = NULL;
@@ -73,7 +73,7 @@ void register_ask(u64 ticket, const struct record *next)
 	ctl_schedule(1, &e);
 }
 
-int register_decide(struct client *c, struct change_env *env, struct txn *t, struct err *err)
+int joint_decide(struct client *c, struct change_env *env, struct txn *t, struct err *err)
 {
 	struct record present;
 
@@ -83,7 +83,7 @@ int register_decide(struct client *c, struct change_env *env, struct txn *t, str
 }
 
 /* done: the change is in. Else s has passed a barrier: what its store says is so. */
-void register_answer(struct client *c, struct server *s, bool done)
+void joint_answer(struct client *c, struct server *s, bool done)
 {
 	struct record present = c->next;
 
@@ -96,7 +96,7 @@ void register_answer(struct client *c, struct server *s, bool done)
 	ctl_joint.answered(c->ticket, done, &present);
 }
 
-void register_written(const char *key, json *doc)
+void joint_written(const char *key, json *doc)
 {
 	struct record r;
 

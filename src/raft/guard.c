@@ -126,6 +126,17 @@ static void tell_committed(const struct raft *r, struct raft_append_entries_resu
 		a->last_log_index = r->commit_index;
 }
 
+/*
+ * To the question whether it would vote, the library answers with the term of who asks, even where
+ * it refuses for the reason that its own is higher. Who asks never learns it and asks the same for
+ * ever; told, it goes on from our term.
+ */
+static void tell_term(const struct raft *r, struct raft_request_vote_result *a)
+{
+	if (a->pre_vote && !a->vote_granted && a->term < r->current_term)
+		a->term = r->current_term;
+}
+
 static int on_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *msg,
 		   raft_io_send_cb cb)
 {
@@ -136,6 +147,8 @@ static int on_send(struct raft_io *io, struct raft_io_send *req, const struct ra
 		hold_change(&c->raft, &m.append_entries);
 	else if (m.type == RAFT_IO_APPEND_ENTRIES_RESULT)
 		tell_committed(&c->raft, &m.append_entries_result);
+	else if (m.type == RAFT_IO_REQUEST_VOTE_RESULT)
+		tell_term(&c->raft, &m.request_vote_result);
 	return c->io_send(io, req, &m, cb);
 }
 

@@ -2,8 +2,8 @@
 #
 # The list of things to do; the work is in tools/ and meson.build.
 
-.PHONY: help demo check build asan fmt tidy sim soak fuzz model kmod vm bench bench-core \
-	bench-path clean deps hooks
+.PHONY: help demo check build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
+	bench-core bench-path clean deps hooks
 
 help:
 	@echo 'make build       tools/deps (Debian 12) and the static binary build/sdsd'
@@ -18,6 +18,8 @@ help:
 	@echo 'make hooks       git pre-commit hook: tidy and format'
 	@echo 'make clean       remove the build folders (.deps/ stays)'
 	@echo 'make sim         the replication core under faults: SEED= SEEDS= FROM= TRACE=1'
+	@echo 'make raftsim     the control plane under faults: SEED= SEEDS= FROM= TRACE=1'
+	@echo 'make joint       both planes in one world: SEED= SEEDS= FROM= TRACE=1'
 	@echo 'make fuzz        what reads bytes of others, under libFuzzer: T=target SECONDS=60'
 	@echo 'make model       the replication protocol, searched completely in small worlds: WORLD='
 	@echo 'make soak        real daemons under faults by chance: ROUNDS= SEED= COPIES= FAULTS=kill,cut'
@@ -53,6 +55,16 @@ sim: deps
 	@tools/build dev build-dev test/sim
 	@build-dev/test/sim $(if $(SEED),--seed $(SEED),--from $(or $(FROM),1) --seeds $(or $(SEEDS),200)) \
 		$(if $(TRACE),--trace)
+
+raftsim: deps
+	@tools/build dev build-dev test/raftsim
+	@build-dev/test/raftsim $(if $(SEED),--seed $(SEED),--from $(or $(FROM),1) \
+		--seeds $(or $(SEEDS),500)) $(if $(TRACE),--trace)
+
+joint: deps
+	@tools/build dev build-dev test/joint
+	@build-dev/test/joint $(if $(SEED),--seed $(SEED),--from $(or $(FROM),1) \
+		--seeds $(or $(SEEDS),100)) $(if $(TRACE),--trace)
 
 # T=target (all of test/fuzz), SECONDS=n for each (60)
 fuzz: deps

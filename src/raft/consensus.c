@@ -275,6 +275,7 @@ static int init_library(struct consensus *c, struct err *err)
 		return err->code;
 	}
 	disk_watch(c);
+	guard_watch(c);
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 /* One write of the library: its request, and ours in its place */
 struct disk_append {
 	struct raft_io_append own; /* first: the callback gets its address */
+	struct disk_append *next;  /* in c->lost */
 	struct raft_io_append *req;
 	raft_io_append_cb cb;
 	struct consensus *c;
@@ -40,15 +41,30 @@ static void failed(struct consensus *c, int status, const char *what)
 		       c->io.errmsg[0] ? c->io.errmsg : raft_strerror(status));
 }
 
+static void append_answer(struct disk_append *a, int status)
+{
+	a->cb(a->req, status);
+	free(a);
+}
+
+static void append_lost(struct disk_append *a, int status)
+{
+	failed(a->c, status, "the Raft log");
+	a->next = a->c->lost;
+	a->c->lost = a;
+}
+
+/* Told of a failed write, a leader cuts its log in memory, and with an entry that the others have
+ * committed and it has applied it would stop by an assertion instead of with our sentence. This
+ * instance is over; the library hears of the write when it does not look at it any more. */
 static void append_done(struct raft_io_append *own, int status)
 {
 	struct disk_append *a = (struct disk_append *)own;
-	struct consensus *c = a->c;
 
-	if (status != 0 && status != RAFT_CANCELED)
-		failed(c, status, "the Raft log");
-	a->cb(a->req, status);
-	free(a);
+	if (status == 0 || a->c->raft.state == RAFT_UNAVAILABLE)
+		append_answer(a, 0);
+	else
+		append_lost(a, status);
 }
 
 static int disk_append(struct raft_io *io, struct raft_io_append *req,
@@ -67,10 +83,9 @@ static int disk_append(struct raft_io *io, struct raft_io_append *req,
 	a->cb = cb;
 	a->c = c;
 	rv = c->io_append(io, &a->own, entries, n, append_done);
-	/* Returned, the error would meet an assertion in the library's undoing. It is told that the
-	 * write has begun, and never that it has ended: this instance is over. */
+	/* Returned, the error would meet an assertion in the library's undoing, too. */
 	if (rv != 0)
-		failed(c, rv, "the Raft log");
+		append_lost(a, rv);
 	return 0;
 }
 
@@ -130,8 +145,13 @@ static void close_done(struct raft_io *io)
 static void disk_close(struct raft_io *io, raft_io_close_cb cb)
 {
 	struct consensus *c = instance_of(io);
+	struct disk_append *a;
 
 	uv_timer_stop(&c->retry);
+	while ((a = c->lost)) {
+		c->lost = a->next;
+		append_answer(a, 0);
+	}
 	c->close_cb = cb;
 	c->io_close(io, close_done);
 }

@@ -2,7 +2,8 @@
 /*
  * instance.h - inside of struct consensus, for the files of this folder that
  * share it: consensus.c (life, leadership), propose.c (requests and their
- * answers), fsm.c (state machine), disk.c (watches the library's disk calls).
+ * answers), fsm.c (state machine), disk.c (watches the library's disk calls),
+ * guard.c (and its messages).
  *
  * The library calls back from the middle of its own work and its state may
  * not be changed there. So nothing of ours is called from inside of a library
@@ -73,12 +74,23 @@ struct consensus {
 	struct txn_result last_result;
 	struct store_view *view; /* of the snapshot being written */
 
+	/* guard.c */
+	int (*io_load)(struct raft_io *io, raft_term *term, raft_id *voted_for,
+		       struct raft_snapshot **snapshot, raft_index *start_index,
+		       struct raft_entry *entries[], size_t *n);
+	int (*io_start)(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick,
+			raft_io_recv_cb recv);
+	raft_io_recv_cb io_recv;
+	int (*io_send)(struct raft_io *io, struct raft_io_send *req, const struct raft_message *msg,
+		       raft_io_send_cb cb);
+
 	/* disk.c */
 	int (*io_append)(struct raft_io *io, struct raft_io_append *req,
 			 const struct raft_entry entries[], unsigned n, raft_io_append_cb cb);
 	int (*io_snapshot_put)(struct raft_io *io, unsigned trailing,
 			       struct raft_io_snapshot_put *req,
 			       const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb);
+	struct disk_append *lost; /* failed writes that the library has not been told of */
 	raft_io_snapshot_put_cb snapshot_put_cb;
 	bool snapshot_installing;
 	void (*io_close)(struct raft_io *io, raft_io_close_cb cb);
@@ -105,6 +117,9 @@ void consensus_first_barrier(struct consensus *c, void (*cb)(int status, void *a
 
 /* fsm.c */
 void fsm_init(struct consensus *c);
+
+/* guard.c: puts itself between the library and its messages */
+void guard_watch(struct consensus *c);
 
 /* disk.c: puts itself between the library and its own I/O */
 void disk_watch(struct consensus *c);

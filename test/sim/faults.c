@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* faults.c - what breaks by chance, and what administrators do. */
+#include "sim/register.h"
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static void replica_drop_settle(struct sim_world *w, u8 n)
 {
 	if (!w->node[n].disk || (w->copies & (1u << n)))
 		return;
-	pending_sets = w->record.in_sync;
+	pending_sets = w->record.in_sync | register_pending();
 	sim_events_each(w, note_pending);
 	for (int o = 0; o < w->opt.nodes; o++)
 		if (w->node[o].up && w->node[o].mirror->writer.cas_out)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* node.c - a node: does what the core emits, starts and crashes, takes events.
  */
+#include "sim/register.h"
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -94,7 +95,10 @@ static void do_record(struct sim_world *w, u8 node, const struct repl_effect *e)
 	const struct repl_writer *writer = &w->node[node].mirror->writer;
 
 	v.restarted = writer->cas_out == CAS_PROMOTE && writer->cas_start == REPL_START_RESTARTED;
-	sim_schedule(w, record_delay(w) + w->script_land, &v);
+	if (w->opt.reg)
+		register_ask(w, &v);
+	else
+		sim_schedule(w, record_delay(w) + w->script_land, &v);
 	if (e->kind == REPL_CAS)
 		sim_ambush(w, AT_CAS_OUT, node, (u8)__builtin_ctz(e->record.in_sync));
 }
@@ -218,7 +222,10 @@ void node_start(struct sim_world *w, u8 n)
 	repl_mirror_init(node->mirror, &c, node_now(w, n));
 	sim_trace(w, "%u starts, boot %llu", n, (unsigned long long)node->boot);
 	e.boot = node->boot;
-	sim_schedule(w, record_delay(w), &e);
+	if (w->opt.reg)
+		register_ask(w, &e);
+	else
+		sim_schedule(w, record_delay(w), &e);
 }
 
 void node_crash(struct sim_world *w, u8 n)
@@ -371,14 +378,15 @@ static void on_link_down(struct sim_world *w, struct sim_event *e)
 static void on_record(struct sim_world *w, struct sim_event *e)
 {
 	struct sim_node *n = &w->node[e->node];
+	const struct repl_record *present = w->opt.reg ? &e->record : &w->record;
 
 	if (e->flag) {
 		n->booted = true;
 		repl_mirror_set_copies(n->mirror, w->copies, &sinks[e->node].sink,
 				       node_now(w, e->node));
-		repl_mirror_boot(n->mirror, &w->record, &sinks[e->node].sink, node_now(w, e->node));
+		repl_mirror_boot(n->mirror, present, &sinks[e->node].sink, node_now(w, e->node));
 	} else {
-		repl_mirror_record(n->mirror, e->id, &w->record, &sinks[e->node].sink,
+		repl_mirror_record(n->mirror, e->id, present, &sinks[e->node].sink,
 				   node_now(w, e->node));
 	}
 }
@@ -393,19 +401,8 @@ static bool none_intact(const struct sim_world *w, u32 mask)
 	return true;
 }
 
-static void on_cas_land(struct sim_world *w, struct sim_event *e)
+static void told(struct sim_world *w, const struct sim_event *e, bool ok)
 {
-	bool ok = e->record.epoch == w->record.epoch + 1;
-
-	if (ok && e->restarted && !none_intact(w, w->record.in_sync))
-		sim_fail(w, "a restarted copy of %x is promoted, an intact one of %x is there",
-			 e->record.in_sync, w->record.in_sync);
-	if (ok) {
-		w->joins += __builtin_popcount(e->record.in_sync) >
-			    __builtin_popcount(w->record.in_sync);
-		w->record = e->record;
-		sim_ambush(w, AT_CAS_LAND, e->node, (u8)__builtin_ctz(e->record.in_sync));
-	}
 	sim_trace(w, "CAS of %u: e=%u p=%u I=%x %s", e->node, e->record.epoch, e->record.writer,
 		  e->record.in_sync, ok ? "accepted" : "refused");
 	if (w->opt.scripted && e->record.writer == REPL_NO_SLOT)
@@ -414,8 +411,29 @@ static void on_cas_land(struct sim_world *w, struct sim_event *e)
 	else
 		say(w, "record: e=%u p=%u I=%s%s", e->record.epoch, e->record.writer,
 		    say_mask(e->record.in_sync), ok ? "" : " refused");
+}
+
+void record_decided(struct sim_world *w, struct sim_event *e)
+{
+	if (e->restarted && !none_intact(w, w->record.in_sync))
+		sim_fail(w, "a restarted copy of %x is promoted, an intact one of %x is there",
+			 e->record.in_sync, w->record.in_sync);
+	w->joins += __builtin_popcount(e->record.in_sync) > __builtin_popcount(w->record.in_sync);
+	w->record = e->record;
+	sim_ambush(w, AT_CAS_LAND, e->node, (u8)__builtin_ctz(e->record.in_sync));
+	told(w, e, true);
 	watch_members(w);
 	watch_durable(w, w->record.in_sync);
+}
+
+static void on_cas_land(struct sim_world *w, struct sim_event *e)
+{
+	bool ok = e->record.epoch == w->record.epoch + 1;
+
+	if (ok)
+		record_decided(w, e);
+	else
+		told(w, e, false);
 	e->kind = EV_CAS_ANSWER;
 	e->flag = ok;
 	sim_schedule(w, record_delay(w) + w->script_answer, e);
@@ -433,8 +451,8 @@ static void on_cas_answer(struct sim_world *w, struct sim_event *e)
 		if (e->restarted)
 			check_cache_lost(w);
 	}
-	repl_mirror_cas_done(m, e->id, e->flag, &w->record, &sinks[e->node].sink,
-			     node_now(w, e->node));
+	repl_mirror_cas_done(m, e->id, e->flag, w->opt.reg ? &e->record : &w->record,
+			     &sinks[e->node].sink, node_now(w, e->node));
 }
 
 static void on_crash(struct sim_world *w, struct sim_event *e)

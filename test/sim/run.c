@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* run.c - one run: the application, the faults, then healing and the last
  * checks. */
+#include "sim/register.h"
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -178,6 +179,7 @@ void world_step(struct sim_world *w)
 {
 	struct sim_event e;
 
+	register_run(w);
 	while (!w->failure[0] && sim_next(w, &e))
 		dispatch(w, &e);
 	for (u8 n = 0; n < w->opt.nodes && !w->opt.scripted; n++)
@@ -234,6 +236,7 @@ static void run_out(struct sim_world *w, u64 end, bool until_idle)
 	struct sim_event e;
 
 	while (!w->failure[0] && w->now < end && !(until_idle && idle(w))) {
+		register_run(w);
 		while (!w->failure[0] && sim_next(w, &e))
 			dispatch(w, &e);
 		if (w->now % REPL_TICK_NS == 0)
@@ -247,6 +250,8 @@ static void run_healing(struct sim_world *w)
 	u64 end, began = w->now, since = began;
 
 	w->faults = false;
+	if (w->opt.reg)
+		w->opt.reg->calm(w->now);
 	w->pace = w->opt.heal_pace;
 	mix_reset(w);
 	w->opt.link_delay_max = PORT_MIN(w->opt.link_delay_max, CALM_NS);
@@ -320,6 +325,7 @@ void world_begin(struct sim_world *w, const struct sim_options *o)
 	w->payload = calloc(SIM_PAYLOADS, sizeof(*w->payload));
 	w->record = (struct repl_record){ .epoch = 1, .writer = REPL_NO_SLOT, .in_sync = o->alike };
 	next_core_link = 0;
+	register_reset();
 	w->faults = !o->scripted;
 	w->copies = o->copies;
 	w->pace = 3;

@@ -94,6 +94,7 @@ struct sim_options {
 	bool handover;        /* who is asked for the volume yields it (P11) */
 	bool scripted;        /* a scenario: nothing happens by chance */
 	bool trace;
+	const struct sim_register *reg; /* register.h; NULL: the record is kept here */
 };
 
 /* simulated content: one number for each block; 0 is zeros */
@@ -384,6 +385,7 @@ void node_crash(struct sim_world *w, u8 n);
 void node_after(struct sim_world *w, u8 n);
 void node_add_disk(struct sim_world *w, u8 n, bool alike);
 u64 record_delay(struct sim_world *w);
+void record_decided(struct sim_world *w, struct sim_event *e); /* e->record is the new one */
 void dispatch(struct sim_world *w, struct sim_event *e);
 /* the other node of a replica's session, and whether both ends take it for alive */
 bool session_writer(struct sim_world *w, u8 n, u8 *ret_writer);

@@ -3,8 +3,9 @@
 """run.py [--from SEED] [--seeds N] [--seconds S] [--jobs 1|2] [NAME...]: can the simulator see?
 
 Takes one rule out of the replication core at a time (mutants.txt), compiles the simulator with
-what is left and runs seeds until one fails. A mutant that lives is either a rule that another one
-covers - mutants.txt then says "lives" and why - or something that the simulator cannot see.
+what is left, runs the scenarios, and runs seeds until one fails. A mutant that lives is either a
+rule that another one covers - mutants.txt then says "lives" and why - or something that the
+simulator cannot see.
 Exit 1 when a mutant that should die lives, or the reverse. The sources are copied: the tree
 stays as it is.
 """
@@ -127,18 +128,32 @@ def hunt(where, start, seeds, seconds):
     return None, 0, "lives" if done.returncode == 0 else f"lives ({seconds} s)"
 
 
+def stories(where):
+    """(scenario in which something that is expected, or an invariant, fails, what fails)"""
+    folder = os.path.join(ROOT, "test/sim/scenario")
+    files = sorted(os.path.join(folder, f) for f in os.listdir(folder) if f.endswith(".txt"))
+    try:
+        done = subprocess.run(["./sim", "--scenario", *files], cwd=where, capture_output=True,
+                              text=True, check=False, timeout=300)
+    except subprocess.TimeoutExpired:
+        return "", "no end"
+    found = re.search(r"^# \S*/(\S+)\.txt:\d+: (.*)", done.stdout, re.M)
+    return (found[1], found[2]) if found else (None, "")
+
+
 def try_one(base, mutant, args):
     """(row of the table, is it as mutants.txt says)"""
     with tempfile.TemporaryDirectory() as where:
         build(base, where, mutant)
+        story, _ = stories(where)
         seed, step, says = hunt(where, args.start, args.seeds, args.seconds)
-    expected = (seed is None) == bool(mutant.lives)
-    if not expected:
+    caught = seed is not None or story is not None
+    if caught == bool(mutant.lives):
         says += " - NOT EXPECTED"
-    if seed is None and mutant.lives:
+    if not caught and mutant.lives:
         says += ": " + mutant.lives
-    return (f"| {mutant.name} | {mutant.rule} | {'-' if seed is None else seed} "
-            f"| {step or '-'} | {says} |"), expected
+    return (f"| {mutant.name} | {mutant.rule} | {story or '-'} | {'-' if seed is None else seed} "
+            f"| {step or '-'} | {says} |"), caught != bool(mutant.lives)
 
 
 def main():
@@ -154,7 +169,7 @@ def main():
     if unknown:
         sys.exit(f"no such mutant: {', '.join(sorted(unknown))}")
     wrong = 0
-    print("| mutant | rule taken out | seed | step | what fails |\n|---|---|---|---|---|")
+    print("| mutant | rule taken out | scenario | seed | step | what fails |\n|---|---|---|---|---|---|")
     chosen = [m for m in mutants if not args.names or m.name in args.names]
     with tempfile.TemporaryDirectory() as base, \
             concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:

@@ -368,7 +368,8 @@ static void wrote(struct conn *c)
 {
 	if (queue_bytes(c) >= CONN_LOW_MARK)
 		c->was_above = true;
-	conn_kick(c);
+	if (c->corked == 0) /* else uncorking sends it, and saves the loop a turn */
+		conn_kick(c);
 }
 
 void conn_opened(struct conn *c)

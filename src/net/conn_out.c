@@ -270,8 +270,8 @@ void conn_flush(struct conn *c)
 		n = gather(&c->out, bufs, &bytes);
 		write_rest(c, bufs, n, bytes);
 	}
-	if (c->spent)
-		conn_kick(c);
+	if (c->spent || (c->was_above && queue_bytes(c) < CONN_LOW_MARK))
+		conn_kick(c); /* for done(), on_drain */
 }
 
 /* the last rest bytes of q, which may begin in the middle of a segment, as copies */

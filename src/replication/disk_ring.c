@@ -6,11 +6,11 @@
  *
  * Every operation goes to the kernel's workers at once (IOSQE_ASYNC): tried in
  * line, a buffered read may start readahead, and that can block the loop behind
- * a device that hangs. The kernel lets writes to one file in one after another
- * and finds the file by a small hash, so a hung file can hold up others that
- * share its bucket. That is why what takes too long is suspected: the ring is
- * suspended, what has not begun in it is cancelled, and threads do it until the
- * ring is empty again.
+ * a device that hangs. Some kernels let buffered writes to one file in one
+ * after another and find the file by a small hash, so a hung file may hold up
+ * others that share its bucket (not seen with Linux 6.18). That is why what
+ * takes too long is suspected: the ring is suspended, what has not begun in it
+ * is cancelled, and threads do it until the ring is empty again.
  */
 #include <assert.h>
 #include <fcntl.h>

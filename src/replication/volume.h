@@ -17,9 +17,9 @@
 #include "replication/plane.h"
 
 #define VOLUME_RX_MAX \
-	(64u << 20)            /* payload bytes of links that nobody has used up: above what a
+	(64u << 20) /* payload bytes of links that nobody has used up: above what a
 				     * writer has under way, so a member is never held back */
-#define VOLUME_ACCEPTED_MAX 64 /* links that others opened */
+#define VOLUME_ACCEPTED_MAX REPL_ACCEPTED_MAX
 #define VOLUME_DIAL_MIN_MS 100 /* back-off between attempts of a link */
 #define VOLUME_DIAL_MAX_MS 1000
 #define VOLUME_DIAL_STABLE_MS 2000 /* a link that lived so long begins the back-off anew */

@@ -23,7 +23,7 @@
 enum disk_engine {
 	DISK_ENGINE_THREADS,
 	DISK_ENGINE_RING,
-	DISK_ENGINE_BOTH /* threads for a job that is alone at its disk, the ring for the others */
+	DISK_ENGINE_BOTH /* threads for a job alone at its disk, the ring for the others */
 };
 
 struct disk_pool;

@@ -194,10 +194,7 @@ void check_read_done(struct sim_world *w, u32 node, struct sim_request *q, const
 		}
 		/* an aborted write that was seen has happened, if nothing was completed
      * meanwhile */
-		/* as on a disk, one that was sent while this read was under way may be seen
-		 * before it has happened; not so when "strict" */
 		if (k->n_maybe && k->completed_at <= q->serial &&
-		    (w->opt.strict || !in_flight(w, q->first + i, 1u << node)) &&
 		    (values[i] == k->completed || listed(k->maybe, k->n_maybe, values[i])))
 			read_settles(w, k, values[i], in_flight(w, q->first + i, ~0u));
 	}

@@ -460,7 +460,8 @@ static void on_crash(struct sim_world *w, struct sim_event *e)
 	struct sim_event again = { .kind = EV_START, .node = e->node };
 
 	node_crash(w, e->node);
-	if (sim_random(w, 100) < w->opt.restart_fast)
+	/* One that was on its way when the faults ended: nobody else would start the node. */
+	if (!w->faults || sim_random(w, 100) < w->opt.restart_fast)
 		sim_schedule(w, sim_random(w, 100 * REPL_MS), &again);
 }
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * main.c - runs seeds or scenarios, prints TAP:
- *   sim [--seed N] [--seeds COUNT] [--from N] [--trace] [--first] [--strict]
+ *   sim [--seed N] [--seeds COUNT] [--from N] [--trace] [--first]
  *   sim [--accept] [--trace] --scenario FILE...
  * --first stops at the first seed that fails; a failing seed prints the command that repeats it.
- * --strict: what a read returned stays, even if its write was still under way. --accept writes what
- * happened into the scenarios as what is expected.
+ * --accept writes what happened into the scenarios as what is expected.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@ struct totals {
 
 struct arguments {
 	u64 from, count;
-	bool trace, first, strict, accept;
+	bool trace, first, accept;
 	char **scenarios;
 	int n_scenarios;
 };
@@ -60,7 +59,6 @@ static int run_seed(u64 seed, const struct arguments *a, struct totals *t)
 
 	sim_options_draw(&o, seed);
 	o.trace = a->trace;
-	o.strict = a->strict;
 	rc = sim_run(&w, &o);
 	add(t, &w);
 	if (rc)
@@ -147,8 +145,6 @@ static int parse(struct arguments *a, int argc, char **argv)
 			a->trace = true;
 		} else if (!strcmp(argv[i], "--first")) {
 			a->first = true;
-		} else if (!strcmp(argv[i], "--strict")) {
-			a->strict = true;
 		} else if (!strcmp(argv[i], "--accept")) {
 			a->accept = true;
 		} else if (!strcmp(argv[i], "--scenario")) {
@@ -175,7 +171,7 @@ int main(int argc, char **argv)
 
 	if (parse(&a, argc, argv)) {
 		fprintf(stderr, "usage: sim [--seed N] [--seeds COUNT] [--from N] [--trace] "
-				"[--first] [--strict]\n"
+				"[--first]\n"
 				"       sim [--accept] [--trace] --scenario FILE...\n");
 		return 2;
 	}

@@ -93,6 +93,19 @@ static const char *reason(u32 r)
 	return r < REPL_REASONS ? names[r] : "?";
 }
 
+/* Of the first volume as it is, of others with the volume before it. */
+static const char *say_region(u32 region)
+{
+	static char out[24];
+	u32 volume = region / REPL_REGIONS_PER_VOLUME;
+
+	if (volume)
+		snprintf(out, sizeof(out), "%u.%u", volume, region % REPL_REGIONS_PER_VOLUME);
+	else
+		snprintf(out, sizeof(out), "%u", region);
+	return out;
+}
+
 static void say_stream(struct sim_world *w, const char *head, const struct repl_msg *m)
 {
 	static const char *const kinds[] = { "member", "member that restarted", "learner" };
@@ -108,7 +121,7 @@ static void say_stream(struct sim_world *w, const char *head, const struct repl_
 		break;
 	case REPL_MSG_WRITE:
 		say(w, "%s write e=%u #%llu block %u = %u", head, m->epoch, (unsigned long long)seq,
-		    (u32)(m->off / SIM_BLOCK), m->buf ? sim_payload(w, m->buf)->block[0] : 0);
+		    sim_block(m->off), m->buf ? sim_payload(w, m->buf)->block[0] : 0);
 		break;
 	case REPL_MSG_COMMIT:
 		say(w, "%s commit #%llu", head, (unsigned long long)m->commit);
@@ -117,7 +130,7 @@ static void say_stream(struct sim_world *w, const char *head, const struct repl_
 		say(w, "%s flush %llu", head, (unsigned long long)m->id);
 		break;
 	case REPL_MSG_READ:
-		say(w, "%s read block %u", head, (u32)(m->off / SIM_BLOCK));
+		say(w, "%s read block %u", head, sim_block(m->off));
 		break;
 	case REPL_MSG_PROMISE:
 		say(w, "%s promise? e=%u I=%s", head, m->epoch, say_mask(m->mask));
@@ -169,14 +182,14 @@ static void say_pull(struct sim_world *w, const char *head, const struct repl_ms
 	if (++pulls > PULLS_TOLD)
 		say(w, "... questions and answers");
 	else if (m->kind == REPL_MSG_PULL)
-		say(w, "%s pull e=%u region %u+%u stamp %u, has #%llu", head, m->epoch, m->region,
-		    m->count, m->stamp, (unsigned long long)m->seq);
+		say(w, "%s pull e=%u region %s+%u stamp %u, has #%llu", head, m->epoch,
+		    say_region(m->region), m->count, m->stamp, (unsigned long long)m->seq);
 	else if (m->kind == REPL_MSG_DATA)
-		say(w, "%s data e=%u region %u stamp %u%s", head, m->epoch, m->region, m->stamp,
-		    m->op == REPL_OP_DATA ? "" : ", zeros");
+		say(w, "%s data e=%u region %s stamp %u%s", head, m->epoch, say_region(m->region),
+		    m->stamp, m->op == REPL_OP_DATA ? "" : ", zeros");
 	else
-		say(w, "%s %s e=%u region %u+%u", head, wire_name(m->kind), m->epoch, m->region,
-		    m->count);
+		say(w, "%s %s e=%u region %s+%u", head, wire_name(m->kind), m->epoch,
+		    say_region(m->region), m->count);
 }
 
 void say_message(struct sim_world *w, u8 from, u8 to, const struct repl_msg *m)

@@ -207,6 +207,12 @@ static void c_regions(void)
 	s.opt.blocks = PORT_MIN(s.opt.device_blocks, SIM_USED_MAX / s.opt.extents * s.opt.extents);
 }
 
+/* the disks are smaller at first: "grow" makes them what "regions" says */
+static void c_first(void)
+{
+	s.opt.first_blocks = PORT_MIN(number(1) * SIM_PER_REGION, s.opt.device_blocks);
+}
+
 static void c_open(void)
 {
 	app_open(&s.w, node(1));
@@ -221,6 +227,38 @@ static void c_close(void)
 	s.w.node[n].open = false;
 	repl_mirror_close(s.w.node[n].mirror, &sinks[n].sink, node_now(&s.w, n));
 	node_after(&s.w, n);
+}
+
+/* a planned move: who asks gets it (P11) */
+static void c_yield(void)
+{
+	u8 n = node(1);
+
+	repl_mirror_yield(s.w.node[n].mirror, &sinks[n].sink, node_now(&s.w, n));
+	node_after(&s.w, n);
+}
+
+static void c_grow(void)
+{
+	disk_grow(&s.w, node(1));
+}
+
+static void c_policy(void)
+{
+	static const char *const names[REPL_READ_POLICIES] = {
+		[REPL_READ_LOCAL] = "local",
+		[REPL_READ_ROUND_ROBIN] = "round-robin",
+		[REPL_READ_LEAST_PENDING] = "least-pending",
+		[REPL_READ_STRIPED] = "striped",
+	};
+
+	for (u32 p = 0; p < REPL_READ_POLICIES; p++)
+		if (!strcmp(names[p], word(2))) {
+			repl_mirror_set_read_policy(s.w.node[node(1)].mirror,
+						    (enum repl_read_policy)p);
+			return;
+		}
+	wrong("no policy is called '%s'", word(2));
 }
 
 static void c_write(void)
@@ -340,6 +378,16 @@ static void c_resume(void)
 	sim_events_sort();
 }
 
+/* the first page of stamps, so that its checksum does not fit any more */
+static void rot(struct sim_disk *d)
+{
+	u8 *at = &d->meta_durable[REPL_META_HEAD_PAGES][REPL_META_PAGE / 2];
+
+	*at ^= 1;
+	d->meta[REPL_META_HEAD_PAGES][REPL_META_PAGE / 2] = *at;
+	d->meta_version++;
+}
+
 /* disk N MS: each operation takes so long; disk N error: the next one fails; disk N bad BLOCK */
 static void c_disk(void)
 {
@@ -355,7 +403,7 @@ static void c_disk(void)
 	else if (!strcmp(word(2), "bad"))
 		d->bad[sim_device_block(&s.w, number(3))] = 1;
 	else if (!strcmp(word(2), "rot"))
-		d->meta[4][100] = d->meta_durable[4][100] ^= 1;
+		rot(d);
 	else
 		s.w.node[n].disk_takes = number(2) * REPL_MS;
 }
@@ -459,6 +507,21 @@ static bool is_stamp(int i)
 	return s.w.node[n].disk && sim_stamp(&s.w, (u8)n, number(i + 1)) == number(i + 2);
 }
 
+/* may the application use that block: is it inside of the volume as it is served? */
+static bool is_reached(int i)
+{
+	u64 address = sim_address(sim_device_block(&s.w, number(i + 1)));
+
+	return repl_mirror_size(s.w.node[node(i)].mirror, REPL_ADDRESS_VOLUME(address)) >
+	       REPL_ADDRESS_OFF(address);
+}
+
+/* so many entries are in its list of stamps that do not count any more */
+static bool has_voids(int i)
+{
+	return s.w.node[node(i)].mirror->replica.state.n_voids == number(i + 1);
+}
+
 /* since the last command other than run and expect, or since this was true */
 static bool is_sent(int i)
 {
@@ -499,7 +562,7 @@ static const struct {
 	{ "record", is_record },   { "done", is_done },           { "failed", is_failed },
 	{ "pending", is_pending }, { "answer", is_answer },       { "holds", is_value },
 	{ "durable", is_durable }, { "stamp", is_stamp },         { "sent", is_sent },
-	{ "alike", is_alike },
+	{ "alike", is_alike },     { "reaches", is_reached },     { "voids", has_voids },
 };
 
 static bool holds(int i)
@@ -544,29 +607,21 @@ static const struct verb {
 } setups[] = { { "nodes", c_nodes },
 	       { "copies", c_copies },
 	       { "alike", c_alike },
-	       { "regions", c_regions } },
+	       { "regions", c_regions },
+	       { "first", c_first } },
   commands[] = {
-	  { "open", c_open },
-	  { "close", c_close },
-	  { "write", c_write },
-	  { "zero", c_zero },
-	  { "read", c_read },
-	  { "flush", c_flush },
-	  { "drop", c_drop },
-	  { "cut", c_cut },
-	  { "silence", c_silence },
-	  { "stall", c_stall },
-	  { "heal", c_heal },
-	  { "crash", c_crash },
-	  { "start", c_start },
-	  { "pause", c_pause },
-	  { "resume", c_resume },
-	  { "disk", c_disk },
-	  { "consensus", c_consensus },
-	  { "add", c_add },
-	  { "remove", c_remove },
-	  { "expect", c_expect },
-	  { "run", c_run },
+	  { "open", c_open },     { "close", c_close },
+	  { "yield", c_yield },   { "grow", c_grow },
+	  { "policy", c_policy }, { "write", c_write },
+	  { "zero", c_zero },     { "read", c_read },
+	  { "flush", c_flush },   { "drop", c_drop },
+	  { "cut", c_cut },       { "silence", c_silence },
+	  { "stall", c_stall },   { "heal", c_heal },
+	  { "crash", c_crash },   { "start", c_start },
+	  { "pause", c_pause },   { "resume", c_resume },
+	  { "disk", c_disk },     { "consensus", c_consensus },
+	  { "add", c_add },       { "remove", c_remove },
+	  { "expect", c_expect }, { "run", c_run },
   };
 
 static const struct verb *find_verb(const struct verb *table, size_t n, const char *name)
@@ -700,6 +755,6 @@ int scenario_run(const char *path, bool accept, bool trace)
 		return write_expected(path, text, len);
 	if (expected && !strcmp(expected + 5, say_told()))
 		return 0;
-	show_difference(path, expected ? expected + 4 : "\n", say_told());
+	show_difference(path, expected ? expected + 5 : "", say_told());
 	return -1;
 }

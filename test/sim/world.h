@@ -70,7 +70,6 @@ struct sim_options {
 	u32 grow;               /* chance in a million, each ms: a disk grows to device_blocks */
 	u32 stride;             /* from one block of the workload to the next */
 	u32 moods;              /* chance in a million, each ms: the workload changes */
-	bool strict;            /* what a read returned stays, even if its write was under way */
 	u32 writeback;          /* chance in 100 that a written block is durable without a
                      flush */
 	u32 torn;               /* chance in 100 that a page under way at a crash is torn */

@@ -172,7 +172,8 @@ static void release(struct repl_writer *w, u64 now)
  * wait for the volume to be taken back: by an open, or by themselves when nobody else took it. */
 void repl_writer_yield(struct repl_writer *w, u64 now)
 {
-	if (w->state != WRITER_SERVING || !w->opened)
+	/* one that has not served yet knows no sizes, so no request could ask for it back */
+	if (!repl_writer_serving(w) || !w->opened)
 		return;
 	w->yielding = true;
 	writer_settle(w, now);

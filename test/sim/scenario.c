@@ -33,6 +33,7 @@ static struct script {
 	struct sim_world w;
 	struct sim_options opt;
 	bool begun;
+	bool touched; /* by a command, since somebody looked */
 	char *word[WORDS_MAX];
 	int n_words, line;
 	struct named named[NAMES_MAX];
@@ -108,7 +109,13 @@ static struct named *named(const char *name)
 
 static void one_step(void)
 {
+	u64 steps = s.w.steps;
+	bool ticks = s.w.now % REPL_TICK_NS == 0;
+
 	world_step(&s.w);
+	if (s.w.steps == steps && !ticks && !s.touched && !s.w.failure[0])
+		return; /* nothing has happened that could be seen */
+	s.touched = false;
 	watch_members(&s.w);
 	watch_maps(&s.w);
 	watch_after_crash(&s.w);
@@ -656,6 +663,7 @@ static void command(char *line)
 	if (verb && verb->fn != c_run && verb->fn != c_expect)
 		for (u8 n = 0; n < SIM_NODES; n++) /* "sent" is about what follows a command */
 			memset(s.w.node[n].said, 0, sizeof(s.w.node[n].said));
+	s.touched = true;
 	if (verb)
 		verb->fn();
 	else

@@ -182,7 +182,7 @@ void repl_writer_yield(struct repl_writer *w, u64 now)
 void repl_writer_close(struct repl_writer *w, u64 now)
 {
 	w->opened = w->yielding = false;
-	if (w->state == WRITER_IDLE)
+	if (w->state == WRITER_IDLE || w->state == WRITER_RELEASING) /* waiting since a yield */
 		requests_fail(w, -EIO);
 	if (w->state == WRITER_STOPPED || w->state == WRITER_BACKOFF ||
 	    w->state == WRITER_READING || w->state == WRITER_PROMISING) {
@@ -332,7 +332,9 @@ static void begin_serving(struct repl_writer *w, u64 now)
 	w->flush.out = false;
 	w->join = REPL_NO_SLOT;
 	w->wanted = false;
+	w->sizes_due = true;
 	w->wake = 0;
+	requests_renew(w);
 	writer_move(w, WRITER_SERVING, "");
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
 		w->peer[s].sent = w->peer[s].started = false;
@@ -387,6 +389,7 @@ static void serving_accepted(struct repl_writer *w, enum writer_cas what, u64 no
 {
 	w->pe = w->record.epoch;
 	w->members = w->record.in_sync;
+	w->sizes_due = true;
 	if (what == CAS_GROW)
 		on_grown(w);
 	else
@@ -544,8 +547,9 @@ static void sizes_settle(struct repl_writer *w, u64 now)
 	u32 all = w->members | (w->join == REPL_NO_SLOT ? 0 : 1u << w->join);
 	bool grown = false;
 
-	if (!repl_writer_serving(w))
+	if (!w->sizes_due || !repl_writer_serving(w))
 		return;
+	w->sizes_due = false;
 	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++) {
 		u64 size = REPL_VOLUME_BYTES_MAX;
 

@@ -84,6 +84,7 @@ void peers_end(struct repl_writer *w, u8 slot, u64 now)
 	if (w->join == slot &&
 	    w->grow_slot != slot) /* P9: an outstanding GROW keeps it until the answer */
 		w->join = REPL_NO_SLOT;
+	w->sizes_due = true;
 	if (had)
 		requests_source_gone(w, slot);
 }
@@ -261,6 +262,7 @@ void repl_writer_receive(struct repl_writer *w, u8 slot, const struct repl_msg *
 	case REPL_MSG_SIZE:
 		if (m->id < REPL_VOLUMES_MAX)
 			p->size[m->id] = PORT_MAX(p->size[m->id], m->seq);
+		w->sizes_due = true;
 		break;
 	case REPL_MSG_PROMISED:
 	case REPL_MSG_UNPROMISED:
@@ -268,7 +270,7 @@ void repl_writer_receive(struct repl_writer *w, u8 slot, const struct repl_msg *
 		break;
 	case REPL_MSG_STARTED:
 		if (w->state == WRITER_SERVING && p->sent && m->epoch == p->start_epoch) {
-			p->started = true;
+			p->started = w->sizes_due = true;
 			p->since = now;
 			ping(w, slot, now); /* the first read need not wait for the tick */
 		}

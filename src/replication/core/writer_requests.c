@@ -346,6 +346,12 @@ void requests_resend(struct repl_writer *w, u8 slot)
 		flush_send(w, slot);
 }
 
+void requests_renew(struct repl_writer *w)
+{
+	for (u32 i = 0; i < w->high; i++)
+		w->request[i].tried = 0;
+}
+
 int repl_writer_submit(struct repl_writer *w, u8 kind, u64 id, u8 op, u64 off, u32 len,
 		       repl_buf buf, u64 now)
 {

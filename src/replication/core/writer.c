@@ -531,10 +531,13 @@ static void serving_settle(struct repl_writer *w, u64 now)
 		writer_propose(w, CAS_GROW, w->self, w->members | 1u << w->join);
 		return;
 	}
-	for (u8 s = 0; s < REPL_SLOTS_MAX && repl_writer_serving(w); s++)
-		if ((w->copies & ~w->members & (1u << s)) && w->peer[s].up && w->peer[s].known &&
-		    !w->peer[s].sent && now >= w->peer[s].not_before && peers_fit(w, s))
+	for (u32 outside = w->copies & ~w->members; outside; outside &= outside - 1) {
+		u8 s = (u8)__builtin_ctz(outside);
+
+		if (w->peer[s].up && w->peer[s].known && !w->peer[s].sent &&
+		    now >= w->peer[s].not_before && repl_writer_serving(w) && peers_fit(w, s))
 			waiting |= 1u << s;
+	}
 	if (waiting || w->grow_slot != REPL_NO_SLOT) {
 		w->learners_out = waiting;
 		writer_propose(w, CAS_LEARNERS, w->self, w->members);
@@ -611,8 +614,8 @@ bool repl_writer_serving(const struct repl_writer *w)
 {
 	if (w->state != WRITER_SERVING || w->lost)
 		return false;
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if ((w->members & (1u << s)) && !w->peer[s].started)
+	for (u32 left = w->members; left; left &= left - 1) /* asked for with each message */
+		if (!w->peer[__builtin_ctz(left)].started)
 			return false;
 	return true;
 }

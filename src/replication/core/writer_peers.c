@@ -310,11 +310,11 @@ void peers_settle(struct repl_writer *w)
 
 	if (w->join != REPL_NO_SLOT || w->lost)
 		return;
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
+	for (u32 left = w->copies & ~w->members; left; left &= left - 1) {
+		u8 s = (u8)__builtin_ctz(left);
 		struct writer_peer *p = &w->peer[s];
 
-		if (!p->synced || !p->started || (w->members & (1u << s)) ||
-		    !(w->copies & (1u << s)))
+		if (!p->synced || !p->started)
 			continue;
 		w->join = s;
 		p->join_sent = true;

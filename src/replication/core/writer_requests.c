@@ -230,8 +230,8 @@ static void flush_settle(struct repl_writer *w)
 {
 	if (!w->flush.out)
 		return;
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if ((must_answer(w) & (1u << s)) && w->peer[s].flushed < w->flush.id)
+	for (u32 left = must_answer(w); left; left &= left - 1)
+		if (w->peer[__builtin_ctz(left)].flushed < w->flush.id)
 			return;
 	w->flush.out = false;
 	w->dirty = w->committed > w->flush.seq;
@@ -245,9 +245,11 @@ static void commit_settle(struct repl_writer *w)
 {
 	u64 c = w->seq;
 
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if (must_answer(w) & (1u << s))
-			c = PORT_MIN(c, w->peer[s].started ? w->peer[s].acked : w->committed);
+	for (u32 left = must_answer(w); left; left &= left - 1) {
+		const struct writer_peer *p = &w->peer[__builtin_ctz(left)];
+
+		c = PORT_MIN(c, p->started ? p->acked : w->committed);
+	}
 	while (w->committed < c) {
 		struct writer_request *q =
 			&w->request[w->flying[++w->committed % REPL_INFLIGHT_MAX]];

@@ -103,9 +103,13 @@ static enum copy_state copy_state(const struct view *v, int i)
 {
 	const char *state = view_state(v, i);
 
-	if (strcmp(state, "up") == 0)
-		return strcmp(jget_str(v->rep[i].seen, "mode", ""), "failed") == 0 ? COPY_BROKEN
-										   : COPY_UP;
+	if (strcmp(state, "up") == 0) {
+		const char *mode = jget_str(v->rep[i].seen, "mode", "");
+
+		return strcmp(mode, "broken") == 0   ? COPY_BROKEN
+		       : strcmp(mode, "failed") == 0 ? COPY_SICK
+						     : COPY_UP;
+	}
 	if (strcmp(state, "failed") == 0)
 		return COPY_FAILED;
 	return strcmp(state, "unknown") == 0 ? COPY_UNKNOWN : COPY_CREATING;

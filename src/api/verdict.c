@@ -63,6 +63,14 @@ static void explain_up(const struct verdict_copy *c, struct verdict_result *r)
 	}
 }
 
+static void explain_disk(const struct verdict_copy *c, struct verdict_result *r)
+{
+	if (c->error && c->error[0])
+		say(r->reason, "the disk of %s has failed: %s", c->node, c->error);
+	else
+		say(r->reason, "the disk of %s has failed", c->node);
+}
+
 static void explain(const struct verdict_copy *c, struct verdict_result *r)
 {
 	if (c->leaving) {
@@ -82,8 +90,14 @@ static void explain(const struct verdict_copy *c, struct verdict_result *r)
 		    c->error[0] ? c->error : "no reason given");
 		say(r->next, "%s tries again by itself", c->node);
 		break;
+	case COPY_SICK:
+		explain_disk(c, r);
+		say(r->next,
+		    "%s tries again by itself, when no application has the volume open there",
+		    c->node);
+		break;
 	case COPY_BROKEN:
-		say(r->reason, "the disk of %s has failed", c->node);
+		explain_disk(c, r);
 		say(r->next,
 		    "restart sdsd on %s when its disk is repaired or has room (see its log)",
 		    c->node);

@@ -16,9 +16,10 @@
 
 enum verdict { VERDICT_SAFE, VERDICT_DEGRADED, VERDICT_AT_RISK, VERDICT_UNAVAILABLE };
 
-/* BROKEN: attached, but its disk refused I/O; it takes no part until it is attached anew. FAILED:
- * it could not be made or attached, and its node tries again. */
-enum copy_state { COPY_UP, COPY_CREATING, COPY_FAILED, COPY_BROKEN, COPY_UNKNOWN };
+/* SICK, BROKEN: attached, but its disk refused I/O; it takes no part until it is attached anew, by
+ * itself or when its daemon is restarted. FAILED: it could not be made or attached, and its node
+ * tries again. */
+enum copy_state { COPY_UP, COPY_CREATING, COPY_FAILED, COPY_SICK, COPY_BROKEN, COPY_UNKNOWN };
 
 struct verdict_copy {
 	const char *node;

@@ -52,10 +52,12 @@ struct disk_pool *disk_pool_new(uv_loop_t *loop, struct turn *turn, enum disk_en
 		free(pool);
 		return NULL;
 	}
-	if (engine == DISK_ENGINE_RING)
+	if (engine != DISK_ENGINE_THREADS)
 		pool->ring = disk_ring_start(pool, &why);
+	pool->both = pool->ring && engine == DISK_ENGINE_BOTH;
 	if (pool->ring)
-		log_info("disk", "I/O of disks goes through io_uring");
+		log_info("disk", "I/O of disks goes through io_uring%s",
+			 pool->both ? ", single operations are done by threads" : "");
 	else
 		log_info("disk", "I/O of disks is done by threads: %s", why);
 	return pool;
@@ -63,6 +65,8 @@ struct disk_pool *disk_pool_new(uv_loop_t *loop, struct turn *turn, enum disk_en
 
 enum disk_engine disk_pool_engine(const struct disk_pool *pool)
 {
+	if (pool->both)
+		return DISK_ENGINE_BOTH;
 	return pool->ring ? DISK_ENGINE_RING : DISK_ENGINE_THREADS;
 }
 
@@ -213,13 +217,16 @@ static bool read_now(struct disk_job *job)
 	return true;
 }
 
+/* A job that is alone is done sooner by a thread of ours than by a worker of the kernel behind the
+ * ring; several at a time cost less through the ring, which takes them all in one call
+ * (docs/performance.md). */
 void disk_submit(struct disk_job *job)
 {
 	struct disk *d = job->disk;
+	bool alone = d->jobs++ == 0 && d->pool->both;
 
-	d->jobs++;
 	if (read_now(job))
 		return;
-	if (!d->pool->ring || !disk_ring_submit(d->pool->ring, job))
+	if (alone || !d->pool->ring || !disk_ring_submit(d->pool->ring, job))
 		disk_threads_submit(job);
 }

@@ -20,12 +20,16 @@
 
 #define DISK_NOW_MAX 65536u /* longer reads go to a thread even when they are in the page cache */
 
-enum disk_engine { DISK_ENGINE_THREADS, DISK_ENGINE_RING };
+enum disk_engine {
+	DISK_ENGINE_THREADS,
+	DISK_ENGINE_RING,
+	DISK_ENGINE_BOTH /* threads for a job alone at its disk, the ring for others */
+};
 
 struct disk_pool;
-/* NULL on no memory or no thread. RING: where the kernel offers it. There are threads in any case,
- * for what may block long (attaching) and what the ring gives back. Called on the loop's thread, or
- * before that runs. */
+/* NULL on no memory or no thread. RING, BOTH: where the kernel offers it. There are threads in any
+ * case, for what may block long (attaching) and what the ring gives back. Called on the loop's
+ * thread, or before that runs. */
 struct disk_pool *disk_pool_new(uv_loop_t *loop, struct turn *turn, enum disk_engine engine);
 enum disk_engine disk_pool_engine(const struct disk_pool *pool);
 /* No disk may have jobs. Joins the threads; closed follows on the loop. */

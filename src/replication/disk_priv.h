@@ -28,6 +28,7 @@ struct disk_pool {
 	struct turn *turn; /* borrowed */
 	struct disk_threads threads;
 	struct disk_ring *ring; /* NULL: this kernel has none, or threads were asked for */
+	bool both;              /* DISK_ENGINE_BOTH */
 	u32 handles;            /* not closed yet */
 	void (*closed)(void *arg);
 	void *closed_arg;

@@ -107,7 +107,8 @@ struct plane_status {
 	bool open;        /* some NBD client is connected here */
 	bool serving;     /* this node is writer and I/O goes on */
 	const char *role; /* "writer" "candidate" "replica" "client" "idle" */
-	const char *mode; /* own replica: "out" "learner" "member" "none" */
+	const char *mode; /* own replica: "out" "learner" "member" "none"; "failed" (its disk; tried
+			   * again by itself), "broken" (not before the daemon is restarted) */
 	uint32_t epoch;
 	uint32_t in_sync;                 /* writer: pI */
 	uint64_t regions, synced_regions; /* learner */

@@ -623,7 +623,9 @@ static enum disk_engine wanted_engine(void)
 {
 	const char *env = getenv("SDSD_DISK_ENGINE");
 
-	return env && strcmp(env, "threads") == 0 ? DISK_ENGINE_THREADS : DISK_ENGINE_RING;
+	if (env && strcmp(env, "threads") == 0)
+		return DISK_ENGINE_THREADS;
+	return env && strcmp(env, "ring") == 0 ? DISK_ENGINE_RING : DISK_ENGINE_BOTH;
 }
 
 static int plane_start(uv_loop_t *main_loop, struct tls *tls, const char *cluster_uuid,

@@ -13,7 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define TIMERS 4
+#define TIMERS 5
+#define FLUSH_LOST "a flush of its disk has failed (%s): restart sdsd here when the disk is well"
 
 void volume_report(struct volume *v)
 {
@@ -91,6 +92,7 @@ void volume_attached(struct volume *v, const struct meta_file *home, const char 
 		return;
 	}
 	v->state = VOLUME_BOOTING;
+	v->mending = false;
 	v->retry_ms = 0;
 	v->error[0] = '\0';
 	volume_ask_boot(v);
@@ -117,6 +119,19 @@ static void make_parts(struct volume *v)
 			volume_part_new(v, (u32)v->r.volume[i].number);
 }
 
+static void attach(struct volume *v)
+{
+	char why[sizeof(v->error)];
+
+	if (v->flush_lost) {
+		snprintf(why, sizeof(why), FLUSH_LOST, v->sick);
+		failed(v, why);
+		return;
+	}
+	v->state = VOLUME_ATTACHING;
+	disks_attach(v);
+}
+
 static void begin(struct volume *v)
 {
 	v->error[0] = '\0';
@@ -125,9 +140,12 @@ static void begin(struct volume *v)
 	make_parts(v);
 	if (open_listen(v) < 0)
 		retry_later(v);
+	if (!v->flush_lost)
+		v->sick[0] = '\0';
+	v->mend_at = 0;
+	v->bad_pages = 0;
 	if (v->has_disk) {
-		v->state = VOLUME_ATTACHING;
-		disks_attach(v);
+		attach(v);
 		return;
 	}
 	if (make_mirror(v, NULL) < 0) {
@@ -146,8 +164,7 @@ static void on_retry(uv_timer_t *timer)
 	if (v->state == VOLUME_ENDING)
 		return;
 	if (v->state == VOLUME_FAILED && v->has_disk) {
-		v->state = VOLUME_ATTACHING;
-		disks_attach(v);
+		attach(v);
 	} else if (v->state == VOLUME_FAILED) {
 		begin(v);
 	}
@@ -181,6 +198,7 @@ struct volume *volume_new(struct volume_env *env, const struct plane_resource *r
 	timers[1] = &v->dial_timer;
 	timers[2] = &v->retry;
 	timers[3] = &v->deadline;
+	timers[4] = &v->mend;
 	for (u32 i = 0; i < TIMERS; i++) {
 		uv_timer_init(env->loop, timers[i]);
 		timers[i]->data = v;
@@ -266,6 +284,7 @@ static void begin_ending(struct volume *v)
 	uv_timer_stop(&v->tick);
 	uv_timer_stop(&v->dial_timer);
 	uv_timer_stop(&v->retry);
+	uv_timer_stop(&v->mend);
 	v->ticking = false;
 	v->state = VOLUME_ENDING;
 	free(v->mirror);
@@ -305,8 +324,29 @@ static void set_next(struct volume *v, const struct plane_resource *r)
 	plane_resource_copy(v->next, r);
 }
 
+void volume_attach_again(struct volume *v)
+{
+	v->mending = true;
+	if (!v->next)
+		set_next(v, &v->r);
+	begin_restart(v);
+}
+
+/* but for what the record says */
+static bool same_config(const struct plane_resource *a, const struct plane_resource *b)
+{
+	if (memcmp(a->peer, b->peer, sizeof(a->peer)) != 0 || a->n_volumes != b->n_volumes)
+		return false;
+	for (int i = 0; i < a->n_volumes; i++)
+		if (a->volume[i].size_bytes != b->volume[i].size_bytes)
+			return false;
+	return true;
+}
+
 void volume_set(struct volume *v, const struct plane_resource *r)
 {
+	bool same = same_config(&v->r, r);
+
 	assert(!v->removed);
 	if (v->state == VOLUME_ENDING) {
 		set_next(v, r);
@@ -323,6 +363,8 @@ void volume_set(struct volume *v, const struct plane_resource *r)
 	set_next(v, NULL);
 	take_peers(v, r);
 	take_volumes(v, r);
+	if (!same)
+		mend_soon(v);
 	if (v->state == VOLUME_FAILED) /* what was wrong may just have been set right */
 		uv_timer_start(&v->retry, on_retry, 0, 0);
 }
@@ -349,6 +391,7 @@ static void close_timers(struct volume *v)
 	uv_close((uv_handle_t *)&v->dial_timer, on_timer_closed);
 	uv_close((uv_handle_t *)&v->retry, on_timer_closed);
 	uv_close((uv_handle_t *)&v->deadline, on_timer_closed);
+	uv_close((uv_handle_t *)&v->mend, on_timer_closed);
 }
 
 void volume_check_ended(struct volume *v)
@@ -365,6 +408,8 @@ void volume_check_ended(struct volume *v)
 		return;
 	}
 	v->restart = false;
+	if (memcmp(v->r.replica_uuid, v->next->replica_uuid, sizeof(v->r.replica_uuid)) != 0)
+		v->flush_lost = v->mending = false; /* another copy */
 	plane_resource_release(&v->r);
 	plane_resource_copy(&v->r, v->next);
 	set_next(v, NULL);
@@ -410,7 +455,11 @@ static void mirror_status(const struct volume *v, struct plane_status *ret)
 	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++)
 		if (v->accepted[i])
 			ret->peer[v->accepted[i]->slot].connected = true;
-	if (!ret->error[0] && s.stopped)
+	if (mend_failed(v) && !mend_by_itself(v))
+		ret->mode = "broken";
+	if (!ret->error[0] && mend_failed(v))
+		snprintf(ret->error, sizeof(ret->error), "%s", v->sick);
+	else if (!ret->error[0] && s.stopped)
 		snprintf(ret->error, sizeof(ret->error), "%s", s.reason);
 }
 

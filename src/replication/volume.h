@@ -5,7 +5,7 @@
  * server, and carries out what the mirror emits. plane_user.c makes and ends
  * it. Files: volume.c (life, status), volume_run.c (mirror calls and effects),
  * volume_disk.c (devices), volume_link.c (links), volume_open.c (the NBD side),
- * volume_heal.c.
+ * volume_heal.c, volume_mend.c.
  */
 #ifndef SDSD_REPLICATION_VOLUME_H
 #define SDSD_REPLICATION_VOLUME_H
@@ -17,15 +17,17 @@
 #include "replication/plane.h"
 
 #define VOLUME_RX_MAX \
-	(64u << 20)            /* payload bytes of links that nobody has used up: above what a
+	(64u << 20) /* payload bytes of links that nobody has used up: above what a
 				     * writer has under way, so a member is never held back */
-#define VOLUME_ACCEPTED_MAX 64 /* links that others opened */
+#define VOLUME_ACCEPTED_MAX REPL_ACCEPTED_MAX
 #define VOLUME_DIAL_MIN_MS 100 /* back-off between attempts of a link */
 #define VOLUME_DIAL_MAX_MS 1000
 #define VOLUME_DIAL_STABLE_MS 2000 /* a link that lived so long begins the back-off anew */
 #define VOLUME_OPEN_DEADLINE_MS 15000
-#define VOLUME_IN_USE_MS 4000       /* another writer heard for so long: the open is refused */
-#define VOLUME_AWAY_MS 15000        /* requests wait so long for a volume that was handed over */
+#define VOLUME_IN_USE_MS 4000 /* another writer heard for so long: the open is refused */
+/* Requests wait so long for a volume that was handed over, and for copies when all of the set are
+ * lost. */
+#define VOLUME_AWAY_MS 15000
 #define VOLUME_LAG_HIGH (16u << 20) /* bytes waiting for a link: it lags; no longer below LOW */
 #define VOLUME_LAG_LOW (4u << 20)
 #define VOLUME_RETRY_MIN_MS 500 /* attaching the disk, listening: again after */
@@ -35,7 +37,9 @@
 #define VOLUME_DIALS (REPL_SLOTS_MAX + 2)
 #define VOLUME_DIAL_PULL REPL_SLOTS_MAX
 #define VOLUME_DIAL_KNOCK (REPL_SLOTS_MAX + 1)
-#define VOLUME_HEAL_PAUSE_MS 1000 /* after a close, a refusal or a healing, before the next */
+#define VOLUME_MEND_MIN_MS 10000ull  /* a disk that has failed is tried again after */
+#define VOLUME_MEND_MAX_MS 300000ull /* doubled each time up to */
+#define VOLUME_HEAL_PAUSE_MS 1000    /* after a close, a refusal or a healing, before the next */
 
 struct volume;
 
@@ -129,7 +133,7 @@ struct volume {
 	struct payload_account rx, data; /* of links; of NBD and the disk */
 
 	struct turn_item settle;
-	uv_timer_t tick, dial_timer, retry, deadline;
+	uv_timer_t tick, dial_timer, retry, deadline, mend;
 	int open_timers;
 	bool ticking;
 	u32 ticks;
@@ -146,12 +150,21 @@ struct volume {
 	struct volume_ask *asks;
 
 	u64 in_use_since;     /* opening: another writer has been heard since; 0: none */
-	u64 away_since;       /* requests wait for a volume that was handed over; 0: none */
+	u64 away_since;       /* requests wait as for VOLUME_AWAY_MS; 0: none */
 	bool opening, opened; /* an NBD client of some part waits / some are inside */
 	bool opened_mirror;   /* repl_mirror_open was called and not closed */
 	bool healing;         /* for no client: a copy knocks to be brought in sync */
 	u64 heal_at;          /* not before */
 	bool cut;             /* clients are being shown out */
+
+	/* volume_mend.c */
+	char sick[96];   /* which operation of the own disk has failed; "" none */
+	bool flush_lost; /* a flush was among them: stays until the daemon is restarted */
+	bool mending;    /* attached again after a failure: it has to take a flush first */
+	u64 mend_at;     /* 0: nothing has failed */
+	u64 mended_at;   /* tried last */
+	u64 mend_ms;
+	u32 bad_pages; /* of the epoch map, as logged */
 
 	bool restart; /* after ENDING begin again, with next */
 	/* a configuration that waits for the volume to be closed here, or to have ended */
@@ -180,7 +193,8 @@ static inline bool volume_up(const struct volume *v)
 }
 void volume_report(struct volume *v); /* the status differs: tell, coalesced */
 void volume_check_ended(struct volume *v);
-void volume_closed_here(struct volume *v); /* the last NBD client has left */
+void volume_closed_here(struct volume *v);  /* the last NBD client has left */
+void volume_attach_again(struct volume *v); /* as for another disk; nobody has it open */
 
 /* volume_disk.c */
 void disks_attach(struct volume *v); /* volume_attached follows */
@@ -219,6 +233,14 @@ void heal_settle(struct volume *v, u64 now);
 void heal_later(struct volume *v);     /* the volume was just closed */
 u64 heal_time(const struct volume *v); /* when it will be settled; UINT64_MAX: no need */
 
+/* volume_mend.c */
+void mend_note(struct volume *v, const struct disk_job *job); /* it has failed */
+void mend_settle(struct volume *v, u64 now);
+void mend_soon(struct volume *v); /* the configuration changed: perhaps what was wrong */
+void mend_on_timer(uv_timer_t *timer);
+bool mend_failed(const struct volume *v);    /* the own copy takes no part */
+bool mend_by_itself(const struct volume *v); /* else somebody has to restart the daemon */
+
 /* volume_open.c */
 void open_mirror(struct volume *v);
 void close_mirror(struct volume *v);
@@ -232,6 +254,6 @@ void open_attached(struct volume *v);                /* the volume is up */
 void open_refuse(struct volume *v, const char *why); /* to who waits */
 void open_on_deadline(uv_timer_t *timer);
 void open_complete(struct volume *v, const struct volume_done *d);
-void open_away(struct volume *v, u64 now); /* requests that wait for a volume handed over */
+void open_away(struct volume *v, u64 now); /* requests that wait for VOLUME_AWAY_MS fail */
 
 #endif

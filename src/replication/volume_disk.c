@@ -8,6 +8,7 @@
 #include "replication/volume.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,6 +17,8 @@
 struct volume_call {
 	struct volume *v;
 	bool attach; /* else: look */
+	bool flush;  /* what is open has to take a flush */
+	bool flush_lost;
 	struct plane_resource r;
 	struct meta_file home;
 	u64 size[PLANE_VOLUMES]; /* of labels; 0 not there */
@@ -81,6 +84,16 @@ static int open_part(struct volume_call *c, struct disk *d, const struct plane_v
 	return rv;
 }
 
+/* What the last life of this disk had written and not flushed: when that is lost it is told once,
+ * to whom flushes first. */
+static int flush_part(struct volume_call *c, const struct disk *d)
+{
+	if (fdatasync(d->data_fd) == 0 && fdatasync(d->meta_fd) == 0)
+		return 0;
+	c->flush_lost = true;
+	return err_set(&c->err, -errno, "it cannot be flushed: %s", err_name(-errno));
+}
+
 static int work(void *arg)
 {
 	struct volume_call *c = arg;
@@ -91,6 +104,8 @@ static int work(void *arg)
 
 		if (spec->data_path) /* NULL: its files are being made */
 			rv = open_part(c, &c->v->part[spec->number]->disk, spec);
+		if (rv == 0 && spec->data_path && c->flush)
+			rv = flush_part(c, &c->v->part[spec->number]->disk);
 	}
 	if (rv == 0 && c->attach)
 		rv = meta_file_attach(home_of(c->v)->disk.meta_fd, c->r.mark_path, &c->home,
@@ -109,6 +124,7 @@ static void begin_call(struct volume *v, bool attach)
 		volume_out_of_memory(v);
 	c->v = v;
 	c->attach = attach;
+	c->flush = attach && v->mending;
 	plane_resource_copy(&c->r, &v->r);
 	v->call = c;
 	v->look_again = false;
@@ -159,6 +175,10 @@ static void call_done(struct volume *v, int status)
 	struct volume_call *c = v->call;
 
 	v->call = NULL;
+	if (c->flush_lost) {
+		v->flush_lost = true;
+		snprintf(v->sick, sizeof(v->sick), "%.90s", err_name(status));
+	}
 	if (v->state == VOLUME_ENDING) {
 		volume_settle_soon(v);
 	} else if (status == 0) {
@@ -360,8 +380,10 @@ void disks_done(struct disk_job *job, void *owner)
 		call_done(v, job->status);
 		return;
 	}
-	if (job->status < 0)
+	if (job->status < 0) {
 		log_disk_error(p, job);
+		mend_note(v, job);
+	}
 	note_written(p, job);
 	if (v->mirror) {
 		tell_mirror(v, job);

@@ -38,7 +38,7 @@ static bool usable(const struct volume *v, u8 slot)
 static bool knocks(const struct volume *v)
 {
 	return v->has_disk && v->r.in_sync && !(v->r.in_sync & (1u << v->r.self)) &&
-	       !v->r.peer[v->r.self].leaving;
+	       !v->r.peer[v->r.self].leaving && !mend_failed(v);
 }
 
 /* the next member after the one that was tried last */

@@ -307,6 +307,8 @@ static void explain(const struct volume *v, char *why, size_t len)
 		snprintf(why, len, "the cluster does not answer (no majority of nodes?)");
 	else if (named && strncmp(s.reason, IN_USE, strlen(IN_USE)) == 0)
 		snprintf(why, len, IN_USE " on node %s", v->r.peer[writer].node);
+	else if (mend_failed(v) && (w->record.in_sync & (1u << v->r.self)))
+		snprintf(why, len, "the disk of its copy here has failed: %s", v->sick);
 	else if (s.reason[0])
 		snprintf(why, len, "%s", s.reason);
 	else if (missing[0])
@@ -402,12 +404,14 @@ void open_settle(struct volume *v)
 	}
 }
 
-/* P11. Who uses a volume that was handed over waits until it comes back, not for ever. */
+/* P11. Who uses a volume that was handed over waits until it comes back, not for ever; P7, the same
+ * when every copy in sync is lost. */
 void open_away(struct volume *v, u64 now)
 {
 	const struct repl_writer *w = &v->mirror->writer;
+	bool serving = w->state == WRITER_SERVING;
 
-	if (!v->opened || v->cut || w->state == WRITER_SERVING || !w->n_requests) {
+	if (!v->opened || v->cut || (serving && !repl_writer_alone(w)) || !w->n_requests) {
 		v->away_since = 0;
 		return;
 	}
@@ -415,6 +419,10 @@ void open_away(struct volume *v, u64 now)
 		v->away_since = now;
 	if (now < v->away_since + VOLUME_AWAY_MS * REPL_MS)
 		return;
+	if (serving) { /* open_settle tells it and shows the clients out */
+		repl_mirror_abandon(v->mirror, &v->sink, volume_enter(v));
+		return;
+	}
 	log_error("plane", "volume=%s I/O has ended: another node has it since the hand-over",
 		  v->r.name);
 	close_mirror(v);

@@ -228,6 +228,19 @@ void volume_on_tick(uv_timer_t *timer)
 		volume_report(v);
 }
 
+static void tell_bad_pages(struct volume *v)
+{
+	struct repl_mirror_status s;
+
+	repl_mirror_status(v->mirror, &s);
+	if (s.bad_pages > v->bad_pages)
+		log_warn("plane",
+			 "volume=%s damaged pages of the epoch map: their regions will be compared "
+			 "anew",
+			 v->r.name);
+	v->bad_pages = s.bad_pages;
+}
+
 void volume_on_settle(struct turn_item *item)
 {
 	struct volume *v = (struct volume *)((char *)item - offsetof(struct volume, settle));
@@ -244,6 +257,7 @@ void volume_on_settle(struct turn_item *item)
 	if (v->changed) {
 		v->changed = false;
 		volume_report(v);
+		tell_bad_pages(v);
 		open_settle(v);
 	} else if (v->opening) {
 		open_settle(v);
@@ -252,6 +266,9 @@ void volume_on_settle(struct turn_item *item)
 		return; /* closing it was what a new configuration waited for */
 	open_away(v, clock_boot_ns());
 	heal_settle(v, clock_boot_ns());
+	mend_settle(v, clock_boot_ns());
+	if (!volume_up(v))
+		return;
 	links_settle(v, clock_boot_ns());
 	set_ticking(v, repl_mirror_busy(v->mirror));
 }

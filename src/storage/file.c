@@ -295,7 +295,7 @@ static int clear_way(const struct storage_pool *p, int dir, const struct storage
 {
 	enum owner meta, fresh;
 	struct err ignored;
-	uint64_t size;
+	uint64_t size = 0;
 	int rv;
 
 	rv = owner_of(p, dir, n->meta, v, &meta, NULL, err);

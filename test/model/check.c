@@ -32,6 +32,8 @@ static const char *check_reads(const struct state *s)
 		if (!writer_may_read(s, w))
 			continue;
 		readers++;
+		if (s->w[w].read == READ_ARRIVED && s->w[w].read_value < s->w[w].read_floor)
+			return "V7: a read returns old data";
 		for (u8 n = 0; n < cfg->nodes; n++)
 			for (u8 b = 0; b < BLOCKS; b++)
 				if ((s->w[w].set & BIT(n)) && s->c[w][n].wopen &&
@@ -51,7 +53,7 @@ static bool quiet(const struct state *s, u8 n)
 	if (r->session == NONE)
 		return false;
 	c = &s->c[r->session][n];
-	return c->wopen && c->ropen && !c->n;
+	return c->wopen && c->ropen && !c->n && !replica_pending(r);
 }
 
 static bool alike(const struct replica *a, const struct replica *b)
@@ -62,7 +64,7 @@ static bool alike(const struct replica *a, const struct replica *b)
 /* the stamp with which it would begin as a learner (R3) */
 static u8 stamp_as_learner(const struct replica *r)
 {
-	if ((r->rseq > r->committed && out != NO_ZERO_U) ||
+	if ((replica_uncommitted(r) && out != NO_ZERO_U) ||
 	    (r->mode == LEARNER && r->stamp >= r->re))
 		return 0;
 	return r->stamp;

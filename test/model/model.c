@@ -9,13 +9,14 @@
 const struct config *cfg;
 enum rule_out out;
 
-/* Epoch 2 under way: its writer serves, all of its set have started. */
+/* Epoch 2 under way: its writer serves, all of its set have started. Or the record as it was made,
+ * all copies alike and just booted. */
 void model_first(struct state *s)
 {
-	struct writer *p = &s->w[cfg->writer];
+	struct writer *p;
 
 	memset(s, 0, sizeof(*s));
-	s->epoch = 2;
+	s->epoch = cfg->writer == NONE ? 1 : 2;
 	s->owner = cfg->writer;
 	s->set = cfg->set;
 	for (u8 n = 0; n < NODES_MAX; n++) {
@@ -28,7 +29,7 @@ void model_first(struct state *s)
 		r->may[0] = r->may[1] = BIT(0);
 		r->stamp = r->d_stamp = 1;
 		r->fence = 1;
-		if (!(cfg->set & BIT(n)))
+		if (!(cfg->set & BIT(n)) || cfg->writer == NONE)
 			continue;
 		r->mode = MEMBER;
 		r->re = r->fence = 2;
@@ -39,6 +40,9 @@ void model_first(struct state *s)
 			.wopen = 1, .ropen = 1, .lease = 1, .r_started = 1, .v_started = 1
 		};
 	}
+	if (cfg->writer == NONE)
+		return;
+	p = &s->w[cfg->writer];
 	p->state = SERVING;
 	p->epoch = 2;
 	p->set = cfg->set;
@@ -141,7 +145,7 @@ static void link_expand(const struct state *s, u8 w, u8 n, emit_fn emit)
 
 	if (!c->wopen && !c->ropen)
 		return;
-	if (c->ropen && c->n) {
+	if (c->ropen && c->n && replica_takes(s, w, n)) {
 		struct msg m = c->q[0];
 
 		replica_consume(&t, w, n);

@@ -20,7 +20,8 @@ typedef uint64_t u64;
 #define BLOCKS 2    /* of the one region */
 #define QUEUE_MAX 7 /* messages under way from a writer to a replica */
 #define WRITES_MAX 6
-#define NONE 0xf /* no slot */
+#define PENDING_MAX 2 /* received and not yet given to the disk */
+#define NONE 0xf      /* no slot */
 #define BIT(n) (1u << (n))
 
 enum msg_kind { MSG_START = 1, MSG_EPOCH, MSG_WRITE, MSG_COMMIT, MSG_FLUSH, MSG_JOIN, MSG_RELEASE };
@@ -60,15 +61,20 @@ enum cas_result { CAS_OUT = 1, CAS_WON, CAS_REFUSED };
 
 struct writer {
 	u8 state;
-	u8 epoch, set; /* the record as read (candidate) or as made (pe, pI) */
-	u8 restarted;  /* candidate: who promised itself, not intact */
+	u8 epoch, set;        /* the record as read (candidate) or as made (pe, pI) */
+	u8 released;          /* candidate: the record as read names no writer */
+	u8 restarted, intact; /* candidate: who promised itself */
 	u8 lost, join, join_seq, dirty;
 	u8 seq, committed, commit_sent;
 	u8 log[WRITES_MAX + 1]; /* seq -> id */
 	u8 cas, cas_set, cas_start, cas_result, learners;
 	u8 flush, flush_id, flush_seq;
 	u8 flush_holds[BLOCKS]; /* ghost: acknowledged when the flush began */
+	u8 read, read_block, read_source, read_value;
+	u8 read_floor; /* ghost: acknowledged when the read began */
 };
+
+enum read_state { READ_NONE, READ_ASKED, READ_ARRIVED };
 
 enum replica_mode { OUT, LEARNER, MEMBER };
 enum pull_state { PULL_NONE, PULL_ASKED, PULL_ANSWERED, PULL_SYNCED };
@@ -80,7 +86,12 @@ struct replica {
 	/* RAM (now: as a read sees it) */
 	u8 now[BLOCKS];
 	u8 mode, ready, re, fence, set, session; /* session: its writer, or NONE */
-	u8 rseq, committed;                      /* U is not empty: rseq > committed */
+	u8 rseq, committed;                      /* U: replica_uncommitted() */
+	struct {
+		u8 seq : 4, id : 4; /* seq 0: free */
+	} pending[PENDING_MAX];
+	u8 left;       /* some were pending when the session ended: they are in U */
+	u8 epoch_wait; /* a learner: EPOCH is not durable yet, nothing is taken */
 	u8 stamp, learner_epoch;
 	u8 grant; /* an ECHO was given and G has not gone by */
 	u8 pull, pull_source, pull_stamp, pull_seen, pull_touched;
@@ -124,17 +135,33 @@ enum rule_out {
 	PULL_NOHOT,
 	HOT_EARLY,
 	RELEASE_SERVING,
-	RELEASE_ANY_LINK
+	RELEASE_ANY_LINK,
+	RELEASED_NOT_WHOLE,
+	RELEASED_ANY,
+	RELEASED_RESTARTED,
+	YIELD_NODRAIN,
+	READ_UNHELD,
+	LOST_NOT_IN_U,
+	EPOCH_COLD,
+	EPOCH_LAZY
 };
+
+/* how: the writer's own copy lags behind, too; reads take time; a write is received, and applied
+ * later; epochs come for the sake of learners that are not in the world */
+#define OWN_QUEUE 1u
+#define SLOW_READS 2u
+#define SPLIT 4u
+#define ELSEWHERE 8u
 
 struct config {
 	const char *name, *about;
 	u8 nodes, disks, candidates; /* number, masks */
-	u8 set, writer;              /* the set of epoch 2 (mask), and who serves it */
+	u8 set, writer;              /* the set of epoch 2 (mask), and who serves it; or NONE:
+				      * of epoch 1, nobody has served yet */
 	u8 may_crash;                /* mask */
 	/* bounds: the highest epoch, and how often what may happen */
 	u8 epochs, writes, crashes, cuts, flushes, opens, closes, evictions, reads;
-	bool own_queue; /* the writer's own copy lags behind, too */
+	u8 how;
 };
 
 /* what happened: printed only in a trace */
@@ -143,6 +170,7 @@ enum action {
 	ACT_OPEN,
 	ACT_REREAD,
 	ACT_PROMISE,
+	ACT_CHOOSE,
 	ACT_LAND,
 	ACT_LAND_ORPHAN,
 	ACT_ANSWER,
@@ -163,6 +191,11 @@ enum action {
 	ACT_PAGE,
 	ACT_SUPER,
 	ACT_READ,
+	ACT_READ_BEGIN,
+	ACT_READ_DATA,
+	ACT_STAMP,
+	ACT_APPLY,
+	ACT_EPOCH,
 	ACTIONS
 };
 struct label {
@@ -187,6 +220,9 @@ void model_first(struct state *s);
 void model_expand(const struct state *s, emit_fn emit);
 /* replica.c */
 bool replica_intact(const struct replica *r);
+bool replica_uncommitted(const struct replica *r);
+bool replica_pending(const struct replica *r);
+bool replica_takes(const struct state *s, u8 w, u8 n);
 void replica_consume(struct state *s, u8 w, u8 n);
 void replica_session_end(struct state *s, u8 n);
 void replica_crash(struct state *s, u8 n, u8 v0, u8 v1);

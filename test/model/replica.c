@@ -12,9 +12,36 @@ bool replica_intact(const struct replica *r)
 	return r->mode == MEMBER || (r->mode == LEARNER && r->ready);
 }
 
-static bool uncommitted(const struct replica *r)
+bool replica_pending(const struct replica *r)
 {
-	return r->rseq > r->committed;
+	return r->pending[0].seq || r->pending[1].seq;
+}
+
+/* U is not empty: what is received or left of an old session counts like what was applied */
+bool replica_uncommitted(const struct replica *r)
+{
+	return r->rseq > r->committed || r->left || replica_pending(r);
+}
+
+/* of U, what has reached the disk in this session: the rest is stamped when it gets there */
+static bool uncommitted_applied(const struct replica *r)
+{
+	u8 waiting = 0;
+
+	for (u8 i = 0; i < PENDING_MAX; i++)
+		waiting += r->pending[i].seq > r->committed;
+	return r->rseq - r->committed > waiting;
+}
+
+/* cumulative */
+static u8 acked(const struct replica *r)
+{
+	u8 a = r->rseq;
+
+	for (u8 i = 0; i < PENDING_MAX; i++)
+		if (r->pending[i].seq && r->pending[i].seq <= a)
+			a = (u8)(r->pending[i].seq - 1);
+	return a;
 }
 
 void chan_close_replica_end(struct chan *c)
@@ -36,8 +63,18 @@ static void pull_clear(struct replica *r)
 /* R12: mode, re and U stay */
 void replica_session_end(struct state *s, u8 n)
 {
-	s->r[n].session = NONE;
-	pull_clear(&s->r[n]);
+	struct replica *r = &s->r[n];
+
+	r->session = NONE;
+	if (r->epoch_wait && out != EPOCH_LAZY)
+		r->learner_epoch = r->d_learner_epoch; /* it must not be written any more */
+	r->epoch_wait = 0;
+	if (out == LOST_NOT_IN_U)
+		r->rseq = acked(r);
+	else if (replica_pending(r))
+		r->left = 1;
+	memset(r->pending, 0, sizeof(r->pending));
+	pull_clear(r);
 }
 
 /* what the writer hears of it; nothing when its end is closed */
@@ -49,7 +86,7 @@ static void report(struct state *s, u8 w, u8 n, bool started, bool ready, u8 flu
 		return;
 	c->r_started |= started;
 	c->r_ready |= ready;
-	c->r_acked = s->r[n].rseq;
+	c->r_acked = acked(&s->r[n]);
 	c->r_synced = s->r[n].mode == LEARNER && s->r[n].pull == PULL_SYNCED;
 	if (flushed)
 		c->r_flushed = flushed;
@@ -80,7 +117,9 @@ static void start_learner(struct replica *r, const struct msg *m)
 {
 	u8 was = r->mode == LEARNER ? r->re : 0;
 
-	if (uncommitted(r) && out != NO_ZERO_U)
+	if (r->left)
+		r->hot = 1;
+	if (replica_uncommitted(r) && out != NO_ZERO_U)
 		r->stamp = 0;
 	if (was && r->stamp >= was)
 		r->stamp = 0;
@@ -93,7 +132,9 @@ static void start_learner(struct replica *r, const struct msg *m)
 /* R2. A restart has set the stamps of what was hot to 0. */
 static void start_member(struct replica *r, const struct msg *m)
 {
-	if ((uncommitted(r) && out != NO_RESTAMP) || !r->stamp)
+	if (r->left)
+		r->hot = 1;
+	if ((replica_uncommitted(r) && out != NO_RESTAMP) || !r->stamp)
 		r->stamp = m->epoch;
 	r->learner_epoch = 0;
 	if (!cfg->evictions)
@@ -121,6 +162,7 @@ static void on_start(struct state *s, u8 w, u8 n, const struct msg *m)
 	r->re = m->epoch;
 	r->set = m->set;
 	r->rseq = r->committed = m->seq;
+	r->left = 0;
 	r->ready = 0;
 	r->session = w;
 	r->grant = 1;
@@ -140,7 +182,8 @@ static void on_epoch(struct state *s, u8 w, u8 n, const struct msg *m)
 	}
 	r->re = r->fence = m->epoch;
 	r->set = m->set;
-	if (uncommitted(r) && out != NO_RESTAMP && (r->mode == MEMBER || r->pull == PULL_SYNCED))
+	if (uncommitted_applied(r) && out != NO_RESTAMP &&
+	    (r->mode == MEMBER || r->pull == PULL_SYNCED))
 		r->stamp = m->epoch;
 	if (in) {
 		r->learner_epoch = 0;
@@ -151,9 +194,20 @@ static void on_epoch(struct state *s, u8 w, u8 n, const struct msg *m)
 		pull_clear(r);
 		return;
 	}
-	r->d_learner_epoch = r->learner_epoch = m->epoch;
+	r->learner_epoch = m->epoch;
+	if (replica_pending(r) && out != EPOCH_COLD)
+		r->epoch_wait = 1;
+	else
+		r->d_learner_epoch = m->epoch;
 	if (r->pull != PULL_SYNCED)
 		pull_clear(r);
+}
+
+/* the extent hot and durable, then the stamp */
+static void stamp_write(struct replica *r)
+{
+	r->hot = 1;
+	r->stamp = r->mode == MEMBER || r->pull == PULL_SYNCED ? r->re : 0;
 }
 
 /* R7 */
@@ -174,11 +228,17 @@ static void on_write(struct state *s, u8 w, u8 n, const struct msg *m)
 		refuse(s, w, n);
 		return;
 	}
-	r->hot = 1;
-	r->stamp = r->mode == MEMBER || r->pull == PULL_SYNCED ? r->re : 0;
 	if (r->mode == LEARNER && (r->pull == PULL_ASKED || r->pull == PULL_ANSWERED))
 		r->pull_touched |= (u8)BIT(block);
 	r->rseq = m->seq;
+	if ((cfg->how & SPLIT) && (w != n || (cfg->how & OWN_QUEUE))) {
+		u8 i = r->pending[0].seq ? 1 : 0;
+
+		r->pending[i].seq = m->seq & 0xf;
+		r->pending[i].id = m->id;
+		return;
+	}
+	stamp_write(r);
 	disk_write(r, block, m->id);
 	report(s, w, n, false, false, 0);
 }
@@ -227,6 +287,21 @@ static void on_session(struct state *s, u8 w, u8 n, const struct msg *m)
 	}
 }
 
+/* FLUSH and JOIN act after the writes before them; here they wait in the link for that. */
+bool replica_takes(const struct state *s, u8 w, u8 n)
+{
+	const struct replica *r = &s->r[n];
+	u8 kind = s->c[w][n].q[0].kind;
+
+	if (r->epoch_wait)
+		return false;
+	if (r->session != w)
+		return true;
+	if (kind == MSG_WRITE)
+		return !r->pending[0].seq || !r->pending[1].seq;
+	return (kind != MSG_FLUSH && kind != MSG_JOIN) || !replica_pending(r);
+}
+
 void replica_consume(struct state *s, u8 w, u8 n)
 {
 	struct chan *c = &s->c[w][n];
@@ -272,6 +347,8 @@ static bool source_answer(struct state *s, u8 n)
 	if (a->mode != MEMBER || a->session == NONE || a->re != l->re || !a->stamp)
 		return false;
 	if (a->rseq < l->pull_seen && out != PULL_NOSEEN)
+		return false;
+	if (acked(a) < l->pull_seen && replica_pending(a)) /* its own writes that were seen */
 		return false;
 	l->answer_same = l->pull_stamp && l->pull_stamp == a->stamp;
 	if (!l->answer_same) {
@@ -336,7 +413,8 @@ static void meta_expand(const struct state *s, u8 n, emit_fn emit)
 	const struct replica *r = &s->r[n];
 	struct state t;
 
-	if (s->n_evictions < cfg->evictions && r->hot && (!uncommitted(r) || out == HOT_EARLY)) {
+	if (s->n_evictions < cfg->evictions && r->hot &&
+	    (!replica_uncommitted(r) || out == HOT_EARLY)) {
 		t = *s;
 		disk_flush(&t.r[n]);
 		t.r[n].d_stamp = r->stamp;
@@ -349,10 +427,43 @@ static void meta_expand(const struct state *s, u8 n, emit_fn emit)
 		t.r[n].d_stamp = r->stamp;
 		emit(&t, (struct label){ ACT_PAGE, n, 0, 0, 0 });
 	}
-	if (r->d_learner_epoch != r->learner_epoch) {
+	if (r->d_learner_epoch != r->learner_epoch && !r->epoch_wait) {
 		t = *s;
 		t.r[n].d_learner_epoch = r->learner_epoch;
 		emit(&t, (struct label){ ACT_SUPER, n, 0, 0, 0 });
+	}
+}
+
+/* R5: what was received goes to the disk: the stamp at some time, the data at some later one */
+static void pending_expand(const struct state *s, u8 n, emit_fn emit)
+{
+	const struct replica *r = &s->r[n];
+	struct state t = *s;
+
+	for (u8 i = 0; i < PENDING_MAX; i++) {
+		u8 other = (u8)(1 - i), id = r->pending[i].id;
+
+		if (!r->pending[i].seq)
+			continue;
+		if (r->pending[other].seq && r->pending[other].seq < r->pending[i].seq &&
+		    s->block_of[id] == s->block_of[r->pending[other].id])
+			continue; /* order of the stream */
+		t = *s;
+		stamp_write(&t.r[n]);
+		if (t.r[n].hot != r->hot || t.r[n].stamp != r->stamp)
+			emit(&t, (struct label){ ACT_STAMP, n, id, 0, 0 });
+		disk_write(&t.r[n], s->block_of[id], id);
+		t.r[n].pending[i] = t.r[n].pending[1];
+		memset(&t.r[n].pending[1], 0, sizeof(t.r[n].pending[1]));
+		report(&t, r->session, n, false, false, 0);
+		emit(&t, (struct label){ ACT_APPLY, n, id, 0, 0 });
+	}
+	if (r->epoch_wait) { /* R4 */
+		t = *s;
+		t.r[n].hot |= replica_pending(r);
+		t.r[n].d_learner_epoch = r->learner_epoch;
+		t.r[n].epoch_wait = 0;
+		emit(&t, (struct label){ ACT_EPOCH, n, r->learner_epoch, 0, 0 });
 	}
 }
 
@@ -360,6 +471,7 @@ void replica_expand(const struct state *s, u8 n, emit_fn emit)
 {
 	if (!(cfg->disks & BIT(n)))
 		return;
+	pending_expand(s, n, emit);
 	pull_expand(s, n, emit);
 	meta_expand(s, n, emit);
 }

@@ -20,6 +20,7 @@ const char *const action_names[ACTIONS] = {
 	[ACT_OPEN] = "open",
 	[ACT_REREAD] = "read again",
 	[ACT_PROMISE] = "promise",
+	[ACT_CHOOSE] = "choose of a released record",
 	[ACT_LAND] = "proposal lands",
 	[ACT_LAND_ORPHAN] = "proposal of the dead lands",
 	[ACT_ANSWER] = "answer",
@@ -40,6 +41,11 @@ const char *const action_names[ACTIONS] = {
 	[ACT_PAGE] = "page of stamps",
 	[ACT_SUPER] = "learner_epoch written",
 	[ACT_READ] = "read",
+	[ACT_READ_BEGIN] = "read asked",
+	[ACT_READ_DATA] = "read's data arrives",
+	[ACT_STAMP] = "stamp of a received write",
+	[ACT_APPLY] = "received write applied",
+	[ACT_EPOCH] = "EPOCH durable",
 };
 
 static const char *set_name(u8 set)
@@ -63,8 +69,12 @@ static void print_candidate(struct label l, const struct state *s)
 		break;
 	case ACT_PROMISE:
 		printf("%c promises itself to %c, %s", b, a, l.c ? "intact" : "restarted");
-		if (l.d || l.c)
+		if (!s->w[l.a].released && (l.d || l.c))
 			printf("; %c proposes {%c}", a, l.d ? 'a' + l.d - 1 : b);
+		break;
+	case ACT_CHOOSE:
+		printf("%c finds no writer in the record; proposes %s", a,
+		       set_name(l.d ? (u8)BIT(l.d - 1) : l.b));
 		break;
 	case ACT_LAND:
 		printf("consensus %s the proposal of %c (%s)", l.b == CAS_WON ? "takes" : "refuses",
@@ -117,6 +127,12 @@ static void print_writer(struct label l, const struct state *s)
 	case ACT_READ:
 		printf("%c reads block %u from %c: w%u", a, l.c, 'a' + l.b, l.d);
 		break;
+	case ACT_READ_BEGIN:
+		printf("%c begins to read block %u, asks %c", a, l.c, 'a' + l.b);
+		break;
+	case ACT_READ_DATA:
+		printf("%c gets block %u from %c: w%u", a, l.c, 'a' + l.b, l.d);
+		break;
 	default:
 		break;
 	}
@@ -157,6 +173,15 @@ static void print_replica(struct label l)
 	case ACT_SUPER:
 		printf("copy %c: learner_epoch is written", a);
 		break;
+	case ACT_STAMP:
+		printf("copy %c: the stamp for w%u, its extent is hot", a, l.b);
+		break;
+	case ACT_APPLY:
+		printf("copy %c: w%u is applied", a, l.b);
+		break;
+	case ACT_EPOCH:
+		printf("copy %c: EPOCH %u is durable", a, l.b);
+		break;
 	default:
 		break;
 	}
@@ -167,9 +192,10 @@ static void print_copy(u8 n, const struct replica *r)
 	static const char *const modes[] = { "out", "learner", "member" };
 
 	printf("\n           copy %c: %s w%u w%u stamp %u (disk %u%s, learner_epoch %u) epoch %u "
-	       "fence %u, %u of %u committed%s",
+	       "fence %u, %u of %u committed%s%s%s",
 	       'a' + n, modes[r->mode], r->now[0], r->now[1], r->stamp, r->d_stamp,
 	       r->hot ? ", hot" : "", r->d_learner_epoch, r->re, r->fence, r->committed, r->rseq,
+	       replica_pending(r) ? ", some not applied" : "", r->left ? ", some left" : "",
 	       r->session == NONE ? ", no session" : "");
 }
 

@@ -16,7 +16,7 @@ static void send(struct state *s, u8 w, u8 n, struct msg m)
 		return;
 	}
 	c->q[c->n++] = m;
-	if (n == w && !cfg->own_queue) {
+	if (n == w && !(cfg->how & OWN_QUEUE)) {
 		replica_consume(s, w, n);
 		chan_receive(s, w, n);
 	}
@@ -53,6 +53,12 @@ static void chan_close_writer_end(struct chan *c)
 		c->v_acked = keep.v_acked;
 }
 
+static void read_clear(struct writer *p)
+{
+	p->read = READ_NONE;
+	p->read_block = p->read_source = p->read_value = p->read_floor = 0;
+}
+
 /* The session ended: P6 */
 void writer_break(struct state *s, u8 w, u8 n)
 {
@@ -61,6 +67,8 @@ void writer_break(struct state *s, u8 w, u8 n)
 	chan_close_writer_end(&s->c[w][n]);
 	if (p->state != SERVING)
 		return;
+	if (p->read == READ_ASKED && p->read_source == n) /* asked again by a step of its own */
+		read_clear(p);
 	if (p->set & BIT(n))
 		p->lost |= (u8)BIT(n);
 	if (p->join == n && p->cas != CAS_GROW) /* P9: an outstanding GROW keeps it */
@@ -250,7 +258,7 @@ static void begin_serving(struct state *s, u8 w, u8 kind)
 	struct writer *p = &s->w[w];
 
 	p->state = SERVING;
-	p->restarted = 0;
+	p->restarted = p->intact = p->released = 0;
 	p->dirty = 1;
 	for (u8 n = 0; n < cfg->nodes; n++)
 		if (p->set & BIT(n))
@@ -306,6 +314,16 @@ static void serving_accepted(struct state *s, u8 w, u8 what, u8 kind)
 			start(s, w, n, START_LEARNER);
 }
 
+static void read_record(struct state *s, u8 n)
+{
+	struct writer *p = &s->w[n];
+
+	p->epoch = s->epoch;
+	p->set = s->set;
+	p->released = s->owner == NONE || out == RELEASED_ANY;
+	p->restarted = p->intact = 0;
+}
+
 static void answer(struct state *s, u8 w)
 {
 	struct writer *p = &s->w[w];
@@ -322,10 +340,8 @@ static void answer(struct state *s, u8 w)
 	} else if (!won && p->state == SERVING) {
 		writer_stop(s, w);
 	} else if (!won) {
-		p->state = PROMISING; /* C4, and the record is read again */
-		p->restarted = 0;
-		p->epoch = s->epoch;
-		p->set = s->set;
+		p->state = PROMISING; /* C4 */
+		read_record(s, w);
 	} else if (p->state == PROPOSING) {
 		begin_serving(s, w, kind);
 	} else {
@@ -356,6 +372,19 @@ static void cas_expand(const struct state *s, u8 n, emit_fn emit)
 
 /* --- candidate --------------------------------------------------------------- */
 
+/* C2 */
+static void choose_restarted(struct state *t, u8 w, struct label l, emit_fn emit)
+{
+	t->w[w].state = PROPOSING;
+	for (u8 o = 0; o < cfg->nodes; o++) {
+		if (!(t->w[w].restarted & BIT(o)))
+			continue;
+		propose(t, w, CAS_PROMOTE, (u8)BIT(o), START_RESTARTED);
+		l.d = (u8)(o + 1);
+		emit(t, l);
+	}
+}
+
 static void promise(const struct state *s, u8 w, u8 n, emit_fn emit)
 {
 	const struct replica *r = &s->r[n];
@@ -364,13 +393,18 @@ static void promise(const struct state *s, u8 w, u8 n, emit_fn emit)
 	struct writer *p = &t.w[w];
 
 	if (!(p->set & BIT(n)) || r->fence > p->epoch || r->session != NONE ||
-	    (p->restarted & BIT(n)))
+	    ((p->restarted | p->intact) & BIT(n)))
 		return;
 	if (r->grant && out != NO_GRACE) /* so long a time ends every lease it gave */
 		for (u8 o = 0; o < cfg->nodes; o++)
 			t.c[o][n].lease = 0;
 	t.r[n].grant = 0;
 	t.r[n].fence = p->epoch;
+	if (p->released) {
+		*(replica_intact(r) ? &p->intact : &p->restarted) |= (u8)BIT(n);
+		emit(&t, l); /* choose_released() follows, when it likes */
+		return;
+	}
 	if (replica_intact(r)) {
 		p->state = PROPOSING;
 		propose(&t, w, CAS_PROMOTE, (u8)BIT(n), START_MEMBER);
@@ -382,13 +416,26 @@ static void promise(const struct state *s, u8 w, u8 n, emit_fn emit)
 		emit(&t, l);
 		return;
 	}
-	p->state = PROPOSING;
-	for (u8 o = 0; o < cfg->nodes; o++) {
-		if (!(t.w[w].restarted & BIT(o)))
-			continue;
-		propose(&t, w, CAS_PROMOTE, (u8)BIT(o), START_RESTARTED);
-		l.d = (u8)(o + 1);
+	choose_restarted(&t, w, l, emit);
+}
+
+/* C1 of a released record: all that have promised themselves and are intact, which may be fewer
+ * than would have; before the first serving epoch those that restarted, too. None: C2. */
+static void choose_released(const struct state *s, u8 w, emit_fn emit)
+{
+	bool untouched = s->w[w].epoch == 1 || out == RELEASED_RESTARTED;
+	struct label l = { ACT_CHOOSE, w, 0, 0, 0 };
+	struct state t = *s;
+	struct writer *p = &t.w[w];
+	u8 chosen = p->intact | (untouched ? p->restarted : 0);
+
+	if (chosen) {
+		l.b = chosen;
+		p->state = PROPOSING;
+		propose(&t, w, CAS_PROMOTE, chosen, untouched ? START_RESTARTED : START_MEMBER);
 		emit(&t, l);
+	} else if (p->restarted == p->set) {
+		choose_restarted(&t, w, l, emit);
 	}
 }
 
@@ -400,20 +447,19 @@ static void candidate_expand(const struct state *s, u8 n, emit_fn emit)
 	if (p->state == IDLE && s->n_opens < cfg->opens) {
 		t.n_opens++;
 		t.w[n].state = PROMISING;
-		t.w[n].epoch = s->epoch;
-		t.w[n].set = s->set;
+		read_record(&t, n);
 		emit(&t, (struct label){ ACT_OPEN, n, 0, 0, 0 });
 	}
 	if (p->state != PROMISING)
 		return;
 	if (p->epoch != s->epoch) {
-		t.w[n].epoch = s->epoch;
-		t.w[n].set = s->set;
-		t.w[n].restarted = 0;
+		read_record(&t, n);
 		emit(&t, (struct label){ ACT_REREAD, n, 0, 0, 0 });
 	}
 	for (u8 o = 0; o < cfg->nodes && p->epoch < cfg->epochs; o++)
 		promise(s, n, o, emit);
+	if (p->released && p->epoch < cfg->epochs)
+		choose_released(s, n, emit);
 }
 
 /* --- serving ----------------------------------------------------------------- */
@@ -462,8 +508,8 @@ static void write_expand(const struct state *s, u8 n, emit_fn emit)
 		struct writer *p = &t.w[n];
 		u8 id = ++t.n_writes;
 
-		if (writer_flying(s, n, b))
-			continue;
+		if (writer_flying(s, n, b) || (p->read && p->read_block == b && out != READ_UNHELD))
+			continue; /* P1 */
 		t.block_of[id] = b;
 		p->log[++p->seq] = id;
 		send_all(&t, n,
@@ -501,15 +547,22 @@ static void close_expand(const struct state *s, u8 n, emit_fn emit)
 	struct state t = *s;
 	struct writer *p = &t.w[n];
 	u8 epoch = p->epoch, set = p->set;
+	bool flying = p->seq != p->committed || p->flush || p->read;
 
-	if (s->n_closes >= cfg->closes || p->cas || p->seq != p->committed || p->flush)
+	if (s->n_closes >= cfg->closes || (p->cas && out != RELEASED_NOT_WHOLE) ||
+	    (flying && out != YIELD_NODRAIN && (!p->lost || out != RELEASED_NOT_WHOLE)))
 		return;
 	t.n_closes++;
+	if (p->cas_result == CAS_OUT && !s->orphan.epoch) { /* RELEASED_NOT_WHOLE */
+		t.orphan.epoch = epoch;
+		t.orphan.owner = n;
+		t.orphan.set = p->cas_set;
+	}
 	if (out == RELEASE_SERVING) {
 		send_all(&t, n, (struct msg){ .kind = MSG_RELEASE });
 		p->state = RELEASING;
 		propose(&t, n, CAS_RELEASE, set, 0);
-	} else if (p->lost) {
+	} else if (p->lost && out != RELEASED_NOT_WHOLE) {
 		writer_stop(&t, n);
 	} else {
 		writer_stop(&t, n);
@@ -530,7 +583,7 @@ static void learn_expand(const struct state *s, u8 n, emit_fn emit)
 
 	if (p->lost || p->cas || p->epoch >= cfg->epochs)
 		return;
-	for (u8 mask = 1; mask < BIT(cfg->nodes); mask++) {
+	for (u8 mask = cfg->how & ELSEWHERE ? 0 : 1; mask < BIT(cfg->nodes); mask++) {
 		struct state t = *s;
 		bool may = !(mask & (p->set | ~cfg->disks));
 
@@ -573,6 +626,43 @@ static void revive_expand(const struct state *s, u8 n, emit_fn emit)
 	}
 }
 
+/* A read that takes its time: asked of a member, the data arrives, and counts when the lease is
+ * seen to run after that. */
+static void slow_read_expand(const struct state *s, u8 n, emit_fn emit)
+{
+	const struct writer *p = &s->w[n];
+	struct state t = *s;
+	struct writer *q = &t.w[n];
+
+	if (p->read == READ_ASKED && s->r[p->read_source].session == n) {
+		q->read = READ_ARRIVED;
+		q->read_value = s->r[p->read_source].now[p->read_block];
+		emit(&t, (struct label){ ACT_READ_DATA, n, p->read_source, p->read_block,
+					 q->read_value });
+	}
+	if (p->read == READ_ARRIVED && writer_may_read(s, n)) {
+		t.n_reads++;
+		if (t.acked[p->read_block] < p->read_value)
+			t.acked[p->read_block] = p->read_value;
+		read_clear(q);
+		emit(&t,
+		     (struct label){ ACT_READ, n, p->read_source, p->read_block, p->read_value });
+	}
+	if (p->read || s->n_reads >= cfg->reads || !whole(s, n))
+		return;
+	for (u8 o = 0; o < cfg->nodes; o++)
+		for (u8 b = 0; b < BLOCKS; b++) {
+			if (!(p->set & BIT(o)) || writer_flying(s, n, b))
+				continue;
+			t = *s;
+			q->read = READ_ASKED;
+			q->read_block = b;
+			q->read_source = o;
+			q->read_floor = s->acked[b];
+			emit(&t, (struct label){ ACT_READ_BEGIN, n, o, b, 0 });
+		}
+}
+
 /* what an application has seen must not go away again: the ghost takes it for acknowledged */
 static void read_expand(const struct state *s, u8 n, emit_fn emit)
 {
@@ -602,5 +692,8 @@ void writer_expand(const struct state *s, u8 n, emit_fn emit)
 	close_expand(s, n, emit);
 	learn_expand(s, n, emit);
 	revive_expand(s, n, emit);
-	read_expand(s, n, emit);
+	if (cfg->how & SLOW_READS)
+		slow_read_expand(s, n, emit);
+	else
+		read_expand(s, n, emit);
 }

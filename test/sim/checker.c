@@ -92,6 +92,21 @@ static void since_flush_done(struct sim_block *k)
 			k->since_done[i] = k->completed_at;
 }
 
+/* There is a later writer: the answers to this one were on the way, and what it did was before all
+ * that the later one does. */
+static bool overtaken(const struct sim_world *w, u32 node)
+{
+	u32 epoch = w->node[node].mirror->writer.pe;
+
+	for (u32 n = 0; n < SIM_NODES; n++) {
+		const struct repl_mirror *m = w->node[n].mirror;
+
+		if (n != node && m && m->writer.state == WRITER_SERVING && m->writer.pe > epoch)
+			return true;
+	}
+	return watch_served_else(w, (u8)node) > epoch;
+}
+
 /*
  * A write that completes after a write of a later writer to the same block has
  * completed took effect before that one: it is no longer listed, and what
@@ -101,8 +116,8 @@ void check_write_done(struct sim_world *w, u32 node, struct sim_request *q, int 
 	if (status)
 		return; /* failed: it may or may not be there */
 	w->writes_done++;
-	if (watch_served_else(w, (u8)node) > w->node[node].mirror->writer.pe)
-		return; /* its answers were on the way: it was before all that the later one did */
+	if (overtaken(w, node))
+		return;
 	for (u32 b = q->first; b < q->first + q->n; b++) {
 		struct sim_block *k = &w->block[b];
 

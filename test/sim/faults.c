@@ -214,7 +214,8 @@ void pause_node(struct sim_world *w, u8 n, u64 max)
 {
 	u64 until = w->now + 1 + sim_random(w, max);
 
-	w->node[n].paused_until = until;
+	/* never shorter: what waits for the end of the first pause would be overtaken */
+	w->node[n].paused_until = PORT_MAX(w->node[n].paused_until, until);
 	for (int o = 0; o < w->opt.nodes && sim_random(w, 4); o++)
 		w->silent_until[o][n] = until + sim_random(w, 1000 * REPL_MS);
 }

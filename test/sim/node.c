@@ -460,8 +460,7 @@ static void on_crash(struct sim_world *w, struct sim_event *e)
 	struct sim_event again = { .kind = EV_START, .node = e->node };
 
 	node_crash(w, e->node);
-	/* One that was on its way when the faults ended: nobody else would start the node. */
-	if (!w->faults || sim_random(w, 100) < w->opt.restart_fast)
+	if (!w->faults || sim_random(w, 100) < w->opt.restart_fast) /* or nobody would */
 		sim_schedule(w, sim_random(w, 100 * REPL_MS), &again);
 }
 
@@ -470,8 +469,10 @@ void dispatch(struct sim_world *w, struct sim_event *e)
 	struct sim_node *n = &w->node[e->node];
 	bool alive = n->up && n->boot == e->boot;
 
-	if (alive && n->paused_until > w->now && e->kind != EV_CAS_LAND && e->kind != EV_CRASH) {
-		sim_schedule(w, n->paused_until - w->now, e); /* in the order of now */
+	/* By its own time, not by now: one that was due in the pause must not overtake those that
+	 * wait for its end. */
+	if (alive && n->paused_until > e->at && e->kind != EV_CAS_LAND && e->kind != EV_CRASH) {
+		sim_schedule(w, PORT_MAX(n->paused_until, w->now) - w->now, e);
 		return;
 	}
 	w->steps++;

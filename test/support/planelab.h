@@ -29,6 +29,7 @@ void lab_hold_consensus(struct lab *l, bool hold); /* no answers until released 
 /* one node's questions stay unanswered until it is heard again */
 void lab_mute(struct lab *l, int node, bool mute);
 void lab_break_disk(struct lab *l, int node); /* every write to its data fails from now on */
+void lab_mend_disk(struct lab *l, int node);  /* not any more, for who opens it anew */
 struct plane_record lab_record(struct lab *l);
 struct plane_status lab_status(struct lab *l, int node);
 const char *lab_socket(const struct lab *l, int node); /* path of its NBD socket */

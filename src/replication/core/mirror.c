@@ -178,6 +178,13 @@ void repl_mirror_yield(struct repl_mirror *m, struct repl_sink *out, u64 now)
 	run(m, now);
 }
 
+void repl_mirror_abandon(struct repl_mirror *m, struct repl_sink *out, u64 now)
+{
+	m->out = out;
+	repl_writer_abandon(&m->writer);
+	run(m, now);
+}
+
 void repl_mirror_set_read_policy(struct repl_mirror *m, enum repl_read_policy policy)
 {
 	m->writer.read_policy = policy;

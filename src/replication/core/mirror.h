@@ -69,6 +69,9 @@ void repl_mirror_close(struct repl_mirror *m, struct repl_sink *out,
  * may open it; requests that come meanwhile wait. It stays open here: it is taken back by
  * repl_mirror_open, or for a request when nobody has it after REPL_YIELD_NS. */
 void repl_mirror_yield(struct repl_mirror *m, struct repl_sink *out, u64 now);
+/* Serving, and no copy of the set is left: requests do not wait for one of them any longer but fail
+ * with -EIO, and the writer is stopped. Nothing happens in any other state. */
+void repl_mirror_abandon(struct repl_mirror *m, struct repl_sink *out, u64 now);
 void repl_mirror_set_read_policy(struct repl_mirror *m, enum repl_read_policy policy);
 /* A volume of the own copy has grown; its label and the new part of its map are durable. 0 -> size:
  * a new volume. It is served at that size when it is so large on all members. */

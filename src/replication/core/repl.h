@@ -44,6 +44,7 @@
 #endif
 #define REPL_PULL_RUN_MAX REPL_STAMPS_PER_PAGE /* regions one question may cover: of one page */
 #define REPL_SERVES_MAX 64                     /* questions of learners a source has not answered */
+#define REPL_ACCEPTED_MAX 64                   /* links that others have opened to a replica */
 #define REPL_NO_SLOT 0xff
 #define REPL_STAMP_UNKNOWN 0u
 #define REPL_STAMP_FRESH 1u /* never written since creation: zeros */

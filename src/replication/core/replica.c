@@ -107,7 +107,7 @@ bool repl_replica_takes_input(const struct repl_replica *r, u32 link)
 	 * member the writer waits: there is room for what it sends, and its PINGs must not wait
 	 * for a slow disk, or the session ends. Answers to a learner's questions are not held up by
 	 * its stream: under writes without a pause it would never get one. */
-	bool full = link == r->session_link && r->mode == REPLICA_LEARNER &&
+	bool full = r->session && link == r->session_link && r->mode == REPLICA_LEARNER &&
 		    r->rseq - r->tail >= REPL_INFLIGHT_MAX &&
 		    r->io[(r->tail + 1) % REPL_INFLIGHT_MAX].state != IO_APPLIED;
 
@@ -159,8 +159,9 @@ static void forget_link(struct repl_replica *r, u32 link)
 	source_link_down(r, link);
 	if (link == REPL_LINK_LOCAL)
 		r->told_inside = false;
-	else if (r->told_link == link)
-		r->told_link = 0;
+	for (u32 i = 0; i < REPL_ACCEPTED_MAX; i++)
+		if (r->told[i] == link)
+			r->told[i] = 0;
 }
 
 static void link_close(struct repl_replica *r, u32 link)
@@ -453,6 +454,19 @@ static void send_size(struct repl_replica *r, u32 link, u32 volume)
 	replica_send(r, link, &m);
 }
 
+static void note_told(struct repl_replica *r, u32 link)
+{
+	u32 i = 0;
+
+	if (link == REPL_LINK_LOCAL) {
+		r->told_inside = true;
+		return;
+	}
+	while (i < REPL_ACCEPTED_MAX - 1 && r->told[i])
+		i++;
+	r->told[i] = link;
+}
+
 void repl_replica_link_up(struct repl_replica *r, u32 link)
 {
 	struct repl_msg m = { .kind = REPL_MSG_STATE,
@@ -465,10 +479,7 @@ void repl_replica_link_up(struct repl_replica *r, u32 link)
 		if (r->size[v])
 			send_size(r, link, v);
 	replica_send(r, link, &m);
-	if (link == REPL_LINK_LOCAL)
-		r->told_inside = true;
-	else
-		r->told_link = link;
+	note_told(r, link);
 }
 
 /* The new regions are FRESH on the disk: alike on all copies, whether compared or not. */
@@ -481,10 +492,9 @@ void repl_replica_grow(struct repl_replica *r, u32 volume, u64 size)
 		return;
 	if (r->told_inside)
 		send_size(r, REPL_LINK_LOCAL, volume);
-	if (r->told_link)
-		send_size(r, r->told_link, volume);
-	if (r->session && r->session_link != r->told_link && r->session_link != REPL_LINK_LOCAL)
-		send_size(r, r->session_link, volume);
+	for (u32 i = 0; i < REPL_ACCEPTED_MAX; i++)
+		if (r->told[i])
+			send_size(r, r->told[i], volume);
 }
 
 void repl_replica_link_down(struct repl_replica *r, u32 link, u64 now)

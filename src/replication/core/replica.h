@@ -115,7 +115,6 @@ struct repl_replica {
 	/* protocol.md section 1 */
 	enum replica_mode mode;
 	bool booted;
-	bool intact_member; /* was told to be a member since the last restart */
 	bool ready;
 	u32 re, fence, members; /* members: I as last told by the stream */
 	u64 rseq, acked, ack_sent, committed;
@@ -125,9 +124,9 @@ struct repl_replica {
 	/* the session */
 	bool session;
 	u32 session_link;
-	/* links that were told STATE are told of growth: the one inside, and the last of others */
+	/* links that were told STATE are told of growth: the one inside, and others; 0 free */
 	bool told_inside;
-	u32 told_link;         /* 0 none */
+	u32 told[REPL_ACCEPTED_MAX];
 	u64 heard_at;          /* last PING */
 	u64 echo_at;           /* last ECHO given; boot counts as one; 0 after RELEASE */
 	struct repl_msg start; /* START or EPOCH being carried out; kind 0: none */

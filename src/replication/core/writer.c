@@ -130,6 +130,24 @@ void writer_stop(struct repl_writer *w, const char *reason)
 	writer_move(w, WRITER_STOPPED, reason);
 }
 
+bool repl_writer_alone(const struct repl_writer *w)
+{
+	if (w->state != WRITER_SERVING)
+		return false;
+	for (u32 s = 0; s < REPL_SLOTS_MAX; s++)
+		if ((w->members & ~w->lost & (1u << s)) && w->peer[s].started)
+			return false;
+	return true;
+}
+
+/* The outcome of what is under way is unknown, as for any writer that goes: a REVIVE that is out
+ * may still be decided, and the next candidate reads the record anew. */
+void repl_writer_abandon(struct repl_writer *w)
+{
+	if (repl_writer_alone(w))
+		writer_stop(w, "no copy in sync has answered for too long");
+}
+
 /* No request is under way; before a planned move some may wait. With a whole set the record says
  * that nobody is writer, so that "in use" is a fact and all of the set may go on together (C1);
  * otherwise it stays and the next candidate goes on from it. */
@@ -154,7 +172,8 @@ static void release(struct repl_writer *w, u64 now)
  * wait for the volume to be taken back: by an open, or by themselves when nobody else took it. */
 void repl_writer_yield(struct repl_writer *w, u64 now)
 {
-	if (w->state != WRITER_SERVING || !w->opened)
+	/* one that has not served yet knows no sizes, so no request could ask for it back */
+	if (!repl_writer_serving(w) || !w->opened)
 		return;
 	w->yielding = true;
 	writer_settle(w, now);
@@ -466,7 +485,7 @@ static void revive_settle(struct repl_writer *w)
 		return;
 	/* [F5] acknowledged writes may be gone: never go on as if nothing had happened */
 	if (w->dirty) {
-		writer_stop(w, "every copy restarted and writes that were not flushed may be lost");
+		writer_stop(w, "every copy restarted or failed: unflushed writes may be lost");
 		return;
 	}
 	w->cas_start = REPL_START_RESTARTED;

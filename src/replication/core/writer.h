@@ -147,6 +147,8 @@ void repl_writer_set_copies(struct repl_writer *w, u32 copies, u64 now);
 void repl_writer_open(struct repl_writer *w, u64 now);
 void repl_writer_close(struct repl_writer *w, u64 now);
 void repl_writer_yield(struct repl_writer *w, u64 now);
+void repl_writer_abandon(struct repl_writer *w);
+bool repl_writer_alone(const struct repl_writer *w); /* serving, and no session of the set lives */
 void repl_writer_link_lags(struct repl_writer *w, u8 slot, bool lags, u64 now);
 int repl_writer_submit(struct repl_writer *w, u8 kind, u64 id, u8 op, u64 off, u32 len,
 		       repl_buf buf, u64 now);

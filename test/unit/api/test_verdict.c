@@ -37,6 +37,10 @@
 	{                                                                                     \
 		.node = n, .state = COPY_BROKEN, .in_sync = true, .progress = -1, .error = "" \
 	}
+#define SICK(n)                                                                              \
+	{                                                                                    \
+		.node = n, .state = COPY_SICK, .progress = -1, .error = "data write: ENOSPC" \
+	}
 #define LEAVING(n)                                                                             \
 	{                                                                                      \
 		.node = n, .state = COPY_UP, .in_sync = true, .leaving = true, .progress = -1, \
@@ -102,6 +106,12 @@ static const struct {
 	  1,
 	  "the disk of n2 has failed",
 	  "restart sdsd on n2" },
+	{ "a disk that is tried again",
+	  { true, 2, { GOOD("n1"), SICK("n2") } },
+	  VERDICT_AT_RISK,
+	  1,
+	  "the disk of n2 has failed: data write: ENOSPC",
+	  "n2 tries again by itself" },
 	{ "the last copy in sync has failed",
 	  { true, 1, { BROKEN("n1") } },
 	  VERDICT_UNAVAILABLE,

@@ -105,6 +105,11 @@ static bool is_closed(const struct plane_status *s)
 	return s->role && strcmp(s->role, "replica") == 0 && !s->open;
 }
 
+static bool is_closed_anywhere(const struct plane_status *s)
+{
+	return !s->open && !s->serving;
+}
+
 static bool is_up(const struct plane_status *s)
 {
 	return s->up;
@@ -341,6 +346,7 @@ Test(plane, own_disk_fails)
 	cr_expect_eq(lab_record(l).in_sync, 2);
 	for (u32 i = 0; i < 100; i++)
 		expect_block(fd, i, i);
+	lab_set(l, 0); /* tells it the set that it is no longer in */
 	cr_expect_str_eq(lab_status(l, 0).mode, "failed");
 	close(fd);
 	lab_free(l);
@@ -360,6 +366,112 @@ Test(plane, disk_of_a_member_fails)
 		expect_block(fd, i, i);
 	cr_expect_eq(lab_record(l).in_sync, 1);
 	close(fd);
+	lab_free(l);
+}
+
+Test(plane, a_copy_comes_back_when_its_disk_is_well)
+{
+	struct lab *l = make(2, 3);
+	int fd = enter(l, 0);
+
+	cr_assert(lab_wait_in_sync(l, 3));
+	lab_break_disk(l, 1);
+	for (u32 i = 0; i < 50; i++)
+		write_block(fd, i, i);
+	cr_expect_str_eq(lab_status(l, 1).mode, "broken",
+			 "the record here still has it in the set");
+	cr_expect(strstr(lab_status(l, 1).error, "data write"), "%s", lab_status(l, 1).error);
+	lab_set(l, 1);
+	cr_expect_str_eq(lab_status(l, 1).mode, "failed");
+	lab_mend_disk(l, 1);
+	for (u32 i = 50; i < 100; i++)
+		write_block(fd, i, i);
+	cr_assert(lab_wait_in_sync(l, 3));
+	for (u32 i = 0; i < 100; i++)
+		expect_block(fd, i, i);
+	close(fd);
+	lab_stop(l, 0);
+	lab_stop(l, 1);
+	expect_alike(l, 0, 1);
+	lab_free(l);
+}
+
+/* Requests end, the client too, and whoever asks next is told why. */
+static void expect_end(int client)
+{
+	struct lab *l = make(2, 1);
+	int fd = enter(l, client);
+	u64 began = clock_boot_ns();
+	u8 data[BLOCK] = { 1 };
+	char text[1024];
+
+	write_block(fd, 0, 0);
+	cr_expect_eq(cl_command(fd, NBD_CMD_FLUSH, 0, 0, 0), 0);
+	lab_break_disk(l, 0);
+	cr_expect_neq(cl_write(fd, BLOCK, data, BLOCK, 0), 0);
+	cr_expect(clock_boot_ns() - began < 2 * VOLUME_AWAY_MS * REPL_MS);
+	cr_expect(status_is(l, client, is_closed_anywhere));
+	close(fd);
+	cr_expect_str_eq(lab_status(l, 0).mode, "broken");
+	cr_expect(strstr(lab_status(l, 0).error, "data write"), "%s", lab_status(l, 0).error);
+	fd = cl_connect(lab_socket(l, 0));
+	cl_hello(fd, NBD_FIXED_NEWSTYLE);
+	cl_ask_go(fd, NBD_OPT_GO, "");
+	cr_expect_eq(cl_go_answer(fd, NBD_OPT_GO, NULL, text), NBD_REP_ERR_SHUTDOWN);
+	cr_expect(strstr(text, "the disk of its copy here has failed: data write"), "%s", text);
+	close(fd);
+	lab_free(l);
+}
+
+Test(plane, the_last_copy_fails_here)
+{
+	expect_end(0);
+}
+
+Test(plane, the_last_copy_fails_elsewhere)
+{
+	expect_end(1);
+}
+
+/* Not lost for ever: a copy that is only away may be back in a moment. */
+Test(plane, the_last_copy_is_away)
+{
+	struct lab *l = make(2, 1);
+	int fd = enter(l, 1);
+	u8 data[BLOCK] = { 1 };
+
+	write_block(fd, 0, 0);
+	lab_isolate(l, 0, true);
+	cl_request(fd, NBD_CMD_WRITE, 0, 1, BLOCK, BLOCK);
+	cl_send(fd, data, BLOCK);
+	cr_expect_not(cl_readable(fd, VOLUME_AWAY_MS / 3));
+	lab_isolate(l, 0, false);
+	cr_expect_eq(cl_simple(fd, NULL), 0);
+	lab_isolate(l, 0, true);
+	cr_expect_neq(cl_write(fd, BLOCK, data, BLOCK, 0), 0);
+	lab_isolate(l, 0, false);
+	close(fd);
+	fd = enter(l, 1);
+	expect_block(fd, 0, 0);
+	close(fd);
+	lab_free(l);
+}
+
+/* A client that is killed does not keep the volume, whatever it waits for. */
+Test(plane, the_client_of_a_failed_copy_is_killed)
+{
+	struct lab *l = make(2, 1);
+	int fd = enter(l, 0);
+	u8 data[BLOCK] = { 1 };
+
+	write_block(fd, 0, 0);
+	cr_expect_eq(cl_command(fd, NBD_CMD_FLUSH, 0, 0, 0), 0);
+	lab_break_disk(l, 0);
+	cl_request(fd, NBD_CMD_WRITE, 0, 1, BLOCK, BLOCK);
+	cl_send(fd, data, BLOCK);
+	close(fd);
+	usleep(VOLUME_AWAY_MS * 1000);
+	cr_expect(status_is(l, 0, is_closed_anywhere));
 	lab_free(l);
 }
 

@@ -25,7 +25,7 @@ from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
 import place  # noqa: E402
 from workload import PYTHON, have_libnbd, socket_of  # noqa: E402
 
-SIZE = 16 << 20
+SIZE = 20 << 20  # FILL writes 16 MiB: extents that are not in the hot log are needed, too
 PAGE = 4096
 VERSION, CLUSTER, RESOURCE, SLOT, NOT_READY = 1, 2, 3, 4, 5
 LABEL, STATE, HOT, MAP = 0, 2 * PAGE, 4 * PAGE, 6 * PAGE
@@ -435,7 +435,7 @@ def main():
     with Cluster(3, prepare=ground.prepare, cleanup=ground.close) as c:
         n1 = c.nodes[0]
         for name in ("db", "other"):
-            r = c.any().cli("volume", "create", name, "16M", "--nodes", "n1,n2")
+            r = c.any().cli("volume", "create", name, "20M", "--nodes", "n1,n2")
             tap.ok(r.code == 0, "volume create %s" % name, r)
         r = c.any().cli("volume", "create", "solo", "16M", "--nodes", "n2")
         tap.ok(r.code == 0, "volume create solo", r)

@@ -399,7 +399,8 @@ void volume_check_ended(struct volume *v)
 	if (v->state != VOLUME_ENDING || disks_busy(v) || !open_ended(v) ||
 	    uv_is_closing((uv_handle_t *)&v->tick))
 		return;
-	v->n_done = 0;
+	while (v->n_done > 0) /* read for a client that is gone */
+		payload_put(payload_of(v->done[--v->n_done].buf));
 	payload_account_release(&v->rx);
 	payload_account_release(&v->data);
 	disks_release(v);

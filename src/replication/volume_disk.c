@@ -126,7 +126,7 @@ static void begin_call(struct volume *v, bool attach)
 		volume_out_of_memory(v);
 	c->v = v;
 	c->attach = attach;
-	c->flush = attach && v->mending;
+	c->flush = attach;
 	plane_resource_copy(&c->r, &v->r);
 	v->call = c;
 	v->look_again = false;

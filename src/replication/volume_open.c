@@ -61,7 +61,8 @@ static void on_open(void *owner)
 	v->changed = true; /* it may be served already, by another volume */
 	v->in_use_since = 0;
 	uv_timer_start(&v->deadline, open_on_deadline, VOLUME_OPEN_DEADLINE_MS, 0);
-	if (first && volume_up(v))
+	/* also when it was handed over and nobody here has asked for it since */
+	if (volume_up(v) && (first || v->mirror->writer.state == WRITER_IDLE))
 		open_mirror(v);
 	volume_report(v);
 	volume_settle_soon(v); /* FAILED: refused there */

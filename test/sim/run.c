@@ -285,7 +285,7 @@ static void run_healing(struct sim_world *w)
 			 SETTLE_NS / 1000000000ull, w->record.in_sync, openers(w));
 	for (int n = 0; n < w->opt.nodes; n++)
 		w->node[n].closing = true;
-	end = w->now + 5000 * REPL_MS;
+	end = w->now + 20000 * REPL_MS; /* an answer of consensus may still be on its way, 15 s */
 	w->mix_write = w->mix_read = 0;
 	run_out(w, end, true);
 	if (!w->failure[0] && !idle(w))

@@ -63,6 +63,7 @@
 #define REPL_RETRY_NS (200 * REPL_MS)
 /* A member whose disk answers nothing so long is lost as if its link were, when another is left. */
 #define REPL_STALL_NS (30000 * REPL_MS)
+#define REPL_STALL_FLUSH_NS (120000 * REPL_MS) /* the same while a flush is under way */
 /* After a planned move nobody takes the volume back for so long. */
 #define REPL_YIELD_NS (3000 * REPL_MS)
 #define REPL_PACE_BYTES (1u << 20)   /* written in a tick, at least, while a learner lags */

@@ -228,6 +228,8 @@ static void on_start(struct repl_replica *r, u32 link, const struct repl_msg *m)
 	r->fence = m->epoch;
 	if (r->session && r->session_link != link)
 		link_close(r, r->session_link);
+	if (r->start.kind && r->start_link != link)
+		link_close(r, r->start_link);
 	session_end(r);
 	r->start = *m;
 	r->start_link = link; /* carried out by start_settle when the disk is quiet */
@@ -294,7 +296,6 @@ void replica_start_durable(struct repl_replica *r, u64 now)
 		start_finish(r, now);
 	} else if (r->start.kind == REPL_MSG_EPOCH) {
 		r->start.kind = REPL_MSG_NONE;
-		pull_forget(r);
 	}
 }
 
@@ -322,9 +323,9 @@ static void on_epoch(struct repl_replica *r, const struct repl_msg *m)
 		map_raise_unknown(r);
 		return;
 	}
-	/* The stamps just set are in RAM, and in hot extents: they reach the disk only after
-	 * the state. */
-	r->state.learner_epoch = m->epoch;
+	/* At once: what is being written now must not end with the stamp of its answer, U has just
+	 * been given the new epoch. */
+	pull_forget(r);
 	r->start = *m;
 	r->start_link = r->session_link; /* begun by replica_settle when metadata is idle */
 }
@@ -473,7 +474,7 @@ void repl_replica_link_up(struct repl_replica *r, u32 link)
 			      .epoch = r->fence,
 			      .intact = repl_replica_intact(r) };
 
-	if (!r->booted)
+	if (!r->booted || r->mode == REPLICA_FAILED) /* nobody counts on a failed one (P7) */
 		return;
 	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++)
 		if (r->size[v])
@@ -558,8 +559,11 @@ void repl_replica_meta_read_done(struct repl_replica *r, u64 id, int status, con
  * older than learner_epoch with content that lacks one of them. */
 static void epoch_settle(struct repl_replica *r)
 {
-	if (r->start.kind == REPL_MSG_EPOCH && r->goal == GOAL_NONE && stream_hot(r))
-		persist_begin(r, GOAL_START);
+	if (r->start.kind != REPL_MSG_EPOCH || r->goal != GOAL_NONE || !stream_hot(r))
+		return;
+	/* Not earlier: an EPOCH whose session ends before this is never written. */
+	r->state.learner_epoch = r->start.epoch;
+	persist_begin(r, GOAL_START);
 }
 
 void replica_settle(struct repl_replica *r, u64 now)
@@ -569,6 +573,7 @@ void replica_settle(struct repl_replica *r, u64 now)
 		return;
 	}
 	map_settle(r);
+	persist_map_settle(r); /* before others ask for pages: it has waited for this one */
 	stream_settle(r);
 	start_settle(r, now);
 	epoch_settle(r);

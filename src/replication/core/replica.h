@@ -231,6 +231,7 @@ void stream_want_flush(struct repl_replica *r, u32 bit);
 bool persist_hot(struct repl_replica *r, u32 extent);
 void persist_begin(struct repl_replica *r, enum replica_persist_goal goal);
 void persist_settle(struct repl_replica *r);
+void persist_map_settle(struct repl_replica *r); /* a page of stamps may have come */
 void persist_done(struct repl_replica *r, u64 now);
 void persist_flushed(struct repl_replica *r); /* FLUSH_EVICT is done */
 /* replica_map.c */

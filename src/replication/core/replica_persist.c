@@ -147,10 +147,14 @@ void persist_done(struct repl_replica *r, u64 now)
 		replica_start_durable(r, now);
 }
 
-void persist_settle(struct repl_replica *r)
+void persist_map_settle(struct repl_replica *r)
 {
 	if (r->step == PERSIST_MAP_READ)
 		step_map(r);
+}
+
+void persist_settle(struct repl_replica *r)
+{
 	if (r->goal != GOAL_NONE || !r->booted)
 		return;
 	if (r->hot.n_adding || r->hot_full)

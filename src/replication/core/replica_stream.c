@@ -67,6 +67,8 @@ static void io_go(struct repl_replica *r, struct replica_io *io)
 	if (older_overlaps(r, io) || pull_overlaps(r, io->off, io->len))
 		return;
 	stamp_write(r, io);
+	if (r->mode == REPLICA_FAILED)
+		return;
 	io->state = IO_WRITING;
 	e.id = DISK_ID(DISK_STREAM, io->seq % REPL_INFLIGHT_MAX);
 	e.op = io->op;

@@ -182,8 +182,8 @@ void repl_writer_yield(struct repl_writer *w, u64 now)
 void repl_writer_close(struct repl_writer *w, u64 now)
 {
 	w->opened = w->yielding = false;
-	if (w->state == WRITER_IDLE || w->state == WRITER_RELEASING) /* waiting since a yield */
-		requests_fail(w, -EIO);
+	if (w->state == WRITER_IDLE || w->state == WRITER_RELEASING || w->state == WRITER_PROPOSING)
+		requests_fail(w, -EIO); /* waiting since a yield */
 	if (w->state == WRITER_STOPPED || w->state == WRITER_BACKOFF ||
 	    w->state == WRITER_READING || w->state == WRITER_PROMISING) {
 		requests_fail(w, -EIO);
@@ -578,7 +578,7 @@ void writer_settle(struct repl_writer *w, u64 now)
 		promising_settle(w, now);
 	if (w->state != WRITER_SERVING)
 		return;
-	peers_settle(w);
+	peers_settle(w, now);
 	sizes_settle(w, now);
 	requests_settle(w, now);
 	serving_settle(w, now);

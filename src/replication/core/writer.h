@@ -183,7 +183,7 @@ void peers_end(struct repl_writer *w, u8 slot,
 	       u64 now); /* its session is over; the link may stay */
 void peers_cut(struct repl_writer *w, u8 slot, u64 now); /* and its link */
 void peers_release(struct repl_writer *w);               /* tells every session that we stopped */
-void peers_settle(struct repl_writer *w);
+void peers_settle(struct repl_writer *w, u64 now);
 void peers_tick(struct repl_writer *w, u64 now);
 bool peers_lease(const struct repl_writer *w, u64 now); /* P5 */
 bool peers_fit(const struct repl_writer *w, u8 slot);   /* its volumes are as large as served */

@@ -304,7 +304,7 @@ bool peers_lease(const struct repl_writer *w, u64 now)
 }
 
 /* P9: one learner at a time comes in */
-void peers_settle(struct repl_writer *w)
+void peers_settle(struct repl_writer *w, u64 now)
 {
 	struct repl_msg m = { .kind = REPL_MSG_JOIN };
 
@@ -319,6 +319,7 @@ void peers_settle(struct repl_writer *w)
 		w->join = s;
 		p->join_sent = true;
 		p->join_seq = w->seq;
+		p->moved_at = now; /* from now on it is waited for */
 		writer_send(w, s, &m);
 		requests_flush_again(w, s);
 		return;
@@ -337,17 +338,22 @@ static bool silent(const struct repl_writer *w, u8 slot, u64 now)
 	return now >= PORT_MAX(p->echo, p->since) + REPL_SILENCE_NS;
 }
 
-/* Writes or a flush wait for its disk, and it has answered none for long. */
+/* Writes or a flush wait for its disk, and it has answered none for long; or its START. A flush may
+ * have much to write: it has more time. */
 static bool stalled(struct repl_writer *w, u8 slot, u64 now)
 {
 	struct writer_peer *p = &w->peer[slot];
+	bool flushes = w->flush.out && p->flushed < w->flush.id;
 
-	if (p->acked == w->seq && (!w->flush.out || p->flushed >= w->flush.id))
+	if (!p->started)
+		return p->sent && now >= p->since + REPL_START_NS;
+	if (p->acked == w->seq && !flushes)
 		p->moved_at = now;
-	return p->started && now >= p->moved_at + REPL_STALL_NS;
+	return now >= p->moved_at + (flushes ? REPL_STALL_FLUSH_NS : REPL_STALL_NS);
 }
 
-/* A disk that hangs must not hold up the others; when all hang there is nothing to gain. */
+/* A disk that hangs must not hold up the others; when those of all members hang there is nothing to
+ * gain. */
 static void stalls_settle(struct repl_writer *w, u64 now)
 {
 	u32 all = w->members & ~w->lost, hung = 0;
@@ -355,7 +361,11 @@ static void stalls_settle(struct repl_writer *w, u64 now)
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
 		if ((all & (1u << s)) && stalled(w, s, now))
 			hung |= 1u << s;
-	for (u8 s = 0; hung != all && s < REPL_SLOTS_MAX; s++)
+	if (hung == all)
+		hung = 0;
+	if (w->join != REPL_NO_SLOT && stalled(w, w->join, now))
+		hung |= 1u << w->join;
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
 		if (hung & (1u << s)) {
 			w->reason = "the disk of a copy does not answer";
 			peers_cut(w, s, now);

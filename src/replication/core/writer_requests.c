@@ -59,9 +59,11 @@ static bool go_write(struct repl_writer *w, struct writer_request *q)
 	if (w->seq - w->committed >= REPL_INFLIGHT_MAX || blocked(w, q))
 		return false;
 	if (peers_lag(w)) {
-		if (w->pace_left < q->len)
+		u32 bytes = q->op == REPL_OP_DATA ? q->len : REPL_SECTOR; /* on the link */
+
+		if (w->pace_left < bytes)
 			return false;
-		w->pace_left -= q->len;
+		w->pace_left -= bytes;
 	}
 	q->seq = ++w->seq;
 	q->state = REQ_FLYING;

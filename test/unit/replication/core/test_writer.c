@@ -460,10 +460,65 @@ Test(writer, writes_are_paced_while_a_learner_lags)
 	repl_mirror_tick(&m, &sink, NOW);
 	n_rec = 0;
 	for (u32 i = 0; i < 3; i++)
-		repl_mirror_write(&m, i, REPL_OP_ZERO, (u64)i * REPL_PACE_BYTES / 2,
-				  REPL_PACE_BYTES / 2, 0, &sink, NOW);
+		repl_mirror_write(&m, i, REPL_OP_DATA, (u64)i * REPL_PACE_BYTES / 2,
+				  REPL_PACE_BYTES / 2, BUF, &sink, NOW);
 	n = sent(REPL_MSG_WRITE) / 3;
 	cr_expect_eq(n, 2);
 	repl_mirror_link_lags(&m, 3, false, &sink, NOW);
 	cr_expect_eq(sent(REPL_MSG_WRITE) / 3, 3);
+}
+
+/* slot 3 is a learner in session, epoch 7 */
+static void with_learner(void)
+{
+	two_members();
+	repl_mirror_set_copies(&m, 14, &sink, NOW);
+	repl_mirror_link_up(&m, REPL_LINK_SLOT(3), &sink, NOW);
+	from_slot(3, (struct repl_msg){ .kind = REPL_MSG_SIZE, .seq = SIZE }, NOW);
+	from_slot(3, (struct repl_msg){ .kind = REPL_MSG_STATE }, NOW);
+	accept_cas(NOW);
+	from_slot(3, (struct repl_msg){ .kind = REPL_MSG_STARTED, .epoch = 7 }, NOW);
+}
+
+Test(writer, a_joining_learner_whose_disk_hangs_is_cut)
+{
+	u64 t = NOW;
+
+	with_learner();
+	from_slot(3, (struct repl_msg){ .kind = REPL_MSG_SYNCED }, NOW);
+	cr_assert_eq(m.writer.join, 3);
+	cr_assert_eq(repl_mirror_write(&m, 1, REPL_OP_ZERO, 0, 512, 0, &sink, NOW), 0);
+	for (u8 s = 1; s <= 2; s++)
+		from_slot(s, (struct repl_msg){ .kind = REPL_MSG_ACK, .seq = 1 }, NOW);
+	for (; t <= NOW + REPL_STALL_NS; t += 500 * REPL_MS) {
+		cr_assert_eq(m.writer.join, 3);
+		n_rec = 0;
+		for (u8 s = 1; s <= 3; s++)
+			from_slot(s, (struct repl_msg){ .kind = REPL_MSG_ECHO, .time = t }, t);
+		repl_mirror_tick(&m, &sink, t);
+	}
+	cr_expect_eq(m.writer.join, REPL_NO_SLOT);
+	cr_expect_eq(status_of(1), 0);
+}
+
+Test(writer, zeros_are_not_held_back_by_pacing)
+{
+	with_learner();
+	repl_mirror_link_lags(&m, 3, true, &sink, NOW);
+	repl_mirror_tick(&m, &sink, NOW);
+	n_rec = 0;
+	cr_assert_eq(repl_mirror_write(&m, 1, REPL_OP_ZERO, 0, REPL_EXTENT_BYTES, 0, &sink, NOW),
+		     0);
+	cr_expect_eq(sent(REPL_MSG_WRITE), 3);
+}
+
+Test(writer, a_close_fails_what_waits_for_a_volume_handed_over)
+{
+	two_members();
+	repl_mirror_yield(&m, &sink, NOW);
+	cr_assert_eq(repl_mirror_write(&m, 2, REPL_OP_ZERO, 0, 512, 0, &sink, NOW), 0);
+	accept_cas(NOW); /* released */
+	repl_mirror_close(&m, &sink, NOW);
+	cr_expect_eq(status_of(2), -EIO);
+	cr_expect_not(repl_mirror_busy(&m));
 }

@@ -364,7 +364,9 @@ def full_pool(c, ground):
     n2.start()
     wait_for(lambda: c.volume("solo")["verdict"] == "safe", 20, "the only copy is good again")
     tap.ok(nbd_run(READ, n2, "solo") != "", "and is read after a restart")
-    tap.ok(c.any().cli("volume", "delete", "solo").code == 0, "and deleted")
+    wait_for(lambda: not any(r["open"] for r in c.volume("solo")["replicas"]), 10, "solo is closed")
+    r = c.any().cli("volume", "delete", "solo")
+    tap.ok(r.code == 0, "and deleted", r)
     return want
 
 

@@ -65,6 +65,13 @@ void mend_soon(struct volume *v)
 	volume_settle_soon(v);
 }
 
+/* The loop's clock is not ours, and stands while the loop is busy: it may ring too early. */
+static void wait_until_due(struct volume *v, u64 now)
+{
+	if (!uv_is_active((uv_handle_t *)&v->mend))
+		uv_timer_start(&v->mend, mend_on_timer, (v->mend_at - now) / REPL_MS + 1, 0);
+}
+
 static void plan(struct volume *v, u64 now)
 {
 	bool again = v->mended_at && now < v->mended_at + 2 * VOLUME_MEND_MAX_MS * REPL_MS;
@@ -72,7 +79,6 @@ static void plan(struct volume *v, u64 now)
 	v->mend_ms = again && v->mend_ms ? PORT_MIN(2 * v->mend_ms, VOLUME_MEND_MAX_MS)
 					 : VOLUME_MEND_MIN_MS;
 	v->mend_at = now + v->mend_ms * REPL_MS;
-	uv_timer_start(&v->mend, mend_on_timer, v->mend_ms, 0);
 	log_error("plane", "volume=%s the disk of its copy here has failed: %s: %s", v->r.name,
 		  v->sick,
 		  v->flush_lost ? "not used any more until the daemon is restarted"
@@ -86,8 +92,12 @@ void mend_settle(struct volume *v, u64 now)
 		return;
 	if (!v->mend_at)
 		plan(v, now);
+	if (now < v->mend_at) {
+		wait_until_due(v, now);
+		return;
+	}
 	/* A disk cannot come or go under an open volume: that waits for the last client. */
-	if (now < v->mend_at || !mend_by_itself(v) || v->opening || v->opened)
+	if (!mend_by_itself(v) || v->opening || v->opened)
 		return;
 	log_info("plane", "volume=%s its disk is tried again", v->r.name);
 	v->mended_at = now;

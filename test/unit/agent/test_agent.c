@@ -254,10 +254,18 @@ static bool all_up(const void *arg)
 	return up == want;
 }
 
+/* Each makes and syncs files: a slow disk may take as long as it gets on. */
+static bool all_in_time(int want)
+{
+	for (int i = 0; i < 3; i++)
+		if (until(all_up, &want))
+			return true;
+	return false;
+}
+
 /* More than any limit of what may be under way at once. */
 Test(agent, many)
 {
-	int want = MANY, none = 0;
 	char name[32];
 
 	for (int i = 0; i < MANY; i++) {
@@ -267,22 +275,22 @@ Test(agent, many)
 		if (i % 10 == 0)
 			uv_run(&loop, UV_RUN_NOWAIT);
 	}
-	cr_assert(until(all_up, &want));
+	cr_assert(all_in_time(MANY));
 	cr_expect_eq(files_in(pool_dir), 2 * MANY);
 	cr_expect_lt(longest, 1 << 20);
 	longest = 0;
 	pump(3000);
 	cr_expect_lt(longest, 100000, "at rest a report is small: %zu", longest);
 	observed_clear(seen); /* another leader */
-	cr_assert(until(all_up, &want));
+	cr_assert(all_in_time(MANY));
 	agent_down();
 	agent_up();
-	cr_assert(until(all_up, &want), "found again");
+	cr_assert(all_in_time(MANY), "found again");
 	for (int i = 0; i < MANY; i++) {
 		snprintf(name, sizeof(name), "volume-%d", i);
 		drop_resource(name);
 	}
-	cr_assert(until(all_up, &none));
+	cr_assert(all_in_time(0));
 	for (int i = 0; i < 200 && files_in(pool_dir) > 0; i++)
 		pump(100);
 	cr_expect_eq(files_in(pool_dir), 0);

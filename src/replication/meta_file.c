@@ -206,6 +206,18 @@ int meta_file_label(int fd, struct meta_label *ret, struct err *err)
 	return read_label(fd, ret, &copy, err);
 }
 
+int meta_file_whole(int fd, const struct meta_label *label, struct err *err)
+{
+	off_t have = lseek(fd, 0, SEEK_END);
+	u64 want = meta_bytes(label->size_bytes);
+
+	if (have >= 0 && (u64)have < want)
+		return err_set(err, -E_CORRUPT,
+			       "the metadata ends at byte %lld, it is cut short: %llu are needed",
+			       (long long)have, (unsigned long long)want);
+	return 0;
+}
+
 static int grow_locked(int fd, const struct meta_label *want, struct err *err)
 {
 	struct meta_label l;
@@ -315,9 +327,9 @@ static int check_mark(const char *path, const struct meta_state *s, struct err *
 	if (rv < 0 || s->attached >= seen)
 		return rv;
 	return err_set(err, -E_CORRUPT,
-		       "its metadata was attached %llu times, this node remembers %llu: it is an "
-		       "older state, put back from a backup? Delete this replica and make it anew; "
-		       "if it is the only copy there is, remove %s to go on with what it holds",
+		       "its metadata was attached %llu times, this node remembers %llu: put back "
+		       "from a backup? Delete this replica and make it anew; if it is the only "
+		       "copy, remove %s to go on with what it holds",
 		       (unsigned long long)s->attached, (unsigned long long)seen, path);
 }
 

@@ -28,6 +28,8 @@ int meta_file_grow(int fd, const struct meta_label *label, struct err *err);
 /* names of the other copies, written when they differ */
 int meta_file_name_peers(int fd, char peer[REPL_SLOTS_MAX][META_NAME_MAX], struct err *err);
 int meta_file_label(int fd, struct meta_label *ret, struct err *err); /* -E_CORRUPT: none of ours */
+/* the device has room for all of the map; -E_CORRUPT: it is cut short */
+int meta_file_whole(int fd, const struct meta_label *label, struct err *err);
 /* Of volume 0: reads state and hot log and counts the attach, on the device and in mark_path (NULL:
  * not). -E_CORRUPT with what is damaged, or because the device was attached less often than this
  * node remembers: it has been put back from a backup. */

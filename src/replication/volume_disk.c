@@ -75,6 +75,8 @@ static int open_part(struct volume_call *c, struct disk *d, const struct plane_v
 	if (rv == 0)
 		rv = check_label(&c->r, spec, &l, &c->err);
 	if (rv == 0)
+		rv = meta_file_whole(d->meta_fd, &l, &c->err);
+	if (rv == 0)
 		rv = disk_check_size(d, spec->data_path, l.size_bytes, &c->err);
 	fill_peers(&c->r, peer);
 	if (rv == 0)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test_hostile.py - what others get wrong, with real daemons: peers of another cluster, version,
-volume, slot and size on the data port, garbage on every socket, files that are damaged, foreign,
+volume and slot on the data port, garbage on every socket, files that are damaged, foreign,
 short or of another size, a state directory without room. Each gives a sentence in the log or in the
 status, the daemon goes on, and the content of the volume stays as it was."""
 import hashlib
@@ -25,10 +25,10 @@ from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
 import place  # noqa: E402
 from workload import PYTHON, have_libnbd, socket_of  # noqa: E402
 
-SIZE = 16 << 20
+SIZE = 20 << 20  # FILL writes 16 MiB: extents that are not in the hot log are needed, too
 PAGE = 4096
 VERSION, CLUSTER, RESOURCE, SLOT, NOT_READY = 1, 2, 3, 4, 5
-SUPER, HOT, MAP = 0, 2 * PAGE, 4 * PAGE
+LABEL, STATE, HOT, MAP = 0, 2 * PAGE, 4 * PAGE, 6 * PAGE
 tap = Tap()
 
 FILL = """
@@ -112,9 +112,9 @@ class Peer:
         return data
 
 
-def greeting(version=1, purpose=1, source=0, to=0, cluster=b"", resource=b"", size=SIZE):
-    g = struct.pack("<4sIBBBBI16s16sQQ60x", b"SDSD", version, purpose, 0, source, to, 0, cluster,
-                    resource, 4711, size)
+def greeting(version=1, purpose=1, source=0, to=0, cluster=b"", resource=b""):
+    g = struct.pack("<4sIBBBBI16s16sQ68x", b"SDSD", version, purpose, 0, source, to, 0, cluster,
+                    resource, 4711)
     return g + struct.pack("<I", crc32c(g))
 
 
@@ -137,8 +137,6 @@ def greetings(c):
         ("a purpose that is unknown", {"purpose": 77}, VERSION, "speaks another version"),
         ("another cluster", {"cluster": bytes(16)}, CLUSTER, "belongs to another cluster"),
         ("a volume that is not here", {"resource": bytes(16)}, RESOURCE, None),
-        ("another size", {"size": 2 * SIZE}, RESOURCE, "%d bytes" % (2 * SIZE)),
-        ("a size of nothing", {"size": 0}, RESOURCE, "0 bytes"),
         ("a slot that is nobody's", {"source": 13}, SLOT, None),
         ("a slot out of all bounds", {"source": 255}, SLOT, None),
         ("the slot of somebody else", {"source": slots["n2"]}, SLOT, "claims to be node n2"),
@@ -256,7 +254,7 @@ def page_with(path, off, changes):
 
 def both(path, changes):
     for copy in range(2):
-        edit(path, SUPER + copy * PAGE, page_with(path, SUPER + copy * PAGE, changes))
+        edit(path, LABEL + copy * PAGE, page_with(path, LABEL + copy * PAGE, changes))
 
 
 def files(c, want):
@@ -268,8 +266,10 @@ def files(c, want):
     cases = [
         ("the metadata of another volume", lambda: shutil.copyfile(other, meta),
          "db_00000.meta belongs to another replica"),
-        ("both superblocks damaged", lambda: edit(meta, SUPER, os.urandom(2 * PAGE)),
+        ("both labels damaged", lambda: edit(meta, LABEL, os.urandom(2 * PAGE)),
          "is damaged or not of sdsd"),
+        ("both copies of the state damaged", lambda: edit(meta, STATE, os.urandom(2 * PAGE)),
+         "both copies of the replica's state are damaged"),
         ("metadata of zeros", lambda: edit(meta, 0, bytes(MAP)),
          "is damaged or not of sdsd"),
         ("both copies of the hot log damaged", lambda: edit(meta, HOT, os.urandom(2 * PAGE)),
@@ -277,7 +277,7 @@ def files(c, want):
         ("metadata of a newer version", lambda: both(meta, {4: struct.pack("<I", 9)}),
          "newer version"),
         ("metadata of another size", lambda: both(meta, {104: struct.pack("<Q", SIZE * 2)}),
-         "the metadata is of a volume of %d bytes" % (SIZE * 2)),
+         "has %d bytes, %d expected" % (SIZE, SIZE * 2)),
         ("metadata that is cut short", lambda: os.truncate(meta, MAP + 100), "cut short"),
         ("empty metadata", lambda: os.truncate(meta, 0), "is damaged or not of sdsd"),
         ("data that is too short", lambda: os.truncate(data, SIZE - 4096),
@@ -314,7 +314,8 @@ def small_damage(c, want):
     n1, n2, _ = c.nodes
     data, meta = (os.path.join(n2.pool_dir, "db_00000" + x) for x in ("", ".meta"))
     cases = [
-        ("one superblock damaged", lambda: edit(meta, SUPER, os.urandom(PAGE)), None),
+        ("one label damaged", lambda: edit(meta, LABEL, os.urandom(PAGE)), None),
+        ("one copy of the state damaged", lambda: edit(meta, STATE, os.urandom(PAGE)), None),
         ("one copy of the hot log damaged", lambda: edit(meta, HOT + PAGE, os.urandom(PAGE)), None),
         ("the epoch map damaged", lambda: edit(meta, MAP, os.urandom(PAGE)),
          "damaged pages of the epoch map"),
@@ -325,16 +326,16 @@ def small_damage(c, want):
         spoil()
         log = Log(n2)
         n2.start()
-        if words:
-            log.says(words, "%s: the log tells" % name)
         tap.eq(nbd_run(READ, n1), want, "%s: n1 has the content" % name)
         wait_for(lambda: c.volume("db")["in_sync"] == 2, 60, "in sync: %s" % name)
+        if words:  # found when it is read, to catch up
+            log.says(words, "%s: the log tells" % name)
         with open(data, "rb") as f:
             tap.eq(hashlib.sha256(f.read()).hexdigest(), want, "and n2 too, in sync")
 
 
 def full_pool(c, ground):
-    """one copy has no room: the others go on, the status says whose disk it was, a restart mends it"""
+    """one copy has no room: the others go on, the status says whose disk it was, room mends it"""
     n1, n2, _ = c.nodes
     wait_for(lambda: c.volume("db")["in_sync"] == 2, 60, "in sync before its pool is full")
     log = Log(n2)
@@ -342,19 +343,50 @@ def full_pool(c, ground):
     nbd_run(FILL_HOLES, n1)
     want = nbd_run(READ, n1)
     log.says("No space left", "n2 logs which operation found no room")
+
+    def told():
+        v = c.volume("db")
+        return v["next"].startswith("n2 tries again by itself") and \
+            v["reason"] == "the disk of n2 has failed: data write: No space left on device" and \
+            v["in_sync"] == 1
     try:
-        v = wait_for(lambda: [v for v in [c.volume("db")] if "disk" in v["reason"]], 10)[0]
-        tap.ok(v["reason"] == "the disk of n2 has failed" and "restart sdsd on n2" in v["next"] and
-               v["in_sync"] == 1, "the status says whose disk has failed, and what to do", v)
+        wait_for(told, 10)
+        tap.ok(True, "the status says whose disk has failed, why, and what to do")
     except Exception:
-        tap.ok(False, "the status says whose disk has failed", c.volume("db"))
+        tap.ok(False, "the status says whose disk has failed, why, and what to do", c.volume("db"))
+    last_copy(c)
     ground.drain(n2.pool_dir)
-    n2.stop()
-    n2.start()
+    log.says("its disk is tried again", "n2 tries its disk again by itself", 330)
     wait_for(lambda: c.volume("db")["in_sync"] == 2, 60, "in sync when there is room")
     with open(os.path.join(n2.pool_dir, "db_00000"), "rb") as f:
         tap.eq(hashlib.sha256(f.read()).hexdigest(), want, "and n2 has all that was written")
+    n2.stop()
+    n2.start()
+    wait_for(lambda: c.volume("solo")["verdict"] == "safe", 20, "the only copy is good again")
+    tap.ok(nbd_run(READ, n2, "solo") != "", "and is read after a restart")
+    tap.ok(c.any().cli("volume", "delete", "solo").code == 0, "and deleted")
     return want
+
+
+def last_copy(c):
+    """the pool is full: the only copy of another volume fails under its application"""
+    n2 = c.nodes[1]
+    began = time.monotonic()
+    try:
+        nbd_run(FILL, n2, "solo")
+        tap.ok(False, "a write for that there is no room fails")
+    except RuntimeError as e:
+        tap.ok("Input/output error" in str(e), "a write for that there is no room fails", e)
+    took = time.monotonic() - began
+    tap.ok(took < 30, "it does not hang", "%.1f s" % took)
+    try:
+        v = wait_for(lambda: [v for v in [c.volume("solo")] if "restart sdsd on n2" in v["next"] and
+                              not any(r["open"] for r in v["replicas"])], 10)[0]
+        tap.ok(v["verdict"] == "unavailable" and
+               v["reason"] == "the disk of n2 has failed: data write: No space left on device",
+               "the volume is closed, the status says why and what to do", v)
+    except Exception:
+        tap.ok(False, "the volume is closed, the status says why and what to do", c.volume("solo"))
 
 
 def full_state(c, ground):
@@ -403,8 +435,10 @@ def main():
     with Cluster(3, prepare=ground.prepare, cleanup=ground.close) as c:
         n1 = c.nodes[0]
         for name in ("db", "other"):
-            r = c.any().cli("volume", "create", name, "16M", "--nodes", "n1,n2")
+            r = c.any().cli("volume", "create", name, "20M", "--nodes", "n1,n2")
             tap.ok(r.code == 0, "volume create %s" % name, r)
+        r = c.any().cli("volume", "create", "solo", "16M", "--nodes", "n2")
+        tap.ok(r.code == 0, "volume create solo", r)
         r = c.any().cli("volume", "attach", "db", "n3")
         tap.ok(r.code == 0, "n3 is a client", r)
         nbd_run(FILL, n1)

@@ -4,8 +4,9 @@
  * can be taken out a world that is small and can show why the rule is there.
  *
  * A row: name, what it is about, nodes, who has a disk, who may be opened, the
- * set of epoch 2, its writer, who may crash; then the bounds: the highest epoch,
- * writes, crashes, cuts, flushes, opens, closes, evictions, reads; own_queue.
+ * set of epoch 2, its writer (nobody: the set of epoch 1, nobody has served yet),
+ * who may crash; then the bounds: the highest epoch, writes, crashes, cuts,
+ * flushes, opens, closes, evictions, reads; how.
  */
 #include "model.h"
 
@@ -41,6 +42,8 @@ const struct config worlds[] = {
 	{ "received", "a write is received, then applied",
 	  2, AB, AB, AB, A_SERVES, AB, 4, 2, 1, 1, 0, 1, 0, 0, 0, OWN_QUEUE | SPLIT },
 	{ "received, learner", "EPOCH to a learner with writes received",
+	  2, AB, NO_ONE, A, A_SERVES, B, 4, 2, 1, 1, 0, 0, 0, 1, 0, SPLIT | ELSEWHERE },
+	{ "received, epochs", "the same, one write and one epoch more",
 	  2, AB, NO_ONE, A, A_SERVES, B, 5, 1, 1, 1, 0, 0, 0, 1, 0, SPLIT | ELSEWHERE },
 };
 const u32 n_worlds = sizeof(worlds) / sizeof(worlds[0]);

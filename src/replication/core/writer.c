@@ -182,7 +182,7 @@ void repl_writer_yield(struct repl_writer *w, u64 now)
 void repl_writer_close(struct repl_writer *w, u64 now)
 {
 	w->opened = w->yielding = false;
-	if (w->state == WRITER_IDLE)
+	if (w->state == WRITER_IDLE || w->state == WRITER_RELEASING) /* waiting since a yield */
 		requests_fail(w, -EIO);
 	if (w->state == WRITER_STOPPED || w->state == WRITER_BACKOFF ||
 	    w->state == WRITER_READING || w->state == WRITER_PROMISING) {
@@ -332,7 +332,9 @@ static void begin_serving(struct repl_writer *w, u64 now)
 	w->flush.out = false;
 	w->join = REPL_NO_SLOT;
 	w->wanted = false;
+	w->sizes_due = true;
 	w->wake = 0;
+	requests_renew(w);
 	writer_move(w, WRITER_SERVING, "");
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
 		w->peer[s].sent = w->peer[s].started = false;
@@ -387,6 +389,7 @@ static void serving_accepted(struct repl_writer *w, enum writer_cas what, u64 no
 {
 	w->pe = w->record.epoch;
 	w->members = w->record.in_sync;
+	w->sizes_due = true;
 	if (what == CAS_GROW)
 		on_grown(w);
 	else
@@ -528,10 +531,13 @@ static void serving_settle(struct repl_writer *w, u64 now)
 		writer_propose(w, CAS_GROW, w->self, w->members | 1u << w->join);
 		return;
 	}
-	for (u8 s = 0; s < REPL_SLOTS_MAX && repl_writer_serving(w); s++)
-		if ((w->copies & ~w->members & (1u << s)) && w->peer[s].up && w->peer[s].known &&
-		    !w->peer[s].sent && now >= w->peer[s].not_before && peers_fit(w, s))
+	for (u32 outside = w->copies & ~w->members; outside; outside &= outside - 1) {
+		u8 s = (u8)__builtin_ctz(outside);
+
+		if (w->peer[s].up && w->peer[s].known && !w->peer[s].sent &&
+		    now >= w->peer[s].not_before && repl_writer_serving(w) && peers_fit(w, s))
 			waiting |= 1u << s;
+	}
 	if (waiting || w->grow_slot != REPL_NO_SLOT) {
 		w->learners_out = waiting;
 		writer_propose(w, CAS_LEARNERS, w->self, w->members);
@@ -544,8 +550,9 @@ static void sizes_settle(struct repl_writer *w, u64 now)
 	u32 all = w->members | (w->join == REPL_NO_SLOT ? 0 : 1u << w->join);
 	bool grown = false;
 
-	if (!repl_writer_serving(w))
+	if (!w->sizes_due || !repl_writer_serving(w))
 		return;
+	w->sizes_due = false;
 	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++) {
 		u64 size = REPL_VOLUME_BYTES_MAX;
 
@@ -607,8 +614,8 @@ bool repl_writer_serving(const struct repl_writer *w)
 {
 	if (w->state != WRITER_SERVING || w->lost)
 		return false;
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if ((w->members & (1u << s)) && !w->peer[s].started)
+	for (u32 left = w->members; left; left &= left - 1) /* asked for with each message */
+		if (!w->peer[__builtin_ctz(left)].started)
 			return false;
 	return true;
 }

@@ -94,6 +94,7 @@ struct repl_writer {
 	/* served: what all members have. Never less than any writer before served, since each
 	 * of its members had that, too. */
 	u64 size[REPL_VOLUMES_MAX];
+	bool sizes_due; /* who counts for it has changed, or has grown */
 	enum repl_read_policy read_policy;
 	u32 copies;          /* mask of slots that may be members */
 	struct repl_tag tag; /* of this incarnation; counter goes up with each CAS */
@@ -194,6 +195,7 @@ void requests_fail(struct repl_writer *w, int status);
 void requests_read_data(struct repl_writer *w, u8 slot, const struct repl_msg *m, u64 now);
 void requests_source_gone(struct repl_writer *w, u8 slot);
 void requests_resend(struct repl_writer *w, u8 slot); /* P7 */
+void requests_renew(struct repl_writer *w); /* those that wait may ask every member again */
 void requests_flush_again(struct repl_writer *w,
 			  u8 slot); /* a copy that must answer the flush under way too */
 bool requests_idle(const struct repl_writer *w);

@@ -84,6 +84,7 @@ void peers_end(struct repl_writer *w, u8 slot, u64 now)
 	if (w->join == slot &&
 	    w->grow_slot != slot) /* P9: an outstanding GROW keeps it until the answer */
 		w->join = REPL_NO_SLOT;
+	w->sizes_due = true;
 	if (had)
 		requests_source_gone(w, slot);
 }
@@ -261,6 +262,7 @@ void repl_writer_receive(struct repl_writer *w, u8 slot, const struct repl_msg *
 	case REPL_MSG_SIZE:
 		if (m->id < REPL_VOLUMES_MAX)
 			p->size[m->id] = PORT_MAX(p->size[m->id], m->seq);
+		w->sizes_due = true;
 		break;
 	case REPL_MSG_PROMISED:
 	case REPL_MSG_UNPROMISED:
@@ -268,7 +270,7 @@ void repl_writer_receive(struct repl_writer *w, u8 slot, const struct repl_msg *
 		break;
 	case REPL_MSG_STARTED:
 		if (w->state == WRITER_SERVING && p->sent && m->epoch == p->start_epoch) {
-			p->started = true;
+			p->started = w->sizes_due = true;
 			p->since = now;
 			ping(w, slot, now); /* the first read need not wait for the tick */
 		}
@@ -308,11 +310,11 @@ void peers_settle(struct repl_writer *w)
 
 	if (w->join != REPL_NO_SLOT || w->lost)
 		return;
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
+	for (u32 left = w->copies & ~w->members; left; left &= left - 1) {
+		u8 s = (u8)__builtin_ctz(left);
 		struct writer_peer *p = &w->peer[s];
 
-		if (!p->synced || !p->started || (w->members & (1u << s)) ||
-		    !(w->copies & (1u << s)))
+		if (!p->synced || !p->started)
 			continue;
 		w->join = s;
 		p->join_sent = true;

@@ -230,8 +230,8 @@ static void flush_settle(struct repl_writer *w)
 {
 	if (!w->flush.out)
 		return;
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if ((must_answer(w) & (1u << s)) && w->peer[s].flushed < w->flush.id)
+	for (u32 left = must_answer(w); left; left &= left - 1)
+		if (w->peer[__builtin_ctz(left)].flushed < w->flush.id)
 			return;
 	w->flush.out = false;
 	w->dirty = w->committed > w->flush.seq;
@@ -245,9 +245,11 @@ static void commit_settle(struct repl_writer *w)
 {
 	u64 c = w->seq;
 
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if (must_answer(w) & (1u << s))
-			c = PORT_MIN(c, w->peer[s].started ? w->peer[s].acked : w->committed);
+	for (u32 left = must_answer(w); left; left &= left - 1) {
+		const struct writer_peer *p = &w->peer[__builtin_ctz(left)];
+
+		c = PORT_MIN(c, p->started ? p->acked : w->committed);
+	}
 	while (w->committed < c) {
 		struct writer_request *q =
 			&w->request[w->flying[++w->committed % REPL_INFLIGHT_MAX]];
@@ -344,6 +346,12 @@ void requests_resend(struct repl_writer *w, u8 slot)
 		send_write(w, slot, &w->request[w->flying[s % REPL_INFLIGHT_MAX]]);
 	if (w->flush.out)
 		flush_send(w, slot);
+}
+
+void requests_renew(struct repl_writer *w)
+{
+	for (u32 i = 0; i < w->high; i++)
+		w->request[i].tried = 0;
 }
 
 int repl_writer_submit(struct repl_writer *w, u8 kind, u64 id, u8 op, u64 off, u32 len,

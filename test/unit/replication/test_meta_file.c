@@ -191,6 +191,12 @@ Test(meta_file, refuses_what_is_none)
 	cr_expect(strstr(err.text, "cut short"), "%s", err.text);
 	cr_expect_eq(meta_file_format(fd, &label, &err), -ENOSPC);
 	close(fd);
+	fd = make_formatted(SIZE_BYTES);
+	cr_expect_eq(meta_file_whole(fd, &label, &err), 0);
+	cr_assert_eq(ftruncate(fd, (off_t)meta_file_bytes(SIZE_BYTES) - 1), 0);
+	cr_expect_eq(meta_file_whole(fd, &label, &err), -E_CORRUPT);
+	cr_expect(strstr(err.text, "cut short"), "%s", err.text);
+	close(fd);
 	free(m);
 }
 

@@ -105,7 +105,7 @@ static void app_step(struct sim_world *w, u8 n)
 		node_after(w, n);
 		return;
 	}
-	if (w->opt.handover && m->writer.state == WRITER_SERVING && m->writer.wanted &&
+	if (w->opt.handover && repl_writer_serving(&m->writer) && m->writer.wanted &&
 	    !m->writer.yielding) {
 		sim_trace(w, "%u yields the volume", n);
 		w->yields++;

@@ -14,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "cluster"))
 sys.path.insert(0, HERE)
 from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+from place import sanitizer_of  # noqa: E402
 from workload import PYTHON, have_libnbd, socket_of  # noqa: E402
 
 EIO = 5
@@ -46,7 +47,8 @@ class Faults:
     def prepare(self, node):
         node.faults = node.dir + ".faults"
         self.set(node)
-        node.env = {"LD_PRELOAD": self.library, "DISKFAULTS": node.faults}
+        first = sanitizer_of(os.environ["SDSD"])
+        node.env = {"LD_PRELOAD": ":".join(first + [self.library]), "DISKFAULTS": node.faults}
 
     def set(self, node, *rules):
         with open(node.faults + ".new", "w") as f:

@@ -12,9 +12,11 @@ allowed='memcpy|memset|memcmp|memmove|__assert_fail|_GLOBAL_OFFSET_TABLE_'
 hooks='__asan_.*|__ubsan_.*|__lsan_.*|__sanitizer_.*|__stack_chk_fail|__gcov_.*|__sancov_.*'
 
 defined=$(nm --defined-only -g "$@" | awk 'NF == 3 { print $3 }' | sort -u)
-bad=$(nm -A -u "$@" | awk '$(NF - 1) ~ /^[Uwv]$/ { print $NF, $1 }' | grep -vE "^($allowed|$hooks) " |
-	awk 'NR == FNR { own[$1] = 1; next } !($1 in own) { print $2 " needs " $1 }' \
-		<(printf '%s\n' "$defined") - | sort -u) || true
+undefined=$(nm -A -u "$@" | awk 'NF > 1 && $(NF - 1) ~ /^[Uwv]$/ { print $NF, $1 }')
+bad=$(awk 'NR == FNR { own[$1] = 1; next } !($1 in own) { print $1, $2 }' \
+	<(printf '%s\n' "$defined") <(printf '%s\n' "$undefined") |
+	grep -vE "^($allowed|$hooks) " | awk '{ print $2 " needs " $1 }' | sort -u) || true
+[ -n "$defined" ] || { echo "no symbols in $*" >&2; exit 1; }
 
 if [ -n "$bad" ]; then
 	echo "symbols the kernel module cannot have:"

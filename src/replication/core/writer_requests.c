@@ -75,11 +75,17 @@ static bool go_write(struct repl_writer *w, struct writer_request *q)
 	return true;
 }
 
-static u8 nth_of(u32 mask, u32 n)
+/* Counted by hand: without an instruction for it the compiler calls its library, which a kernel
+ * does not have. */
+static u8 striped(u32 may, u32 stripe)
 {
-	while (n--)
-		mask &= mask - 1;
-	return (u8)__builtin_ctz(mask);
+	u32 n = 0;
+
+	for (u32 left = may; left; left &= left - 1)
+		n++;
+	for (n = stripe % n; n; n--)
+		may &= may - 1;
+	return (u8)__builtin_ctz(may);
 }
 
 static u8 in_turn(struct repl_writer *w, u32 may)
@@ -114,8 +120,7 @@ static u8 read_source(struct repl_writer *w, const struct writer_request *q)
 	case REPL_READ_LEAST_PENDING:
 		return least_pending(w, may);
 	case REPL_READ_STRIPED:
-		return nth_of(may,
-			      (u32)(q->off / REPL_STRIPE_BYTES) % (u32)__builtin_popcount(may));
+		return striped(may, (u32)(q->off / REPL_STRIPE_BYTES));
 	case REPL_READ_ROUND_ROBIN:
 		return in_turn(w, may);
 	default:

@@ -157,10 +157,10 @@ static void request(enum sim_request_kind kind, char letter, u32 block, u32 valu
 	s.n_named++;
 	q->kind = kind;
 	q->first = block;
-	q->n = 1;
+	q->n = kind == SIM_WRITE && *word(4) ? number(4) : 1;
 	s.w.next_value = value - 1;
-	if (block >= s.opt.blocks) {
-		wrong("there is no block %u", block);
+	if (block >= s.opt.blocks || q->n > s.opt.blocks - block) {
+		wrong("there is no block %u", block + q->n - 1);
 		q->kind = SIM_FREE;
 	} else if (app_submit(&s.w, n, slot, op)) {
 		o->done = true;

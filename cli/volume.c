@@ -147,9 +147,23 @@ static int size_words(int argc, char **argv, const char *usage, const char **nam
 	return CLI_OK;
 }
 
+/* consumes body; then shows the resource as it is now */
+static int change(const char *method, const char *path, json *body, const char *name)
+{
+	json *doc;
+	int rv = client_call(method, path, body, &doc);
+
+	if (rv != CLI_OK)
+		return rv;
+	show_done(doc);
+	if (!client_settings.json)
+		show_new(name);
+	return CLI_OK;
+}
+
 static int add(int argc, char **argv)
 {
-	json *body, *volume, *doc;
+	json *body, *volume;
 	int64_t size_kib, number;
 	const char *name;
 	char path[512];
@@ -163,21 +177,14 @@ static int add(int argc, char **argv)
 	if (number >= 0)
 		jset_i64(volume, "volume_number", number);
 	jset(body, "volume_definition", volume);
-	rv = client_call("POST",
-			 client_path(path, sizeof(path),
-				     "/v1/resource-definitions/%/volume-definitions", name, NULL),
-			 body, &doc);
-	if (rv != CLI_OK)
-		return rv;
-	show_done(doc);
-	if (!client_settings.json)
-		show_new(name);
-	return CLI_OK;
+	client_path(path, sizeof(path), "/v1/resource-definitions/%/volume-definitions", name,
+		    NULL);
+	return change("POST", path, body, name);
 }
 
 static int grow(int argc, char **argv)
 {
-	json *body, *doc;
+	json *body;
 	int64_t size_kib, number;
 	const char *name;
 	char path[512], text[16];
@@ -188,16 +195,9 @@ static int grow(int argc, char **argv)
 	body = json_object_new_object();
 	jset_i64(body, "size_kib", size_kib);
 	snprintf(text, sizeof(text), "%lld", number < 0 ? 0ll : (long long)number);
-	rv = client_call("PUT",
-			 client_path(path, sizeof(path),
-				     "/v1/resource-definitions/%/volume-definitions/%", name, text),
-			 body, &doc);
-	if (rv != CLI_OK)
-		return rv;
-	show_done(doc);
-	if (!client_settings.json)
-		show_new(name);
-	return CLI_OK;
+	client_path(path, sizeof(path), "/v1/resource-definitions/%/volume-definitions/%", name,
+		    text);
+	return change("PUT", path, body, name);
 }
 
 static int list(int argc, char **argv)

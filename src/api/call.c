@@ -163,6 +163,19 @@ int call_check_type(json *o, const char *key, enum json_type type, struct err *e
 		       json_type_to_name(json_object_get_type(value)));
 }
 
+bool call_props_change(struct api_call *c)
+{
+	struct err err;
+
+	if (!call_object(c))
+		return false;
+	if (call_check_type(c->doc, "override_props", json_type_object, &err) == 0 &&
+	    call_check_type(c->doc, "delete_props", json_type_array, &err) == 0)
+		return true;
+	call_bad_body(c, "%s", err.text);
+	return false;
+}
+
 bool call_query_bool(struct api_call *c, const char *key, bool def)
 {
 	char value[QUERY_VALUE_MAX];

@@ -160,16 +160,8 @@ static int modify(struct mutation *m, struct change_env *env, struct txn *t, str
 
 void volumes_modify(struct api_call *c)
 {
-	struct err err;
-
-	if (!call_object(c))
-		return;
-	if (call_check_type(c->doc, "override_props", json_type_object, &err) < 0 ||
-	    call_check_type(c->doc, "delete_props", json_type_array, &err) < 0) {
-		call_bad_body(c, "%s", err.text);
-		return;
-	}
-	mutate(c, 200, modify, created);
+	if (call_props_change(c))
+		mutate(c, 200, modify, created);
 }
 
 static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)

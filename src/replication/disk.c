@@ -48,6 +48,7 @@ struct disk_pool *disk_pool_new(uv_loop_t *loop, struct turn *turn, enum disk_en
 		return NULL;
 	pool->loop = loop;
 	pool->turn = turn;
+	pool->linger = uv_available_parallelism() > 1;
 	if (disk_threads_start(pool) < 0) {
 		free(pool);
 		return NULL;

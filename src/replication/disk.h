@@ -87,6 +87,11 @@ struct disk { /* embedded in its owner */
 	struct disk *next;
 };
 
+/* The rest of a turn (turn.h): waits awake, for LINGER_NS at most, for a job or two that are nearly
+ * done; after waiting in vain it lets more and more turns pass. true: a job has ended. Not after
+ * disk_pool_free has told that it is closed. */
+bool disk_pool_linger(void *pool);
+
 void disk_init(struct disk *d, struct disk_pool *pool,
 	       void (*done)(struct disk_job *job, void *owner), void *owner);
 void disk_release(struct disk *d); /* no jobs; closes the files */

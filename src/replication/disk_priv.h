@@ -6,8 +6,16 @@
 
 #include "replication/disk.h"
 
+#define LINGER_NS 50000u      /* some times what a short write and the switch to its thread take */
+#define LINGER_JOBS_MAX 2u    /* with more of them the loop has something to do */
+#define LINGER_MISSED_MAX 10u /* slow disks: one lingering in 1023 chances */
+
 struct disk_threads {
-	uv_async_t wake; /* something is in done */
+	uv_async_t wake;       /* something is in done */
+	u32 missed;            /* lingerings in a row that no job ended in */
+	u32 skipped;           /* chances to linger let pass since the last one */
+	u32 jobs;              /* handed to threads and not finished */
+	struct turn_item call; /* a thread, for what this turn has handed over */
 	uv_mutex_t lock;
 	uv_cond_t work;
 	uv_thread_t thread[DISK_THREADS_MAX];
@@ -18,6 +26,7 @@ struct disk_threads {
 	u32 fresh; /* threads made that have not looked for a job yet */
 	struct disk *head, *tail;
 	struct disk_job *done_head, *done_tail;
+	bool lingering; /* the loop looks at done without being woken */
 	bool stopping;
 };
 
@@ -29,6 +38,7 @@ struct disk_pool {
 	struct disk_threads threads;
 	struct disk_ring *ring; /* NULL: this kernel has none, or threads were asked for */
 	bool both;              /* DISK_ENGINE_BOTH */
+	bool linger;            /* there is a CPU for the threads besides the loop's */
 	u32 handles;            /* not closed yet */
 	void (*closed)(void *arg);
 	void *closed_arg;

@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 
+#include "base/clock.h"
 #include "replication/disk_priv.h"
 
 /* ---- the queue of disks; lock held ---- */
@@ -47,7 +48,7 @@ static struct disk_job *take_job(struct disk_threads *t)
 /* true: the loop has to be woken */
 static bool put_done(struct disk_threads *t, struct disk_job *job)
 {
-	bool first = !t->done_head;
+	bool wake = !t->done_head && !t->lingering;
 
 	job->disk->running--;
 	enqueue(t, job->disk);
@@ -55,9 +56,9 @@ static bool put_done(struct disk_threads *t, struct disk_job *job)
 	if (t->done_tail)
 		t->done_tail->next = job;
 	else
-		t->done_head = job;
+		__atomic_store_n(&t->done_head, job, __ATOMIC_RELAXED);
 	t->done_tail = job;
-	return first;
+	return wake;
 }
 
 /* lock held; NULL: the pool ends */
@@ -138,26 +139,97 @@ static void worker(void *arg)
 
 /* ---- the loop's side ---- */
 
+/* lock held */
+static struct disk_job *take_done(struct disk_threads *t)
+{
+	struct disk_job *job = t->done_head;
+
+	__atomic_store_n(&t->done_head, NULL, __ATOMIC_RELAXED);
+	t->done_tail = NULL;
+	return job;
+}
+
+static void finish_all(struct disk_threads *t, struct disk_job *job)
+{
+	struct disk_job *next;
+
+	for (; job; job = next) {
+		next = job->next;
+		t->jobs--;
+		disk_finish(job);
+	}
+}
+
 static void on_wake(uv_async_t *async)
 {
 	struct disk_threads *t = async->data;
-	struct disk_job *job, *next;
+	struct disk_job *job;
 
 	uv_mutex_lock(&t->lock);
-	job = t->done_head;
-	t->done_head = t->done_tail = NULL;
+	job = take_done(t);
 	uv_mutex_unlock(&t->lock);
-	for (; job; job = next) {
-		next = job->next;
-		disk_finish(job);
+	finish_all(t, job);
+}
+
+static struct disk_pool *pool_of(struct disk_threads *t)
+{
+	return (struct disk_pool *)((char *)t - offsetof(struct disk_pool, threads));
+}
+
+/* After lingering in vain, chances are let pass: 1, 2, 4 ... of them */
+static bool may_linger(struct disk_threads *t)
+{
+	const struct disk_pool *pool = pool_of(t);
+
+	if (t->jobs == 0 || t->jobs > LINGER_JOBS_MAX || !pool->linger)
+		return false;
+	if (t->skipped < (1u << t->missed) - 1) {
+		t->skipped++;
+		return false;
 	}
+	t->skipped = 0;
+	return true;
+}
+
+static struct disk_job *linger(struct disk_threads *t)
+{
+	u64 end = clock_boot_ns() + LINGER_NS;
+	struct disk_job *job;
+
+	uv_mutex_lock(&t->lock);
+	t->lingering = true;
+	uv_mutex_unlock(&t->lock);
+	while (!__atomic_load_n(&t->done_head, __ATOMIC_RELAXED) && clock_boot_ns() < end)
+		;
+	uv_mutex_lock(&t->lock);
+	t->lingering = false;
+	job = take_done(t);
+	uv_mutex_unlock(&t->lock);
+	return job;
+}
+
+/* The answer to a few small jobs is nearly there, and to sleep and be woken for it takes longer
+ * than it does: wait for it awake, for a moment (docs/performance.md). */
+bool disk_pool_linger(void *pool)
+{
+	struct disk_threads *t = &((struct disk_pool *)pool)->threads;
+	struct disk_job *job;
+
+	if (!may_linger(t))
+		return false;
+	job = linger(t);
+	if (job)
+		t->missed = 0;
+	else if (t->missed < LINGER_MISSED_MAX)
+		t->missed++;
+	finish_all(t, job);
+	return job;
 }
 
 void disk_threads_submit(struct disk_job *job)
 {
 	struct disk *d = job->disk;
 	struct disk_threads *t = &d->pool->threads;
-	bool call;
 
 	job->next = NULL;
 	uv_mutex_lock(&t->lock);
@@ -166,7 +238,21 @@ void disk_threads_submit(struct disk_job *job)
 	else
 		d->head = job;
 	d->tail = job;
+	t->jobs++;
 	enqueue(t, d);
+	uv_mutex_unlock(&t->lock);
+	turn_add(d->pool->turn, &t->call);
+}
+
+/* Later than the links that were given something before: waking a thread takes longer than sending,
+ * and the other copies have the longer way. */
+static void on_call_turn(struct turn_item *item)
+{
+	struct disk_threads *t =
+		(struct disk_threads *)((char *)item - offsetof(struct disk_threads, call));
+	bool call;
+
+	uv_mutex_lock(&t->lock);
 	call = call_thread(t);
 	uv_mutex_unlock(&t->lock);
 	if (call)
@@ -203,6 +289,7 @@ int disk_threads_start(struct disk_pool *pool)
 	if (rv < 0)
 		goto stop_thread;
 	t->wake.data = t;
+	t->call.run = on_call_turn;
 	pool->handles++;
 	return 0;
 
@@ -219,7 +306,7 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct disk_threads *t = handle->data;
 
-	disk_handle_closed((struct disk_pool *)((char *)t - offsetof(struct disk_pool, threads)));
+	disk_handle_closed(pool_of(t));
 }
 
 void disk_threads_end(struct disk_pool *pool)

@@ -558,6 +558,7 @@ static void on_disks_closed(void *arg)
 {
 	struct plane *p = arg;
 
+	p->env.turn.rest = NULL;
 	uv_close((uv_handle_t *)&p->report, on_report_closed);
 }
 
@@ -602,6 +603,8 @@ static void init_env(struct plane *p, struct tls *tls, const uint8_t cluster[16]
 
 	env->loop = &p->loop;
 	turn_init(&env->turn, &p->loop);
+	env->turn.rest = disk_pool_linger;
+	env->turn.rest_arg = env->disks;
 	link_set_init(&env->links, &p->loop, &env->turn, tls);
 	memcpy(env->links.cluster, cluster, sizeof(env->links.cluster));
 	env->links.boot = boot;

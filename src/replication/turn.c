@@ -20,7 +20,11 @@ static void run_all(struct turn *t)
 
 static void on_prepare(uv_prepare_t *handle)
 {
-	run_all(handle->data);
+	struct turn *t = handle->data;
+
+	do
+		run_all(t);
+	while (t->rest && t->rest(t->rest_arg));
 }
 
 static void on_check(uv_check_t *handle)

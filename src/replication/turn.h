@@ -22,6 +22,10 @@ struct turn {
 	struct turn_item *head, *tail;
 	int open_handles;
 	void (*closed)(struct turn *t);
+	/* Called when nothing is left to do and the loop is about to sleep; may be NULL. true: it
+	 * may have made something to do. */
+	bool (*rest)(void *arg);
+	void *rest_arg;
 };
 
 int turn_init(struct turn *t, uv_loop_t *loop);

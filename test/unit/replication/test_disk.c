@@ -56,12 +56,15 @@ static void setup(enum disk_engine engine)
 	uv_loop_init(&loop);
 	turn_init(&turn, &loop);
 	pool = disk_pool_new(&loop, &turn, engine);
+	turn.rest = disk_pool_linger;
+	turn.rest_arg = pool;
 	payload_pool_init(&payloads);
 	payload_account_init(&account, &payloads);
 }
 
 static void teardown(void)
 {
+	turn.rest = NULL;
 	disk_pool_free(pool, NULL, NULL);
 	turn_close(&turn, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
@@ -477,4 +480,50 @@ BOTH(many_jobs_of_many_disks)
 		cr_expect_eq(d[i].jobs, 0);
 		disk_release(&d[i]);
 	}
+}
+
+static int nap(void *arg)
+{
+	usleep(*(useconds_t *)arg);
+	return 0;
+}
+
+/* in how many iterations of the loop that do not wait for anything a job came to its end */
+static u32 iterations(struct disk *d, useconds_t us)
+{
+	struct disk_job *job = disk_job_new(d, DISK_JOB_CALL, false);
+	u32 before = done_count, n = 0;
+
+	job->call = nap;
+	job->call_arg = &us;
+	disk_submit(job);
+	while (done_count == before) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		n++;
+	}
+	return n;
+}
+
+Test(disk_threads, a_short_job_is_waited_for_awake)
+{
+	struct disk_threads *t = &pool->threads;
+	struct disk d;
+	u32 tries = 0;
+
+	if (!pool->linger)
+		cr_skip_test("one CPU only: the loop never lingers");
+	open_disk(&d, NULL);
+	while (iterations(&d, 0) > 1) /* other load may take the thread's CPU */
+		cr_assert_lt(++tries, 100000);
+	iterations(&d, 20000);
+	cr_expect_gt(t->missed, 0, "nothing had ended, it will not be tried each time");
+	cr_expect_leq(t->missed, LINGER_MISSED_MAX);
+	for (int i = 0; i < 5; i++)
+		iterations(&d, 20000);
+	tries = 0;
+	while (t->missed > 0) { /* a disk that has become fast again is found out */
+		iterations(&d, 0);
+		cr_assert_lt(++tries, 100000);
+	}
+	disk_release(&d);
 }

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rvol.h - the nouns of the module: a resource (struct rvol) owns the mirror of
+ * the shared core, its volumes (device.c, lower.c), its links (link.c) and the
+ * requests under way. docs/kernel.md has the walk.
+ *
+ * One mutex for each resource: everything of the mirror happens between
+ * rvol_enter() and rvol_leave(). What the core emits meanwhile is collected and
+ * carried out by rvol_leave() after the mutex: bios of the lower devices,
+ * ends of the application's bios, sends. So no lower device, no socket and no
+ * application is ever waited for with the mutex held.
+ */
+#ifndef RVOL_H
+#define RVOL_H
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/mempool.h>
+#include <linux/mutex.h>
+#include <linux/net.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "replication/core/mirror.h"
+#include "replication/core/wire.h"
+#include "uapi/rvol.h"
+#include "compat.h"
+
+#define RVOL_LAG_HIGH (16u << 20) /* bytes that wait for a link: it lags; no longer below LOW */
+#define RVOL_LAG_LOW (4u << 20)
+#define RVOL_QUEUE_MAX (64u << 20) /* more, and the link is given up */
+#define RVOL_RX_MAX (64u << 20)    /* received payloads that are not on a disk yet */
+#define RVOL_IN_USE_MS 4000        /* another writer heard for so long: the open is refused */
+#define RVOL_IOS_MIN 128           /* of a resource: requests that can be had without memory */
+#define RVOL_PAGES_MIN 512         /* of the module: pages of payloads, the same */
+
+struct rvol;
+struct rvol_link;
+
+/* ---- buf.c: payloads, refcounted pages ---- */
+
+struct rvol_buf {
+	refcount_t ref;
+	u32 len;             /* bytes */
+	atomic_t *account;   /* received: bytes that its resource holds; or NULL */
+	u32 n_pages;
+	struct page **page;  /* all but the last are full */
+	struct page *few[4]; /* what page points to when these are enough */
+};
+
+static inline repl_buf buf_handle(struct rvol_buf *b)
+{
+	return (repl_buf)(uintptr_t)b;
+}
+
+static inline struct rvol_buf *buf_of(repl_buf h)
+{
+	return (struct rvol_buf *)(uintptr_t)h;
+}
+
+int buf_init(void);
+void buf_exit(void);
+/* May wait for other payloads to be given back, never for I/O of file systems; NULL only for a
+ * payload of many pages when its list cannot be had. account may be NULL. */
+struct rvol_buf *buf_new(u32 len, atomic_t *account);
+struct rvol_buf *buf_get(struct rvol_buf *b);
+void buf_put(struct rvol_buf *b); /* NULL is fine; any context */
+void buf_from_bio(struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
+void buf_to_bio(const struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
+/* Describes len bytes from off on; at most max segments. How many were needed. */
+u32 buf_segments(const struct rvol_buf *b, u32 off, u32 len, struct bio_vec *ret, u32 max);
+
+/* ---- a request of the application ---- */
+
+enum rvol_io_phase { IO_PREFLUSH = 1, IO_RANGE = 2, IO_POSTFLUSH = 4 };
+
+struct rvol_io {
+	struct list_head list; /* in a plug, waiting, done */
+	struct rvol_vol *vol;
+	struct bio *bio;
+	struct rvol_buf *buf; /* of a write with data */
+	unsigned long began;  /* jiffies, for the statistics */
+	u8 todo;              /* enum rvol_io_phase, still to come */
+	u8 op;                /* enum repl_op */
+	bool read;
+	blk_status_t status;
+	u64 at; /* next byte of the range, and how many are left */
+	u64 left;
+	u32 step; /* bytes under way */
+};
+
+/* ---- volumes ---- */
+
+struct rvol_vol {
+	struct rvol *r;
+	u32 number, minor;
+	struct gendisk *disk; /* NULL until BOOT */
+	bool added;           /* the gendisk is visible */
+	u64 size;             /* as shown; bytes */
+	u64 copy_size;
+	u32 opens;
+	bool writing; /* opened for writing since it was closed last; kernels do not tell whose
+		       * open is released, so the role is kept until the last of all is */
+	struct lower_dev data, meta;
+	bool has_lower;
+	bool data_written, meta_written; /* since the flush that was begun last */
+	u64 n_reads, n_writes, n_flushes, n_lower_flushes;
+};
+
+/* ---- a resource ---- */
+
+struct rvol {
+	struct repl_sink sink; /* first: emit() gets this */
+	struct kref ref;
+	struct list_head list; /* of all, by netlink.c */
+	u8 uuid[RVOL_UUID_BYTES];
+	char name[RVOL_NAME_MAX];
+	u8 self;
+	bool has_copy;
+	bool handover;
+
+	struct mutex lock; /* all below, unless said otherwise */
+	struct repl_mirror *mirror;
+	bool booted, ending;
+	const char *failed; /* fenced: the invariant that did not hold; NULL */
+	struct rvol_vol *vol[RVOL_VOLUMES_MAX];
+	u32 writers;       /* volumes that are open for writing */
+	bool opened;       /* repl_mirror_open was called and not closed */
+	bool close_wanted; /* when nothing is under way */
+	bool healing;
+	wait_queue_head_t opens; /* the status changed: who opens looks again */
+
+	/* collected until rvol_leave() */
+	struct bio_list lower;
+	struct list_head done;    /* struct rvol_io */
+	struct list_head waiting; /* struct rvol_io that the core had no room for */
+	bool changed;             /* something that STATUS shows */
+	bool flush_due;           /* some link has something to send */
+
+	u64 event;
+	bool event_due; /* it could not be sent */
+	u64 read_token, cas_token;
+	struct repl_record cas;
+	u8 pull_slot;
+	struct { /* a flush of the core's, of all volumes: one answer */
+		u64 id;
+		u32 left;
+		int status;
+	} data_flush, meta_flush;
+	const char *disk_error; /* first operation of the own disk that failed */
+
+	struct list_head links; /* struct rvol_link that are up */
+	atomic_t rx_bytes;      /* of received payloads */
+
+	struct llist_head answers; /* struct lower_op that have ended; any context */
+	struct llist_head plugged; /* struct rvol_plug that a sleeping task left; any context */
+	struct work_struct work;   /* takes answers, plugged, dead links */
+	struct delayed_work tick;
+	bool ticking;
+	mempool_t ios; /* struct rvol_io */
+};
+
+extern struct workqueue_struct *rvol_wq;
+
+/* resource.c */
+struct rvol_config {
+	u8 uuid[RVOL_UUID_BYTES];
+	char name[RVOL_NAME_MAX];
+	struct repl_mirror_config mirror; /* disk: see has_copy */
+	bool has_copy;
+	const u8 *state_page, *hot_page; /* RVOL_META_PAGE bytes each, borrowed */
+	u8 state_copy, hot_copy;
+};
+
+/* All of these return 0 or a negative errno with a sentence in *ret_why (static text). Process
+ * context. */
+int rvol_new(const struct rvol_config *c, struct rvol **ret, const char **ret_why);
+/* Takes it out of service: -EBUSY while open unless force. The caller has taken it off its list;
+ * the reference that rvol_new gave is dropped. */
+int rvol_end(struct rvol *r, bool force, const char **ret_why);
+int rvol_boot(struct rvol *r, const struct repl_record *record, const char **ret_why);
+void rvol_get(struct rvol *r);
+void rvol_put(struct rvol *r);
+
+u64 rvol_enter(struct rvol *r); /* the time */
+void rvol_leave(struct rvol *r);
+void rvol_fence(struct rvol *r, const char *why); /* entered: an invariant does not hold */
+void rvol_status(struct rvol *r, struct rvol_status *ret); /* takes the mutex */
+
+/* requests.c: what the application asks, between device.c and the core */
+void io_start(struct rvol *r, struct rvol_io *io, u64 now); /* entered */
+void io_step_done(struct rvol *r, struct rvol_io *io, int status, repl_buf buf, u64 now);
+void io_retry(struct rvol *r, u64 now); /* entered: those that waited for room */
+void io_end_all(struct list_head *done); /* not entered */
+void io_fail_waiting(struct rvol *r);   /* entered */
+
+/* device.c */
+int device_init(void);
+void device_exit(void);
+int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, const char *data_path,
+	    const char *meta_path, const char **ret_why);
+int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why);
+int vol_show(struct rvol_vol *v);  /* makes the gendisk visible; not entered */
+void vol_hide(struct rvol_vol *v); /* not entered; what is open meets errors from now on */
+void vol_free(struct rvol_vol *v); /* nothing uses it any more */
+void vol_set_size(struct rvol_vol *v, u64 bytes); /* entered */
+void vol_info(const struct rvol_vol *v, struct rvol_volume *ret);
+/* a plug that a task left when it went to sleep; entered */
+void plug_start(struct rvol *r, struct llist_node *list, u64 now);
+
+/* lower.c */
+int lower_init(void);
+void lower_exit(void);
+int lower_open(struct lower_dev *d, const char *path, u64 bytes, const char **ret_why);
+void lower_close(struct lower_dev *d);
+void lower_effect(struct rvol *r, const struct repl_effect *e); /* entered */
+void lower_answers(struct rvol *r, u64 now);                    /* entered: what has ended */
+void lower_submit(struct bio_list *list);                       /* not entered */
+void lower_forget(struct rvol *r); /* nobody waits for the answers any more */
+void lower_read_through(struct rvol_vol *v, struct bio *bio);
+
+/* link.c */
+/* fd: the caller's socket. ahead: bytes already read from it. */
+int link_add(struct rvol *r, u32 number, u8 slot, int fd, bool tls, const void *ahead, u32 len,
+	     const char **ret_why);
+int link_del(struct rvol *r, u32 number); /* -ENOENT */
+void link_send(struct rvol *r, const struct repl_effect *e);  /* entered */
+void link_close(struct rvol *r, u32 number);                  /* entered: the core wants it away */
+void links_settle(struct rvol *r, u64 now); /* entered: lags, dead ones, those held back */
+void links_flush(struct rvol *r);           /* not entered */
+void links_end(struct rvol *r);             /* entered: all go, nothing is reported */
+bool link_is_up(const struct rvol *r, u32 number); /* entered */
+u32 links_accepted(const struct rvol *r);   /* entered: mask of slots */
+
+/* netlink.c */
+int netlink_init(void);
+void netlink_exit(void);
+/* false: no memory for it now */
+bool netlink_event(const u8 uuid[RVOL_UUID_BYTES], u64 event);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rvol.h - generic netlink family "rvol": how sdsd tells the kernel module what
+ * to have, and learns what it wants. Both sides include this file; it needs
+ * nothing but fixed-width integers. docs/kernel.md describes the conversation.
+ *
+ * Every command names its resource by RVOL_A_UUID. Commands need CAP_NET_ADMIN
+ * in the initial user namespace; unknown attributes are refused; a refusal
+ * carries a sentence (extended acknowledgement). No command waits for I/O.
+ *
+ * What the module wants is in the answer to RVOL_CMD_STATUS, whole, and nowhere
+ * else: an event (multicast group "events") only says whose status to read
+ * again. Events may be lost; a reader that missed some (ENOBUFS, a gap in
+ * RVOL_A_EVENT) or has just started dumps all.
+ */
+#ifndef RVOL_UAPI_H
+#define RVOL_UAPI_H
+
+#define RVOL_GENL_NAME "rvol"
+#define RVOL_GENL_VERSION 1
+#define RVOL_GENL_EVENTS "events"
+
+#define RVOL_SLOTS_MAX 16
+#define RVOL_VOLUMES_MAX 16 /* of a resource */
+#define RVOL_NAME_MAX 64    /* bytes with the 0 at its end */
+#define RVOL_PATH_MAX 256
+#define RVOL_UUID_BYTES 16
+#define RVOL_META_PAGE 4096
+#define RVOL_AHEAD_MAX 65536      /* bytes of a link that were read before it was handed over */
+#define RVOL_RESOURCES_MAX 65536
+#define RVOL_OPEN_DEADLINE_MS 15000 /* an open that has not succeeded until then is refused */
+
+/* Link numbers: RVOL_LINK_SLOT(s) is this writer's to the copy of slot s, RVOL_LINK_PULL the
+ * learner's; links that others have opened are numbered from RVOL_LINK_FIRST on by who adds them,
+ * no number twice in the life of a resource. */
+#define RVOL_LINK_SLOT(s) (1u + (s))
+#define RVOL_LINK_PULL 32u
+#define RVOL_LINK_FIRST 64u
+
+enum rvol_cmd {
+	RVOL_CMD_UNSPEC,
+	/* Makes a resource, without volumes and links.
+	 * UUID, NAME, SELF, COPIES, NODE, BOOT, TAG_COUNTER, SEED, READ_POLICY; with a copy here
+	 * STATE_PAGE, STATE_COPY, HOT_PAGE, HOT_COPY (both as they are on the device; what is
+	 * written next goes to the other copy). The volumes it is to begin with follow by
+	 * VOLUME_ADD, then BOOT. -EEXIST: there already. */
+	RVOL_CMD_RESOURCE_ADD,
+	/* UUID and any of COPIES, READ_POLICY, HANDOVER */
+	RVOL_CMD_RESOURCE_SET,
+	/* UUID, FORCE (flag). Without FORCE -EBUSY while a volume is open. With it, requests end
+	 * with an error at once; what the devices have not answered yet keeps a small remainder
+	 * alive, not the resource. */
+	RVOL_CMD_RESOURCE_DEL,
+	/* UUID, NUMBER, MINOR, SIZE (as defined: of the device where no copy tells another one);
+	 * with a copy here DATA_PATH, META_PATH, COPY_SIZE (of its label). The devices are opened
+	 * exclusively. Before BOOT, or for a volume that is new later. */
+	RVOL_CMD_VOLUME_ADD,
+	/* UUID, NUMBER, COPY_SIZE: the own copy has grown, its label says so */
+	RVOL_CMD_VOLUME_GROW,
+	/* UUID, RECORD: the record of consensus as read (R14). Devices appear. Without a copy here
+	 * the record is not looked at. */
+	RVOL_CMD_BOOT,
+	/* answers to what STATUS shows as wanted: UUID, TOKEN, RECORD */
+	RVOL_CMD_RECORD,
+	/* UUID, TOKEN, RECORD, ACCEPTED (u8) */
+	RVOL_CMD_CAS_DONE,
+	/* UUID, LINK, SLOT, FD (a connected TCP socket of the caller's; greeted both ways), TLS
+	 * (flag: kTLS is set up both ways) or PLAIN (flag: refused unless the module was loaded
+	 * with plain=1); AHEAD: bytes that were read from it after the greeting. A link of the same
+	 * number that is up is taken down first. */
+	RVOL_CMD_LINK_ADD,
+	RVOL_CMD_LINK_DEL,  /* UUID, LINK */
+	/* UUID, ON (u8): serve for a moment without a client, so that a copy that knocks is brought
+	 * in sync; STATUS tells healing */
+	RVOL_CMD_HEAL,
+	RVOL_CMD_YIELD,   /* UUID: P11, hand the resource over */
+	RVOL_CMD_ABANDON, /* UUID: no copy of the set is left, requests fail */
+	RVOL_CMD_STATUS,  /* UUID, or a dump of all; answered by this command */
+	RVOL_CMD_EVENT,   /* from the module: UUID, EVENT */
+	RVOL_CMD_COUNT
+};
+#define RVOL_CMD_MAX (RVOL_CMD_COUNT - 1)
+
+enum rvol_attr {
+	RVOL_A_UNSPEC,
+	RVOL_A_PAD,
+	RVOL_A_UUID,        /* binary, 16 */
+	RVOL_A_NAME,        /* string */
+	RVOL_A_SELF,        /* u8, slot */
+	RVOL_A_COPIES,      /* u32, mask of slots */
+	RVOL_A_NODE,        /* u32 */
+	RVOL_A_BOOT,        /* u64 */
+	RVOL_A_TAG_COUNTER, /* u32 */
+	RVOL_A_SEED,        /* u64 */
+	RVOL_A_READ_POLICY, /* u8 */
+	RVOL_A_HANDOVER,    /* u8, 0 or 1 */
+	RVOL_A_STATE_PAGE,  /* binary, 4096 */
+	RVOL_A_STATE_COPY,  /* u8, 0 or 1 */
+	RVOL_A_HOT_PAGE,    /* binary, 4096 */
+	RVOL_A_HOT_COPY,    /* u8, 0 or 1 */
+	RVOL_A_FORCE,       /* flag */
+	RVOL_A_NUMBER,      /* u8, of a volume */
+	RVOL_A_MINOR,       /* u32 */
+	RVOL_A_SIZE,        /* u64, bytes */
+	RVOL_A_COPY_SIZE,   /* u64, bytes */
+	RVOL_A_DATA_PATH,   /* string */
+	RVOL_A_META_PATH,   /* string */
+	RVOL_A_RECORD,      /* binary, struct rvol_record */
+	RVOL_A_TOKEN,       /* u64 */
+	RVOL_A_ACCEPTED,    /* u8 */
+	RVOL_A_LINK,        /* u32, number */
+	RVOL_A_SLOT,        /* u8, of the other side */
+	RVOL_A_FD,          /* s32 */
+	RVOL_A_TLS,         /* flag */
+	RVOL_A_PLAIN,       /* flag */
+	RVOL_A_AHEAD,       /* binary, at most RVOL_AHEAD_MAX */
+	RVOL_A_ON,          /* u8 */
+	RVOL_A_EVENT,       /* u64, goes up by one with each event of the resource */
+	RVOL_A_STATUS,      /* binary, struct rvol_status */
+	RVOL_A_VOLUME,      /* binary, struct rvol_volume; one for each volume */
+	RVOL_A_COUNT
+};
+#define RVOL_A_MAX (RVOL_A_COUNT - 1)
+
+/* Structures: naturally aligned, host byte order, later versions may be longer: a reader takes what
+ * it knows. */
+struct rvol_record {
+	__u32 epoch;
+	__u32 in_sync; /* mask of slots */
+	__u32 writer;  /* slot, 0xff none */
+	__u32 tag_node;
+	__u64 tag_boot;
+	__u32 tag_counter;
+	__u32 unused;
+};
+
+/* of rvol_status.flags */
+#define RVOL_STATUS_BOOTED 1u
+#define RVOL_STATUS_HAS_COPY 2u
+#define RVOL_STATUS_SERVING 4u
+#define RVOL_STATUS_WANTED 8u   /* another node asks for the volume */
+#define RVOL_STATUS_STOPPED 16u /* was writer or candidate and cannot go on, until opened anew */
+#define RVOL_STATUS_HEALING 32u /* it serves for the copies only */
+#define RVOL_STATUS_OPEN 64u    /* some volume is open for writing */
+#define RVOL_STATUS_ALONE 128u  /* serving, and no session of the set lives */
+#define RVOL_STATUS_ENDING 256u
+#define RVOL_STATUS_FAILED 512u /* an invariant does not hold: fenced, see reason */
+
+enum rvol_role { RVOL_IDLE, RVOL_CANDIDATE, RVOL_WRITER, RVOL_RELEASING, RVOL_STOPPED };
+enum rvol_mode { RVOL_OUT, RVOL_LEARNER, RVOL_MEMBER, RVOL_DISK_FAILED, RVOL_NO_COPY };
+enum rvol_peer { RVOL_PEER_NONE, RVOL_PEER_MEMBER, RVOL_PEER_LEARNER, RVOL_PEER_JOINING,
+		 RVOL_PEER_LOST };
+
+struct rvol_status {
+	__u64 event; /* number of the last event at the time of the answer */
+	__u32 flags;
+	__u8 role; /* enum rvol_role */
+	__u8 mode; /* enum rvol_mode, of the own copy */
+	__u8 self;
+	__u8 pull_slot; /* a link for pulls to that slot is wanted; 0xff none */
+	__u32 copies;
+	__u32 epoch, in_sync;      /* the writer's; else as the copy has heard */
+	__u32 links_wanted;        /* mask of slots that the writer wants a link to */
+	__u32 links_up;            /* mask of slots that it has one to */
+	__u32 pull_up;             /* 1: the link for pulls is there */
+	__u32 bad_pages;           /* of the epoch map */
+	__u32 requests;            /* of the application, waiting or under way */
+	__u64 regions, synced;     /* of a learner */
+	/* a token of 0: nothing is asked */
+	__u64 read_token;          /* answer with RVOL_CMD_RECORD */
+	__u64 cas_token;           /* answer with RVOL_CMD_CAS_DONE */
+	struct rvol_record cas;    /* the record it proposes */
+	struct rvol_record record; /* as this writer or candidate knows it; epoch 0 not yet */
+	__u8 peer[RVOL_SLOTS_MAX]; /* enum rvol_peer, the writer's view */
+	__u8 accepted[RVOL_SLOTS_MAX]; /* 1: a link that that slot has opened is up */
+	char name[RVOL_NAME_MAX];
+	char reason[RVOL_NAME_MAX]; /* last refusal or loss in words, "" */
+	char disk_error[RVOL_NAME_MAX]; /* which operation of the own disk failed first, "" */
+};
+
+struct rvol_volume {
+	__u32 number, minor;
+	__u32 opens;            /* how often it is open */
+	__u32 writing;          /* 1: for writing, too */
+	__u64 size;             /* served, bytes; 0 not yet */
+	__u64 copy_size;        /* of the own copy; 0 none */
+	__u64 reads, writes, flushes; /* of the application, since it was made */
+	__u64 lower_flushes;          /* that the data device was asked for */
+};
+
+#endif

@@ -78,14 +78,15 @@ u32 buf_segments(const struct rvol_buf *b, u32 off, u32 len, struct bio_vec *ret
 enum rvol_io_phase { IO_PREFLUSH = 1, IO_RANGE = 2, IO_POSTFLUSH = 4 };
 
 struct rvol_io {
-	struct list_head list; /* in a plug, waiting, done */
+	struct list_head list; /* in a plug, waiting, flying, completed, done */
 	struct rvol_vol *vol;
 	struct bio *bio;
-	struct rvol_buf *buf; /* of a write with data */
+	struct rvol_buf *buf; /* of a write with data; what a read brought */
 	unsigned long began;  /* jiffies, for the statistics */
 	u8 todo;              /* enum rvol_io_phase, still to come */
 	u8 op;                /* enum repl_op */
 	bool read;
+	int result; /* of the step that is completed */
 	blk_status_t status;
 	u64 at; /* next byte of the range, and how many are left */
 	u64 left;
@@ -112,6 +113,18 @@ struct rvol_vol {
 
 /* ---- a resource ---- */
 
+struct rvol_flush { /* a flush of the core's, of all volumes: one answer */
+	u64 id;
+	u32 left;
+	int status;
+};
+
+/* what the metadata said when the replica was attached */
+struct rvol_heads {
+	struct repl_disk disk;
+	u32 hot[REPL_HOT_MAX];
+};
+
 struct rvol {
 	struct repl_sink sink; /* first: emit() gets this */
 	struct kref ref;
@@ -120,7 +133,8 @@ struct rvol {
 	char name[RVOL_NAME_MAX];
 	u8 self;
 	bool has_copy;
-	bool handover;
+	struct repl_mirror_config config; /* for the mirror that BOOT makes */
+	struct rvol_heads *heads;         /* the same; NULL afterwards, and without a copy */
 
 	struct mutex lock; /* all below, unless said otherwise */
 	struct repl_mirror *mirror;
@@ -131,25 +145,26 @@ struct rvol {
 	bool opened;       /* repl_mirror_open was called and not closed */
 	bool close_wanted; /* when nothing is under way */
 	bool healing;
+	bool handover;
+	u64 now; /* of this section */
+	unsigned int noio;
 	wait_queue_head_t opens; /* the status changed: who opens looks again */
 
 	/* collected until rvol_leave() */
 	struct bio_list lower;
-	struct list_head done;    /* struct rvol_io */
-	struct list_head waiting; /* struct rvol_io that the core had no room for */
+	struct list_head flying;    /* struct rvol_io that the core has */
+	struct list_head completed; /* struct rvol_io: a step is over */
+	struct list_head done;      /* struct rvol_io */
+	struct list_head waiting;   /* struct rvol_io that the core had no room for */
 	bool changed;             /* something that STATUS shows */
-	bool flush_due;           /* some link has something to send */
 
 	u64 event;
 	bool event_due; /* it could not be sent */
 	u64 read_token, cas_token;
 	struct repl_record cas;
 	u8 pull_slot;
-	struct { /* a flush of the core's, of all volumes: one answer */
-		u64 id;
-		u32 left;
-		int status;
-	} data_flush, meta_flush;
+	u32 wants; /* slots that the writer wants a link to, as told last */
+	struct rvol_flush data_flush, meta_flush;
 	const char *disk_error; /* first operation of the own disk that failed */
 
 	struct list_head links; /* struct rvol_link that are up */
@@ -159,6 +174,7 @@ struct rvol {
 	struct llist_head plugged; /* struct rvol_plug that a sleeping task left; any context */
 	struct work_struct work;   /* takes answers, plugged, dead links */
 	struct delayed_work tick;
+	struct work_struct free_work;
 	bool ticking;
 	mempool_t ios; /* struct rvol_io */
 };
@@ -185,17 +201,28 @@ int rvol_boot(struct rvol *r, const struct repl_record *record, const char **ret
 void rvol_get(struct rvol *r);
 void rvol_put(struct rvol *r);
 
+/* is the mirror called at all? */
+static inline bool rvol_live(const struct rvol *r)
+{
+	return r->booted && !r->ending && !r->failed;
+}
+
+int rvol_init(void);
+void rvol_exit(void); /* waits until the last resource is gone */
+void rvol_work_soon(struct rvol *r); /* any context */
+u32 rvol_wants(const struct rvol *r); /* entered */
 u64 rvol_enter(struct rvol *r); /* the time */
 void rvol_leave(struct rvol *r);
 void rvol_fence(struct rvol *r, const char *why); /* entered: an invariant does not hold */
 void rvol_status(struct rvol *r, struct rvol_status *ret); /* takes the mutex */
 
 /* requests.c: what the application asks, between device.c and the core */
-void io_start(struct rvol *r, struct rvol_io *io, u64 now); /* entered */
-void io_step_done(struct rvol *r, struct rvol_io *io, int status, repl_buf buf, u64 now);
-void io_retry(struct rvol *r, u64 now); /* entered: those that waited for room */
-void io_end_all(struct list_head *done); /* not entered */
-void io_fail_waiting(struct rvol *r);   /* entered */
+void io_start(struct rvol *r, struct rvol_io *io, u64 now);       /* entered */
+void io_complete(struct rvol *r, const struct repl_effect *e);    /* in emit */
+void ios_settle(struct rvol *r, u64 now);                         /* entered: what is completed */
+void ios_fail_waiting(struct rvol *r);                            /* entered */
+void ios_fail(struct rvol *r); /* entered: all; the core must not complete any afterwards */
+void ios_end(struct list_head *done);                             /* not entered */
 
 /* device.c */
 int device_init(void);
@@ -206,10 +233,9 @@ int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why);
 int vol_show(struct rvol_vol *v);  /* makes the gendisk visible; not entered */
 void vol_hide(struct rvol_vol *v); /* not entered; what is open meets errors from now on */
 void vol_free(struct rvol_vol *v); /* nothing uses it any more */
-void vol_set_size(struct rvol_vol *v, u64 bytes); /* entered */
+void vols_settle(struct rvol *r); /* entered: sizes */
 void vol_info(const struct rvol_vol *v, struct rvol_volume *ret);
-/* a plug that a task left when it went to sleep; entered */
-void plug_start(struct rvol *r, struct llist_node *list, u64 now);
+void plugs_start(struct rvol *r, u64 now); /* entered: what tasks left that went to sleep */
 
 /* lower.c */
 int lower_init(void);
@@ -219,21 +245,25 @@ void lower_close(struct lower_dev *d);
 void lower_effect(struct rvol *r, const struct repl_effect *e); /* entered */
 void lower_answers(struct rvol *r, u64 now);                    /* entered: what has ended */
 void lower_submit(struct bio_list *list);                       /* not entered */
-void lower_forget(struct rvol *r); /* nobody waits for the answers any more */
 void lower_read_through(struct rvol_vol *v, struct bio *bio);
 
 /* link.c */
-/* fd: the caller's socket. ahead: bytes already read from it. */
+int links_init(void);
+void links_exit(void);
+/* fd: the caller's socket. ahead: bytes already read from it, copied. */
 int link_add(struct rvol *r, u32 number, u8 slot, int fd, bool tls, const void *ahead, u32 len,
 	     const char **ret_why);
-int link_del(struct rvol *r, u32 number); /* -ENOENT */
-void link_send(struct rvol *r, const struct repl_effect *e);  /* entered */
-void link_close(struct rvol *r, u32 number);                  /* entered: the core wants it away */
+int link_del(struct rvol *r, u32 number);                    /* -ENOENT */
+void link_send(struct rvol *r, const struct repl_effect *e); /* entered */
+void link_close(struct rvol *r, u32 number);                 /* entered: the core wants it away */
 void links_settle(struct rvol *r, u64 now); /* entered: lags, dead ones, those held back */
-void links_flush(struct rvol *r);           /* not entered */
+void links_tick(struct rvol *r);            /* entered: commit points that had no company */
+/* entered: those with something to send, for link_flush; others are left to their workers */
+u32 links_take(struct rvol *r, struct rvol_link **ret, u32 max);
+void link_flush(struct rvol_link *l);       /* not entered; gives back what links_take took */
 void links_end(struct rvol *r);             /* entered: all go, nothing is reported */
 bool link_is_up(const struct rvol *r, u32 number); /* entered */
-u32 links_accepted(const struct rvol *r);   /* entered: mask of slots */
+u32 links_accepted(const struct rvol *r);          /* entered: mask of slots */
 
 /* netlink.c */
 int netlink_init(void);

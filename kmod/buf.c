@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * buf.c - payloads: what a write carries, what a read brings, what a link
+ * receives. Pages of their own, so that all copies get the same bytes whatever
+ * the application does with its memory meanwhile (docs/kernel.md#payloads).
+ * Called from everywhere; it knows nobody.
+ */
+#include "rvol.h"
+
+static struct kmem_cache *cache;
+static mempool_t bufs, pages;
+/* who has to take from the reserve does so alone: two that hold half of it each would wait for ever */
+static DEFINE_MUTEX(reserve_lock);
+
+int buf_init(void)
+{
+	int rv;
+
+	cache = KMEM_CACHE(rvol_buf, SLAB_HWCACHE_ALIGN);
+	if (!cache)
+		return -ENOMEM;
+	rv = mempool_init_slab_pool(&bufs, RVOL_IOS_MIN, cache);
+	if (rv < 0)
+		goto destroy_cache;
+	rv = mempool_init_page_pool(&pages, RVOL_PAGES_MIN, 0);
+	if (rv < 0)
+		goto exit_bufs;
+	return 0;
+
+exit_bufs:
+	mempool_exit(&bufs);
+destroy_cache:
+	kmem_cache_destroy(cache);
+	return rv;
+}
+
+void buf_exit(void)
+{
+	mempool_exit(&pages);
+	mempool_exit(&bufs);
+	kmem_cache_destroy(cache);
+}
+
+static bool fill(struct rvol_buf *b, u32 want, gfp_t gfp)
+{
+	while (b->n_pages < want) {
+		struct page *page = gfp ? alloc_page(gfp) : mempool_alloc(&pages, GFP_NOIO);
+
+		if (!page)
+			return false;
+		b->page[b->n_pages++] = page;
+	}
+	return true;
+}
+
+struct rvol_buf *buf_new(u32 len, atomic_t *account)
+{
+	struct rvol_buf *b = mempool_alloc(&bufs, GFP_NOIO);
+	u32 want = DIV_ROUND_UP(len, PAGE_SIZE);
+
+	*b = (struct rvol_buf){ .len = len, .account = account };
+	refcount_set(&b->ref, 1);
+	b->page = b->few;
+	if (want > ARRAY_SIZE(b->few))
+		b->page = kmalloc_array(want, sizeof(*b->page), GFP_NOIO);
+	if (!b->page) {
+		mempool_free(b, &bufs);
+		return NULL;
+	}
+	if (account)
+		atomic_add(len, account);
+	if (!fill(b, want, GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY)) {
+		mutex_lock(&reserve_lock);
+		fill(b, want, 0);
+		mutex_unlock(&reserve_lock);
+	}
+	return b;
+}
+
+struct rvol_buf *buf_get(struct rvol_buf *b)
+{
+	refcount_inc(&b->ref);
+	return b;
+}
+
+void buf_put(struct rvol_buf *b)
+{
+	if (!b || !refcount_dec_and_test(&b->ref))
+		return;
+	if (b->account)
+		atomic_sub(b->len, b->account);
+	for (u32 i = 0; i < b->n_pages; i++)
+		mempool_free(b->page[i], &pages);
+	if (b->page != b->few)
+		kfree(b->page);
+	mempool_free(b, &bufs);
+}
+
+/* one segment of a bio against the payload at off */
+static void copy_segment(const struct rvol_buf *b, u32 off, const struct bio_vec *bv, bool to_bio)
+{
+	char *theirs = bvec_kmap_local((struct bio_vec *)bv);
+	u32 at = 0;
+
+	while (at < bv->bv_len) {
+		u32 in_page = offset_in_page(off + at);
+		u32 n = min_t(u32, bv->bv_len - at, PAGE_SIZE - in_page);
+		char *ours = (char *)page_address(b->page[(off + at) / PAGE_SIZE]) + in_page;
+
+		if (to_bio)
+			memcpy(theirs + at, ours, n);
+		else
+			memcpy(ours, theirs + at, n);
+		at += n;
+	}
+	kunmap_local(theirs);
+}
+
+static void copy(const struct rvol_buf *b, struct bio *bio, struct bvec_iter iter, bool to_bio)
+{
+	struct bvec_iter it;
+	struct bio_vec bv;
+	u32 off = 0;
+
+	__bio_for_each_segment(bv, bio, it, iter) {
+		if (off + bv.bv_len > b->len)
+			return; /* not reached: a payload is as long as its bio */
+		copy_segment(b, off, &bv, to_bio);
+		off += bv.bv_len;
+	}
+}
+
+void buf_from_bio(struct rvol_buf *b, struct bio *bio, struct bvec_iter iter)
+{
+	copy(b, bio, iter, false);
+}
+
+void buf_to_bio(const struct rvol_buf *b, struct bio *bio, struct bvec_iter iter)
+{
+	copy(b, bio, iter, true);
+}
+
+u32 buf_segments(const struct rvol_buf *b, u32 off, u32 len, struct bio_vec *ret, u32 max)
+{
+	u32 n = 0;
+
+	while (len > 0 && n < max) {
+		u32 in_page = offset_in_page(off);
+		u32 part = min_t(u32, len, PAGE_SIZE - in_page);
+
+		ret[n++] = (struct bio_vec){ .bv_page = b->page[off / PAGE_SIZE],
+					     .bv_len = part,
+					     .bv_offset = in_page };
+		off += part;
+		len -= part;
+	}
+	return n;
+}

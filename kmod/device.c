@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * device.c - volumes as block devices /dev/rvol<minor>. The first open for
+ * writing makes this node the writer, the last close gives that up; an open for
+ * reading never does. Requests become struct rvol_io; those that a task submits
+ * under a plug go together. Calls resource.c and requests.c.
+ */
+#include <linux/slab.h>
+#include <linux/sched/signal.h>
+
+#include "rvol.h"
+
+#define LOOK_AGAIN_MS 100 /* a waiting open looks at least so often */
+
+static int major;
+
+struct rvol_plug {
+	struct blk_plug_cb cb; /* first */
+	struct llist_node node;
+	struct list_head ios;
+};
+
+/* ---- requests ---- */
+
+static void start_all(struct rvol *r, struct list_head *ios, u64 now)
+{
+	struct rvol_io *io, *next;
+
+	list_for_each_entry_safe(io, next, ios, list) {
+		list_del(&io->list);
+		io_start(r, io, now);
+	}
+}
+
+void plugs_start(struct rvol *r, u64 now)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&r->plugged));
+	struct rvol_plug *plug, *next;
+
+	llist_for_each_entry_safe(plug, next, list, node) {
+		start_all(r, &plug->ios, now);
+		kfree(plug);
+	}
+}
+
+static void on_unplug(struct blk_plug_cb *cb, bool from_schedule)
+{
+	struct rvol_plug *plug = container_of(cb, struct rvol_plug, cb);
+	struct rvol *r = cb->data;
+
+	if (from_schedule) { /* the task is about to sleep: it must not take a mutex */
+		rvol_get(r); /* the requests' own may go before we are through */
+		llist_add(&plug->node, &r->plugged);
+		rvol_work_soon(r);
+		rvol_put(r);
+		return;
+	}
+	rvol_get(r);
+	start_all(r, &plug->ios, rvol_enter(r));
+	rvol_leave(r);
+	rvol_put(r);
+	kfree(plug);
+}
+
+static void submit_io(struct rvol *r, struct rvol_io *io)
+{
+	struct blk_plug_cb *cb = blk_check_plugged(on_unplug, r, sizeof(struct rvol_plug));
+	struct rvol_plug *plug = (struct rvol_plug *)cb;
+
+	if (plug) {
+		if (!plug->ios.next)
+			INIT_LIST_HEAD(&plug->ios);
+		list_add_tail(&io->list, &plug->ios);
+		return;
+	}
+	rvol_get(r);
+	io_start(r, io, rvol_enter(r));
+	rvol_leave(r);
+	rvol_put(r);
+}
+
+static bool take_op(struct rvol_io *io, const struct bio *bio)
+{
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		io->read = true;
+		return true;
+	case REQ_OP_WRITE:
+		io->op = REPL_OP_DATA;
+		return true;
+	case REQ_OP_DISCARD:
+		io->op = REPL_OP_TRIM;
+		return true;
+	case REQ_OP_WRITE_ZEROES:
+		io->op = REPL_OP_ZERO;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* 0; else how the bio ends */
+static blk_status_t fill_io(struct rvol_io *io, struct rvol_vol *v, struct bio *bio)
+{
+	*io = (struct rvol_io){ .vol = v, .bio = bio };
+	if (!take_op(io, bio))
+		return BLK_STS_NOTSUPP;
+	io->at = bio->bi_iter.bi_sector << SECTOR_SHIFT;
+	io->left = bio->bi_iter.bi_size;
+	io->todo = (io->left ? IO_RANGE : 0) | (bio->bi_opf & REQ_PREFLUSH ? IO_PREFLUSH : 0) |
+		   (bio->bi_opf & REQ_FUA ? IO_POSTFLUSH : 0);
+	if (io->left && !io->read && io->op == REPL_OP_DATA) {
+		io->buf = buf_new((u32)io->left, NULL);
+		if (!io->buf)
+			return BLK_STS_RESOURCE;
+		buf_from_bio(io->buf, bio, bio->bi_iter);
+	}
+	return BLK_STS_OK;
+}
+
+static void count(struct rvol_vol *v, const struct rvol_io *io)
+{
+	if (io->read)
+		v->n_reads++;
+	else if (io->left)
+		v->n_writes++;
+	if (io->todo & (IO_PREFLUSH | IO_POSTFLUSH))
+		v->n_flushes++;
+}
+
+static void end_bio(struct bio *bio, blk_status_t status)
+{
+	bio->bi_status = status;
+	bio_endio(bio);
+}
+
+static void device_submit_bio(struct bio *bio)
+{
+	struct rvol_vol *v = bio->bi_bdev->bd_disk->private_data;
+	struct rvol *r = v->r;
+	struct rvol_io *io;
+	blk_status_t status;
+
+	bio = bio_split_to_limits(bio);
+	if (!bio)
+		return;
+	if (!READ_ONCE(r->opened)) {
+		if (bio_op(bio) == REQ_OP_READ && v->has_lower && !READ_ONCE(r->ending))
+			lower_read_through(v, bio);
+		else
+			bio_io_error(bio);
+		return;
+	}
+	io = mempool_alloc(&r->ios, GFP_NOIO);
+	status = fill_io(io, v, bio);
+	if (status || !io->todo) {
+		mempool_free(io, &r->ios);
+		end_bio(bio, status);
+		return;
+	}
+	io->began = bio_start_io_acct(bio);
+	count(v, io);
+	rvol_get(r); /* until it has ended */
+	submit_io(r, io);
+}
+
+/* ---- open and close ---- */
+
+static bool serving(const struct rvol *r)
+{
+	return rvol_live(r) && repl_writer_serving(&r->mirror->writer);
+}
+
+/* what a reader sees of a volume that is not served here is its own copy, if that is in sync */
+static bool readable(const struct rvol *r)
+{
+	return serving(r) || (rvol_live(r) && r->has_copy &&
+			      r->mirror->replica.mode == REPLICA_MEMBER);
+}
+
+static void begin_open(struct rvol *r, struct rvol_vol *v)
+{
+	if (!v->writing)
+		r->writers++;
+	v->writing = true;
+	r->close_wanted = false;
+	/* also when it was handed over and nobody here has asked for it since */
+	if (r->opened && !r->healing && r->mirror->writer.state != WRITER_IDLE &&
+	    r->mirror->writer.state != WRITER_STOPPED)
+		return;
+	r->healing = false;
+	r->opened = r->changed = true;
+	repl_mirror_open(r->mirror, &r->sink, r->now);
+}
+
+static void end_open(struct rvol *r, struct rvol_vol *v)
+{
+	if (--v->opens > 0 || !v->writing)
+		return;
+	v->writing = false;
+	if (--r->writers == 0)
+		r->close_wanted = true;
+	r->changed = true;
+}
+
+/* 1: not decided yet; entered */
+static int open_verdict(struct rvol *r, struct rvol_vol *v, u64 *in_use_since)
+{
+	const struct repl_writer *w;
+
+	if (!rvol_live(r))
+		return -ENXIO;
+	w = &r->mirror->writer;
+	if (repl_writer_serving(w))
+		return repl_mirror_size(r->mirror, v->number) > 0 ? 0 : -ENXIO;
+	if (w->state == WRITER_STOPPED)
+		return -EIO;
+	if (strncmp(w->reason, "in use", 6) != 0) {
+		*in_use_since = 0;
+		return 1;
+	}
+	if (!*in_use_since)
+		*in_use_since = r->now;
+	return r->now >= *in_use_since + RVOL_IN_USE_MS * REPL_MS ? -EBUSY : 1;
+}
+
+static int wait_open(struct rvol *r, struct rvol_vol *v)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(RVOL_OPEN_DEADLINE_MS);
+	u64 in_use_since = 0, event;
+	char reason[RVOL_NAME_MAX];
+	int rv;
+
+	for (;;) {
+		rvol_enter(r);
+		rv = open_verdict(r, v, &in_use_since);
+		event = r->event;
+		strscpy(reason, r->mirror->writer.reason, sizeof(reason));
+		rvol_leave(r);
+		if (rv == 1 && time_after(jiffies, end))
+			rv = -ETIMEDOUT;
+		if (rv <= 0)
+			break;
+		if (wait_event_killable_timeout(r->opens, READ_ONCE(r->event) != event,
+						msecs_to_jiffies(LOOK_AGAIN_MS)) < 0)
+			return -EINTR;
+	}
+	if (rv < 0)
+		pr_warn_ratelimited("rvol: resource=%s volume=%u not opened: %s\n", r->name,
+				    v->number, reason[0] ? reason : "no copy has agreed in time");
+	return rv;
+}
+
+static int open_for_writing(struct rvol *r, struct rvol_vol *v)
+{
+	int rv;
+
+	rvol_enter(r);
+	rv = rvol_live(r) ? 0 : -ENXIO;
+	if (rv == 0) {
+		v->opens++;
+		begin_open(r, v);
+	}
+	rvol_leave(r);
+	if (rv < 0)
+		return rv;
+	rv = wait_open(r, v);
+	if (rv == 0) {
+		/* what readers have seen of the own copy before may be old */
+		invalidate_bdev(v->disk->part0);
+		return 0;
+	}
+	rvol_enter(r);
+	end_open(r, v);
+	rvol_leave(r);
+	return rv;
+}
+
+static int device_open(COMPAT_OPEN_ARGS)
+{
+	struct rvol_vol *v = COMPAT_OPEN_DISK->private_data;
+	struct rvol *r = v->r;
+	int rv;
+
+	if (COMPAT_FOR_WRITING(mode))
+		return open_for_writing(r, v);
+	rvol_enter(r);
+	rv = readable(r) ? 0 : -EMEDIUMTYPE;
+	if (rv == 0)
+		v->opens++;
+	rvol_leave(r);
+	return rv;
+}
+
+static void device_release(COMPAT_RELEASE_ARGS)
+{
+	struct rvol_vol *v = COMPAT_RELEASE_DISK->private_data;
+
+	rvol_enter(v->r);
+	end_open(v->r, v);
+	rvol_leave(v->r);
+}
+
+static void device_free_disk(struct gendisk *disk)
+{
+	struct rvol_vol *v = disk->private_data;
+
+	rvol_put(v->r);
+}
+
+static const struct block_device_operations fops = {
+	.owner = THIS_MODULE,
+	.submit_bio = device_submit_bio,
+	.open = device_open,
+	.release = device_release,
+	.free_disk = device_free_disk,
+};
+
+/* ---- volumes ---- */
+
+static int open_lower(struct rvol_vol *v, const char *data_path, const char *meta_path,
+		      const char **ret_why)
+{
+	int rv = lower_open(&v->data, data_path, v->copy_size, ret_why);
+
+	if (rv < 0)
+		return rv;
+	rv = lower_open(&v->meta, meta_path, meta_bytes(v->copy_size), ret_why);
+	if (rv < 0) {
+		lower_close(&v->data);
+		return rv;
+	}
+	v->has_lower = true;
+	return 0;
+}
+
+void vol_free(struct rvol_vol *v)
+{
+	if (v->has_lower) {
+		lower_close(&v->data);
+		lower_close(&v->meta);
+	}
+	kfree(v);
+}
+
+/* entered; false: it cannot be taken any more */
+static bool take(struct rvol *r, struct rvol_vol *v, const char **ret_why)
+{
+	*ret_why = "the resource is being deleted";
+	if (r->ending)
+		return false;
+	*ret_why = "the volume is there already";
+	if (r->vol[v->number])
+		return false;
+	r->vol[v->number] = v;
+	r->changed = true;
+	if (rvol_live(r) && v->has_lower)
+		repl_mirror_grow(r->mirror, v->number, v->copy_size, &r->sink, r->now);
+	return true;
+}
+
+int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, const char *data_path,
+	    const char *meta_path, const char **ret_why)
+{
+	struct rvol_vol *v = kzalloc(sizeof(*v), GFP_KERNEL);
+	bool taken, booted;
+	int rv = 0;
+
+	*ret_why = "no memory";
+	if (!v)
+		return -ENOMEM;
+	v->r = r;
+	v->number = number;
+	v->minor = minor;
+	v->size = copy_size ? copy_size : size;
+	v->copy_size = data_path ? copy_size : 0;
+	if (data_path)
+		rv = open_lower(v, data_path, meta_path, ret_why);
+	if (rv < 0) {
+		kfree(v);
+		return rv;
+	}
+	rvol_enter(r);
+	taken = take(r, v, ret_why);
+	booted = r->booted;
+	rvol_leave(r);
+	if (!taken) {
+		vol_free(v);
+		return -EEXIST;
+	}
+	*ret_why = "the block device cannot be made (is the minor in use?)";
+	return booted ? vol_show(v) : 0;
+}
+
+int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why)
+{
+	struct rvol_vol *v;
+	int rv = -ENOENT;
+
+	rvol_enter(r);
+	v = r->vol[number];
+	*ret_why = "there is no such volume with a copy here";
+	if (rvol_live(r) && v && v->has_lower) {
+		rv = copy_size < v->copy_size ? -EINVAL : 0;
+		*ret_why = "a volume cannot shrink";
+	}
+	if (rv == 0 && (bdev_nr_bytes(v->data.bdev) < copy_size ||
+			bdev_nr_bytes(v->meta.bdev) < meta_bytes(copy_size))) {
+		rv = -ENOSPC;
+		*ret_why = "its devices have not grown";
+	}
+	if (rv == 0) {
+		v->copy_size = copy_size;
+		repl_mirror_grow(r->mirror, number, copy_size, &r->sink, r->now);
+	}
+	rvol_leave(r);
+	return rv;
+}
+
+int vol_show(struct rvol_vol *v)
+{
+	struct compat_limits l = {
+		.logical = v->has_lower ? bdev_logical_block_size(v->data.bdev) : REPL_SECTOR,
+		.physical = REPL_META_PAGE,
+		.chunk_sectors = REPL_EXTENT_BYTES >> SECTOR_SHIFT,
+		.max_sectors = REPL_WRITE_MAX >> SECTOR_SHIFT,
+		.max_discard_sectors = REPL_EXTENT_BYTES >> SECTOR_SHIFT,
+	};
+	int rv;
+
+	v->disk = compat_alloc_disk(&l);
+	if (!v->disk)
+		return -ENOMEM;
+	v->disk->major = major;
+	v->disk->first_minor = (int)v->minor;
+	v->disk->minors = 1;
+	v->disk->flags |= GENHD_FL_NO_PART;
+	v->disk->fops = &fops;
+	v->disk->private_data = v;
+	snprintf(v->disk->disk_name, DISK_NAME_LEN, "rvol%u", v->minor);
+	set_capacity(v->disk, v->size >> SECTOR_SHIFT);
+	rvol_get(v->r); /* device_free_disk */
+	rv = add_disk(v->disk);
+	if (rv < 0) {
+		put_disk(v->disk);
+		v->disk = NULL;
+		rvol_put(v->r); /* not by device_free_disk, as it was never there */
+		return rv;
+	}
+	v->added = true;
+	return 0;
+}
+
+void vol_hide(struct rvol_vol *v)
+{
+	if (!v->added)
+		return;
+	v->added = false;
+	del_gendisk(v->disk);
+	put_disk(v->disk);
+}
+
+/* what is served decides; it never becomes less */
+void vols_settle(struct rvol *r)
+{
+	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++) {
+		struct rvol_vol *v = r->vol[i];
+		u64 size = repl_mirror_size(r->mirror, i);
+
+		if (!v || !v->added || !size || size == v->size)
+			continue;
+		v->size = size;
+		set_capacity_and_notify(v->disk, size >> SECTOR_SHIFT);
+	}
+}
+
+void vol_info(const struct rvol_vol *v, struct rvol_volume *ret)
+{
+	*ret = (struct rvol_volume){ .number = v->number,
+				     .minor = v->minor,
+				     .opens = v->opens,
+				     .writing = v->writing,
+				     .size = v->r->mirror ?
+						     repl_mirror_size(v->r->mirror, v->number) :
+						     0,
+				     .copy_size = v->copy_size,
+				     .reads = v->n_reads,
+				     .writes = v->n_writes,
+				     .flushes = v->n_flushes,
+				     .lower_flushes = v->n_lower_flushes };
+}
+
+/* ---- the module ---- */
+
+int device_init(void)
+{
+	major = register_blkdev(0, "rvol");
+	return major < 0 ? major : 0;
+}
+
+void device_exit(void)
+{
+	unregister_blkdev(major, "rvol");
+}

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * lower.c - the devices of the own copy: what the core emits for disks becomes
+ * bios, and their ends become answers to the core. bios are collected in the
+ * section and submitted after it; answers come back through r->answers and a
+ * worker, so a device that never answers holds up nothing but what was asked of
+ * it.
+ */
+#include "rvol.h"
+
+struct lower_op {
+	struct llist_node node; /* in r->answers */
+	struct rvol *r;         /* a reference */
+	struct rvol_vol *v;
+	enum repl_effect_kind kind;
+	u64 id;
+	struct rvol_buf *buf; /* a reference; what is written or read */
+	u32 len;
+	int status;
+	struct work_struct zero; /* a range of zeros has to sleep */
+	u8 op;
+	struct bio bio; /* last */
+};
+
+static struct bio_set ops, clones;
+
+int lower_init(void)
+{
+	int rv = bioset_init(&ops, RVOL_IOS_MIN, offsetof(struct lower_op, bio),
+			     BIOSET_NEED_BVECS | BIOSET_NEED_RESCUER);
+
+	if (rv < 0)
+		return rv;
+	rv = bioset_init(&clones, BIO_POOL_SIZE, 0, BIOSET_NEED_RESCUER);
+	if (rv < 0)
+		bioset_exit(&ops);
+	return rv;
+}
+
+void lower_exit(void)
+{
+	bioset_exit(&clones);
+	bioset_exit(&ops);
+}
+
+int lower_open(struct lower_dev *d, const char *path, u64 bytes, const char **ret_why)
+{
+	int rv = compat_bdev_open(d, path, d);
+
+	*ret_why = rv == -EBUSY ? "a device of it is mounted or used by another program" :
+				  "a device of it cannot be opened";
+	if (rv < 0)
+		return rv;
+	rv = -ENOSPC;
+	*ret_why = "a device of it is smaller than the label says";
+	if (bdev_nr_bytes(d->bdev) < bytes)
+		goto close;
+	rv = -EINVAL;
+	*ret_why = "a device of it has blocks of more than 4096 bytes";
+	if (bdev_logical_block_size(d->bdev) > REPL_META_PAGE)
+		goto close;
+	return 0;
+
+close:
+	compat_bdev_close(d);
+	return rv;
+}
+
+void lower_close(struct lower_dev *d)
+{
+	compat_bdev_close(d);
+}
+
+/* ---- answers ---- */
+
+static void answer(struct lower_op *op, int status)
+{
+	op->status = status;
+	if (llist_add(&op->node, &op->r->answers))
+		rvol_work_soon(op->r);
+}
+
+static void on_bio_end(struct bio *bio)
+{
+	answer(container_of(bio, struct lower_op, bio), blk_status_to_errno(bio->bi_status));
+}
+
+static void note_error(struct lower_op *op)
+{
+	static const char *const words[] = {
+		[REPL_DISK_WRITE] = "data write",     [REPL_DISK_READ] = "data read",
+		[REPL_DISK_FLUSH] = "data flush",     [REPL_META_WRITE] = "metadata write",
+		[REPL_META_READ] = "metadata read", [REPL_META_FLUSH] = "metadata flush",
+	};
+	struct rvol *r = op->r;
+
+	if (r->disk_error)
+		return;
+	r->disk_error = words[op->kind];
+	r->changed = true;
+	pr_err("rvol: resource=%s volume=%u its disk has failed: %s, error %d\n", r->name,
+	       op->v->number, r->disk_error, op->status);
+}
+
+static void flush_answer(struct lower_op *op, u64 now)
+{
+	struct rvol *r = op->r;
+	struct rvol_flush *f = op->kind == REPL_DISK_FLUSH ? &r->data_flush : &r->meta_flush;
+
+	if (op->status < 0)
+		f->status = op->status;
+	if (--f->left == 0)
+		repl_mirror_disk_done(r->mirror, f->id, f->status, &r->sink, now);
+}
+
+static void tell(struct lower_op *op, u64 now)
+{
+	struct rvol *r = op->r;
+	struct repl_mirror *m = r->mirror;
+	struct rvol_buf *buf = op->buf;
+
+	switch (op->kind) {
+	case REPL_DISK_FLUSH:
+	case REPL_META_FLUSH:
+		flush_answer(op, now);
+		break;
+	case REPL_DISK_READ:
+		op->buf = NULL; /* the core's now */
+		repl_mirror_disk_read_done(m, op->id, op->status, buf_handle(buf), op->len,
+					   &r->sink, now);
+		break;
+	case REPL_META_READ:
+		repl_mirror_meta_read_done(m, op->id, op->status, page_address(buf->page[0]),
+					   &r->sink, now);
+		break;
+	default:
+		repl_mirror_disk_done(m, op->id, op->status, &r->sink, now);
+		break;
+	}
+}
+
+void lower_answers(struct rvol *r, u64 now)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&r->answers));
+	struct lower_op *op, *next;
+
+	llist_for_each_entry_safe(op, next, list, node) {
+		if (op->status < 0 && !r->ending)
+			note_error(op);
+		if (rvol_live(r))
+			tell(op, now);
+		buf_put(op->buf);
+		bio_put(&op->bio);
+		rvol_put(r); /* the worker has one, too */
+	}
+}
+
+/* ---- what the core wants; entered ---- */
+
+static struct lower_op *op_new(struct rvol_vol *v, struct block_device *bdev, u32 segments,
+			       blk_opf_t opf, const struct repl_effect *e)
+{
+	struct bio *bio = bio_alloc_bioset(bdev, segments, opf, GFP_NOWAIT | __GFP_NOWARN, &ops);
+	struct lower_op *op;
+
+	if (!bio) {
+		/* those that were collected may be all there are: they must go first */
+		lower_submit(&v->r->lower);
+		bio = bio_alloc_bioset(bdev, segments, opf, GFP_NOIO, &ops);
+	}
+	op = container_of(bio, struct lower_op, bio);
+	op->r = v->r;
+	op->v = v;
+	op->kind = e->kind;
+	op->id = e->id;
+	op->buf = NULL;
+	op->len = e->len;
+	op->op = e->op;
+	op->status = 0;
+	bio->bi_end_io = on_bio_end;
+	bio->bi_iter.bi_sector = e->off >> SECTOR_SHIFT;
+	rvol_get(v->r);
+	return op;
+}
+
+static void add_payload(struct lower_op *op, u32 off, u32 len)
+{
+	struct bio_vec *vec = op->bio.bi_io_vec;
+	u32 n = buf_segments(op->buf, off, len, vec, op->bio.bi_max_vecs);
+
+	op->bio.bi_vcnt = n;
+	op->bio.bi_iter.bi_size = len;
+}
+
+static u32 segments_of(u32 off, u32 len)
+{
+	return DIV_ROUND_UP(offset_in_page(off) + len, PAGE_SIZE);
+}
+
+static void collect(struct lower_op *op)
+{
+	bio_list_add(&op->r->lower, &op->bio);
+}
+
+/* Both ops read back as zeros: all copies must be alike, whatever their devices can. */
+static void on_zero(struct work_struct *work)
+{
+	struct lower_op *op = container_of(work, struct lower_op, zero);
+	unsigned int flags = op->op == REPL_OP_ZERO ? BLKDEV_ZERO_NOUNMAP : 0;
+
+	answer(op, blkdev_issue_zeroout(op->v->data.bdev, op->bio.bi_iter.bi_sector,
+					op->len >> SECTOR_SHIFT, GFP_NOIO, flags));
+}
+
+static void zero(struct rvol_vol *v, const struct repl_effect *e)
+{
+	struct lower_op *op = op_new(v, v->data.bdev, 0, REQ_OP_WRITE, e);
+
+	INIT_WORK(&op->zero, on_zero);
+	queue_work(rvol_wq, &op->zero);
+}
+
+static void write(struct rvol_vol *v, const struct repl_effect *e)
+{
+	struct lower_op *op;
+
+	v->data_written = true;
+	if (e->op != REPL_OP_DATA) {
+		zero(v, e);
+		return;
+	}
+	op = op_new(v, v->data.bdev, segments_of(e->buf_off, e->len), REQ_OP_WRITE | REQ_SYNC, e);
+	op->buf = buf_of(e->buf);
+	if (e->shared)
+		buf_get(op->buf); /* the core keeps its own reference */
+	add_payload(op, e->buf_off, e->len);
+	collect(op);
+}
+
+static void read(struct rvol_vol *v, const struct repl_effect *e)
+{
+	struct lower_op *op = op_new(v, v->data.bdev, segments_of(0, e->len), REQ_OP_READ, e);
+
+	op->buf = buf_new(e->len, NULL);
+	if (!op->buf) {
+		answer(op, -ENOMEM);
+		return;
+	}
+	add_payload(op, 0, e->len);
+	collect(op);
+}
+
+static void meta(struct rvol_vol *v, const struct repl_effect *e)
+{
+	bool is_write = e->kind == REPL_META_WRITE;
+	blk_opf_t opf = is_write ? REQ_OP_WRITE | (e->fua ? REQ_FUA : 0) : REQ_OP_READ;
+	struct lower_op *op = op_new(v, v->meta.bdev, 1, opf | REQ_META | REQ_SYNC, e);
+
+	op->len = REPL_META_PAGE;
+	op->buf = buf_new(REPL_META_PAGE, NULL);
+	if (is_write) {
+		v->meta_written = true;
+		memcpy(page_address(op->buf->page[0]), e->page, REPL_META_PAGE);
+	}
+	add_payload(op, 0, REPL_META_PAGE);
+	collect(op);
+}
+
+/* Devices without a write since their last flush have nothing to flush; one there is always, since
+ * the answer must not come inside emit(). */
+static void flush(struct rvol *r, const struct repl_effect *e)
+{
+	bool data = e->kind == REPL_DISK_FLUSH;
+	struct rvol_flush *f = data ? &r->data_flush : &r->meta_flush;
+
+	*f = (struct rvol_flush){ .id = e->id };
+	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++) {
+		struct rvol_vol *v = r->vol[i];
+		bool *written;
+
+		if (!v || !v->has_lower)
+			continue;
+		written = data ? &v->data_written : &v->meta_written;
+		if (!*written && i != REPL_META_HOME)
+			continue;
+		*written = false;
+		f->left++;
+		v->n_lower_flushes += data;
+		collect(op_new(v, data ? v->data.bdev : v->meta.bdev, 0,
+			       REQ_OP_WRITE | REQ_PREFLUSH, e));
+	}
+}
+
+void lower_effect(struct rvol *r, const struct repl_effect *e)
+{
+	struct rvol_vol *v = r->vol[e->volume];
+
+	switch (e->kind) {
+	case REPL_DISK_WRITE:
+		write(v, e);
+		break;
+	case REPL_DISK_READ:
+		read(v, e);
+		break;
+	case REPL_META_WRITE:
+	case REPL_META_READ:
+		meta(v, e);
+		break;
+	default:
+		flush(r, e);
+		break;
+	}
+}
+
+void lower_submit(struct bio_list *list)
+{
+	struct blk_plug plug;
+	struct bio *bio;
+
+	if (bio_list_empty(list))
+		return;
+	blk_start_plug(&plug);
+	while ((bio = bio_list_pop(list)))
+		submit_bio_noacct(bio);
+	blk_finish_plug(&plug);
+}
+
+/* A reader of a volume that is not served here looks at the own copy as it is. */
+void lower_read_through(struct rvol_vol *v, struct bio *bio)
+{
+	struct bio *clone = bio_alloc_clone(v->data.bdev, bio, GFP_NOIO, &clones);
+
+	bio_chain(clone, bio);
+	submit_bio_noacct(clone);
+	bio_endio(bio);
+}

@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * resource.c - one resource: its life, the section around every call of the
+ * core, and what the core emits. Called by netlink.c (orders), device.c (opens,
+ * requests), lower.c and link.c (answers); see rvol.h for the rules of a
+ * section.
+ */
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/vmalloc.h>
+
+#include "rvol.h"
+
+static atomic_t resources = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(all_gone);
+struct workqueue_struct *rvol_wq;
+
+#define FLUSH_LINKS_MAX 8u /* sent to by who leaves a section; the rest by its own worker */
+
+static struct rvol *of_sink(struct repl_sink *sink)
+{
+	return container_of(sink, struct rvol, sink);
+}
+
+/* ---- what the core emits; entered ---- */
+
+static void send_msg(struct rvol *r, const struct repl_effect *e)
+{
+	const struct repl_msg *m = e->msg;
+
+	if (e->link == REPL_LINK_LOCAL) {
+		/* the own replica takes the writer's payload along: one more user of it */
+		if (m->buf)
+			buf_get(buf_of(m->buf));
+		return;
+	}
+	link_send(r, e);
+	if (m->kind == REPL_MSG_READ_DATA || m->kind == REPL_MSG_DATA)
+		buf_put(buf_of(m->buf));
+}
+
+static void pull_link(struct rvol *r, u8 slot)
+{
+	link_close(r, REPL_LINK_PULL);
+	r->pull_slot = slot;
+	r->changed = true;
+}
+
+static void emit(struct repl_sink *sink, const struct repl_effect *e)
+{
+	struct rvol *r = of_sink(sink);
+
+	switch (e->kind) {
+	case REPL_SEND:
+		send_msg(r, e);
+		break;
+	case REPL_LINK_CLOSE:
+		link_close(r, e->link);
+		break;
+	case REPL_DISK_WRITE:
+	case REPL_DISK_READ:
+	case REPL_DISK_FLUSH:
+	case REPL_META_WRITE:
+	case REPL_META_READ:
+	case REPL_META_FLUSH:
+		lower_effect(r, e);
+		break;
+	case REPL_BUF_DROP:
+		buf_put(buf_of(e->buf));
+		break;
+	case REPL_COMPLETE:
+		io_complete(r, e);
+		break;
+	case REPL_READ_RECORD:
+		r->read_token = e->id;
+		r->changed = true;
+		break;
+	case REPL_CAS:
+		r->cas_token = e->id;
+		r->cas = e->record;
+		r->changed = true;
+		break;
+	case REPL_PULL_LINK:
+		pull_link(r, e->slot);
+		break;
+	case REPL_CHANGED:
+		r->changed = true;
+		break;
+	}
+}
+
+/* ---- the section ---- */
+
+u64 rvol_enter(struct rvol *r)
+{
+	unsigned int noio;
+
+	mutex_lock(&r->lock);
+	/* whoever needs memory now must not wait for a write to this very volume */
+	noio = memalloc_noio_save();
+	r->noio = noio;
+	r->now = ktime_get_boottime_ns();
+	return r->now;
+}
+
+static void set_ticking(struct rvol *r)
+{
+	bool on = rvol_live(r) && (repl_mirror_busy(r->mirror) || r->event_due);
+
+	if (on && !r->ticking) {
+		rvol_get(r);
+		queue_delayed_work(rvol_wq, &r->tick, nsecs_to_jiffies(REPL_TICK_NS));
+		r->ticking = true;
+	}
+}
+
+static void close_if_quiet(struct rvol *r)
+{
+	if (!r->close_wanted || r->mirror->writer.n_requests > 0 || !list_empty(&r->waiting))
+		return;
+	r->close_wanted = r->opened = false;
+	repl_mirror_close(r->mirror, &r->sink, r->now);
+	r->changed = true;
+}
+
+/* what follows from the calls of this section; they may lead to more */
+static void settle(struct rvol *r)
+{
+	if (!rvol_live(r))
+		return;
+	links_settle(r, r->now);
+	ios_settle(r, r->now);
+	if (r->opened && r->mirror->writer.state == WRITER_STOPPED)
+		ios_fail_waiting(r);
+	close_if_quiet(r);
+	if (!r->changed)
+		return;
+	r->wants = rvol_wants(r);
+	vols_settle(r);
+}
+
+void rvol_leave(struct rvol *r)
+{
+	struct rvol_link *flush[FLUSH_LINKS_MAX];
+	struct bio_list lower = BIO_EMPTY_LIST;
+	unsigned int noio = r->noio;
+	LIST_HEAD(done);
+	u64 event = 0;
+	u32 n_flush;
+
+	settle(r);
+	if (r->changed || r->event_due) {
+		r->event += r->changed;
+		event = r->event;
+		r->changed = r->event_due = false;
+		wake_up_all(&r->opens);
+	}
+	set_ticking(r);
+	bio_list_merge(&lower, &r->lower);
+	bio_list_init(&r->lower);
+	list_splice_init(&r->done, &done);
+	n_flush = links_take(r, flush, FLUSH_LINKS_MAX);
+	mutex_unlock(&r->lock);
+
+	for (u32 i = 0; i < n_flush; i++)
+		link_flush(flush[i]);
+	lower_submit(&lower);
+	ios_end(&done);
+	if (event && !netlink_event(r->uuid, event)) {
+		mutex_lock(&r->lock);
+		r->event_due = true;
+		set_ticking(r);
+		mutex_unlock(&r->lock);
+	}
+	memalloc_noio_restore(noio);
+}
+
+void rvol_fence(struct rvol *r, const char *why)
+{
+	if (r->failed)
+		return;
+	pr_err("rvol: resource=%s fenced: %s\n", r->name, why);
+	r->failed = why;
+	r->changed = true;
+	ios_fail(r);
+}
+
+static void on_work(struct work_struct *work)
+{
+	struct rvol *r = container_of(work, struct rvol, work);
+	u64 now = rvol_enter(r);
+
+	plugs_start(r, now);
+	lower_answers(r, now);
+	rvol_leave(r);
+	rvol_put(r);
+}
+
+void rvol_work_soon(struct rvol *r)
+{
+	rvol_get(r);
+	if (!queue_work(rvol_wq, &r->work))
+		rvol_put(r);
+}
+
+static void on_tick(struct work_struct *work)
+{
+	struct rvol *r = container_of(to_delayed_work(work), struct rvol, tick);
+	u64 now = rvol_enter(r);
+
+	r->ticking = false;
+	if (rvol_live(r)) {
+		repl_mirror_tick(r->mirror, &r->sink, now);
+		links_tick(r);
+		r->changed |= rvol_wants(r) != r->wants;
+	}
+	rvol_leave(r);
+	rvol_put(r);
+}
+
+/* ---- life ---- */
+
+static int read_heads(struct rvol_heads *h, const struct rvol_config *c, const char **ret_why)
+{
+	struct repl_disk *d = &h->disk;
+
+	*ret_why = "the state of the replica is damaged";
+	if (meta_get_state(c->state_page, &d->state) < 0)
+		return -EBADMSG;
+	*ret_why = "the hot log is damaged";
+	if (meta_get_hot(c->hot_page, &d->hot_generation, h->hot, &d->n_hot) < 0)
+		return -EBADMSG;
+	d->hot = h->hot;
+	d->state_copy = c->state_copy;
+	d->hot_copy = c->hot_copy;
+	return 0;
+}
+
+/* The last user may be the end of a bio: what sleeps is left to a worker. */
+static void on_free(struct work_struct *work);
+
+static struct rvol *alloc(const struct rvol_config *c)
+{
+	struct rvol *r = kzalloc(sizeof(*r), GFP_KERNEL);
+
+	if (!r)
+		return NULL;
+	if (mempool_init_kmalloc_pool(&r->ios, RVOL_IOS_MIN, sizeof(struct rvol_io)) < 0) {
+		kfree(r);
+		return NULL;
+	}
+	kref_init(&r->ref);
+	mutex_init(&r->lock);
+	init_waitqueue_head(&r->opens);
+	INIT_LIST_HEAD(&r->list);
+	INIT_LIST_HEAD(&r->flying);
+	INIT_LIST_HEAD(&r->completed);
+	INIT_LIST_HEAD(&r->done);
+	INIT_LIST_HEAD(&r->waiting);
+	INIT_LIST_HEAD(&r->links);
+	bio_list_init(&r->lower);
+	init_llist_head(&r->answers);
+	init_llist_head(&r->plugged);
+	INIT_WORK(&r->work, on_work);
+	INIT_WORK(&r->free_work, on_free);
+	INIT_DELAYED_WORK(&r->tick, on_tick);
+	r->sink.emit = emit;
+	r->pull_slot = REPL_NO_SLOT;
+	memcpy(r->uuid, c->uuid, sizeof(r->uuid));
+	strscpy(r->name, c->name, sizeof(r->name));
+	r->self = c->mirror.self;
+	r->has_copy = c->has_copy;
+	r->config = c->mirror;
+	atomic_inc(&resources);
+	return r;
+}
+
+int rvol_new(const struct rvol_config *c, struct rvol **ret, const char **ret_why)
+{
+	struct rvol *r = alloc(c);
+	int rv;
+
+	*ret_why = "no memory";
+	if (!r)
+		return -ENOMEM;
+	if (c->has_copy) {
+		r->heads = kzalloc(sizeof(*r->heads), GFP_KERNEL);
+		rv = r->heads ? read_heads(r->heads, c, ret_why) : -ENOMEM;
+		if (rv < 0) {
+			rvol_put(r);
+			return rv;
+		}
+	}
+	*ret = r;
+	return 0;
+}
+
+static void make_mirror(struct rvol *r, struct repl_mirror *m)
+{
+	struct repl_mirror_config c = r->config;
+
+	if (r->has_copy) {
+		for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
+			r->heads->disk.size[i] = r->vol[i] ? r->vol[i]->copy_size : 0;
+		c.disk = &r->heads->disk;
+	}
+	repl_mirror_init(m, &c, r->now);
+	r->mirror = m;
+	kfree(r->heads);
+	r->heads = NULL;
+}
+
+static int vols_show(struct rvol *r, const char **ret_why)
+{
+	*ret_why = "the block device cannot be made (is the minor in use?)";
+	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++) {
+		int rv = r->vol[i] ? vol_show(r->vol[i]) : 0;
+
+		if (rv < 0)
+			return rv;
+	}
+	return 0;
+}
+
+int rvol_boot(struct rvol *r, const struct repl_record *record, const char **ret_why)
+{
+	struct repl_mirror *m = vzalloc(sizeof(*m));
+	const char *why = NULL;
+
+	*ret_why = "no memory";
+	if (!m)
+		return -ENOMEM;
+	rvol_enter(r);
+	if (r->ending)
+		why = "the resource is being deleted";
+	else if (r->booted)
+		why = "the resource is up already";
+	else if (!r->vol[REPL_META_HOME])
+		why = "volume 0 is missing";
+	if (!why) {
+		make_mirror(r, m);
+		repl_mirror_boot(m, record, &r->sink, r->now);
+		r->booted = r->changed = true;
+	}
+	rvol_leave(r);
+	if (why) {
+		vfree(m);
+		*ret_why = why;
+		return -EINVAL;
+	}
+	return vols_show(r, ret_why);
+}
+
+int rvol_end(struct rvol *r, bool force, const char **ret_why)
+{
+	rvol_enter(r);
+	for (u32 i = 0; !force && i < RVOL_VOLUMES_MAX; i++) {
+		if (!r->vol[i] || !r->vol[i]->opens)
+			continue;
+		rvol_leave(r);
+		*ret_why = "a volume of it is open";
+		return -EBUSY;
+	}
+	if (r->ending) {
+		rvol_leave(r);
+		return 0;
+	}
+	/* all others may serve at once when this node says that it has stopped */
+	if (r->opened && r->mirror->writer.n_requests == 0)
+		repl_mirror_close(r->mirror, &r->sink, r->now);
+	rvol_leave(r); /* it is sent */
+
+	rvol_enter(r);
+	r->ending = r->changed = true;
+	r->opened = r->close_wanted = false;
+	links_end(r);
+	ios_fail(r);
+	rvol_leave(r);
+	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
+		if (r->vol[i])
+			vol_hide(r->vol[i]);
+	rvol_put(r);
+	return 0;
+}
+
+void rvol_get(struct rvol *r)
+{
+	kref_get(&r->ref);
+}
+
+static void drop_queue(struct repl_queue *q)
+{
+	for (u32 i = 0; i < q->len; i++)
+		buf_put(buf_of(q->msg[(q->head + i) % REPL_LOCAL_MAX].buf));
+}
+
+/* what the core holds of payloads when it is left as it is: see its structures for what is whose */
+static void drop_payloads(struct repl_mirror *m)
+{
+	struct repl_replica *r = &m->replica;
+	struct repl_writer *w = &m->writer;
+
+	drop_queue(&m->to_replica);
+	drop_queue(&m->to_writer);
+	for (u32 i = 0; i < ARRAY_SIZE(r->io); i++)
+		buf_put(buf_of(r->io[i].buf));
+	for (u32 i = 0; i < ARRAY_SIZE(r->pull); i++)
+		if (r->pull[i].state != PULL_FREE)
+			buf_put(buf_of(r->pull[i].buf));
+	for (u32 i = 0; i < ARRAY_SIZE(r->serve); i++)
+		if (r->serve[i].state == SERVE_READ)
+			buf_put(buf_of(r->serve[i].msg.buf));
+	for (u32 i = 0; i < ARRAY_SIZE(w->request); i++)
+		if (w->request[i].state == REQ_LEASE)
+			buf_put(buf_of(w->request[i].buf));
+}
+
+static void on_free(struct work_struct *work)
+{
+	struct rvol *r = container_of(work, struct rvol, free_work);
+
+	if (r->mirror)
+		drop_payloads(r->mirror);
+	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
+		if (r->vol[i])
+			vol_free(r->vol[i]);
+	vfree(r->mirror);
+	kfree(r->heads);
+	mempool_exit(&r->ios);
+	mutex_destroy(&r->lock);
+	kfree(r);
+	if (atomic_dec_and_test(&resources))
+		wake_up_all(&all_gone);
+}
+
+static void on_last_put(struct kref *ref)
+{
+	struct rvol *r = container_of(ref, struct rvol, ref);
+
+	queue_work(rvol_wq, &r->free_work);
+}
+
+void rvol_put(struct rvol *r)
+{
+	kref_put(&r->ref, on_last_put);
+}
+
+/* ---- status ---- */
+
+u32 rvol_wants(const struct rvol *r)
+{
+	u32 wants = 0;
+
+	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
+		if (s != r->self && repl_mirror_wants_link(r->mirror, s))
+			wants |= 1u << s;
+	return wants;
+}
+
+static void put_record(struct rvol_record *to, const struct repl_record *from)
+{
+	*to = (struct rvol_record){ .epoch = from->epoch,
+				    .in_sync = from->in_sync,
+				    .writer = from->writer,
+				    .tag_node = from->tag.node,
+				    .tag_boot = from->tag.boot,
+				    .tag_counter = from->tag.counter };
+}
+
+static u8 peer_word(const char *name)
+{
+	static const char *const words[] = { "none", "member", "learner", "joining", "lost" };
+
+	for (u8 i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcmp(name, words[i]) == 0)
+			return i;
+	return RVOL_PEER_NONE;
+}
+
+static u8 role_of(const struct rvol *r)
+{
+	switch (r->mirror->writer.state) {
+	case WRITER_IDLE:
+		return RVOL_IDLE;
+	case WRITER_SERVING:
+		return RVOL_WRITER;
+	case WRITER_RELEASING:
+		return RVOL_RELEASING;
+	case WRITER_STOPPED:
+		return RVOL_STOPPED;
+	default:
+		return RVOL_CANDIDATE;
+	}
+}
+
+static u8 mode_of(const struct rvol *r)
+{
+	static const u8 modes[REPLICA_MODES] = {
+		[REPLICA_OUT] = RVOL_OUT,
+		[REPLICA_LEARNER] = RVOL_LEARNER,
+		[REPLICA_MEMBER] = RVOL_MEMBER,
+		[REPLICA_FAILED] = RVOL_DISK_FAILED,
+	};
+
+	return r->has_copy ? modes[r->mirror->replica.mode] : RVOL_NO_COPY;
+}
+
+static u32 flags_of(const struct rvol *r, const struct repl_mirror_status *s)
+{
+	return (s->serving ? RVOL_STATUS_SERVING : 0) | (s->wanted ? RVOL_STATUS_WANTED : 0) |
+	       (s->stopped ? RVOL_STATUS_STOPPED : 0) | (r->healing ? RVOL_STATUS_HEALING : 0) |
+	       (r->writers ? RVOL_STATUS_OPEN : 0) |
+	       (repl_writer_alone(&r->mirror->writer) ? RVOL_STATUS_ALONE : 0);
+}
+
+static void mirror_status(struct rvol *r, struct rvol_status *ret)
+{
+	struct repl_mirror_status s;
+	u32 accepted = links_accepted(r);
+
+	repl_mirror_status(r->mirror, &s);
+	ret->flags |= flags_of(r, &s);
+	ret->role = role_of(r);
+	ret->mode = mode_of(r);
+	ret->epoch = s.epoch;
+	ret->in_sync = s.in_sync;
+	ret->links_wanted = r->wants;
+	ret->pull_up = link_is_up(r, REPL_LINK_PULL);
+	ret->bad_pages = s.bad_pages;
+	ret->requests = r->mirror->writer.n_requests;
+	ret->regions = s.regions;
+	ret->synced = s.synced;
+	put_record(&ret->cas, &r->cas);
+	put_record(&ret->record, &r->mirror->writer.record);
+	for (u32 i = 0; i < REPL_SLOTS_MAX; i++) {
+		ret->peer[i] = peer_word(s.peer[i]);
+		if (link_is_up(r, REPL_LINK_SLOT(i)))
+			ret->links_up |= 1u << i;
+		ret->accepted[i] = (accepted >> i) & 1;
+	}
+	strscpy(ret->reason, r->failed ? r->failed : s.reason, sizeof(ret->reason));
+}
+
+void rvol_status(struct rvol *r, struct rvol_status *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	rvol_enter(r);
+	ret->event = r->event;
+	ret->self = r->self;
+	ret->copies = r->config.copies;
+	ret->pull_slot = r->pull_slot;
+	ret->read_token = r->read_token;
+	ret->cas_token = r->cas_token;
+	ret->mode = r->has_copy ? RVOL_OUT : RVOL_NO_COPY;
+	ret->flags = (r->booted ? RVOL_STATUS_BOOTED : 0) | (r->has_copy ? RVOL_STATUS_HAS_COPY : 0) |
+		     (r->ending ? RVOL_STATUS_ENDING : 0) | (r->failed ? RVOL_STATUS_FAILED : 0);
+	strscpy(ret->name, r->name, sizeof(ret->name));
+	if (r->disk_error)
+		strscpy(ret->disk_error, r->disk_error, sizeof(ret->disk_error));
+	if (r->mirror) {
+		r->wants = rvol_wants(r);
+		mirror_status(r, ret);
+	}
+	rvol_leave(r);
+}
+
+/* ---- the module ---- */
+
+int rvol_init(void)
+{
+	rvol_wq = alloc_workqueue("rvol", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
+	return rvol_wq ? 0 : -ENOMEM;
+}
+
+void rvol_exit(void)
+{
+	wait_event(all_gone, atomic_read(&resources) == 0);
+	destroy_workqueue(rvol_wq);
+}

@@ -128,7 +128,7 @@ u32 hotlog_leaving(const struct hotlog *h, u32 out[HOTLOG_VICTIMS_MAX])
 
 void hotlog_page(struct hotlog *h, u8 page[REPL_META_PAGE])
 {
-	u32 list[REPL_HOT_MAX], n = 0;
+	u32 n = 0;
 
 	for (u32 s = 0; s < REPL_HOT_MAX; s++) {
 		if (h->state[s] == HOTLOG_LEAVING) {
@@ -137,13 +137,13 @@ void hotlog_page(struct hotlog *h, u8 page[REPL_META_PAGE])
 		}
 		if (h->state[s] == HOTLOG_FREE)
 			continue;
-		list[n++] = h->extent[s];
+		h->list[n++] = h->extent[s];
 		h->in_page[s] = 1;
 	}
 	hash_rebuild(h);
 	h->generation++;
 	h->copy = !h->copy;
-	meta_put_hot(page, h->generation, list, n);
+	meta_put_hot(page, h->generation, h->list, n);
 }
 
 void hotlog_durable(struct hotlog *h)

@@ -33,6 +33,7 @@ struct hotlog {
 	u32 stamp[REPL_HOT_MAX][REPL_REGIONS_PER_EXTENT];
 	u64 used[REPL_HOT_MAX]; /* clock of the last touch, for choosing victims */
 	u16 hash[HOTLOG_HASH];  /* slot + 1; open addressing */
+	u32 list[REPL_HOT_MAX]; /* scratch of hotlog_page(): a kernel's stack has no room */
 	u32 n;                  /* not free */
 	u32 n_adding;
 	u32 n_unloaded;

@@ -14,8 +14,9 @@
 #define MAGIC_STATE 0x31545353u /* "SST1" */
 #define MAGIC_HOT 0x31484853u   /* "SHH1" */
 #define MAGIC_MAP 0x31504d53u   /* "SMP1" */
-#define CRC_AT 12u              /* in the page head: magic, version, number, crc */
-#define MAP_STAMPS_AT 256u      /* in a page of the map; before: the head, void_seen, zeros */
+#define NUMBER_AT 8u            /* in the page head: magic, version, number, crc */
+#define CRC_AT 12u
+#define MAP_STAMPS_AT 256u /* in a page of the map; before: the head, void_seen, zeros */
 
 _Static_assert(MAP_STAMPS_AT + 4 * REPL_STAMPS_PER_PAGE <= REPL_META_PAGE, "map page too small");
 _Static_assert(REPL_STAMPS_PER_PAGE % REPL_REGIONS_PER_EXTENT == 0, "an extent in two pages");
@@ -48,26 +49,43 @@ static struct cursor page_begin(u8 *page, u32 magic, u32 number)
 	return c;
 }
 
+/* as if its own field were 0 */
+static u32 page_crc(const u8 *page)
+{
+	static const u8 zeros[4];
+	u32 crc = shared_crc32c(0, page, CRC_AT);
+
+	crc = shared_crc32c(crc, zeros, sizeof(zeros));
+	return shared_crc32c(crc, page + CRC_AT + sizeof(zeros),
+			     REPL_META_PAGE - CRC_AT - sizeof(zeros));
+}
+
 static void page_end(u8 *page)
 {
 	struct cursor c;
 
 	cursor_init(&c, page + CRC_AT, 4);
-	cursor_put(&c, shared_crc32c(0, page, REPL_META_PAGE), 4);
+	cursor_put(&c, page_crc(page), 4);
 }
 
-/* checks the head; the cursor stands behind it. page is a private copy: its checksum is zeroed. */
-static int page_open(u8 *page, u32 magic, u32 number, struct cursor *ret)
+/* Nothing is put through it. There is no copy of the page: kernel stacks are small. */
+static struct cursor read_from(const u8 *page, u32 at)
 {
 	struct cursor c;
-	u32 crc, version;
 
-	cursor_init(&c, page + CRC_AT, 4);
-	crc = (u32)cursor_get(&c, 4);
-	memset(page + CRC_AT, 0, 4);
-	if (shared_crc32c(0, page, REPL_META_PAGE) != crc)
+	cursor_init(&c, (u8 *)page + at, REPL_META_PAGE - at);
+	return c;
+}
+
+/* checks the head; the cursor stands behind it */
+static int page_open(const u8 *page, u32 magic, u32 number, struct cursor *ret)
+{
+	struct cursor c = read_from(page, CRC_AT);
+	u32 version;
+
+	if (cursor_get(&c, 4) != page_crc(page))
 		return -EBADMSG;
-	cursor_init(&c, page, REPL_META_PAGE);
+	c = read_from(page, 0);
 	if (cursor_get(&c, 4) != magic)
 		return -EBADMSG;
 	version = (u32)cursor_get(&c, 4);
@@ -109,16 +127,14 @@ static void get_name(struct cursor *c, char out[META_NAME_MAX])
 
 int meta_get_label(const u8 page[REPL_META_PAGE], struct meta_label *ret)
 {
-	u8 copy[REPL_META_PAGE];
 	struct cursor c;
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
-	memcpy(copy, page, REPL_META_PAGE);
 	/* the page's number is the volume's, which the label tells */
-	cursor_init(&c, copy + 8, 4);
+	c = read_from(page, NUMBER_AT);
 	ret->number = (u32)cursor_get(&c, 4);
-	rc = page_open(copy, MAGIC_LABEL, ret->number, &c);
+	rc = page_open(page, MAGIC_LABEL, ret->number, &c);
 	if (rc)
 		return rc;
 	if (ret->number >= REPL_VOLUMES_MAX)
@@ -157,13 +173,13 @@ static int pick(int ra, int rb, u64 ga, u64 gb, int *ret_copy)
 int meta_pick_label(const u8 a[REPL_META_PAGE], const u8 b[REPL_META_PAGE], struct meta_label *ret,
 		    int *ret_copy)
 {
-	struct meta_label la, lb;
-	int ra = meta_get_label(a, &la), rb = meta_get_label(b, &lb);
-	int rc = pick(ra, rb, la.generation, lb.generation, ret_copy);
+	struct meta_label seen; /* one, not two: kernel stacks are small */
+	int ra = meta_get_label(a, &seen);
+	u64 ga = seen.generation;
+	int rb = meta_get_label(b, &seen);
+	int rc = pick(ra, rb, ga, seen.generation, ret_copy);
 
-	if (!rc)
-		*ret = *ret_copy ? lb : la;
-	return rc;
+	return rc ? rc : meta_get_label(*ret_copy ? b : a, ret);
 }
 
 void meta_put_state(u8 page[REPL_META_PAGE], const struct meta_state *s)
@@ -185,13 +201,11 @@ void meta_put_state(u8 page[REPL_META_PAGE], const struct meta_state *s)
 
 int meta_get_state(const u8 page[REPL_META_PAGE], struct meta_state *ret)
 {
-	u8 copy[REPL_META_PAGE];
 	struct cursor c;
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
-	memcpy(copy, page, REPL_META_PAGE);
-	rc = page_open(copy, MAGIC_STATE, 0, &c);
+	rc = page_open(page, MAGIC_STATE, 0, &c);
 	if (rc)
 		return rc;
 	ret->generation = cursor_get(&c, 8);
@@ -216,13 +230,13 @@ int meta_get_state(const u8 page[REPL_META_PAGE], struct meta_state *ret)
 int meta_pick_state(const u8 a[REPL_META_PAGE], const u8 b[REPL_META_PAGE], struct meta_state *ret,
 		    int *ret_copy)
 {
-	struct meta_state sa, sb;
-	int ra = meta_get_state(a, &sa), rb = meta_get_state(b, &sb);
-	int rc = pick(ra, rb, sa.generation, sb.generation, ret_copy);
+	struct meta_state seen; /* one, not two: kernel stacks are small */
+	int ra = meta_get_state(a, &seen);
+	u64 ga = seen.generation;
+	int rb = meta_get_state(b, &seen);
+	int rc = pick(ra, rb, ga, seen.generation, ret_copy);
 
-	if (!rc)
-		*ret = *ret_copy ? sb : sa;
-	return rc;
+	return rc ? rc : meta_get_state(*ret_copy ? b : a, ret);
 }
 
 u32 meta_void_last(const struct meta_state *s)
@@ -265,14 +279,12 @@ void meta_put_hot(u8 page[REPL_META_PAGE], u64 generation, const u32 *extent, u3
 int meta_get_hot(const u8 page[REPL_META_PAGE], u64 *ret_generation, u32 extent[REPL_HOT_MAX],
 		 u32 *ret_n)
 {
-	u8 copy[REPL_META_PAGE];
 	struct cursor c;
 	u64 generation;
 	u32 n;
 	int rc;
 
-	memcpy(copy, page, REPL_META_PAGE);
-	rc = page_open(copy, MAGIC_HOT, 0, &c);
+	rc = page_open(page, MAGIC_HOT, 0, &c);
 	if (rc)
 		return rc;
 	generation = cursor_get(&c, 8);
@@ -311,16 +323,14 @@ void meta_put_map(u8 page[REPL_META_PAGE], u32 number, u32 void_seen,
 int meta_get_map(const u8 page[REPL_META_PAGE], u32 number, u32 *ret_void_seen,
 		 u32 stamp[REPL_STAMPS_PER_PAGE])
 {
-	u8 copy[REPL_META_PAGE];
 	struct cursor c;
 	int rc;
 
-	memcpy(copy, page, REPL_META_PAGE);
-	rc = page_open(copy, MAGIC_MAP, number, &c);
+	rc = page_open(page, MAGIC_MAP, number, &c);
 	if (rc)
 		return rc;
 	*ret_void_seen = (u32)cursor_get(&c, 4);
-	cursor_init(&c, copy + MAP_STAMPS_AT, REPL_META_PAGE - MAP_STAMPS_AT);
+	c = read_from(page, MAP_STAMPS_AT);
 	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
 		stamp[i] = (u32)cursor_get(&c, 4);
 	return 0;

@@ -12,6 +12,7 @@ import os
 import re
 import time
 
+from channel import GuestGone
 from disk import Disk       # noqa: F401  for cases: from rig import Disk
 from guest import Lab
 
@@ -56,6 +57,7 @@ class Rig:
         self.modules = modules
         self.labs = []
         self.expected = []
+        self.logs = []
 
     def lab(self, **wishes):
         """Guests, booted: see Lab. They are switched off when the case ends. The modules of
@@ -78,6 +80,20 @@ class Rig:
     def expect(self, pattern):
         """Complaints of the guests' kernels that match are wanted, not a failure."""
         self.expected.append(re.compile(pattern))
+
+    def log(self, path):
+        """When the case fails, that file of each guest that runs is saved beside its console."""
+        self.logs.append(path)
+
+    def save_logs(self):
+        for guest in [g for lab in self.labs for g in lab.guests if g.alive()]:
+            for path, command in [("dmesg", "dmesg")] + [(p, "cat '%s'" % p) for p in self.logs]:
+                try:
+                    found = guest.run(command, 20, check=False).raw
+                except (TimeoutError, GuestGone):
+                    break       # it hangs: the console is all there is
+                with open(os.path.join(guest.dir, os.path.basename(path)), "wb") as f:
+                    f.write(found)
 
     def problems(self):
         return [line for lab in self.labs for line in lab.problems()

@@ -78,6 +78,8 @@ def run_case(name, case, made, folder, options):
         verdict, sentence = "FAIL", "%s: %s" % (type(e).__name__, e)
         with open(os.path.join(folder, "failure.txt"), "w") as f:
             traceback.print_exc(file=f)
+        signal.alarm(0)
+        rig.save_logs()
     finally:
         signal.alarm(0)
         rig.close()

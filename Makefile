@@ -24,7 +24,8 @@ help:
 	@echo 'make model       the replication protocol, searched completely in small worlds: WORLD='
 	@echo 'make soak        real daemons under faults by chance: ROUNDS= SEED= COPIES= FAULTS=kill,cut'
 	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
-	@echo 'later parts      kmod vm bench-path'
+	@echo 'make vm          virtual machines (QEMU, no KVM): KERNEL=6.1 or 6.12, CASE=name'
+	@echo 'later parts      kmod bench-path'
 
 deps:
 	@tools/deps
@@ -82,8 +83,13 @@ soak: $(if $(DISKS),deps,build)
 		$(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 		$(if $(DISKS),--shim build-dev/test/libdiskfaults.so) $(ARGS)
 
-kmod vm bench-path:
-	@echo 'filled by a later part: $@ (kernel module and virtual machines)'
+# KERNEL=6.1, 6.12 or a folder; CASE='name name' (all); ARGS for the rest
+vm: build
+	@tools/vm-deps
+	@python3 test/vm/run.py --kernel $(or $(KERNEL),6.1) $(ARGS) $(CASE)
+
+kmod bench-path:
+	@echo 'filled by a later part: $@ (kernel module)'
 
 bench: build
 	@bash test/bench/bench.sh build/sdsd

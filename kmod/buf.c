@@ -9,7 +9,7 @@
 
 static struct kmem_cache *cache;
 static mempool_t bufs, pages;
-/* who has to take from the reserve does so alone: two that hold half of it each would wait for ever */
+/* Who has to take from the reserve does so alone: two with half of it each would wait for ever. */
 static DEFINE_MUTEX(reserve_lock);
 
 int buf_init(void)

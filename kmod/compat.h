@@ -11,6 +11,10 @@
 #include <linux/version.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
+#include <net/tls.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#include <net/tls_prot.h>
+#endif
 
 /* ---- a lower device, opened exclusively ---- */
 

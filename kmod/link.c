@@ -13,7 +13,6 @@
 #include <linux/tcp.h>
 #include <net/inet_connection_sock.h>
 #include <net/tcp.h>
-#include <net/tls.h>
 
 #include "rvol.h"
 

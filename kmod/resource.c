@@ -553,8 +553,10 @@ void rvol_status(struct rvol *r, struct rvol_status *ret)
 	ret->read_token = r->read_token;
 	ret->cas_token = r->cas_token;
 	ret->mode = r->has_copy ? RVOL_OUT : RVOL_NO_COPY;
-	ret->flags = (r->booted ? RVOL_STATUS_BOOTED : 0) | (r->has_copy ? RVOL_STATUS_HAS_COPY : 0) |
-		     (r->ending ? RVOL_STATUS_ENDING : 0) | (r->failed ? RVOL_STATUS_FAILED : 0);
+	ret->flags = (r->booted ? RVOL_STATUS_BOOTED : 0) |
+		     (r->has_copy ? RVOL_STATUS_HAS_COPY : 0) |
+		     (r->ending ? RVOL_STATUS_ENDING : 0) |
+		     (r->failed ? RVOL_STATUS_FAILED : 0);
 	strscpy(ret->name, r->name, sizeof(ret->name));
 	if (r->disk_error)
 		strscpy(ret->disk_error, r->disk_error, sizeof(ret->disk_error));

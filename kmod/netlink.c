@@ -16,10 +16,6 @@
 
 #include "rvol.h"
 
-static bool plain;
-module_param(plain, bool, 0444);
-MODULE_PARM_DESC(plain, "take links that are not encrypted (tests)");
-
 static struct genl_family family;
 
 /* ---- the table of resources ---- */
@@ -377,10 +373,6 @@ static int on_link_add(struct rvol *r, struct genl_info *info, const char **ret_
 	if (tls == !!get(info, RVOL_A_PLAIN)) {
 		*ret_why = "a link is either TLS or PLAIN";
 		return -EINVAL;
-	}
-	if (!tls && !plain) {
-		*ret_why = "links that are not encrypted need the module's parameter plain=1";
-		return -EPERM;
 	}
 	mutex_lock(&r->lock);
 	rv = check_alive(r, ret_why);

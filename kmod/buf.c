@@ -122,7 +122,8 @@ static void copy(const struct rvol_buf *b, struct bio *bio, struct bvec_iter ite
 	struct bio_vec bv;
 	u32 off = 0;
 
-	__bio_for_each_segment(bv, bio, it, iter) {
+	__bio_for_each_segment(bv, bio, it, iter)
+	{
 		if (off + bv.bv_len > b->len)
 			return; /* not reached: a payload is as long as its bio */
 		copy_segment(b, off, &bv, to_bio);

@@ -37,7 +37,8 @@ void plugs_start(struct rvol *r, u64 now)
 	struct llist_node *list = llist_reverse_order(llist_del_all(&r->plugged));
 	struct rvol_plug *plug, *next;
 
-	llist_for_each_entry_safe(plug, next, list, node) {
+	llist_for_each_entry_safe(plug, next, list, node)
+	{
 		start_all(r, &plug->ios, now);
 		kfree(plug);
 	}
@@ -174,8 +175,8 @@ static bool serving(const struct rvol *r)
 /* what a reader sees of a volume that is not served here is its own copy, if that is in sync */
 static bool readable(const struct rvol *r)
 {
-	return serving(r) || (rvol_live(r) && r->has_copy &&
-			      r->mirror->replica.mode == REPLICA_MEMBER);
+	return serving(r) ||
+	       (rvol_live(r) && r->has_copy && r->mirror->replica.mode == REPLICA_MEMBER);
 }
 
 static void begin_open(struct rvol *r, struct rvol_vol *v)
@@ -480,9 +481,9 @@ void vol_info(const struct rvol_vol *v, struct rvol_volume *ret)
 				     .minor = v->minor,
 				     .opens = v->opens,
 				     .writing = v->writing,
-				     .size = v->r->mirror ?
-						     repl_mirror_size(v->r->mirror, v->number) :
-						     0,
+				     .size = v->r->mirror
+						     ? repl_mirror_size(v->r->mirror, v->number)
+						     : 0,
 				     .copy_size = v->copy_size,
 				     .reads = v->n_reads,
 				     .writes = v->n_writes,

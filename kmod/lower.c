@@ -7,6 +7,7 @@
  * it.
  */
 #include "rvol.h"
+#include "trace.h"
 
 struct lower_op {
 	struct llist_node node; /* in r->answers */
@@ -47,8 +48,8 @@ int lower_open(struct lower_dev *d, const char *path, u64 bytes, const char **re
 {
 	int rv = compat_bdev_open(d, path, d);
 
-	*ret_why = rv == -EBUSY ? "a device of it is mounted or used by another program" :
-				  "a device of it cannot be opened";
+	*ret_why = rv == -EBUSY ? "a device of it is mounted or used by another program"
+				: "a device of it cannot be opened";
 	if (rv < 0)
 		return rv;
 	rv = -ENOSPC;
@@ -88,8 +89,8 @@ static void on_bio_end(struct bio *bio)
 static void note_error(struct lower_op *op)
 {
 	static const char *const words[] = {
-		[REPL_DISK_WRITE] = "data write",     [REPL_DISK_READ] = "data read",
-		[REPL_DISK_FLUSH] = "data flush",     [REPL_META_WRITE] = "metadata write",
+		[REPL_DISK_WRITE] = "data write",   [REPL_DISK_READ] = "data read",
+		[REPL_DISK_FLUSH] = "data flush",   [REPL_META_WRITE] = "metadata write",
 		[REPL_META_READ] = "metadata read", [REPL_META_FLUSH] = "metadata flush",
 	};
 	struct rvol *r = op->r;
@@ -144,7 +145,9 @@ void lower_answers(struct rvol *r, u64 now)
 	struct llist_node *list = llist_reverse_order(llist_del_all(&r->answers));
 	struct lower_op *op, *next;
 
-	llist_for_each_entry_safe(op, next, list, node) {
+	llist_for_each_entry_safe(op, next, list, node)
+	{
+		trace_rvol_lower_end(r, op->v->number, op->kind, op->id, 0, op->len, op->status);
 		if (op->status < 0 && !r->ending)
 			note_error(op);
 		if (rvol_live(r))
@@ -180,6 +183,7 @@ static struct lower_op *op_new(struct rvol_vol *v, struct block_device *bdev, u3
 	bio->bi_end_io = on_bio_end;
 	bio->bi_iter.bi_sector = e->off >> SECTOR_SHIFT;
 	rvol_get(v->r);
+	trace_rvol_lower_begin(v->r, v->number, e->kind, e->id, e->off, e->len, 0);
 	return op;
 }
 

@@ -12,6 +12,9 @@
 
 #include "rvol.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 static atomic_t resources = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(all_gone);
 struct workqueue_struct *rvol_wq;
@@ -136,6 +139,7 @@ static void settle(struct rvol *r)
 	close_if_quiet(r);
 	if (!r->changed)
 		return;
+	trace_rvol_state(r);
 	r->wants = rvol_wants(r);
 	vols_settle(r);
 }
@@ -555,8 +559,7 @@ void rvol_status(struct rvol *r, struct rvol_status *ret)
 	ret->mode = r->has_copy ? RVOL_OUT : RVOL_NO_COPY;
 	ret->flags = (r->booted ? RVOL_STATUS_BOOTED : 0) |
 		     (r->has_copy ? RVOL_STATUS_HAS_COPY : 0) |
-		     (r->ending ? RVOL_STATUS_ENDING : 0) |
-		     (r->failed ? RVOL_STATUS_FAILED : 0);
+		     (r->ending ? RVOL_STATUS_ENDING : 0) | (r->failed ? RVOL_STATUS_FAILED : 0);
 	strscpy(ret->name, r->name, sizeof(ret->name));
 	if (r->disk_error)
 		strscpy(ret->disk_error, r->disk_error, sizeof(ret->disk_error));

@@ -44,8 +44,8 @@ struct rvol_link;
 
 struct rvol_buf {
 	refcount_t ref;
-	u32 len;             /* bytes */
-	atomic_t *account;   /* received: bytes that its resource holds; or NULL */
+	u32 len;           /* bytes */
+	atomic_t *account; /* received: bytes that its resource holds; or NULL */
 	u32 n_pages;
 	struct page **page;  /* all but the last are full */
 	struct page *few[4]; /* what page points to when these are enough */
@@ -156,7 +156,7 @@ struct rvol {
 	struct list_head completed; /* struct rvol_io: a step is over */
 	struct list_head done;      /* struct rvol_io */
 	struct list_head waiting;   /* struct rvol_io that the core had no room for */
-	bool changed;             /* something that STATUS shows */
+	bool changed;               /* something that STATUS shows */
 
 	u64 event;
 	bool event_due; /* it could not be sent */
@@ -208,21 +208,21 @@ static inline bool rvol_live(const struct rvol *r)
 }
 
 int rvol_init(void);
-void rvol_exit(void); /* waits until the last resource is gone */
-void rvol_work_soon(struct rvol *r); /* any context */
+void rvol_exit(void);                 /* waits until the last resource is gone */
+void rvol_work_soon(struct rvol *r);  /* any context */
 u32 rvol_wants(const struct rvol *r); /* entered */
-u64 rvol_enter(struct rvol *r); /* the time */
+u64 rvol_enter(struct rvol *r);       /* the time */
 void rvol_leave(struct rvol *r);
-void rvol_fence(struct rvol *r, const char *why); /* entered: an invariant does not hold */
+void rvol_fence(struct rvol *r, const char *why);          /* entered: an invariant does not hold */
 void rvol_status(struct rvol *r, struct rvol_status *ret); /* takes the mutex */
 
 /* requests.c: what the application asks, between device.c and the core */
-void io_start(struct rvol *r, struct rvol_io *io, u64 now);       /* entered */
-void io_complete(struct rvol *r, const struct repl_effect *e);    /* in emit */
-void ios_settle(struct rvol *r, u64 now);                         /* entered: what is completed */
-void ios_fail_waiting(struct rvol *r);                            /* entered */
-void ios_fail(struct rvol *r); /* entered: all; the core must not complete any afterwards */
-void ios_end(struct list_head *done);                             /* not entered */
+void io_start(struct rvol *r, struct rvol_io *io, u64 now);    /* entered */
+void io_complete(struct rvol *r, const struct repl_effect *e); /* in emit */
+void ios_settle(struct rvol *r, u64 now);                      /* entered: what is completed */
+void ios_fail_waiting(struct rvol *r);                         /* entered */
+void ios_fail(struct rvol *r);        /* entered: all; the core must not complete any afterwards */
+void ios_end(struct list_head *done); /* not entered */
 
 /* device.c */
 int device_init(void);
@@ -233,7 +233,7 @@ int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why);
 int vol_show(struct rvol_vol *v);  /* makes the gendisk visible; not entered */
 void vol_hide(struct rvol_vol *v); /* not entered; what is open meets errors from now on */
 void vol_free(struct rvol_vol *v); /* nothing uses it any more */
-void vols_settle(struct rvol *r); /* entered: sizes */
+void vols_settle(struct rvol *r);  /* entered: sizes */
 void vol_info(const struct rvol_vol *v, struct rvol_volume *ret);
 void plugs_start(struct rvol *r, u64 now); /* entered: what tasks left that went to sleep */
 
@@ -260,8 +260,8 @@ void links_settle(struct rvol *r, u64 now); /* entered: lags, dead ones, those h
 void links_tick(struct rvol *r);            /* entered: commit points that had no company */
 /* entered: those with something to send, for link_flush; others are left to their workers */
 u32 links_take(struct rvol *r, struct rvol_link **ret, u32 max);
-void link_flush(struct rvol_link *l);       /* not entered; gives back what links_take took */
-void links_end(struct rvol *r);             /* entered: all go, nothing is reported */
+void link_flush(struct rvol_link *l); /* not entered; gives back what links_take took */
+void links_end(struct rvol *r);       /* entered: all go, nothing is reported */
 bool link_is_up(const struct rvol *r, u32 number); /* entered */
 u32 links_accepted(const struct rvol *r);          /* entered: mask of slots */
 

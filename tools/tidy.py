@@ -127,7 +127,8 @@ def check_lines(path, lines, report):
 def check_guard(path, code, report):
     if re.search(r"^\s*#\s*pragma\s+once\b", code, re.M):
         return
-    first = re.search(r"^\s*#\s*ifndef\s+(\w+)\s*\n\s*#\s*define\s+(\w+)", code, re.M)
+    first = re.search(r"^\s*#\s*(?:ifndef\s+|if !defined\()(\w+)(?:\) \|\| defined\(TRACE_HEADER_MULTI_READ\))?"
+                      r"\s*\n\s*#\s*define\s+(\w+)", code, re.M)
     if not first or first.group(1) != first.group(2):
         report.add(path, 1, "no header guard and no #pragma once")
 

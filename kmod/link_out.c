@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * link_out.c - sending: messages are queued in the section and go out after it, as many in one call
+ * as there are, by whoever leaves the section; by a worker when the socket was full.
+ */
+#include <linux/net.h>
+#include <linux/slab.h>
+
+#include "link.h"
+#include "trace.h"
+
+static struct kmem_cache *msg_cache;
+static mempool_t msgs;
+
+int link_msgs_init(void)
+{
+	int rv;
+
+	msg_cache = KMEM_CACHE(link_msg, 0);
+	if (!msg_cache)
+		return -ENOMEM;
+	rv = mempool_init_slab_pool(&msgs, RVOL_IOS_MIN, msg_cache);
+	if (rv < 0)
+		kmem_cache_destroy(msg_cache);
+	return rv;
+}
+
+void link_msgs_exit(void)
+{
+	mempool_exit(&msgs);
+	kmem_cache_destroy(msg_cache);
+}
+
+void link_msg_free(struct link_msg *m)
+{
+	buf_put(m->buf);
+	mempool_free(m, &msgs);
+}
+
+static void queue_msg(struct rvol_link *l, const struct repl_msg *m)
+{
+	struct link_msg *out = mempool_alloc(&msgs, GFP_NOIO);
+
+	trace_rvol_send(l->r, l->number, m);
+	wire_put(out->head, m);
+	out->buf = m->payload_len ? buf_get(buf_of(m->buf)) : NULL;
+	out->len = WIRE_HEADER + m->payload_len;
+	spin_lock(&l->queue_lock);
+	list_add_tail(&out->list, &l->queue);
+	spin_unlock(&l->queue_lock);
+	l->flush_due = true;
+	if (atomic_add_return((int)out->len, &l->queued) > (int)RVOL_QUEUE_MAX)
+		link_give_up(l, "it takes what is sent too slowly");
+}
+
+static void queue_ack(struct rvol_link *l)
+{
+	if (l->ack_due)
+		queue_msg(l, &l->ack);
+	l->ack_due = false;
+}
+
+static void queue_commit(struct rvol_link *l)
+{
+	if (l->commit_due)
+		queue_msg(l, &l->commit);
+	l->commit_due = false;
+}
+
+/* An acknowledgement counts for all before it, and a commit point is in the next write: neither is
+ * sent alone when it can be avoided. */
+void link_send(struct rvol *r, const struct repl_effect *e)
+{
+	struct rvol_link *l = link_find(r, e->link);
+	const struct repl_msg *m = e->msg;
+
+	if (!l)
+		return;
+	if (m->kind == REPL_MSG_ACK) {
+		l->ack = *m;
+		l->ack_due = l->flush_due = true;
+		return;
+	}
+	if (m->kind == REPL_MSG_COMMIT) {
+		l->commit = *m;
+		l->commit_due = true;
+		return;
+	}
+	queue_ack(l);
+	if (m->kind == REPL_MSG_WRITE || m->kind == REPL_MSG_PING)
+		l->commit_due = false; /* they carry it */
+	queue_commit(l);
+	queue_msg(l, m);
+}
+
+void links_tick(struct rvol *r)
+{
+	struct rvol_link *l;
+
+	list_for_each_entry(l, &r->links, list)
+		queue_commit(l);
+}
+
+u32 links_take(struct rvol *r, struct rvol_link **ret, u32 max)
+{
+	struct rvol_link *l;
+	u32 n = 0;
+
+	list_for_each_entry(l, &r->links, list) {
+		if (!l->flush_due)
+			continue;
+		queue_ack(l);
+		l->flush_due = false;
+		if (n == max) {
+			queue_work(rvol_wq, &l->tx_work);
+			continue;
+		}
+		kref_get(&l->ref);
+		ret[n++] = l;
+	}
+	return n;
+}
+
+/* segments of one message from l->sent on (of the first) or whole; how many */
+static u32 msg_segments(struct link_msg *m, u32 skip, struct bio_vec *vec, u32 max)
+{
+	u32 n = 0;
+
+	if (skip < WIRE_HEADER) {
+		vec[n++] = (struct bio_vec){ .bv_page = virt_to_page(m->head + skip),
+					     .bv_len = WIRE_HEADER - skip,
+					     .bv_offset = offset_in_page(m->head + skip) };
+		skip = WIRE_HEADER;
+	}
+	if (m->buf)
+		n += buf_segments(m->buf, skip - WIRE_HEADER, m->len - skip, vec + n, max - n);
+	return n;
+}
+
+/* bytes; *ret_n segments */
+static u32 gather(struct rvol_link *l, u32 *ret_n)
+{
+	u32 n = 0, bytes = 0, skip = l->sent;
+	struct link_msg *m;
+
+	spin_lock(&l->queue_lock);
+	list_for_each_entry(m, &l->queue, list) {
+		if (n == LINK_TX_SEGMENTS)
+			break;
+		n += msg_segments(m, skip, l->vec + n, LINK_TX_SEGMENTS - n);
+		skip = 0;
+	}
+	spin_unlock(&l->queue_lock);
+	for (u32 i = 0; i < n; i++)
+		bytes += l->vec[i].bv_len;
+	*ret_n = n;
+	return bytes;
+}
+
+static void consume(struct rvol_link *l, u32 bytes)
+{
+	struct link_msg *m;
+
+	atomic_sub((int)bytes, &l->queued);
+	l->sent += bytes;
+	for (;;) {
+		spin_lock(&l->queue_lock);
+		m = list_first_entry_or_null(&l->queue, struct link_msg, list);
+		if (!m || l->sent < m->len) {
+			spin_unlock(&l->queue_lock);
+			return;
+		}
+		list_del(&m->list);
+		spin_unlock(&l->queue_lock);
+		l->sent -= m->len;
+		link_msg_free(m);
+	}
+}
+
+/* the only sender at the moment */
+static void send_all(struct rvol_link *l)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	u32 n, bytes;
+	int rv;
+
+	while (!READ_ONCE(l->dead) && (bytes = gather(l, &n)) > 0) {
+		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, l->vec, n, bytes);
+		rv = sock_sendmsg(l->sock, &msg);
+		if (rv == -EAGAIN)
+			return;                           /* on_write_space goes on */
+		if (rv == -EINTR || rv == -ERESTARTSYS) { /* of who submitted: a worker can */
+			queue_work(rvol_wq, &l->tx_work);
+			return;
+		}
+		if (rv <= 0) {
+			link_give_up(l, "it cannot be sent to");
+			return;
+		}
+		consume(l, (u32)rv);
+	}
+}
+
+static void flush(struct rvol_link *l)
+{
+	int want;
+
+	if (atomic_inc_return(&l->want) != 1)
+		return; /* who is at it looks again */
+	do {
+		want = atomic_read(&l->want);
+		send_all(l);
+	} while (atomic_sub_return(want, &l->want) > 0);
+	if (l->lags && atomic_read(&l->queued) < (int)RVOL_LAG_LOW)
+		rvol_work_soon(l->r);
+}
+
+void link_flush(struct rvol_link *l)
+{
+	flush(l);
+	link_put(l);
+}
+
+void link_on_tx(struct work_struct *work)
+{
+	flush(container_of(work, struct rvol_link, tx_work));
+}

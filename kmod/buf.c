@@ -12,6 +12,56 @@ static mempool_t bufs, pages;
 /* Who has to take from the reserve does so alone: two with half of it each would wait for ever. */
 static DEFINE_MUTEX(reserve_lock);
 
+/* Pages that were given back lately, for each CPU: to have a new one costs more than to copy 4 KiB
+ * into it, and most kernels clear it first. */
+#define STASH_PAGES 64u
+
+struct stash {
+	u32 n;
+	struct page *page[STASH_PAGES];
+};
+
+static DEFINE_PER_CPU(struct stash, stashes);
+
+static struct page *from_stash(void)
+{
+	struct stash *s = get_cpu_ptr(&stashes);
+	struct page *page = s->n > 0 ? s->page[--s->n] : NULL;
+
+	put_cpu_ptr(&stashes);
+	return page;
+}
+
+static void give_back(struct page *page)
+{
+	struct stash *s;
+
+	if (READ_ONCE(pages.curr_nr) < pages.min_nr) { /* the reserve comes first */
+		mempool_free(page, &pages);
+		return;
+	}
+	s = get_cpu_ptr(&stashes);
+	if (s->n < STASH_PAGES) {
+		s->page[s->n++] = page;
+		page = NULL;
+	}
+	put_cpu_ptr(&stashes);
+	if (page)
+		__free_page(page);
+}
+
+static void empty_stashes(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct stash *s = per_cpu_ptr(&stashes, cpu);
+
+		while (s->n > 0)
+			__free_page(s->page[--s->n]);
+	}
+}
+
 int buf_init(void)
 {
 	int rv;
@@ -36,15 +86,31 @@ destroy_cache:
 
 void buf_exit(void)
 {
+	empty_stashes();
 	mempool_exit(&pages);
 	mempool_exit(&bufs);
 	kmem_cache_destroy(cache);
 }
 
-static bool fill(struct rvol_buf *b, u32 want, gfp_t gfp)
+struct page *buf_page(void)
+{
+	struct page *page = from_stash();
+
+	if (!page)
+		page = alloc_page(GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY);
+	return page;
+}
+
+void buf_page_put(struct page *page)
+{
+	if (page)
+		give_back(page);
+}
+
+static bool fill(struct rvol_buf *b, u32 want, bool reserve)
 {
 	while (b->n_pages < want) {
-		struct page *page = gfp ? alloc_page(gfp) : mempool_alloc(&pages, GFP_NOIO);
+		struct page *page = reserve ? mempool_alloc(&pages, GFP_NOIO) : buf_page();
 
 		if (!page)
 			return false;
@@ -53,7 +119,7 @@ static bool fill(struct rvol_buf *b, u32 want, gfp_t gfp)
 	return true;
 }
 
-struct rvol_buf *buf_new(u32 len, atomic_t *account)
+struct rvol_buf *buf_new(u32 len, atomic_t *account, struct page *first)
 {
 	struct rvol_buf *b = mempool_alloc(&bufs, GFP_NOIO);
 	u32 want = DIV_ROUND_UP(len, PAGE_SIZE);
@@ -69,9 +135,11 @@ struct rvol_buf *buf_new(u32 len, atomic_t *account)
 	}
 	if (account)
 		atomic_add(len, account);
-	if (!fill(b, want, GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY)) {
+	if (first)
+		b->page[b->n_pages++] = first;
+	if (!fill(b, want, false)) {
 		mutex_lock(&reserve_lock);
-		fill(b, want, 0);
+		fill(b, want, true);
 		mutex_unlock(&reserve_lock);
 	}
 	return b;
@@ -90,7 +158,7 @@ void buf_put(struct rvol_buf *b)
 	if (b->account)
 		atomic_sub(b->len, b->account);
 	for (u32 i = 0; i < b->n_pages; i++)
-		mempool_free(b->page[i], &pages);
+		give_back(b->page[i]);
 	if (b->page != b->few)
 		kfree(b->page);
 	mempool_free(b, &bufs);

@@ -111,7 +111,7 @@ static blk_status_t fill_io(struct rvol_io *io, struct rvol_vol *v, struct bio *
 	io->todo = (io->left ? IO_RANGE : 0) | (bio->bi_opf & REQ_PREFLUSH ? IO_PREFLUSH : 0) |
 		   (bio->bi_opf & REQ_FUA ? IO_POSTFLUSH : 0);
 	if (io->left && !io->read && io->op == REPL_OP_DATA) {
-		io->buf = buf_new((u32)io->left, NULL);
+		io->buf = buf_new((u32)io->left, NULL, NULL);
 		if (!io->buf)
 			return BLK_STS_RESOURCE;
 		buf_from_bio(io->buf, bio, bio->bi_iter);

@@ -41,7 +41,8 @@ static void on_last_put(struct kref *ref)
 	list_for_each_entry_safe(m, next, &l->queue, list)
 		link_msg_free(m);
 	buf_put(l->buf);
-	kvfree(l->ahead);
+	buf_page_put(l->page);
+	kvfree(l->ahead_memory);
 	sockfd_put(l->sock);
 	rvol_put(l->r);
 	kfree(l);
@@ -262,12 +263,13 @@ static struct rvol_link *link_new(struct rvol *r, u32 number, u8 slot, struct so
 	if (!l)
 		return NULL;
 	if (len > 0) {
-		l->ahead = kvmalloc(len, GFP_KERNEL);
-		if (!l->ahead) {
+		l->ahead_memory = kvmalloc(len, GFP_KERNEL);
+		if (!l->ahead_memory) {
 			kfree(l);
 			return NULL;
 		}
-		memcpy(l->ahead, ahead, len);
+		memcpy(l->ahead_memory, ahead, len);
+		l->ahead = l->ahead_memory;
 		l->ahead_len = len;
 	}
 	kref_init(&l->ref);

@@ -22,12 +22,14 @@ static bool is_control(const struct msghdr *msg, const struct cmsghdr *cmsg, siz
 	       *(const u8 *)CMSG_DATA(cmsg) != TLS_RECORD_TYPE_DATA;
 }
 
+/* Straight at the protocol: whoever may use this socket was asked when it was handed over. */
 static int receive(struct rvol_link *l, struct msghdr *msg)
 {
 	union {
 		struct cmsghdr cmsg;
 		u8 bytes[CMSG_SPACE(sizeof(u8))];
 	} control;
+	size_t room = msg_data_left(msg);
 	int rv;
 
 	msg->msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
@@ -35,34 +37,51 @@ static int receive(struct rvol_link *l, struct msghdr *msg)
 		msg->msg_control = &control;
 		msg->msg_controllen = sizeof(control);
 	}
-	rv = sock_recvmsg(l->sock, msg, msg->msg_flags);
+	rv = READ_ONCE(l->sock->ops)->recvmsg(l->sock, msg, room, msg->msg_flags);
 	if (rv > 0 && l->tls && is_control(msg, &control.cmsg, sizeof(control)))
 		return -EPROTO;
+	/* a TLS socket may stop at the end of a record, a plain one only when it is empty */
+	l->drained = !l->tls && rv > 0 && (size_t)rv < room;
 	return rv;
 }
 
-static int from_ahead(struct rvol_link *l, void *to, u32 len)
+static u32 from_ahead(struct rvol_link *l, void *to, u32 len)
 {
-	u32 n = min(len, l->ahead_len - l->ahead_at);
+	u32 n = min(len, l->ahead_len);
 
-	memcpy(to, l->ahead + l->ahead_at, n);
-	l->ahead_at += n;
-	if (l->ahead_at == l->ahead_len) {
-		kvfree(l->ahead);
+	memcpy(to, l->ahead, n);
+	l->ahead += n;
+	l->ahead_len -= n;
+	if (l->ahead_len == 0) {
 		l->ahead = NULL;
+		kvfree(l->ahead_memory);
+		l->ahead_memory = NULL;
 	}
-	return (int)n;
+	return n;
 }
 
+/* The rest of a header, and in the same call what follows it, into l->page: mostly the payload and
+ * no byte more. */
 static int receive_head(struct rvol_link *l)
 {
-	struct kvec vec = { .iov_base = l->head + l->have, .iov_len = WIRE_HEADER - l->have };
+	u32 rest = WIRE_HEADER - l->have;
+	struct kvec vec[2] = { { .iov_base = l->head + l->have, .iov_len = rest } };
 	struct msghdr msg = { 0 };
+	int rv;
 
 	if (l->ahead)
-		return from_ahead(l, vec.iov_base, (u32)vec.iov_len);
-	iov_iter_kvec(&msg.msg_iter, ITER_DEST, &vec, 1, vec.iov_len);
-	return receive(l, &msg);
+		return (int)from_ahead(l, l->head + l->have, rest);
+	if (!l->page)
+		l->page = buf_page();
+	vec[1].iov_base = l->page ? page_address(l->page) : NULL;
+	vec[1].iov_len = l->page ? PAGE_SIZE : 0;
+	iov_iter_kvec(&msg.msg_iter, ITER_DEST, vec, l->page ? 2 : 1, rest + vec[1].iov_len);
+	rv = receive(l, &msg);
+	if (rv <= (int)rest)
+		return rv;
+	l->ahead = vec[1].iov_base;
+	l->ahead_len = (u32)rv - rest;
+	return (int)rest;
 }
 
 static int receive_payload(struct rvol_link *l)
@@ -73,12 +92,29 @@ static int receive_payload(struct rvol_link *l)
 	size_t bytes = 0;
 
 	if (l->ahead)
-		return from_ahead(l, page_address(vec[0].bv_page) + vec[0].bv_offset,
-				  vec[0].bv_len);
+		return (int)from_ahead(l, page_address(vec[0].bv_page) + vec[0].bv_offset,
+				       vec[0].bv_len);
 	for (u32 i = 0; i < n; i++)
 		bytes += vec[i].bv_len;
 	iov_iter_bvec(&msg.msg_iter, ITER_DEST, vec, n, bytes);
 	return receive(l, &msg);
+}
+
+/* The payload's buffer; when all that came with the header is a part of it, it lies there already */
+static struct rvol_buf *payload_new(struct rvol_link *l)
+{
+	u32 len = l->msg.payload_len;
+	struct rvol_buf *b;
+
+	if (!l->page || l->ahead != page_address(l->page) || l->ahead_len > len)
+		return buf_new(len, &l->r->rx_bytes, NULL);
+	b = buf_new(len, &l->r->rx_bytes, l->page);
+	if (!b)
+		return NULL;
+	l->have = l->ahead_len;
+	l->ahead = NULL;
+	l->page = NULL;
+	return b;
 }
 
 static void deliver(struct rvol_link *l)
@@ -105,10 +141,12 @@ static bool head_done(struct rvol_link *l)
 		deliver(l);
 		return true;
 	}
-	l->buf = buf_new(l->msg.payload_len, &l->r->rx_bytes);
+	l->buf = payload_new(l);
 	if (!l->buf)
 		link_give_up(l, "no memory for what it sends");
-	return l->buf != NULL;
+	else if (l->have == l->buf->len)
+		deliver(l);
+	return !READ_ONCE(l->dead);
 }
 
 bool link_takes(const struct rvol_link *l)
@@ -117,7 +155,7 @@ bool link_takes(const struct rvol_link *l)
 	       (l->number < RVOL_LINK_PULL || repl_mirror_takes_input(l->r->mirror, l->number));
 }
 
-/* One receiving call. 1: it brought something, 0: nothing for now or no more. */
+/* One receiving call. 1: there may be more, 0: nothing more for now, or for ever. */
 static int step(struct rvol_link *l)
 {
 	bool at_head = !l->buf;
@@ -137,11 +175,11 @@ static int step(struct rvol_link *l)
 		return 0;
 	}
 	l->have += (u32)rv;
-	if (at_head)
-		return l->have < WIRE_HEADER || head_done(l);
-	if (l->have == l->buf->len)
+	if (at_head && l->have == WIRE_HEADER && !head_done(l))
+		return 0;
+	if (!at_head && l->have == l->buf->len)
 		deliver(l);
-	return 1;
+	return l->ahead || !l->drained;
 }
 
 void link_on_rx(struct work_struct *work)

@@ -186,7 +186,7 @@ static void send_all(struct rvol_link *l)
 
 	while (!READ_ONCE(l->dead) && (bytes = gather(l, &n)) > 0) {
 		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, l->vec, n, bytes);
-		rv = sock_sendmsg(l->sock, &msg);
+		rv = READ_ONCE(l->sock->ops)->sendmsg(l->sock, &msg, bytes);
 		if (rv == -EAGAIN)
 			return;                           /* on_write_space goes on */
 		if (rv == -EINTR || rv == -ERESTARTSYS) { /* of who submitted: a worker can */

@@ -76,9 +76,13 @@ void lower_close(struct lower_dev *d)
 
 static void answer(struct lower_op *op, int status)
 {
+	struct rvol *r = op->r;
+
 	op->status = status;
-	if (llist_add(&op->node, &op->r->answers))
-		rvol_work_soon(op->r);
+	/* a device without interrupts has ended it at once: who submitted goes on, no worker */
+	if (llist_add(&op->node, &r->answers) &&
+	    !(in_task() && READ_ONCE(r->submitter) == current))
+		rvol_work_soon(r);
 }
 
 static void on_bio_end(struct bio *bio)
@@ -245,7 +249,7 @@ static void read(struct rvol_vol *v, const struct repl_effect *e)
 {
 	struct lower_op *op = op_new(v, v->data.bdev, segments_of(0, e->len), REQ_OP_READ, e);
 
-	op->buf = buf_new(e->len, NULL);
+	op->buf = buf_new(e->len, NULL, NULL);
 	if (!op->buf) {
 		answer(op, -ENOMEM);
 		return;
@@ -261,7 +265,7 @@ static void meta(struct rvol_vol *v, const struct repl_effect *e)
 	struct lower_op *op = op_new(v, v->meta.bdev, 1, opf | REQ_META | REQ_SYNC, e);
 
 	op->len = REPL_META_PAGE;
-	op->buf = buf_new(REPL_META_PAGE, NULL);
+	op->buf = buf_new(REPL_META_PAGE, NULL, NULL);
 	if (is_write) {
 		v->meta_written = true;
 		memcpy(page_address(op->buf->page[0]), e->page, REPL_META_PAGE);

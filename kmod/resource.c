@@ -144,40 +144,75 @@ static void settle(struct rvol *r)
 	vols_settle(r);
 }
 
-void rvol_leave(struct rvol *r)
-{
-	struct rvol_link *flush[FLUSH_LINKS_MAX];
-	struct bio_list lower = BIO_EMPTY_LIST;
-	unsigned int noio = r->noio;
-	LIST_HEAD(done);
-	u64 event = 0;
-	u32 n_flush;
+/* what a section has collected, to be carried out after it */
+struct collected {
+	struct rvol_link *link[FLUSH_LINKS_MAX];
+	u32 n_links;
+	struct bio_list lower;
+	struct list_head done;
+	u64 event; /* 0: none */
+};
 
+/* entered; the section is over with it */
+static void collect(struct rvol *r, struct collected *c)
+{
 	settle(r);
+	c->event = 0;
 	if (r->changed || r->event_due) {
 		r->event += r->changed;
-		event = r->event;
+		c->event = r->event;
 		r->changed = r->event_due = false;
 		wake_up_all(&r->opens);
 	}
 	set_ticking(r);
-	bio_list_merge(&lower, &r->lower);
+	c->lower = r->lower;
 	bio_list_init(&r->lower);
-	list_splice_init(&r->done, &done);
-	n_flush = links_take(r, flush, FLUSH_LINKS_MAX);
+	INIT_LIST_HEAD(&c->done);
+	list_splice_init(&r->done, &c->done);
+	c->n_links = links_take(r, c->link, FLUSH_LINKS_MAX);
 	mutex_unlock(&r->lock);
+}
 
-	for (u32 i = 0; i < n_flush; i++)
-		link_flush(flush[i]);
-	lower_submit(&lower);
-	ios_end(&done);
-	if (event && !netlink_event(r->uuid, event)) {
+static void send_event(struct rvol *r, u64 event)
+{
+	if (!event || netlink_event(r->uuid, event))
+		return;
+	mutex_lock(&r->lock);
+	r->event_due = true;
+	set_ticking(r);
+	mutex_unlock(&r->lock);
+}
+
+/* true: some answers are there already, and nobody else will take them */
+static bool carry_out(struct rvol *r, struct collected *c)
+{
+	for (u32 i = 0; i < c->n_links; i++)
+		link_flush(c->link[i]);
+	if (!bio_list_empty(&c->lower)) {
+		WRITE_ONCE(r->submitter, current);
+		lower_submit(&c->lower);
+		cmpxchg(&r->submitter, current, NULL);
+	}
+	ios_end(&c->done);
+	send_event(r, c->event);
+	return !llist_empty(&r->answers);
+}
+
+void rvol_leave(struct rvol *r)
+{
+	unsigned int noio = r->noio;
+	struct collected c;
+
+	rvol_get(r); /* the ends of requests may take the last user away */
+	collect(r, &c);
+	while (carry_out(r, &c)) {
 		mutex_lock(&r->lock);
-		r->event_due = true;
-		set_ticking(r);
-		mutex_unlock(&r->lock);
+		r->now = ktime_get_boottime_ns();
+		lower_answers(r, r->now);
+		collect(r, &c);
 	}
 	memalloc_noio_restore(noio);
+	rvol_put(r);
 }
 
 void rvol_fence(struct rvol *r, const char *why)

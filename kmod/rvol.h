@@ -65,9 +65,11 @@ int buf_init(void);
 void buf_exit(void);
 /* May wait for other payloads to be given back, never for I/O of file systems; NULL only for a
  * payload of many pages when its list cannot be had. account may be NULL. */
-struct rvol_buf *buf_new(u32 len, atomic_t *account);
+struct rvol_buf *buf_new(u32 len, atomic_t *account, struct page *first /* or NULL; taken */);
+struct page *buf_page(void); /* for such a first page; NULL: none now */
+void buf_page_put(struct page *page);
 struct rvol_buf *buf_get(struct rvol_buf *b);
-void buf_put(struct rvol_buf *b); /* NULL is fine; any context */
+void buf_put(struct rvol_buf *b); /* NULL is fine; process context */
 void buf_from_bio(struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
 void buf_to_bio(const struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
 /* Describes len bytes from off on; at most max segments. How many were needed. */
@@ -170,6 +172,7 @@ struct rvol {
 	struct list_head links; /* struct rvol_link that are up */
 	atomic_t rx_bytes;      /* of received payloads */
 
+	struct task_struct *submitter; /* of bios in rvol_leave(): it looks at answers itself */
 	struct llist_head answers; /* struct lower_op that have ended; any context */
 	struct llist_head plugged; /* struct rvol_plug that a sleeping task left; any context */
 	struct work_struct work;   /* takes answers, plugged, dead links */

@@ -25,7 +25,8 @@ help:
 	@echo 'make soak        real daemons under faults by chance: ROUNDS= SEED= COPIES= FAULTS=kill,cut'
 	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
 	@echo 'make vm          virtual machines (QEMU, no KVM): KERNEL=6.1 or 6.12, CASE=name'
-	@echo 'later parts      kmod bench-path'
+	@echo 'make bench-path  instructions per replicated write, raw and DRBD 8.4: KERNEL= SYSTEMS='
+	@echo 'later parts      kmod'
 
 deps:
 	@tools/deps
@@ -88,11 +89,16 @@ vm: build
 	@tools/vm-deps
 	@python3 test/vm/run.py --kernel $(or $(KERNEL),6.1) $(ARGS) $(CASE)
 
-kmod bench-path:
+kmod:
 	@echo 'filled by a later part: $@ (kernel module)'
 
 bench: build
 	@bash test/bench/bench.sh build/sdsd
+
+# SYSTEMS='name name' (all), KERNEL=6.1, 6.12 or a folder; ARGS for the rest
+bench-path:
+	@tools/vm-deps
+	@python3 test/bench/path.py --kernel $(or $(KERNEL),6.1) $(ARGS) $(SYSTEMS)
 
 # WRITES=n of each case
 bench-core: deps

@@ -380,7 +380,7 @@ static void connect_nodes(struct nodes *w, struct node *from, uint32_t number, u
 			  uint32_t *there)
 {
 	struct node *to = node_at(w, slot);
-	int fd[2], rv;
+	int fd[2] = { -1, -1 }, rv;
 
 	if (!to || !to->data)
 		return;

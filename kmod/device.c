@@ -5,6 +5,7 @@
  * reading never does. Requests become struct rvol_io; those that a task submits
  * under a plug go together. Calls resource.c and requests.c.
  */
+#include <linux/idr.h>
 #include <linux/slab.h>
 #include <linux/sched/signal.h>
 
@@ -13,6 +14,7 @@
 #define LOOK_AGAIN_MS 100 /* a waiting open looks at least so often */
 
 static int major;
+static DEFINE_IDA(minors); /* of volumes that are shown, or will be */
 
 struct rvol_plug {
 	struct blk_plug_cb cb; /* first */
@@ -335,8 +337,29 @@ static int open_lower(struct rvol_vol *v, const char *data_path, const char *met
 	return 0;
 }
 
+/* The kernel complains loudly when a device is made twice. */
+static int take_minor(struct rvol_vol *v, const char **ret_why)
+{
+	int rv = ida_alloc_range(&minors, v->minor, v->minor, GFP_KERNEL);
+
+	if (rv == -ENOSPC) {
+		*ret_why = "another volume has that minor";
+		return -EBUSY;
+	}
+	v->has_minor = rv >= 0;
+	return PORT_MIN(rv, 0);
+}
+
+static void give_minor(struct rvol_vol *v)
+{
+	if (v->has_minor)
+		ida_free(&minors, v->minor);
+	v->has_minor = false;
+}
+
 void vol_free(struct rvol_vol *v)
 {
+	give_minor(v);
 	if (v->has_lower) {
 		lower_close(&v->data);
 		lower_close(&v->meta);
@@ -365,7 +388,7 @@ int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, cons
 {
 	struct rvol_vol *v = kzalloc(sizeof(*v), GFP_KERNEL);
 	bool taken, booted;
-	int rv = 0;
+	int rv;
 
 	*ret_why = "no memory";
 	if (!v)
@@ -375,10 +398,11 @@ int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, cons
 	v->minor = minor;
 	v->size = copy_size ? copy_size : size;
 	v->copy_size = data_path ? copy_size : 0;
-	if (data_path)
+	rv = take_minor(v, ret_why);
+	if (rv == 0 && data_path)
 		rv = open_lower(v, data_path, meta_path, ret_why);
 	if (rv < 0) {
-		kfree(v);
+		vol_free(v);
 		return rv;
 	}
 	rvol_enter(r);
@@ -389,7 +413,7 @@ int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, cons
 		vol_free(v);
 		return -EEXIST;
 	}
-	*ret_why = "the block device cannot be made (is the minor in use?)";
+	*ret_why = "the block device cannot be made";
 	return booted ? vol_show(v) : 0;
 }
 
@@ -454,11 +478,12 @@ int vol_show(struct rvol_vol *v)
 
 void vol_hide(struct rvol_vol *v)
 {
-	if (!v->added)
-		return;
-	v->added = false;
-	del_gendisk(v->disk);
-	put_disk(v->disk);
+	if (v->added) {
+		v->added = false;
+		del_gendisk(v->disk);
+		put_disk(v->disk);
+	}
+	give_minor(v);
 }
 
 /* what is served decides; it never becomes less */
@@ -502,4 +527,5 @@ int device_init(void)
 void device_exit(void)
 {
 	unregister_blkdev(major, "rvol");
+	ida_destroy(&minors);
 }

@@ -100,6 +100,7 @@ struct rvol_io {
 struct rvol_vol {
 	struct rvol *r;
 	u32 number, minor;
+	bool has_minor;       /* it is this volume's; no longer than it is shown */
 	struct gendisk *disk; /* NULL until BOOT */
 	bool added;           /* the gendisk is visible */
 	u64 size;             /* as shown; bytes */

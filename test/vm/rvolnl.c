@@ -317,11 +317,14 @@ void rvolnl_close(struct rvolnl *n)
 
 int rvolnl_events(const struct rvolnl *n)
 {
+	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
 	int fd = open_socket();
 
 	if (fd < 0)
 		return fd;
-	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &n->group, sizeof(n->group)) < 0) {
+	/* without a port of its own it would be taken for the kernel, which is not sent to */
+	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0 ||
+	    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &n->group, sizeof(n->group)) < 0) {
 		int rv = -errno;
 
 		close(fd);

@@ -54,7 +54,8 @@ static void empty_stashes(void)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu(cpu)
+	{
 		struct stash *s = per_cpu_ptr(&stashes, cpu);
 
 		while (s->n > 0)

@@ -100,7 +100,7 @@ static int receive_payload(struct rvol_link *l)
 	return receive(l, &msg);
 }
 
-/* The payload's buffer; when all that came with the header is a part of it, it lies there already */
+/* The payload's buffer; when all that came with the header is part of it, it lies there. */
 static struct rvol_buf *payload_new(struct rvol_link *l)
 {
 	u32 len = l->msg.payload_len;

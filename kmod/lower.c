@@ -18,6 +18,7 @@ struct lower_op {
 	struct rvol_buf *buf; /* a reference; what is written or read */
 	u32 len;
 	int status;
+	u64 seq;                 /* of a write of the stream; 0 other */
 	struct work_struct zero; /* a range of zeros has to sleep */
 	u8 op;
 	struct bio bio; /* last */
@@ -77,12 +78,19 @@ void lower_close(struct lower_dev *d)
 static void answer(struct lower_op *op, int status)
 {
 	struct rvol *r = op->r;
+	bool late = status == 0 && op->seq;
+	u64 seq = op->seq;
 
 	op->status = status;
+	llist_add(&op->node, &r->answers);
 	/* a device without interrupts has ended it at once: who submitted goes on, no worker */
-	if (llist_add(&op->node, &r->answers) &&
-	    !(in_task() && READ_ONCE(r->submitter) == current))
-		rvol_work_soon(r);
+	if (in_task() && READ_ONCE(r->submitter) == current)
+		return;
+	/* Nothing waits for it yet. llist_add is a full barrier, settle() has one between the new
+	 * value and its look at the answers: one of both sees the other. */
+	if (late && seq > READ_ONCE(r->acked_elsewhere))
+		return;
+	rvol_work_soon(r);
 }
 
 static void on_bio_end(struct bio *bio)
@@ -184,6 +192,7 @@ static struct lower_op *op_new(struct rvol_vol *v, struct block_device *bdev, u3
 	op->len = e->len;
 	op->op = e->op;
 	op->status = 0;
+	op->seq = 0;
 	bio->bi_end_io = on_bio_end;
 	bio->bi_iter.bi_sector = e->off >> SECTOR_SHIFT;
 	rvol_get(v->r);
@@ -238,6 +247,8 @@ static void write(struct rvol_vol *v, const struct repl_effect *e)
 		return;
 	}
 	op = op_new(v, v->data.bdev, segments_of(e->buf_off, e->len), REQ_OP_WRITE | REQ_SYNC, e);
+	if (e->id >> 32 == DISK_STREAM)
+		op->seq = v->r->mirror->replica.io[(u32)e->id % REPL_INFLIGHT_MAX].seq;
 	op->buf = buf_of(e->buf);
 	if (e->shared)
 		buf_get(op->buf); /* the core keeps its own reference */

@@ -127,12 +127,26 @@ static void close_if_quiet(struct rvol *r)
 	r->changed = true;
 }
 
+static u64 acked_elsewhere(const struct repl_writer *w)
+{
+	u64 least = U64_MAX;
+
+	for (u8 s = 0; w->state == WRITER_SERVING && s < REPL_SLOTS_MAX; s++)
+		if (s != w->self && (w->members & (1u << s)))
+			least = min(least, w->peer[s].acked);
+	return least;
+}
+
 /* what follows from the calls of this section; they may lead to more */
 static void settle(struct rvol *r)
 {
 	if (!rvol_live(r))
 		return;
 	links_settle(r, r->now);
+	WRITE_ONCE(r->acked_elsewhere, acked_elsewhere(&r->mirror->writer));
+	smp_mb(); /* see answer() in lower.c */
+	if (!llist_empty(&r->answers))
+		lower_answers(r, r->now);
 	ios_settle(r, r->now);
 	if (r->opened && r->mirror->writer.state == WRITER_STOPPED)
 		ios_fail_waiting(r);

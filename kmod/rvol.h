@@ -173,6 +173,10 @@ struct rvol {
 	struct list_head links; /* struct rvol_link that are up */
 	atomic_t rx_bytes;      /* of received payloads */
 
+	/* Serving: the least seq that a member elsewhere has acknowledged; else all ones. Whatever
+	 * the own disk answers beyond it is not what a write waits for: the section of the
+	 * acknowledgement will find it. */
+	u64 acked_elsewhere;
 	struct task_struct *submitter; /* of bios in rvol_leave(): it looks at answers itself */
 	struct llist_head answers; /* struct lower_op that have ended; any context */
 	struct llist_head plugged; /* struct rvol_plug that a sleeping task left; any context */

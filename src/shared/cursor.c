@@ -23,12 +23,53 @@ static u8 *cursor_take(struct cursor *c, size_t len)
 	return at;
 }
 
+/* Byte by byte in the language, so that neither alignment nor the machine's byte order matters;
+ * compilers make one store, one load of it. */
+static void put2(u8 *at, u32 v)
+{
+	at[0] = (u8)v;
+	at[1] = (u8)(v >> 8);
+}
+
+static void put4(u8 *at, u32 v)
+{
+	at[0] = (u8)v;
+	at[1] = (u8)(v >> 8);
+	at[2] = (u8)(v >> 16);
+	at[3] = (u8)(v >> 24);
+}
+
+static u32 get2(const u8 *at)
+{
+	return at[0] | (u32)at[1] << 8;
+}
+
+static u32 get4(const u8 *at)
+{
+	return at[0] | (u32)at[1] << 8 | (u32)at[2] << 16 | (u32)at[3] << 24;
+}
+
 void cursor_put(struct cursor *c, u64 value, u32 bytes)
 {
 	u8 *at = cursor_take(c, bytes);
 
-	for (u32 i = 0; at && i < bytes; i++)
-		at[i] = (u8)(value >> (8 * i));
+	if (!at)
+		return;
+	switch (bytes) {
+	case 1:
+		*at = (u8)value;
+		break;
+	case 2:
+		put2(at, (u32)value);
+		break;
+	case 4:
+		put4(at, (u32)value);
+		break;
+	default:
+		put4(at, (u32)value);
+		put4(at + 4, (u32)(value >> 32));
+		break;
+	}
 }
 
 void cursor_put_bytes(struct cursor *c, const void *data, size_t len)
@@ -42,11 +83,19 @@ void cursor_put_bytes(struct cursor *c, const void *data, size_t len)
 u64 cursor_get(struct cursor *c, u32 bytes)
 {
 	const u8 *at = cursor_take(c, bytes);
-	u64 value = 0;
 
-	for (u32 i = 0; at && i < bytes; i++)
-		value |= (u64)at[i] << (8 * i);
-	return value;
+	if (!at)
+		return 0;
+	switch (bytes) {
+	case 1:
+		return *at;
+	case 2:
+		return get2(at);
+	case 4:
+		return get4(at);
+	default:
+		return get4(at) | (u64)get4(at + 4) << 32;
+	}
 }
 
 void cursor_get_bytes(struct cursor *c, void *out, size_t len)

@@ -65,8 +65,8 @@ union ktls_crypto {
 
 /* Key, iv and number for the next record of a way of ssl. The caller wipes ret. *ret_len: bytes
  * of it that count. -EOPNOTSUPP for another cipher, -ENOMEM. */
-int ktls_crypto(const struct ktls_way *way, const SSL *ssl, union ktls_crypto *ret,
-		size_t *ret_len, struct err *err);
+int ktls_crypto(const struct ktls_way *way, const SSL *ssl, union ktls_crypto *ret, size_t *ret_len,
+		struct err *err);
 
 /* The socket's TLS becomes the kernel's: first ktls_attach, which changes nothing that is sent or
  * received, then each way. -EOPNOTSUPP when this kernel cannot, -ENOTCONN when the other end has

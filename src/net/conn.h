@@ -95,8 +95,8 @@ int conn_for_kernel(struct conn *c);
  * no goodbye (close_notify) is sent at its end. ahead: bytes that were decrypted or received and
  * not given to on_data; malloced, NULL when there are none; they come before what fd gives.
  * What is queued is flushed first. May be called from on_open and on_data. On failure:
- * -EAGAIN       something waits to be sent, or half of a record has arrived: c goes on as before; try
- *               again, when there was on_data or after some time
+ * -EAGAIN       something waits to be sent, or half of a record has arrived: c goes on as before;
+ *               try again, when there was on_data or after some time
  * -EOPNOTSUPP   this kernel has no TLS or not this cipher: c goes on as before
  * -EPROTO       an end has changed its key (KeyUpdate), the kernel cannot follow: as before
  * -EINVAL, -ENOMEM, -EMFILE: not for the kernel (see above), no memory: as before

@@ -80,6 +80,7 @@ static void conn_free(struct conn *c)
 	if (!c->detached)
 		c->ops->on_close(c, &c->reason, c->owner);
 	SSL_free(c->ssl);
+	ktls_free(c->ktls);
 	buf_release(&c->left);
 	buf_release(&c->early);
 	buf_release(&c->corked_plain);
@@ -278,7 +279,12 @@ static struct conn *conn_new(uv_loop_t *loop, bool is_unix, const struct conn_op
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-	*buf = uv_buf_init((char *)scratch.raw, CONN_READ_SIZE);
+	const struct conn *c = handle->data;
+	unsigned int size = CONN_READ_SIZE;
+
+	if (c->exact && c->stage != CONN_CLOSING)
+		size = (unsigned int)ktls_framer_want(&c->framer);
+	*buf = uv_buf_init((char *)scratch.raw, size);
 }
 
 static void on_end_of_stream(struct conn *c)
@@ -702,11 +708,15 @@ struct conn_parcel *conn_detach(struct conn *c)
 	p->is_unix = c->h.handle.type == UV_NAMED_PIPE;
 	p->ssl = c->ssl;
 	p->records = c->records;
+	p->framer = c->framer;
+	p->ktls = c->ktls;
+	p->exact = c->exact;
 	p->peer = c->peer;
 	p->alpn = c->alpn;
 	memcpy(p->name, c->name, sizeof(p->name));
 	p->quota = c->quota;
 	c->ssl = NULL;
+	c->ktls = NULL;
 	c->quota = NULL;
 	c->in_len = 0;
 	c->detached = true;
@@ -738,6 +748,9 @@ struct conn *conn_attach(uv_loop_t *loop, struct conn_parcel *p, const struct co
 		}
 	}
 	c->records = p->records;
+	c->framer = p->framer;
+	c->ktls = p->ktls;
+	c->exact = p->exact;
 	c->peer = p->peer;
 	c->alpn = p->alpn;
 	c->left = p->left;
@@ -761,6 +774,7 @@ void conn_parcel_free(struct conn_parcel *p)
 	if (!p)
 		return;
 	SSL_free(p->ssl);
+	ktls_free(p->ktls);
 	close(p->fd);
 	queue_release(&p->out);
 	buf_release(&p->left);

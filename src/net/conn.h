@@ -84,6 +84,26 @@ struct conn *conn_attach(uv_loop_t *loop, struct conn_parcel *p, const struct co
 			 void *owner);
 void conn_parcel_free(struct conn_parcel *p); /* closes it unattached */
 
+/* A TLS conn whose socket shall go to the kernel, which then does the TLS itself (kTLS). To be said
+ * right after conn_connect_tls, or when the conn is open for one accepted by a listener with
+ * listener_for_kernel (in on_accept or later). Keeps the keys and, from now on, leaves in the
+ * socket whatever is behind the TLS record being read: that is the kernel's. Costs a second read
+ * for each record. 0; -ENOMEM; -EINVAL when it is too late, or no TLS. Moves with conn_detach. */
+int conn_for_kernel(struct conn *c);
+/* Hands the socket over; c is gone after 0, as after conn_detach: no callback any more. fd belongs
+ * to the caller: what is written is encrypted by the kernel, what is read was decrypted by it, and
+ * no goodbye (close_notify) is sent at its end. ahead: bytes that were decrypted or received and
+ * not given to on_data; malloced, NULL when there are none; they come before what fd gives.
+ * What is queued is flushed first. May be called from on_open and on_data. On failure:
+ * -EAGAIN       something waits to be sent, or half of a record has arrived: c goes on as before;
+ *               try again, when there was on_data or after some time
+ * -EOPNOTSUPP   this kernel has no TLS or not this cipher: c goes on as before
+ * -EPROTO       an end has changed its key (KeyUpdate), the kernel cannot follow: as before
+ * -EINVAL, -ENOMEM, -EMFILE: not for the kernel (see above), no memory: as before
+ * -ENOTCONN     c has ended, or could not go on after it was half handed over: on_close follows */
+int conn_to_kernel(struct conn *c, int *ret_fd, uint8_t **ret_ahead, size_t *ret_len,
+		   struct err *err);
+
 /* Listeners. on_accept gets an open conn (TLS: handshake done, peer known); it must call
  * conn_set_ops before returning, or conn_detach/conn_close. At most max open at a time, more are
  * refused; a handshake has CONN_HANDSHAKE_TIMEOUT_MS. The conn is open: on_open of the new ops is
@@ -98,6 +118,9 @@ int listener_unix(uv_loop_t *loop, const char *path, mode_t mode, int max, liste
 		  void *arg, struct listener **ret, struct err *err);
 /* another time for the handshake than CONN_HANDSHAKE_TIMEOUT_MS, for conns accepted from now on */
 void listener_set_handshake_ms(struct listener *l, int timeout_ms);
+/* conns accepted from now on that speak alpn (an ALPN_ constant) may be given to the kernel:
+ * their keys are kept, see conn_for_kernel */
+void listener_for_kernel(struct listener *l, const char *alpn);
 int listener_port(const struct listener *l); /* the real port when 0 was asked */
 /* closes; unix: removes the file. Accepted conns go on. */
 void listener_free(struct listener *l);

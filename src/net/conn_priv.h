@@ -2,7 +2,7 @@
 /*
  * conn_priv.h - what the files of one conn share: conn.c (life, reading),
  * conn_out.c (the queue of bytes to write), conn_tls.c (TLS between the two),
- * listener.c (accepting). Nobody else includes it.
+ * conn_kernel.c (the kernel takes over), listener.c (accepting). Nobody else includes it.
  */
 #ifndef SDSD_NET_CONN_PRIV_H
 #define SDSD_NET_CONN_PRIV_H
@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "net/conn.h"
+#include "net/ktls.h"
 
 #define CONN_NAME_MAX 96
 #define CONN_LOW_MARK (64u << 10)     /* on_drain when fewer bytes wait */
@@ -107,8 +108,11 @@ struct conn {
 	const uint8_t *in; /* encrypted bytes being read: in the scratch buffer or in left; NULL
 			    * while none are */
 	size_t in_len;
-	struct buf left;  /* encrypted bytes kept over a pause */
-	uint64_t records; /* written under the present key */
+	struct buf left;           /* encrypted bytes kept over a pause */
+	uint64_t records;          /* written under the present key */
+	struct ktls_framer framer; /* where the bytes received so far end */
+	struct ktls *ktls;         /* owned; NULL when it never goes to the kernel */
+	bool exact;                /* nothing is read beyond the present record */
 	struct tls_peer peer;
 	const char *alpn;
 	char name[CONN_NAME_MAX];
@@ -122,6 +126,9 @@ struct conn_parcel {
 	struct conn_queue out;
 	struct buf left;
 	uint64_t records;
+	struct ktls_framer framer;
+	struct ktls *ktls;
+	bool exact;
 	struct tls_peer peer;
 	const char *alpn;
 	char name[CONN_NAME_MAX];
@@ -166,6 +173,11 @@ void conn_tls_resume(struct conn *c); /* goes on with what a pause left behind *
 int conn_tls_write(struct conn *c, const void *data, size_t len);
 int conn_tls_push(struct conn *c); /* encrypts what was collected while corked */
 void conn_tls_end(struct conn *c); /* queues the close_notify */
+/* everything received that on_data has not seen, decrypted; it must end with a whole record */
+int conn_tls_ahead(struct conn *c, struct buf *ret, struct err *err);
+
+/* conn_kernel.c: before the handshake; alpn as in struct ktls. 0 or -ENOMEM */
+int conn_keep_keys(struct conn *c, const char *alpn);
 
 /* hosts.c: numeric address or /etc/hosts. -E_INVALID with a sentence */
 int hosts_resolve(const char *host, int port, struct sockaddr_storage *ret, struct err *err);

@@ -113,6 +113,8 @@ int conn_tls_start(struct conn *c, SSL *ssl)
 	c->ssl = ssl;
 	if (conn_tls_bind(c) < 0)
 		return -ENOMEM;
+	if (c->ktls)
+		ktls_watch(c->ktls, ssl);
 	c->stage = CONN_HANDSHAKING;
 	if (!SSL_is_server(ssl))
 		handshake_step(c);
@@ -180,6 +182,7 @@ void conn_tls_input(struct conn *c, const uint8_t *data, size_t len)
 	struct err reason;
 
 	assert(c->left.len == 0);
+	ktls_framer_feed(&c->framer, data, len);
 	c->in = data;
 	c->in_len = len;
 	pump(c);
@@ -202,6 +205,32 @@ void conn_tls_resume(struct conn *c)
 		buf_consume(&c->left, c->left.len - c->in_len);
 	c->in = NULL;
 	c->in_len = 0;
+}
+
+int conn_tls_ahead(struct conn *c, struct buf *ret, struct err *err)
+{
+	uint8_t part[4096]; /* not the scratch buffer: on_data may be looking at it */
+	size_t n;
+	int error;
+
+	if (!c->in) {
+		c->in = c->left.data;
+		c->in_len = c->left.len;
+	}
+	for (;;) {
+		ERR_clear_error();
+		if (SSL_read_ex(c->ssl, part, sizeof(part), &n) != 1)
+			break;
+		if (buf_append(ret, part, n) < 0)
+			return err_set(err, -ENOMEM, "out of memory");
+	}
+	error = SSL_get_error(c->ssl, 0);
+	if (error == SSL_ERROR_ZERO_RETURN)
+		return err_set(err, -ECONNRESET, "the other end has closed");
+	if (error != SSL_ERROR_WANT_READ)
+		return tls_failure(c->ssl, err);
+	assert(c->in_len == 0);
+	return 0;
 }
 
 static int encrypt(struct conn *c, const uint8_t *data, size_t len)

@@ -40,7 +40,8 @@ struct listener {
 	int handles; /* not closed yet */
 	int fd;
 	int max, handshake_ms, port;
-	struct tls *tls; /* borrowed */
+	struct tls *tls;         /* borrowed */
+	const char *kernel_alpn; /* such conns may go to the kernel; NULL: none */
 	listener_cb on_accept;
 	void *arg;
 	struct conn_quota *quota;
@@ -148,6 +149,9 @@ static void take_in(struct listener *l, int fd, const char *name)
 	p->c = conn_accepted(l->loop, fd, l->tls, l->handshake_ms, name, l->quota, &pending_ops, p);
 	if (!p->c)
 		pending_remove(p);
+	else if (l->tls && l->kernel_alpn)
+		/* without memory for it, conn_for_kernel will refuse */
+		conn_keep_keys(p->c, l->kernel_alpn);
 }
 
 /* ------------------------------------------------------------- accepting -- */
@@ -377,6 +381,11 @@ int listener_unix(uv_loop_t *loop, const char *path, mode_t mode, int max, liste
 void listener_set_handshake_ms(struct listener *l, int timeout_ms)
 {
 	l->handshake_ms = timeout_ms;
+}
+
+void listener_for_kernel(struct listener *l, const char *alpn)
+{
+	l->kernel_alpn = alpn;
 }
 
 int listener_port(const struct listener *l)

@@ -22,6 +22,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "net/ktls.h"
 
 #define TLS_CAS_MAX 8 /* certificates in ca.pem: the present CA and those being rotated */
 #define TLS_URI_PREFIX "sdsd://"
@@ -220,6 +221,7 @@ static SSL_CTX *context_new(const SSL_METHOD *method)
 	/* a node holds many quiet links: 34 KiB each are not worth keeping */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	ktls_context(ctx);
 	return ctx;
 }
 

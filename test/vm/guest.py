@@ -212,11 +212,12 @@ class Lab:
     disks     a list of Disk, for each guest: /dev/vda, /dev/vdb, ... with serials disk0, disk1, ...
     files     {path in the guest: file}: what is there from the start, besides the image
     modules   .ko files of the project: modprobe finds them
+    networked whether they have a network (when there is more than one guest)
     counting  the mode for bench/path.py
     append    further words for the kernel's command line
     """
 
-    def __init__(self, image, dir, guests=1, disks=(), memory=512, cpus=1, network_wanted=None,
+    def __init__(self, image, dir, guests=1, disks=(), memory=512, cpus=1, networked=None,
                  files=None, modules=(), counting=False, append=""):
         self.image = image
         self.dir = dir
@@ -232,7 +233,7 @@ class Lab:
         self.initrd = image.initramfs
         if extra:
             self.initrd = image.initrd(os.path.join(dir, "initrd"), extra)
-        wanted = guests > 1 if network_wanted is None else network_wanted
+        wanted = guests > 1 if networked is None else networked
         self.network = network(guests) if wanted else None
         self.guests = [Guest(self, i, [Disk(**vars(d)) for d in disks]) for i in range(guests)]
 

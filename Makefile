@@ -25,7 +25,7 @@ help:
 	@echo 'make soak        real daemons under faults by chance: ROUNDS= SEED= COPIES= FAULTS=kill,cut'
 	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
 	@echo 'make vm          virtual machines (QEMU, no KVM): KERNEL=6.1 or 6.12, CASE=name'
-	@echo 'later parts      kmod bench-path'
+	@echo 'later parts      bench-path'
 
 deps:
 	@tools/deps
@@ -88,7 +88,15 @@ vm: build
 	@tools/vm-deps
 	@python3 test/vm/run.py --kernel $(or $(KERNEL),6.1) $(ARGS) $(CASE)
 
-kmod bench-path:
+# KERNEL=6.1 or 6.12; both without it
+kmod: deps
+	@tools/vm-deps
+	@for series in $(or $(KERNEL),6.1 6.12); do \
+		tools/kmod build/kmod/$$series "$$(tools/kmod-headers $$series)" && \
+		ls build/kmod/$$series/rvol.ko || exit 1; done
+	@tools/build release build test/rvolctl test/nlcheck
+
+bench-path:
 	@echo 'filled by a later part: $@ (kernel module)'
 
 bench: build

@@ -26,7 +26,6 @@ help:
 	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
 	@echo 'make vm          virtual machines (QEMU, no KVM): KERNEL=6.1 or 6.12, CASE=name'
 	@echo 'make bench-path  instructions per replicated write, raw and DRBD 8.4: KERNEL= SYSTEMS='
-	@echo 'make kmod        the kernel module for 6.1 and 6.12: build/kmod-*/rvol.ko'
 
 deps:
 	@tools/deps
@@ -86,26 +85,24 @@ soak: $(if $(DISKS),deps,build)
 
 # KERNEL=6.1, 6.12 or a folder; CASE='name name' (all); ARGS for the rest
 vm: build kmod
-	@tools/build release build test/rvolctl
 	@python3 test/vm/run.py --kernel $(or $(KERNEL),6.1) \
-		--module build/kmod-$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(CASE)
+		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(CASE)
 
-# for the kernels that tools/vm-deps fetches; any other: tools/kmod BUILD_DIR KDIR
-kmod:
+# KERNEL=6.1 or 6.12; both without it. Any other: tools/kmod BUILD_DIR KDIR
+kmod: deps
 	@tools/vm-deps
-	@for k in 6.1 6.12; do \
-		tools/kmod build/kmod-$$k "$$(tools/kmod-headers $$k)" && \
-		ls -l build/kmod-$$k/rvol.ko | awk '{ print $$9 ": " $$5 " bytes" }' || exit 1; \
-	done
+	@for series in $(or $(KERNEL),6.1 6.12); do \
+		tools/kmod build/kmod/$$series "$$(tools/kmod-headers $$series)" && \
+		ls build/kmod/$$series/rvol.ko || exit 1; done
+	@tools/build release build test/rvolctl test/nlcheck test/vm-ktls
 
 bench: build
 	@bash test/bench/bench.sh build/sdsd
 
 # SYSTEMS='name name' (all), KERNEL=6.1, 6.12 or a folder; ARGS for the rest
 bench-path: kmod
-	@tools/build release build test/rvolctl
 	@python3 test/bench/path.py --kernel $(or $(KERNEL),6.1) \
-		--module build/kmod-$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(SYSTEMS)
+		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(SYSTEMS)
 
 # WRITES=n of each case
 bench-core: deps

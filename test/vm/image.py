@@ -65,7 +65,8 @@ MODULES = """
     dm_mod dm_thin_pool dm_snapshot dm_crypt dm_writecache dm_cache_smq dm_log_writes dm_flakey
     dm_delay dm_dust dm_zero dm_integrity dm_era dm_mirror
     brd null_blk loop nbd drbd ublk_drv zram scsi_debug
-    tls aesni_intel gcm ccm ghash_generic xts essiv sha256_generic algif_skcipher algif_hash
+    tls aesni_intel gcm ctr ccm ghash_generic chacha20poly1305 chacha_generic poly1305_generic
+    xts essiv sha256_generic algif_skcipher algif_hash
     sch_netem sch_tbf sch_ingress cls_u32 cls_matchall act_gact
     softdog netconsole
 """.split()

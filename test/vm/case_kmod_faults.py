@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel module when something below or beside it goes wrong, all nodes in one guest."""
+from kmod import kmod_lab, status
+from rig import wait_for
+
+# The data device of the second node is a table that can be changed under way.
+DM = ("modprobe -a dm_mod dm_delay; "
+      "dmsetup create d2 --table '0 131072 linear /dev/ram2 0'; dmsetup mknodes; ")
+PAIR = ("rvolctl pair /dev/ram0 /dev/ram1 %s /dev/ram3 --daemon --record /tmp/record "
+        "--log /tmp/rvolctl.log")
+FIO = ("fio --name=t --filename=/dev/rvol0 --size=32m --bs=4k --direct=1 --ioengine=libaio "
+       "--iodepth=8 --output=/tmp/fio.out ")
+
+
+def hold_open(guest):
+    """Opened for writing until let_go(); both copies are in sync when this returns."""
+    guest.run("sleep 100000 </dev/null 9<>/dev/rvol0 >/dev/null 2>&1 & echo $! >/tmp/holder")
+    wait_for(lambda: status(guest)[0]["in_sync"] == "0x3", 60, "both copies in sync")
+
+
+def let_go(guest):
+    guest.run("kill $(cat /tmp/holder)")
+    wait_for(lambda: all(s["role"] == "idle" for s in status(guest).values()), 20, "released")
+
+
+def same(guest, other="/dev/ram2"):
+    guest.run("blockdev --flushbufs /dev/ram0 %s; cmp /dev/ram0 %s" % (other, other), 120)
+
+
+def change_table(guest, table):
+    guest.run("dmsetup suspend --nolockfs --noflush d2 && dmsetup load d2 --table '0 131072 %s' && "
+              "dmsetup resume d2" % table)
+
+
+def start_pair(rig, dm=True):
+    guest = kmod_lab(rig).guests[0]
+    guest.run((DM if dm else "") + PAIR % ("/dev/mapper/d2" if dm else "/dev/ram2"), 120)
+    hold_open(guest)
+    return guest
+
+
+def case_kmod_ops(rig):
+    """Odd sizes, sector-aligned bios, discards, write-zeroes, FUA: both copies are the same, and
+    what was discarded reads as zeros."""
+    g = start_pair(rig, dm=False)
+    g.run(FIO + "--rw=randwrite --bsrange=512-128k --blockalign=512 --sync=1 --number_ios=400", 300)
+    g.run(FIO + "--rw=randtrimwrite --bsrange=4k-64k --blockalign=4k --number_ios=400", 300)
+    g.run("dd if=/dev/urandom of=/dev/rvol0 bs=1M count=16 oflag=direct 2>/dev/null; "
+          "blkdiscard -o 1536 -l 9000448 /dev/rvol0; blkdiscard -z -o 10485760 -l 4194304 /dev/rvol0")
+    g.run("dd if=/dev/rvol0 bs=512 skip=3 count=17579 iflag=direct 2>/dev/null | cmp -n 9000448 - "
+          "/dev/zero")
+    let_go(g)
+    same(g)
+    g.run("rvolctl del && rmmod rvol")
+
+
+def case_kmod_flushes(rig):
+    """A copy's cache is flushed when the application asks for it, and not otherwise."""
+    g = start_pair(rig, dm=False)
+    flushes = "rvolctl status | sed -n 's/.* flushes=\\([0-9]*\\) lower_flushes=\\([0-9]*\\)/\\1 \\2/p'"
+    before = [list(map(int, line.split())) for line in g.run(flushes).out.splitlines()]
+    g.run(FIO + "--rw=randwrite --number_ios=2000", 300)
+    quiet = [list(map(int, line.split())) for line in g.run(flushes).out.splitlines()]
+    rig.check(quiet == before, "flushes that nobody asked for: %s, %s" % (before, quiet))
+    g.run(FIO + "--rw=randwrite --number_ios=1000 --fsync=10", 300)
+    after = [list(map(int, line.split())) for line in g.run(flushes).out.splitlines()]
+    asked = after[0][0] - quiet[0][0]
+    rig.check(asked >= 100, "fio asked for %d flushes" % asked)
+    for node in 0, 1:
+        done = after[node][1] - quiet[node][1]
+        rig.check(0 < done <= asked, "node %d: %d flushes for %d" % (node + 1, done, asked))
+    let_go(g)
+    g.run("rvolctl del && rmmod rvol")
+
+
+def case_kmod_disk_error(rig):
+    """A copy's disk fails under writes: the application notices nothing, the copy leaves the set."""
+    g = start_pair(rig)
+    job = g.start_job(FIO + "--rw=randwrite --verify=crc32c --time_based --runtime=10")
+    g.run("sleep 2")
+    change_table(g, "error")
+    job.wait(120)
+    s = status(g)
+    rig.check(s[0]["in_sync"] == "0x1", "the set is %s" % s[0]["in_sync"])
+    rig.check(s[1]["mode"] == "failed" and s[1]["disk_error"] != '""', "node 2: %s" % s[1])
+    g.run("rvolctl del --force; kill $(cat /tmp/holder); sleep 1; rmmod rvol")
+
+
+def case_kmod_hung_disk(rig):
+    """A copy's disk answers nothing any more: writes go on after 30 s, nothing else waits for it,
+    and it can be deleted while it hangs."""
+    g = start_pair(rig)
+    rig.expect("its disk has failed|blocked for more than")
+    g.run("dmsetup suspend --nolockfs --noflush d2")
+    g.run(FIO + "--rw=randwrite --number_ios=200", 90)
+    rig.check(status(g)[0]["in_sync"] == "0x1", "the set is %s" % status(g)[0]["in_sync"])
+    g.run("rvolctl del --force", 10)
+    g.run("dmsetup resume d2; kill $(cat /tmp/holder); sleep 2; rmmod rvol")
+
+
+def case_kmod_slow_disk(rig):
+    """A copy whose disk is slow holds writes up by as much, and nothing is lost."""
+    g = start_pair(rig)
+    change_table(g, "delay /dev/ram2 0 20")
+    g.run(FIO + "--rw=randwrite --verify=crc32c --number_ios=500", 200)
+    rig.check(status(g)[0]["in_sync"] == "0x3", "the set is %s" % status(g)[0]["in_sync"])
+    change_table(g, "linear /dev/ram2 0")
+    let_go(g)
+    same(g)
+    g.run("rvolctl del && rmmod rvol")
+
+
+def case_kmod_alone(rig):
+    """The process that answers is stopped: reads and writes go on. It is not asked for anything."""
+    g = start_pair(rig, dm=False)
+    g.run("kill -STOP $(pidof rvolctl)")
+    g.run(FIO + "--rw=randrw --verify=crc32c --time_based --runtime=30", 120)
+    g.run("kill -CONT $(pidof rvolctl)")
+    let_go(g)
+    same(g)
+    g.run("rvolctl del && rmmod rvol")
+
+
+def case_kmod_probes(rig):
+    """Who only looks at the devices never makes a node the writer."""
+    g = start_pair(rig, dm=False)
+    g.run("mkfs.ext4 -q /dev/rvol0", 120)
+    let_go(g)
+    before = {k: s["event"] for k, s in status(g).items()}
+    job = g.start_job("for i in $(seq 30); do blkid -p /dev/rvol0 /dev/rvol1; "
+                      "lvm pvs >/dev/null 2>&1; dd if=/dev/rvol1 of=/dev/null bs=4k count=1; done")
+    out = job.wait(120, check=False).out
+    rig.check(out.count('TYPE="ext4"') >= 30, "blkid does not see the file system: %s" % out[:300])
+    rig.check(all(s["role"] == "idle" for s in status(g).values()), "a probe made a writer")
+    rig.check(before == {k: s["event"] for k, s in status(g).items()}, "probes made events")
+    g.run("rvolctl del && rmmod rvol")
+
+
+def case_kmod_leaks(rig):
+    """Made and deleted fifty times, also under writes: the module goes, and its memory is back."""
+    g = kmod_lab(rig).guests[0]
+    free = ("sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1; "
+            "awk '/MemFree|^Slab|VmallocUsed/ {print $2}' /proc/meminfo")
+
+    def round_of(writes):
+        g.run(PAIR % "/dev/ram2" + " --dirty", 60)
+        if writes:
+            g.run("(fio --name=t --filename=/dev/rvol0 --size=16m --rw=randwrite --bs=4k --direct=1 "
+                  "--ioengine=libaio --iodepth=8 --runtime=100 --time_based >/dev/null 2>&1 &) ; "
+                  "sleep 0.5", 60)
+        g.run("rvolctl del --force; while pidof rvolctl fio >/dev/null; do sleep 0.05; done", 60)
+
+    for i in range(5):
+        round_of(True)
+    before = list(map(int, g.run(free).out.split()))
+    for i in range(50):
+        round_of(i % 5 == 0)
+    after = list(map(int, g.run(free).out.split()))
+    rig.check(before[0] - after[0] < 4096, "free memory went from %d to %d KiB" %
+              (before[0], after[0]))
+    g.run("rmmod rvol")

@@ -25,8 +25,8 @@ help:
 	@echo 'make soak        real daemons under faults by chance: ROUNDS= SEED= COPIES= FAULTS=kill,cut'
 	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
 	@echo 'make vm          virtual machines (QEMU, no KVM): KERNEL=6.1 or 6.12, CASE=name'
+	@echo 'make kmod        the kernel module for the kernels of the guests: KERNEL=6.1 or 6.12'
 	@echo 'make bench-path  instructions per replicated write, raw and DRBD 8.4: KERNEL= SYSTEMS='
-	@echo 'later parts      kmod'
 
 deps:
 	@tools/deps
@@ -89,8 +89,13 @@ vm: build
 	@tools/vm-deps
 	@python3 test/vm/run.py --kernel $(or $(KERNEL),6.1) $(ARGS) $(CASE)
 
-kmod:
-	@echo 'filled by a later part: $@ (kernel module)'
+# KERNEL=6.1 or 6.12; both without it
+kmod: deps
+	@tools/vm-deps
+	@for series in $(or $(KERNEL),6.1 6.12); do \
+		tools/kmod build/kmod/$$series "$$(tools/kmod-headers $$series)" && \
+		ls build/kmod/$$series/rvol.ko || exit 1; done
+	@tools/build release build test/rvolctl test/nlcheck
 
 bench: build
 	@bash test/bench/bench.sh build/sdsd

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * nlcheck [SEED [COUNT]] - what the module refuses, and how: rows of wrong requests with the errno
- * and the words they must get, then COUNT requests by chance. Nothing of it may do harm; the guest's
- * kernel is asked for complaints by who runs this. Needs the module, loaded with plain=1, and no
- * resources. Prints what is wrong, and the sum.
+ * and the words they must get, then COUNT requests by chance. Nothing of it may do harm: who runs
+ * this looks for complaints of the kernel. Needs the module, loaded with plain=1, and no resources.
+ * Prints what is wrong, and the sum.
  */
 #include <errno.h>
 #include <poll.h>
@@ -200,7 +200,7 @@ static const struct row not_booted[] = {
 	{ "a copy's volume", VOL, -EINVAL, "without a copy", { TEXT(DATA_PATH, "/dev/ram0") } },
 	{ "growth of nothing", RVOL_CMD_VOLUME_GROW, -ENOENT, NULL, { { 0 } } },
 	{ "a volume", VOL, 0, NULL, { { 0 } } },
-	{ "the same again", VOL, -EEXIST, NULL, { { 0 } } },
+	{ "its number again", VOL, -EEXIST, NULL, { U32(MINOR, MINOR + 1) } },
 	{ "its minor again", VOL, -EBUSY, NULL, { U8(NUMBER, 1) } },
 	{ "no record", RVOL_CMD_BOOT, -EINVAL, "RECORD is missing", { NO(RECORD) } },
 	{ "a short record", RVOL_CMD_BOOT, -ERANGE, NULL, { BYTES(RECORD, 31) } },

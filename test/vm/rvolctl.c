@@ -132,6 +132,7 @@ static int status(struct options *o)
 struct found {
 	const char *name; /* NULL: any */
 	uint32_t n;
+	uint32_t opens;
 	uint8_t uuid[1024][RVOL_UUID_BYTES];
 };
 
@@ -139,8 +140,11 @@ static void collect(const struct rvolnl_status *n, void *arg)
 {
 	struct found *f = arg;
 
-	if (f->n < 1024 && (!f->name || strcmp(f->name, n->status.name) == 0))
-		memcpy(f->uuid[f->n++], n->uuid, RVOL_UUID_BYTES);
+	if (f->n == 1024 || (f->name && strcmp(f->name, n->status.name) != 0))
+		return;
+	memcpy(f->uuid[f->n++], n->uuid, RVOL_UUID_BYTES);
+	for (uint32_t i = 0; i < n->n_volumes; i++)
+		f->opens += n->volume[i].opens;
 }
 
 static int del(struct options *o, const char *name)
@@ -152,6 +156,8 @@ static int del(struct options *o, const char *name)
 	open_netlink(nl);
 	found.name = name;
 	rvolnl_dump(nl, collect, &found);
+	if (found.opens && !o->force) /* all nodes or none */
+		nodes_die("not deleted: open %u times", found.opens);
 	for (uint32_t i = 0; i < found.n; i++) {
 		int rv;
 

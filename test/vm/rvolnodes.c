@@ -165,12 +165,27 @@ static uint64_t random_number(void)
 	return n;
 }
 
+/* what has been made of all nodes until this one */
+static void unmake(struct nodes *w, const struct node *last)
+{
+	for (const struct node *node = w->node; node <= last; node++) {
+		rvolnl_begin(&w->nl, RVOL_CMD_RESOURCE_DEL, node->uuid);
+		rvolnl_flag(&w->nl, RVOL_A_FORCE);
+		rvolnl_call(&w->nl);
+	}
+}
+
 static void must(struct nodes *w, const struct node *node, const char *what)
 {
 	int rv = rvolnl_call(&w->nl);
+	char reason[RVOLNL_WHY_MAX];
 
-	if (rv < 0)
-		nodes_die("node %u: %s: %s", node->slot + 1u, what, why(w, rv));
+	if (rv >= 0)
+		return;
+	snprintf(reason, sizeof(reason), "%s", why(w, rv));
+	if (rv != -EEXIST)
+		unmake(w, node);
+	nodes_die("node %u: %s: %s", node->slot + 1u, what, reason);
 }
 
 static uint32_t copies_of(const struct nodes *w)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel module alone, all nodes in one guest (rvolctl)."""
+from kmod import kmod_lab, status
+from rig import quick, wait_for
+
+PAIR = "rvolctl pair /dev/ram0 /dev/ram1 /dev/ram2 /dev/ram3 --daemon --record /tmp/record "
+
+
+@quick
+def case_kmod_refuses(rig):
+    """Wrong netlink requests are refused with reasons, requests by chance do no harm."""
+    g = kmod_lab(rig).guests[0]
+    done = g.run("nlcheck 1 20000", 300, check=False)
+    rig.check(done.status == 0, done.out)
+    g.run("rmmod rvol")
+
+
+@quick
+def case_kmod_pair(rig):
+    """Two copies: what is written is on both, the other node reads it, a copy that was away is
+    brought in sync."""
+    g = kmod_lab(rig).guests[0]
+    g.run(PAIR + "--in-sync 1")
+    g.run("fio --name=t --filename=/dev/rvol0 --size=16m --rw=randwrite --bs=4k --direct=1 "
+          "--ioengine=libaio --iodepth=16 --fsync=64 --verify=crc32c", 120)
+    wait_for(lambda: in_sync(g, 0x3) or g.run("rvolctl tell 1 heal"), 30, "both are in sync")
+    g.run("rvolctl tell 1 no-heal")
+    wait_for(lambda: all(s["role"] == "idle" for s in status(g).values()), 10, "released")
+    g.run("cmp /dev/ram0 /dev/ram2")
+    g.run("mkfs.ext4 -q /dev/rvol1 && mount /dev/rvol1 /mnt && echo kept >/mnt/file && "
+          "umount /mnt", 120)
+    g.run("mount /dev/rvol0 /mnt && grep kept /mnt/file && umount /mnt")
+    g.run("rvolctl del && rmmod rvol")
+
+
+@quick
+def case_kmod_again(rig):
+    """The process that answers may end and come back; so may the module."""
+    g = kmod_lab(rig).guests[0]
+    g.run(PAIR)
+    g.run(": >/dev/rvol0")      # who only reads is not let in before the first writer
+    g.run("mkfs.ext4 -q /dev/rvol0 && mount /dev/rvol0 /mnt && echo kept >/mnt/file && sync", 120)
+    g.run("kill $(pidof rvolctl)")
+    g.run("echo without >/mnt/other && sync && umount /mnt")
+    g.run(PAIR + "--adopt && mount /dev/rvol1 /mnt && grep kept /mnt/file && "
+          "grep without /mnt/other && umount /mnt")
+    g.run("rvolctl del; rmmod rvol; modprobe rvol plain=1")
+    g.run(PAIR + "--keep && mount -o rw /dev/rvol0 /mnt && grep kept /mnt/file && umount /mnt")
+    g.run("rvolctl del && rmmod rvol")
+
+
+def in_sync(guest, mask):
+    return all(int(s["in_sync"], 16) == mask for s in status(guest).values())

@@ -65,13 +65,13 @@ static inline void compat_bdev_close(struct lower_dev *d)
 #define COMPAT_OPEN_DISK disk
 #define COMPAT_RELEASE_ARGS struct gendisk *disk
 #define COMPAT_RELEASE_DISK disk
-#define COMPAT_FOR_WRITING(mode) ((mode) & BLK_OPEN_WRITE)
+#define COMPAT_FOR_WRITING(mode) ((mode)&BLK_OPEN_WRITE)
 #else
 #define COMPAT_OPEN_ARGS struct block_device *bdev, fmode_t mode
 #define COMPAT_OPEN_DISK bdev->bd_disk
 #define COMPAT_RELEASE_ARGS struct gendisk *disk, fmode_t mode
 #define COMPAT_RELEASE_DISK disk
-#define COMPAT_FOR_WRITING(mode) ((mode) & FMODE_WRITE)
+#define COMPAT_FOR_WRITING(mode) ((mode)&FMODE_WRITE)
 #endif
 
 struct compat_limits {

@@ -137,6 +137,28 @@ static void end_bio(struct bio *bio, blk_status_t status)
 	bio_endio(bio);
 }
 
+static bool readable(const struct rvol *r);
+
+/* A reader looks at the own copy as it is, or in vain: without a word of the kernel's, since it is
+ * mostly somebody who looks what is on all devices there are. */
+static void not_served(struct rvol_vol *v, struct bio *bio)
+{
+	bool reads = bio_op(bio) == REQ_OP_READ;
+	bool may = false;
+
+	if (reads) {
+		rvol_enter(v->r);
+		may = v->has_lower && readable(v->r);
+		v->n_reads++;
+		rvol_leave(v->r);
+		bio_set_flag(bio, BIO_QUIET);
+	}
+	if (may)
+		lower_read_through(v, bio);
+	else
+		bio_io_error(bio);
+}
+
 static void device_submit_bio(struct bio *bio)
 {
 	struct rvol_vol *v = bio->bi_bdev->bd_disk->private_data;
@@ -148,10 +170,7 @@ static void device_submit_bio(struct bio *bio)
 	if (!bio)
 		return;
 	if (!READ_ONCE(r->opened)) {
-		if (bio_op(bio) == REQ_OP_READ && v->has_lower && !READ_ONCE(r->ending))
-			lower_read_through(v, bio);
-		else
-			bio_io_error(bio);
+		not_served(v, bio);
 		return;
 	}
 	io = mempool_alloc(&r->ios, GFP_NOIO);
@@ -169,16 +188,13 @@ static void device_submit_bio(struct bio *bio)
 
 /* ---- open and close ---- */
 
-static bool serving(const struct rvol *r)
-{
-	return rvol_live(r) && repl_writer_serving(&r->mirror->writer);
-}
-
-/* what a reader sees of a volume that is not served here is its own copy, if that is in sync */
+/* Is the own copy, as it is, what a reader of a volume that is not served here may see? */
 static bool readable(const struct rvol *r)
 {
-	return serving(r) ||
-	       (rvol_live(r) && r->has_copy && r->mirror->replica.mode == REPLICA_MEMBER);
+	if (!rvol_live(r) || !r->has_copy)
+		return false;
+	return r->mirror->replica.mode == REPLICA_MEMBER ||
+	       (r->mirror->replica.mode == REPLICA_OUT && r->was_in_sync);
 }
 
 static void begin_open(struct rvol *r, struct rvol_vol *v)
@@ -288,7 +304,7 @@ static int device_open(COMPAT_OPEN_ARGS)
 	if (COMPAT_FOR_WRITING(mode))
 		return open_for_writing(r, v);
 	rvol_enter(r);
-	rv = readable(r) ? 0 : -EMEDIUMTYPE;
+	rv = rvol_live(r) ? 0 : -ENXIO;
 	if (rv == 0)
 		v->opens++;
 	rvol_leave(r);

@@ -47,8 +47,8 @@ struct rvol_link {
 	u32 have;
 	struct repl_msg msg;
 	struct rvol_buf *buf; /* being filled; NULL: a header is */
-	struct page *page; /* for what comes behind a header */
-	const u8 *ahead;   /* read and not looked at: in page, or in ahead_memory; NULL: nothing */
+	struct page *page;    /* for what comes behind a header */
+	const u8 *ahead; /* read and not looked at: in page, or in ahead_memory; NULL: nothing */
 	u32 ahead_len;
 	void *ahead_memory;
 	bool drained; /* the socket had no more than it gave */

@@ -152,6 +152,20 @@ static void tell(struct lower_op *op, u64 now)
 	}
 }
 
+/* who calls has a reference of its own, too */
+static void done(struct rvol *r)
+{
+	if (atomic_dec_and_test(&r->n_lower))
+		lower_close_soon(r);
+	rvol_put(r);
+}
+
+static void begin(struct rvol *r)
+{
+	atomic_inc(&r->n_lower);
+	rvol_get(r);
+}
+
 void lower_answers(struct rvol *r, u64 now)
 {
 	struct llist_node *list = llist_reverse_order(llist_del_all(&r->answers));
@@ -166,7 +180,7 @@ void lower_answers(struct rvol *r, u64 now)
 			tell(op, now);
 		buf_put(op->buf);
 		bio_put(&op->bio);
-		rvol_put(r); /* the worker has one, too */
+		done(r);
 	}
 }
 
@@ -195,7 +209,7 @@ static struct lower_op *op_new(struct rvol_vol *v, struct block_device *bdev, u3
 	op->seq = 0;
 	bio->bi_end_io = on_bio_end;
 	bio->bi_iter.bi_sector = e->off >> SECTOR_SHIFT;
-	rvol_get(v->r);
+	begin(v->r);
 	trace_rvol_lower_begin(v->r, v->number, e->kind, e->id, e->off, e->len, 0);
 	return op;
 }
@@ -344,12 +358,61 @@ void lower_submit(struct bio_list *list)
 	blk_finish_plug(&plug);
 }
 
-/* A reader of a volume that is not served here looks at the own copy as it is. */
+static void on_read_through_end(struct bio *clone)
+{
+	struct bio *bio = clone->bi_private;
+	struct rvol_vol *v = bio->bi_bdev->bd_disk->private_data;
+	struct rvol *r = v->r;
+
+	bio->bi_status = clone->bi_status;
+	bio_put(clone);
+	rvol_get(r); /* the end of bio may be the end of its volume */
+	bio_endio(bio);
+	done(r);
+	rvol_put(r);
+}
+
 void lower_read_through(struct rvol_vol *v, struct bio *bio)
 {
-	struct bio *clone = bio_alloc_clone(v->data.bdev, bio, GFP_NOIO, &clones);
+	struct rvol *r = v->r;
+	struct bio *clone;
 
-	bio_chain(clone, bio);
+	begin(r);
+	smp_mb__after_atomic(); /* ending is set before n_lower is looked at: one sees the other */
+	if (READ_ONCE(r->ending) || !READ_ONCE(v->has_lower)) {
+		bio_io_error(bio);
+		done(r);
+		return;
+	}
+	clone = bio_alloc_clone(v->data.bdev, bio, GFP_NOIO, &clones);
+	clone->bi_private = bio;
+	clone->bi_end_io = on_read_through_end;
 	submit_bio_noacct(clone);
-	bio_endio(bio);
+}
+
+/* ---- the end ---- */
+
+void lower_on_close(struct work_struct *work)
+{
+	struct rvol *r = container_of(work, struct rvol, close_work);
+
+	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++) {
+		struct rvol_vol *v = r->vol[i];
+
+		if (!v || !v->has_lower)
+			continue;
+		v->has_lower = false;
+		lower_close(&v->data);
+		lower_close(&v->meta);
+	}
+	rvol_put(r);
+}
+
+void lower_close_soon(struct rvol *r)
+{
+	if (!READ_ONCE(r->ending) || atomic_read(&r->n_lower) > 0)
+		return;
+	rvol_get(r);
+	if (!queue_work(rvol_wq, &r->close_work))
+		rvol_put(r);
 }

@@ -317,6 +317,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	init_llist_head(&r->plugged);
 	INIT_WORK(&r->work, on_work);
 	INIT_WORK(&r->free_work, on_free);
+	INIT_WORK(&r->close_work, lower_on_close);
 	INIT_DELAYED_WORK(&r->tick, on_tick);
 	r->sink.emit = emit;
 	r->pull_slot = REPL_NO_SLOT;
@@ -394,6 +395,7 @@ int rvol_boot(struct rvol *r, const struct repl_record *record, const char **ret
 	if (!why) {
 		make_mirror(r, m);
 		repl_mirror_boot(m, record, &r->sink, r->now);
+		r->was_in_sync = record->in_sync & (1u << r->self);
 		r->booted = r->changed = true;
 	}
 	rvol_leave(r);
@@ -433,6 +435,8 @@ int rvol_end(struct rvol *r, bool force, const char **ret_why)
 	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
 		if (r->vol[i])
 			vol_hide(r->vol[i]);
+	smp_mb(); /* see lower_read_through */
+	lower_close_soon(r);
 	rvol_put(r);
 	return 0;
 }

@@ -142,6 +142,7 @@ struct rvol {
 	struct mutex lock; /* all below, unless said otherwise */
 	struct repl_mirror *mirror;
 	bool booted, ending;
+	bool was_in_sync;   /* the record at BOOT had this copy in its set */
 	const char *failed; /* fenced: the invariant that did not hold; NULL */
 	struct rvol_vol *vol[RVOL_VOLUMES_MAX];
 	u32 writers;       /* volumes that are open for writing */
@@ -178,6 +179,8 @@ struct rvol {
 	 * acknowledgement will find it. */
 	u64 acked_elsewhere;
 	struct task_struct *submitter; /* of bios in rvol_leave(): it looks at answers itself */
+	atomic_t n_lower;              /* operations of lower devices under way */
+	struct work_struct close_work;
 	struct llist_head answers; /* struct lower_op that have ended; any context */
 	struct llist_head plugged; /* struct rvol_plug that a sleeping task left; any context */
 	struct work_struct work;   /* takes answers, plugged, dead links */
@@ -253,7 +256,11 @@ void lower_close(struct lower_dev *d);
 void lower_effect(struct rvol *r, const struct repl_effect *e); /* entered */
 void lower_answers(struct rvol *r, u64 now);                    /* entered: what has ended */
 void lower_submit(struct bio_list *list);                       /* not entered */
+/* takes bio; an error when the devices are given back already */
 void lower_read_through(struct rvol_vol *v, struct bio *bio);
+/* The resource is ending: its devices are closed as soon as nothing is under way. Any context. */
+void lower_close_soon(struct rvol *r);
+void lower_on_close(struct work_struct *work);
 
 /* link.c */
 int links_init(void);

@@ -26,7 +26,7 @@
 #define RVOL_PATH_MAX 256
 #define RVOL_UUID_BYTES 16
 #define RVOL_META_PAGE 4096
-#define RVOL_AHEAD_MAX 65536      /* bytes of a link that were read before it was handed over */
+#define RVOL_AHEAD_MAX 65531 /* bytes of a link that were read before it was handed over */
 #define RVOL_RESOURCES_MAX 65536
 #define RVOL_OPEN_DEADLINE_MS 15000 /* an open that has not succeeded until then is refused */
 
@@ -69,7 +69,7 @@ enum rvol_cmd {
 	 * with plain=1); AHEAD: bytes that were read from it after the greeting. A link of the same
 	 * number that is up is taken down first. */
 	RVOL_CMD_LINK_ADD,
-	RVOL_CMD_LINK_DEL,  /* UUID, LINK */
+	RVOL_CMD_LINK_DEL, /* UUID, LINK */
 	/* UUID, ON (u8): serve for a moment without a client, so that a copy that knocks is brought
 	 * in sync; STATUS tells healing */
 	RVOL_CMD_HEAL,
@@ -148,8 +148,13 @@ struct rvol_record {
 
 enum rvol_role { RVOL_IDLE, RVOL_CANDIDATE, RVOL_WRITER, RVOL_RELEASING, RVOL_STOPPED };
 enum rvol_mode { RVOL_OUT, RVOL_LEARNER, RVOL_MEMBER, RVOL_DISK_FAILED, RVOL_NO_COPY };
-enum rvol_peer { RVOL_PEER_NONE, RVOL_PEER_MEMBER, RVOL_PEER_LEARNER, RVOL_PEER_JOINING,
-		 RVOL_PEER_LOST };
+enum rvol_peer {
+	RVOL_PEER_NONE,
+	RVOL_PEER_MEMBER,
+	RVOL_PEER_LEARNER,
+	RVOL_PEER_JOINING,
+	RVOL_PEER_LOST
+};
 
 struct rvol_status {
 	__u64 event; /* number of the last event at the time of the answer */
@@ -159,31 +164,31 @@ struct rvol_status {
 	__u8 self;
 	__u8 pull_slot; /* a link for pulls to that slot is wanted; 0xff none */
 	__u32 copies;
-	__u32 epoch, in_sync;      /* the writer's; else as the copy has heard */
-	__u32 links_wanted;        /* mask of slots that the writer wants a link to */
-	__u32 links_up;            /* mask of slots that it has one to */
-	__u32 pull_up;             /* 1: the link for pulls is there */
-	__u32 bad_pages;           /* of the epoch map */
-	__u32 requests;            /* of the application, waiting or under way */
-	__u64 regions, synced;     /* of a learner */
+	__u32 epoch, in_sync;  /* the writer's; else as the copy has heard */
+	__u32 links_wanted;    /* mask of slots that the writer wants a link to */
+	__u32 links_up;        /* mask of slots that it has one to */
+	__u32 pull_up;         /* 1: the link for pulls is there */
+	__u32 bad_pages;       /* of the epoch map */
+	__u32 requests;        /* of the application, waiting or under way */
+	__u64 regions, synced; /* of a learner */
 	/* a token of 0: nothing is asked */
-	__u64 read_token;          /* answer with RVOL_CMD_RECORD */
-	__u64 cas_token;           /* answer with RVOL_CMD_CAS_DONE */
-	struct rvol_record cas;    /* the record it proposes */
-	struct rvol_record record; /* as this writer or candidate knows it; epoch 0 not yet */
-	__u8 peer[RVOL_SLOTS_MAX]; /* enum rvol_peer, the writer's view */
+	__u64 read_token;              /* answer with RVOL_CMD_RECORD */
+	__u64 cas_token;               /* answer with RVOL_CMD_CAS_DONE */
+	struct rvol_record cas;        /* the record it proposes */
+	struct rvol_record record;     /* as this writer or candidate knows it; epoch 0 not yet */
+	__u8 peer[RVOL_SLOTS_MAX];     /* enum rvol_peer, the writer's view */
 	__u8 accepted[RVOL_SLOTS_MAX]; /* 1: a link that that slot has opened is up */
 	char name[RVOL_NAME_MAX];
-	char reason[RVOL_NAME_MAX]; /* last refusal or loss in words, "" */
+	char reason[RVOL_NAME_MAX];     /* last refusal or loss in words, "" */
 	char disk_error[RVOL_NAME_MAX]; /* which operation of the own disk failed first, "" */
 };
 
 struct rvol_volume {
 	__u32 number, minor;
-	__u32 opens;            /* how often it is open */
-	__u32 writing;          /* 1: for writing, too */
-	__u64 size;             /* served, bytes; 0 not yet */
-	__u64 copy_size;        /* of the own copy; 0 none */
+	__u32 opens;                  /* how often it is open */
+	__u32 writing;                /* 1: for writing, too */
+	__u64 size;                   /* served, bytes; 0 not yet */
+	__u64 copy_size;              /* of the own copy; 0 none */
 	__u64 reads, writes, flushes; /* of the application, since it was made */
 	__u64 lower_flushes;          /* that the data device was asked for */
 };

@@ -15,7 +15,7 @@ FIO = ("fio --name=t --filename=/dev/rvol0 --size=32m --bs=4k --direct=1 --ioeng
 def hold_open(guest):
     """Opened for writing until let_go(); both copies are in sync when this returns."""
     guest.run("sleep 100000 </dev/null 9<>/dev/rvol0 >/dev/null 2>&1 & echo $! >/tmp/holder")
-    wait_for(lambda: status(guest)[0]["in_sync"] == "0x3", 60, "both copies in sync")
+    wait_for(lambda: status(guest)[0].get("peer1") == "member", 60, "both copies in sync")
 
 
 def let_go(guest):

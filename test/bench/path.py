@@ -176,6 +176,7 @@ def run(systems, options):
     folder = tempfile.mkdtemp(prefix="sdsd-path.")
     print("kernel %s; instructions per 4 KiB write [TCP segments sent]" % made.kernel.release)
     print("%-14s" % "" + "".join("%8s      " % name for name, _, _ in CASES), flush=True)
+    print("consoles, if it fails: %s" % folder, file=sys.stderr)
     found = {}
     with Lab(made, folder, memory=1024, counting=True, modules=options.modules) as lab:
         guest = lab.guests[0]

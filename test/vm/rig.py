@@ -60,10 +60,11 @@ class Rig:
         self.logs = []
 
     def lab(self, **wishes):
-        """Guests, booted: see Lab. They are switched off when the case ends. The modules of
-        run.py's command line are in them."""
+        """Guests, booted: see Lab. They are switched off when the case ends. Unless the case says
+        otherwise, the modules of run.py's command line are in them."""
+        wishes.setdefault("modules", self.modules)
         folder = os.path.join(self.folder, "lab%d" % len(self.labs))
-        lab = Lab(self.image, folder, modules=self.modules, **wishes)
+        lab = Lab(self.image, folder, **wishes)
         self.labs.append(lab)
         return lab.up()
 

@@ -129,11 +129,11 @@ static void close_if_quiet(struct rvol *r)
 
 static u64 acked_elsewhere(const struct repl_writer *w)
 {
+	u32 left = w->state == WRITER_SERVING ? w->members & ~(1u << w->self) : 0;
 	u64 least = U64_MAX;
 
-	for (u8 s = 0; w->state == WRITER_SERVING && s < REPL_SLOTS_MAX; s++)
-		if (s != w->self && (w->members & (1u << s)))
-			least = min(least, w->peer[s].acked);
+	for (; left; left &= left - 1)
+		least = min(least, w->peer[__ffs(left)].acked);
 	return least;
 }
 
@@ -627,7 +627,8 @@ void rvol_status(struct rvol *r, struct rvol_status *ret)
 
 int rvol_init(void)
 {
-	rvol_wq = alloc_workqueue("rvol", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
+	/* bound to the CPU that queues: a link's worker runs where its packets come in */
+	rvol_wq = alloc_workqueue("rvol", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
 	return rvol_wq ? 0 : -ENOMEM;
 }
 

@@ -3,9 +3,9 @@
 """run.py [--from SEED] [--seeds N] [--seconds S] [--jobs 1|2] [NAME...]: can the simulator see?
 
 Takes one rule out of the replication core at a time (mutants.txt), compiles the simulator with
-what is left, runs the scenarios, and runs seeds until one fails. A mutant that lives is either a
-rule that another one covers - mutants.txt then says "lives" and why - or something that the
-simulator cannot see.
+what is left, runs the scenarios, and runs seeds until one fails: for S seconds of CPU, three times
+as long when no scenario has seen it. A mutant that lives is either a rule that another one covers -
+mutants.txt then says "lives" and why - or something that the simulator cannot see.
 Exit 1 when a mutant that should die lives, or the reverse. The sources are copied: the tree
 stays as it is.
 """
@@ -146,7 +146,8 @@ def try_one(base, mutant, args):
     with tempfile.TemporaryDirectory() as where:
         build(base, where, mutant)
         story, _ = stories(where)
-        seed, step, says = hunt(where, args.start, args.seeds, args.seconds)
+        seconds = args.seconds * (3 if story is None else 1)
+        seed, step, says = hunt(where, args.start, args.seeds, seconds)
     caught = seed is not None or story is not None
     if caught == bool(mutant.lives):
         says += " - NOT EXPECTED"

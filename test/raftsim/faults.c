@@ -17,6 +17,7 @@ enum fault {
 	FAULT_PAUSE,
 	FAULT_CHANGE,
 	FAULT_TRANSFER,
+	FAULT_LAG,
 	FAULTS
 };
 
@@ -37,6 +38,8 @@ static u64 every(u64 which)
 		return ctl.o.change_every;
 	case FAULT_TRANSFER:
 		return ctl.o.transfer_every;
+	case FAULT_LAG:
+		return ctl.o.lag_every;
 	case FAULTS:
 		break;
 	}
@@ -135,6 +138,26 @@ static void pause_one(void)
 	server_busy(s, ctl_around(SEC));
 	ctl_note("s%u stands still until %llu ms", s->slot,
 		 (unsigned long long)(s->inst->busy_until / MS));
+}
+
+/* What is sent to a server arrives late, in its order. Mostly the others do not hear it any more,
+ * when it is late enough: they elect another one while it still gets answers from before that. */
+static void lag(void)
+{
+	struct server *leader = server_leader();
+	struct server *s = leader && ctl_chance(3, 4) ? leader : some_server();
+	u64 by = ctl.o.lag / 2 + ctl_below(ctl.o.lag);
+
+	if (!s || ctl.lag[s->slot].until > ctl.now)
+		return;
+	ctl.lag[s->slot].since = ctl.now;
+	ctl.lag[s->slot].by = by;
+	ctl.lag[s->slot].until = ctl.now + 4 * by;
+	ctl.lag[s->slot].unheard_at = ctl_chance(3, 4) ? ctl.now + 2 * by : 0;
+	ctl.stats.lags++;
+	ctl_note("s%u gets everything late, in the end by %llu ms%s", s->slot,
+		 (unsigned long long)(by / MS),
+		 ctl.lag[s->slot].unheard_at ? ", and is not heard then" : "");
 }
 
 /* --- membership --- */
@@ -318,6 +341,9 @@ void ctl_fault_step(u64 which)
 	case FAULT_TRANSFER:
 		transfer();
 		break;
+	case FAULT_LAG:
+		lag();
+		break;
 	case FAULTS:
 		break;
 	}
@@ -327,6 +353,7 @@ void ctl_fault_step(u64 which)
 void faults_heal(void)
 {
 	memset(ctl.cut_until, 0, sizeof(ctl.cut_until));
+	memset(ctl.lag, 0, sizeof(ctl.lag));
 	for (u32 k = 0; k < SERVERS_MAX; k++) {
 		struct server *s = &ctl.server[k];
 

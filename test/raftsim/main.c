@@ -85,9 +85,9 @@ static void say_totals(const struct ctl_stats *t, u64 count)
 	printf("# %llu seeds, %llu steps, %llu messages (%llu lost), %llu entries\n",
 	       (unsigned long long)count, N(steps), N(messages), N(lost), N(entries));
 	printf("# %llu elections, %llu reigns, %llu crashes (%llu of all, %llu in a callback), "
-	       "%llu starts, %llu disk errors, %llu cuts\n",
+	       "%llu starts, %llu disk errors, %llu cuts, %llu lags\n",
 	       N(elections), N(reigns), N(crashes), N(all_crashes), N(torn), N(restarts),
-	       N(disk_errors), N(cuts));
+	       N(disk_errors), N(cuts), N(lags));
 	printf("# %llu snapshots, %llu installs, %llu restores, %llu truncations, %llu stores "
 	       "lost, %llu membership changes, %llu transfers\n",
 	       N(snapshots), N(installs), N(restores), N(truncates), N(stores_lost), N(changes),

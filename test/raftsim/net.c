@@ -95,7 +95,18 @@ static struct message *message_new(struct server *from, const struct raft_messag
 
 static bool is_cut(u32 from, u32 to)
 {
-	return ctl.cut_until[from][to] > ctl.now;
+	u64 unheard_at = ctl.lag[from].unheard_at;
+
+	return ctl.cut_until[from][to] > ctl.now ||
+	       (unheard_at && unheard_at <= ctl.now && ctl.now < ctl.lag[from].until);
+}
+
+/* a queue that fills: messages go on to arrive, only later and later */
+static u64 lag_now(u32 to)
+{
+	if (ctl.now >= ctl.lag[to].until)
+		return 0;
+	return PORT_MIN((ctl.now - ctl.lag[to].since) / 2, ctl.lag[to].by);
 }
 
 static u64 draw_delay(void)
@@ -109,7 +120,7 @@ static void put_on_wire(struct inst *i, struct server *to, const struct raft_mes
 {
 	struct ctl_event e = { .kind = EV_DELIVER, .server = to->slot };
 	u32 from = i->server->slot;
-	u64 at = ctl.now + draw_delay();
+	u64 at = ctl.now + draw_delay() + lag_now(to->slot);
 	struct message *m;
 
 	if (!ctl.quiet && ctl_chance(ctl.o.reconnect_rate, 1000))

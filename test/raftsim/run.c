@@ -88,6 +88,23 @@ static void draw_links(struct ctl_options *o)
 	o->oneway_rate = some(20, 50, 100);
 }
 
+/* What takes seconds to build up is soon ended by other faults: mostly it is alone, with clients
+ * that do not wait for long. */
+static void draw_lag(struct ctl_options *o)
+{
+	o->lag_every = one_of(0, 0, 0, SEC);
+	o->lag = one_of(300 * MS, 1500 * MS, 2 * SEC, 3 * SEC);
+	if (!o->lag_every || o->founded || ctl_chance(1, 4))
+		return;
+	o->fault_for = 20 * SEC;
+	o->patience = 300 * MS;
+	o->delay = MS;
+	o->tail_rate = o->loss_rate = o->reconnect_rate = o->send_fail = 0;
+	o->append_error = o->sync_error = o->put_error = 0;
+	o->crash_every = o->stop_every = o->cut_every = o->pause_every = 0;
+	o->change_every = o->transfer_every = 0;
+}
+
 void ctl_options_draw(struct ctl_options *o, u64 seed)
 {
 	memset(o, 0, sizeof(*o));
@@ -115,6 +132,7 @@ void ctl_options_draw(struct ctl_options *o, u64 seed)
 	o->threshold = (u32)one_of(4, 12, 40, 4096);
 	o->trailing = (u32)one_of(1, 4, 16, 64);
 	o->catch_up_ms = (u32)one_of(300, 1000, 5000, 5000);
+	draw_lag(o); /* the last draws: others stay as they are */
 }
 
 /* --- the beginning --- */

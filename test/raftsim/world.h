@@ -56,6 +56,7 @@ struct ctl_options {
 	u32 tail_rate, loss_rate, reconnect_rate, send_fail;
 	/* what happens now and then; mean time between two, 0: never */
 	u64 crash_every, cut_every, stop_every, change_every, transfer_every, down_for, pause_every;
+	u64 lag_every, lag; /* lag: how late, in the end */
 	u32 oneway_rate, all_crash_rate;
 	bool policy; /* membership by members_decide, not by chance */
 	u32 skew;    /* clocks, per 1000 */
@@ -249,7 +250,7 @@ struct ctl_stats {
 	u64 steps, messages, lost, elections, reigns, crashes, all_crashes, restarts, disk_errors,
 		snapshots, installs, restores, changes, transfers, proposals, acked, duplicates,
 		conflicts, refused, unknown, barriers, entries, cuts, stores_lost, looks, casses,
-		truncates, torn;
+		truncates, torn, lags;
 };
 
 struct ctl_world {
@@ -268,6 +269,10 @@ struct ctl_world {
 	int change_what;
 	u64 cut_until[SERVERS_MAX][SERVERS_MAX]; /* from, to */
 	u64 last_delivery[SERVERS_MAX][SERVERS_MAX];
+	struct { /* of a server: what is sent to it comes late, more and more */
+		u64 since, until, by;
+		u64 unheard_at; /* from then on nobody hears it; 0: never */
+	} lag[SERVERS_MAX];
 	u32 uuids;
 	char dir[64];
 	struct ctl_stats stats;

@@ -3,9 +3,9 @@
 """run.py [--from SEED] [--seeds N] [--seconds S] [--jobs 1|2] [NAME...]: can the simulator see?
 
 Takes one rule out of the replication core at a time (mutants.txt), compiles the simulator with
-what is left, runs the scenarios, and runs seeds until one fails. A mutant that lives is either a
-rule that another one covers - mutants.txt then says "lives" and why - or something that the
-simulator cannot see.
+what is left, runs the scenarios, and runs seeds until one fails: for S seconds of CPU, three times
+as long when no scenario has seen it. A mutant that lives is either a rule that another one covers -
+mutants.txt then says "lives" and why - or something that the simulator cannot see.
 Exit 1 when a mutant that should die lives, or the reverse. The sources are copied: the tree
 stays as it is.
 """
@@ -81,6 +81,8 @@ def build_base(where):
                         ignore=shutil.ignore_patterns("mutants", "scenario"))
     for file in sources(where):
         compile_file(where, file, where)
+    objects = [f"{file}.o" for file in sources(where)]
+    subprocess.run(["nice", "gcc", "-o", "sim", *objects], cwd=where, check=True)
 
 
 def build(base, where, mutant):
@@ -114,8 +116,24 @@ def build(base, where, mutant):
     subprocess.run(["nice", "gcc", "-o", "sim", *objects], cwd=where, check=True)
 
 
-def hunt(where, start, seeds, seconds):
+def fails_anyway(base, seed):
+    """does that seed fail with all rules in place, too? Then it says nothing about a mutant"""
+    done = subprocess.run(["nice", "./sim", "--seed", str(seed)], cwd=base, capture_output=True,
+                          check=False)
+    return done.returncode != 0
+
+
+def hunt(base, where, start, seeds, seconds):
     """(seed, step, what it says), or (None, 0, how far it came)"""
+    while True:
+        seed, step, says = hunt_from(where, start, seeds, seconds)
+        if not seed or not fails_anyway(base, seed):
+            return seed, step, says
+        seeds -= seed + 1 - start
+        start = seed + 1
+
+
+def hunt_from(where, start, seeds, seconds):
     cmd = ["nice", "./sim", "--first", "--from", str(start), "--seeds", str(seeds)]
     done = subprocess.run(
         cmd, cwd=where, capture_output=True, text=True, check=False,
@@ -146,7 +164,8 @@ def try_one(base, mutant, args):
     with tempfile.TemporaryDirectory() as where:
         build(base, where, mutant)
         story, _ = stories(where)
-        seed, step, says = hunt(where, args.start, args.seeds, args.seconds)
+        seconds = args.seconds * (3 if story is None else 1)
+        seed, step, says = hunt(base, where, args.start, args.seeds, seconds)
     caught = seed is not None or story is not None
     if caught == bool(mutant.lives):
         says += " - NOT EXPECTED"

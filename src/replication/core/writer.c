@@ -506,13 +506,19 @@ static void leaving_settle(struct repl_writer *w, u64 now)
 }
 
 /* P6, P8, P9: what the set should be next */
+/* P11: nothing is under way, and what was acknowledged is on the members' disks [F26] */
+static bool yields_now(const struct repl_writer *w)
+{
+	return w->yielding && !w->lost && !w->dirty && requests_quiet(w);
+}
+
 static void serving_settle(struct repl_writer *w, u64 now)
 {
 	u32 left, waiting = 0;
 
 	if (w->cas_out || now < w->wake)
 		return;
-	if ((!w->opened && requests_idle(w)) || (w->yielding && !w->lost && requests_quiet(w))) {
+	if ((!w->opened && requests_idle(w)) || yields_now(w)) {
 		release(w, now);
 		return;
 	}

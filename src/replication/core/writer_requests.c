@@ -201,14 +201,15 @@ static u32 must_answer(const struct repl_writer *w)
 	return w->members | (w->join == REPL_NO_SLOT ? 0 : 1u << w->join);
 }
 
-/* P4: flushes that waited share one round */
+/* P4: flushes that waited share one round. P11 [F26]: what was acknowledged is flushed before the
+ * volume is handed over, for an application that lives on; its requests wait. */
 static void flush_begin(struct repl_writer *w)
 {
-	bool any = false;
+	bool any = w->yielding;
 
-	if (w->flush.out || w->lost || w->yielding)
+	if (w->flush.out || w->lost || (w->yielding && (!w->dirty || !requests_quiet(w))))
 		return;
-	for (u32 i = 0; i < w->high; i++) {
+	for (u32 i = 0; !w->yielding && i < w->high; i++) {
 		struct writer_request *q = &w->request[i];
 
 		if (q->state != REQ_WAITING || q->kind != REQ_FLUSH)
@@ -342,7 +343,7 @@ bool requests_idle(const struct repl_writer *w)
 
 bool requests_quiet(const struct repl_writer *w)
 {
-	return w->n_requests == w->n_waiting;
+	return w->n_requests == w->n_waiting && !w->flush.out;
 }
 
 /* P7: everything in flight again, in order, to the member that came back. Learners were cut: to

@@ -3,7 +3,7 @@
 # The list of things to do; the work is in tools/ and meson.build.
 
 .PHONY: help demo check build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
-	bench-core bench-path clean deps hooks
+	bench-core bench-path bench-rates clean deps hooks
 
 help:
 	@echo 'make build       tools/deps (Debian 12) and the static binary build/sdsd'
@@ -26,7 +26,8 @@ help:
 	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
 	@echo 'make vm          virtual machines (QEMU, no KVM): KERNEL=6.1 or 6.12, CASE=name'
 	@echo 'make kmod        the kernel module for the kernels of the guests: KERNEL=6.1 or 6.12'
-	@echo 'make bench-path  instructions per replicated write, raw and DRBD 8.4: KERNEL= SYSTEMS='
+	@echo 'make bench-path  instructions per replicated write, raw, DRBD 8.4, rvol: KERNEL= SYSTEMS='
+	@echo 'make bench-rates the same systems by the clock, in a guest with disks'
 
 deps:
 	@tools/deps
@@ -103,6 +104,11 @@ bench: build
 # SYSTEMS='name name' (all), KERNEL=6.1, 6.12 or a folder; ARGS for the rest
 bench-path: kmod
 	@python3 test/bench/path.py --kernel $(or $(KERNEL),6.1) \
+		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(SYSTEMS)
+
+# the same systems by the clock, as ratios
+bench-rates: kmod
+	@python3 test/bench/rates.py --kernel $(or $(KERNEL),6.1) \
 		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(SYSTEMS)
 
 # WRITES=n of each case

@@ -14,7 +14,7 @@ Columns: 4 KiB random writes (fio, libaio, direct) with 1, 8, 32 under way; then
 submitted and awaited eight at a time.
 
 To add a system: a class like those below, with a name for the command line, a sentence for --list,
-setup(guest) that returns the device, teardown(guest); it goes into SYSTEMS.
+setup(guest, disks) that returns the device, teardown(guest); it goes into SYSTEMS of systems.py.
 """
 import argparse
 import json
@@ -25,79 +25,16 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "vm"))
-BUILD = os.path.join(HERE, "..", "..", "build")
 
-import drbd     # noqa: E402
 import image    # noqa: E402
 from guest import Lab   # noqa: E402
-from rig import wait_for    # noqa: E402
+from systems import SYSTEMS     # noqa: E402
 
 DISK_MIB = 128
 CASES = [("QD1", 1, 1), ("QD8", 8, 1), ("QD32", 32, 1), ("QD32/8", 32, 8)]
 FIO = ("fio --name=t --rw=randwrite --bs=4k --direct=1 --ioengine=libaio --iodepth=%d "
        "--iodepth_batch_submit=%d --iodepth_batch_complete_min=%d --time_based=1 --runtime=%dms "
        "--ramp_time=%dms --norandommap --group_reporting --output-format=json --filename=%s")
-
-
-class Raw:
-    """A RAM disk: what the others add to."""
-    name = "raw"
-
-    def setup(self, guest):
-        return "/dev/ram0"
-
-    def teardown(self, guest):
-        pass
-
-
-class Drbd84Alone:
-    """DRBD 8.4 with one replica and no peer."""
-    name = "drbd84-alone"
-
-    def setup(self, guest):
-        return drbd.alone(guest, 0, "/dev/ram0")
-
-    def teardown(self, guest):
-        drbd.down(guest)
-
-
-class Drbd84:
-    """DRBD 8.4 with two replicas, protocol C."""
-    name = "drbd84"
-
-    def setup(self, guest):
-        return drbd.pair((guest, 0, "/dev/ram0"), (guest, 1, "/dev/ram1"))
-
-    def teardown(self, guest):
-        drbd.down(guest)
-
-
-class Rvol:
-    """rvol.ko with two replicas in sync, plain TCP."""
-    name = "rvol"
-    verb = "pair /dev/ram0 /dev/ram2 /dev/ram1 /dev/ram3"
-
-    def setup(self, guest):
-        guest.run("ip link set lo up && modprobe rvol plain=1")
-        guest.push(os.path.join(BUILD, "test", "rvolctl"), "/bin/rvolctl", 0o755)
-        guest.run("rvolctl %s --daemon --log /tmp/rvolctl.log" % self.verb, 300)
-        # Held open from here on: an open begins with one copy, and the others join it.
-        guest.run("sleep 100000 </dev/null 9<>/dev/rvol0 >/dev/null 2>&1 & echo $! >/tmp/holder")
-        wait_for(lambda: "in_sync=0x3 flags=booted,copy,serving" in guest.run("rvolctl status").out
-                 or self.verb.startswith("one"), 60, "both copies in sync", 1)
-        return "/dev/rvol0"
-
-    def teardown(self, guest):
-        guest.run("kill $(cat /tmp/holder); sleep 0.2; rvolctl del --force; sleep 0.2; rmmod rvol")
-
-
-class RvolAlone(Rvol):
-    """rvol.ko with one replica."""
-    name = "rvol-alone"
-    verb = "one /dev/ram0 /dev/ram2"
-
-
-SYSTEMS = [Raw(), Drbd84Alone(), Drbd84(), RvolAlone(), Rvol()]
 
 
 def sent_segments(guest):
@@ -123,7 +60,7 @@ def run_system(guest, system, milliseconds):
     guest.run("modprobe brd rd_nr=4 rd_size=%d" % (DISK_MIB << 10))
     for disk in ("/dev/ram0", "/dev/ram1", "/dev/ram2", "/dev/ram3"):
         guest.run("dd if=/dev/zero of=%s bs=1M oflag=direct 2>/dev/null; true" % disk, 300)
-    device = system.setup(guest)
+    device = system.setup(guest, ["/dev/ram%d" % i for i in range(4)])
     found = {name: measure(guest, device, depth, batch, milliseconds)
              for name, depth, batch in CASES}
     system.teardown(guest)

@@ -50,6 +50,7 @@ static void append_answer(struct disk_append *a, int status)
 static void append_lost(struct disk_append *a, int status)
 {
 	failed(a->c, status, "the Raft log");
+	a->c->log_ended = true;
 	a->next = a->c->lost;
 	a->c->lost = a;
 }
@@ -76,13 +77,16 @@ static int disk_append(struct raft_io *io, struct raft_io_append *req,
 
 	memset(&req->sm, 0, sizeof(req->sm)); /* the library's tracing looks at it */
 	if (!a) {
+		c->log_ended = true;
 		failed(c, RAFT_NOMEM, "the Raft log");
 		return 0;
 	}
 	a->req = req;
 	a->cb = cb;
 	a->c = c;
-	rv = c->io_append(io, &a->own, entries, n, append_done);
+	/* The library would write it in the place of the entry that was lost, if it can by now, and
+	 * acknowledge it under the index that it should have. */
+	rv = c->log_ended ? RAFT_IOERR : c->io_append(io, &a->own, entries, n, append_done);
 	/* Returned, the error would meet an assertion in the library's undoing, too. */
 	if (rv != 0)
 		append_lost(a, rv);

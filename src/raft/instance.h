@@ -90,6 +90,7 @@ struct consensus {
 	int (*io_snapshot_put)(struct raft_io *io, unsigned trailing,
 			       struct raft_io_snapshot_put *req,
 			       const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb);
+	bool log_ended;           /* a write of the log has failed: nothing is written behind it */
 	struct disk_append *lost; /* failed writes that the library has not been told of */
 	raft_io_snapshot_put_cb snapshot_put_cb;
 	bool snapshot_installing;

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "raft/instance.h"
 #include "raft/segment.h"
 
 #define ROUNDS 12
@@ -421,4 +422,68 @@ Test(crash, a_log_that_cannot_be_written_is_fatal)
 		  cl.nodes[0].fatal.text);
 	cr_expect_not(cl.nodes[0].is_leader);
 	cr_expect_eq(cluster_barrier(&cl.nodes[0]), -ECANCELED);
+}
+
+/* --- a log that cannot be written, of three nodes --- */
+
+static bool has_failed(struct cluster *c, void *arg)
+{
+	return ((struct cluster_node *)arg)->fatal.code != 0;
+}
+
+static struct cluster_node *start_three(void)
+{
+	struct cluster_node *leader;
+
+	cluster_init(&cl, 3);
+	cluster_bootstrap(&cl);
+	for (int i = 0; i < 3; i++)
+		node_start(&cl.nodes[i]);
+	leader = cluster_leader(&cl);
+	for (int i = 1; i < 3; i++) {
+		cr_assert_eq(cluster_add(leader, &cl.nodes[i]), 0);
+		cr_assert_eq(cluster_assign(leader, cl.nodes[i].id, CONSENSUS_VOTER), 0);
+	}
+	cluster_put(leader, "k/old", 1);
+	cluster_converge(&cl);
+	return leader;
+}
+
+static void expect_logs_to_be_read(void)
+{
+	cluster_put(cluster_leader(&cl), "k/end", 1);
+	cluster_converge(&cl);
+	cluster_expect_equal(&cl);
+	for (int i = 0; i < 3; i++)
+		node_stop(&cl.nodes[i]);
+	for (int i = 0; i < 3; i++)
+		node_start(&cl.nodes[i]);
+	cluster_put(cluster_leader(&cl), "k/again", 1);
+	cluster_converge(&cl);
+	cluster_expect_equal(&cl);
+}
+
+Test(crash, nothing_is_written_behind_an_entry_that_was_not)
+{
+	struct cluster_node *leader = start_three(), *lost = &cl.nodes[leader->id % 3];
+	unsigned long long last;
+	char path[256];
+
+	node_stop(lost);
+	node_start(lost);
+	last = raft_last_index(&lost->consensus->raft);
+	/* the next segment cannot be made, the one after it can */
+	snprintf(path, sizeof(path), "%s/raft/open-1", lost->dir);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	cluster_put(leader, "k/new", 0);
+	cr_assert(cluster_until(&cl, has_failed, lost, 5000));
+	cr_assert_eq(rmdir(path), 0);
+	/* the owner takes its time, the others go on */
+	for (int i = 1; i < 10; i++)
+		cluster_put(leader, "k/new", i);
+	cluster_run(&cl, 200);
+	node_stop(lost);
+	node_start(lost);
+	cr_expect_eq(raft_last_index(&lost->consensus->raft), last);
+	expect_logs_to_be_read();
 }

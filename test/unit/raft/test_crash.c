@@ -487,3 +487,88 @@ Test(crash, nothing_is_written_behind_an_entry_that_was_not)
 	cr_expect_eq(raft_last_index(&lost->consensus->raft), last);
 	expect_logs_to_be_read();
 }
+
+/* The segment of the node that holds the entry */
+static void find_segment(const struct cluster_node *node, unsigned long long index,
+			 unsigned long long *ret_first)
+{
+	unsigned long long first, last;
+	char dir[256];
+	struct dirent *e;
+	bool found = false;
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "%s/raft", node->dir);
+	d = opendir(dir);
+	cr_assert(d);
+	while (!found && (e = readdir(d))) {
+		found = sscanf(e->d_name, "%16llu-%16llu", &first, &last) == 2 && first <= index &&
+			index <= last;
+	}
+	closedir(d);
+	cr_assert(found, "no segment with %llu", index);
+	*ret_first = first;
+}
+
+static bool leader_is_gone(struct cluster *c, void *arg)
+{
+	return !((struct cluster_node *)arg)->is_leader;
+}
+
+static void on_never_committed(int status, const struct txn_result *r, void *arg)
+{
+	cr_expect_eq(status, -E_UNKNOWN);
+}
+
+/* A leader writes two entries that no other gets, and stops; the others go on. The last index that
+ * all have. */
+static unsigned long long part(struct cluster_node *old)
+{
+	unsigned long long common;
+
+	for (int i = 0; i < 3; i++) {
+		if (&cl.nodes[i] != old)
+			node_stop(&cl.nodes[i]);
+	}
+	common = raft_last_index(&old->consensus->raft);
+	for (int i = 0; i < 2; i++)
+		consensus_propose(old->consensus, "{\"v\":1}", 7, on_never_committed, NULL);
+	cr_assert(cluster_until(&cl, leader_is_gone, old, 5000));
+	cr_assert_eq(raft_last_index(&old->consensus->raft), common + 2);
+	node_stop(old);
+	for (int i = 0; i < 3; i++) {
+		if (&cl.nodes[i] != old)
+			node_start(&cl.nodes[i]);
+	}
+	for (int i = 0; i < 5; i++)
+		cluster_put(cluster_leader(&cl), "k/new", i);
+	return common;
+}
+
+Test(crash, a_log_that_cannot_be_truncated_is_fatal)
+{
+	struct cluster_node *old = start_three();
+	unsigned long long common, first;
+	char path[256];
+
+	common = part(old);
+	find_segment(old, common + 1, &first);
+	cr_assert_leq(first, common, "nothing would be written");
+	node_start(old);
+	/* the shortened segment would get this name */
+	snprintf(path, sizeof(path), "%s/raft/%016llu-%016llu", old->dir, first, common);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	cr_assert(cluster_until(&cl, has_failed, old, 5000));
+	cr_expect_eq(old->fatal.code, -EIO);
+	cr_expect(strstr(old->fatal.text, "cannot truncate the Raft log in"), "%s",
+		  old->fatal.text);
+	cluster_run(&cl, 200); /* the owner takes its time */
+	cr_expect_eq(cluster_barrier(old), -ECANCELED);
+	cr_expect_eq(consensus_leader(old->consensus, NULL), 0u);
+	node_stop(old);
+	cr_assert_eq(rmdir(path), 0);
+	/* the log is as it was, and the next try succeeds */
+	node_start(old);
+	cr_expect_eq(raft_last_index(&old->consensus->raft), common + 2);
+	expect_logs_to_be_read();
+}

@@ -217,13 +217,21 @@ static void on_raft_closed(struct raft *raft)
 	uv_close((uv_handle_t *)&c->retry, on_handle_closed);
 }
 
+void consensus_close_library(struct consensus *c)
+{
+	if (c->closing)
+		return;
+	c->closing = true;
+	raft_close(&c->raft, on_raft_closed);
+}
+
 void consensus_stop(struct consensus *c, void (*closed)(void *arg), void *arg)
 {
 	assert(!c->stopping);
 	c->stopping = true;
 	c->closed = closed;
 	c->closed_arg = arg;
-	raft_close(&c->raft, on_raft_closed);
+	consensus_close_library(c);
 }
 
 /* --- the beginning --- */

@@ -3,9 +3,10 @@
  * disk.c - stands between the Raft library and its file I/O and watches the
  * results. The library keeps some failed writes to itself: a follower with a
  * full disk would refuse entries for ever and nobody would know why; a leader
- * whose write cannot even be begun would stop by an assertion. Here a failed
- * write of the log or of a received snapshot ends the instance with a
- * sentence. Called by the library, set up by consensus.c.
+ * whose write cannot even be begun would stop by an assertion, and so would a
+ * follower whose log cannot be truncated. Here a failed write of the log or of
+ * a received snapshot ends the instance with a sentence, and nothing is written
+ * behind it. Called by the library, set up by consensus.c.
  */
 #include <errno.h>
 #include <raft.h>
@@ -50,6 +51,7 @@ static void append_answer(struct disk_append *a, int status)
 static void append_lost(struct disk_append *a, int status)
 {
 	failed(a->c, status, "the Raft log");
+	a->c->log_ended = true;
 	a->next = a->c->lost;
 	a->c->lost = a;
 }
@@ -76,16 +78,92 @@ static int disk_append(struct raft_io *io, struct raft_io_append *req,
 
 	memset(&req->sm, 0, sizeof(req->sm)); /* the library's tracing looks at it */
 	if (!a) {
+		c->log_ended = true;
 		failed(c, RAFT_NOMEM, "the Raft log");
 		return 0;
 	}
 	a->req = req;
 	a->cb = cb;
 	a->c = c;
-	rv = c->io_append(io, &a->own, entries, n, append_done);
+	/* The library would write it in the place of the entry that was lost, if it can by now, and
+	 * acknowledge it under the index that it should have. */
+	rv = c->log_ended ? RAFT_IOERR : c->io_append(io, &a->own, entries, n, append_done);
 	/* Returned, the error would meet an assertion in the library's undoing, too. */
 	if (rv != 0)
 		append_lost(a, rv);
+	return 0;
+}
+
+/* A truncation: the library's request is not large enough to find the instance from it */
+struct disk_truncate {
+	struct raft_io_truncate own; /* first: the library gets its address and frees it */
+	struct consensus *c;
+};
+
+static void truncate_failed(struct consensus *c, int status)
+{
+	struct err room = { 0 };
+
+	/* the library says "I/O error" whatever it was, and its errmsg is about something else */
+	if (status == RAFT_IOERR && disk_room(c, &room) < 0)
+		consensus_fail(c, -ENOSPC, "cannot truncate the Raft log in %s: %s", c->raft_dir,
+			       room.text);
+	else
+		consensus_fail(c, -EIO, "cannot truncate the Raft log in %s: %s", c->raft_dir,
+			       raft_strerror(status));
+}
+
+/* Called for each move of a truncation, partly in a thread of the library's. Its end is in the
+ * loop, with nothing of the library's consensus under way. */
+static bool truncate_moved(const struct sm *sm, int prev)
+{
+	const struct disk_truncate *t = (const struct disk_truncate *)sm;
+
+	if (prev != SM_PREV_NONE || sm->rc == 0 || t->c->closing)
+		return true;
+	truncate_failed(t->c, sm->rc);
+	/* Now, not when our owner gets to it: the entries that were to replace the old ones wait
+	 * in the library, and when this has returned it would write them behind the old ones. */
+	consensus_close_library(t->c);
+	return true;
+}
+
+/*
+ * A truncation has no callback, and when it has failed its state machine asserts that it could
+ * have succeeded. But the machine lies in the request: it gets states that allow every move, and
+ * an invariant that hears of the end. The thread may be at work already and see the library's own
+ * for a moment more; they differ in nothing but the end of a failed one, and that is ours.
+ */
+static int disk_truncate(struct raft_io *io, struct raft_io_truncate *req, raft_index index)
+{
+	static const struct sm_conf any[SM_STATES_MAX] = {
+		[0 ... SM_STATES_MAX - 1] = { .flags = SM_INITIAL | SM_FAILURE | SM_FINAL,
+					      .allowed = UINT64_MAX,
+					      .name = "truncate" },
+	};
+	struct consensus *c = instance_of(io);
+	struct disk_truncate *t;
+	int rv = RAFT_NOMEM;
+
+	/* the library's tracing looks at it when this has returned: freed with the next one */
+	raft_free(c->truncated);
+	c->truncated = req;
+	memset(&req->sm, 0, sizeof(req->sm));
+	if (c->log_ended)
+		return 0; /* perhaps of entries that were lost */
+	t = raft_malloc(sizeof(*t));
+	if (t) {
+		t->c = c;
+		rv = c->io_truncate(io, &t->own, index);
+	}
+	if (rv != 0) {
+		raft_free(t);
+		c->log_ended = true;
+		truncate_failed(c, rv);
+		return 0;
+	}
+	t->own.sm.conf = any;
+	t->own.sm.invariant = truncate_moved;
 	return 0;
 }
 
@@ -126,6 +204,11 @@ static void on_settled(uv_timer_t *timer)
 {
 	struct consensus *c = timer->data;
 
+	/* closed before our owner has heard why: until it stops us it may still ask things */
+	if (!c->stopping) {
+		uv_timer_start(timer, on_settled, CLOSE_SETTLE_MS, 0);
+		return;
+	}
 	c->close_cb(&c->io); /* ends in consensus.c */
 }
 
@@ -152,6 +235,8 @@ static void disk_close(struct raft_io *io, raft_io_close_cb cb)
 		c->lost = a->next;
 		append_answer(a, 0);
 	}
+	raft_free(c->truncated);
+	c->truncated = NULL;
 	c->close_cb = cb;
 	c->io_close(io, close_done);
 }
@@ -162,6 +247,8 @@ void disk_watch(struct consensus *c)
 	c->io.close = disk_close;
 	c->io_append = c->io.append;
 	c->io.append = disk_append;
+	c->io_truncate = c->io.truncate;
+	c->io.truncate = disk_truncate;
 	c->io_snapshot_put = c->io.snapshot_put;
 	c->io.snapshot_put = disk_snapshot_put;
 }

@@ -50,6 +50,7 @@ struct consensus {
 
 	bool running;  /* raft_start succeeded */
 	bool stopping; /* the end has begun */
+	bool closing;  /* the library's has: with ours, or before it when its log is in doubt */
 	bool fatal_told;
 	struct err fatal; /* code 0: none */
 	void (*closed)(void *arg);
@@ -87,9 +88,12 @@ struct consensus {
 	/* disk.c */
 	int (*io_append)(struct raft_io *io, struct raft_io_append *req,
 			 const struct raft_entry entries[], unsigned n, raft_io_append_cb cb);
+	int (*io_truncate)(struct raft_io *io, struct raft_io_truncate *req, raft_index index);
+	struct raft_io_truncate *truncated; /* the last request, not freed yet */
 	int (*io_snapshot_put)(struct raft_io *io, unsigned trailing,
 			       struct raft_io_snapshot_put *req,
 			       const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb);
+	bool log_ended;           /* a write of the log has failed: nothing is written behind it */
 	struct disk_append *lost; /* failed writes that the library has not been told of */
 	raft_io_snapshot_put_cb snapshot_put_cb;
 	bool snapshot_installing;
@@ -104,6 +108,8 @@ void consensus_wake(struct consensus *c);
 /* The instance is lost: on_fatal comes with the next turn. Only the first one counts. */
 void consensus_fail(struct consensus *c, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Once; not from inside of the library's consensus. What it holds is freed by consensus_stop. */
+void consensus_close_library(struct consensus *c);
 
 /* propose.c */
 void ask_queue_init(struct ask_queue *q);

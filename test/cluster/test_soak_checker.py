@@ -11,7 +11,7 @@ SOAK = os.path.join(os.path.dirname(HERE), "soak")
 sys.path.insert(0, HERE)
 sys.path.insert(0, SOAK)
 from cluster import Tap, need_sdsd  # noqa: E402
-from content import Content  # noqa: E402
+from content import Content, says_why  # noqa: E402
 from net import combine  # noqa: E402
 
 ROWS = [  # name, what applications said, number of complaints
@@ -36,10 +36,23 @@ ROWS = [  # name, what applications said, number of complaints
     ("written over after it was torn", "w 1 1 6|r 1 -9 0 6|w 1 1 7|a 1 1 7|r 1 -9 0 6", 1),
 ]
 
+LOGS = [  # name, a daemon's log, is it told why the daemon has ended?
+    ("an end with its reason", "t info daemon: a|t error daemon: cannot go on: b|"
+     "t info daemon: stopped", True),
+    ("a start that is refused", "t info daemon: stopped|sdsd: no space|t info daemon: stopped", True),
+    ("an end without a word", "t info daemon: a|t error plane: b|t info daemon: stopped", False),
+    ("the reason of the end before", "t error daemon: cannot go on: b|t info daemon: stopped|"
+     "t info daemon: a|t info daemon: stopped", False),
+    ("cut off", "t error daemon: cannot go on: b|t info daemon: stopped|t info daemon: a", False),
+    ("nothing at all", "", False),
+]
+
 
 def main():
     need_sdsd()
     tap = Tap()
+    for name, log, told in LOGS:
+        tap.eq(says_why(log.replace("|", "\n")), told, name)
     for name, said, complaints in ROWS:
         tap.eq(len(Content().take(said.split("|"))), complaints, name)
     both = combine([{"from": "a", "to": "b", "mode": "silent"}, {"from": "a", "mode": "unplug"},

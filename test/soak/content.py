@@ -54,3 +54,18 @@ class Content:
             return []
         return ["block %d holds %s, acknowledged is %d%s" % (
             block, sorted(parts) or found, want, ", begun %s" % sorted(others) if others else "")]
+
+
+def says_why(log):
+    """the log of a daemon that has ended; is the end explained? A start that is refused says why in
+    the words of a command, and only the lines of its last life count"""
+    stopped = "daemon: stopped"
+    lines = log.splitlines()
+    if lines and lines[-1].endswith(stopped):
+        lines.pop()
+    for line in reversed(lines):
+        if line.endswith(stopped):
+            return False
+        if line.startswith("sdsd: ") or "error daemon: cannot go on: " in line:
+            return True
+    return False

@@ -30,6 +30,7 @@ sys.path.insert(0, HERE)
 import faults  # noqa: E402
 import net  # noqa: E402
 import place  # noqa: E402
+from content import says_why  # noqa: E402
 from cluster import SDSD, Cluster, Tap, Timeout, need_sdsd, wait_for  # noqa: E402
 from workload import CLIENT, PYTHON, Application, Volume, have_libnbd, socket_of  # noqa: E402
 
@@ -77,8 +78,8 @@ class Soak(faults.World):
     def ended(self, node):
         """a daemon that was allowed to end has ended"""
         self.ends += 1
-        code, last = node.process.returncode, node.log_tail(40)
-        if code < 0 or "error" not in last:
+        code = node.process.returncode
+        if code < 0 or not says_why(node.log()):
             self.bad.append("%s ended with %s without a reason in %s" %
                             (node.name, code, node.log_path))
 

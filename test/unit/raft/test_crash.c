@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "raft/instance.h"
 #include "raft/segment.h"
 
 #define ROUNDS 12
@@ -421,4 +422,153 @@ Test(crash, a_log_that_cannot_be_written_is_fatal)
 		  cl.nodes[0].fatal.text);
 	cr_expect_not(cl.nodes[0].is_leader);
 	cr_expect_eq(cluster_barrier(&cl.nodes[0]), -ECANCELED);
+}
+
+/* --- a log that cannot be written, of three nodes --- */
+
+static bool has_failed(struct cluster *c, void *arg)
+{
+	return ((struct cluster_node *)arg)->fatal.code != 0;
+}
+
+static struct cluster_node *start_three(void)
+{
+	struct cluster_node *leader;
+
+	cluster_init(&cl, 3);
+	cluster_bootstrap(&cl);
+	for (int i = 0; i < 3; i++)
+		node_start(&cl.nodes[i]);
+	leader = cluster_leader(&cl);
+	for (int i = 1; i < 3; i++) {
+		cr_assert_eq(cluster_add(leader, &cl.nodes[i]), 0);
+		cr_assert_eq(cluster_assign(leader, cl.nodes[i].id, CONSENSUS_VOTER), 0);
+	}
+	cluster_put(leader, "k/old", 1);
+	cluster_converge(&cl);
+	return leader;
+}
+
+static void expect_logs_to_be_read(void)
+{
+	cluster_put(cluster_leader(&cl), "k/end", 1);
+	cluster_converge(&cl);
+	cluster_expect_equal(&cl);
+	for (int i = 0; i < 3; i++)
+		node_stop(&cl.nodes[i]);
+	for (int i = 0; i < 3; i++)
+		node_start(&cl.nodes[i]);
+	cluster_put(cluster_leader(&cl), "k/again", 1);
+	cluster_converge(&cl);
+	cluster_expect_equal(&cl);
+}
+
+Test(crash, nothing_is_written_behind_an_entry_that_was_not)
+{
+	struct cluster_node *leader = start_three(), *lost = &cl.nodes[leader->id % 3];
+	unsigned long long last;
+	char path[256];
+
+	node_stop(lost);
+	node_start(lost);
+	last = raft_last_index(&lost->consensus->raft);
+	/* the next segment cannot be made, the one after it can */
+	snprintf(path, sizeof(path), "%s/raft/open-1", lost->dir);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	cluster_put(leader, "k/new", 0);
+	cr_assert(cluster_until(&cl, has_failed, lost, 5000));
+	cr_assert_eq(rmdir(path), 0);
+	/* the owner takes its time, the others go on */
+	for (int i = 1; i < 10; i++)
+		cluster_put(leader, "k/new", i);
+	cluster_run(&cl, 200);
+	node_stop(lost);
+	node_start(lost);
+	cr_expect_eq(raft_last_index(&lost->consensus->raft), last);
+	expect_logs_to_be_read();
+}
+
+/* The segment of the node that holds the entry */
+static void find_segment(const struct cluster_node *node, unsigned long long index,
+			 unsigned long long *ret_first)
+{
+	unsigned long long first, last;
+	char dir[256];
+	struct dirent *e;
+	bool found = false;
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "%s/raft", node->dir);
+	d = opendir(dir);
+	cr_assert(d);
+	while (!found && (e = readdir(d))) {
+		found = sscanf(e->d_name, "%16llu-%16llu", &first, &last) == 2 && first <= index &&
+			index <= last;
+	}
+	closedir(d);
+	cr_assert(found, "no segment with %llu", index);
+	*ret_first = first;
+}
+
+static bool leader_is_gone(struct cluster *c, void *arg)
+{
+	return !((struct cluster_node *)arg)->is_leader;
+}
+
+static void on_never_committed(int status, const struct txn_result *r, void *arg)
+{
+	cr_expect_eq(status, -E_UNKNOWN);
+}
+
+/* A leader writes two entries that no other gets, and stops; the others go on. The last index that
+ * all have. */
+static unsigned long long part(struct cluster_node *old)
+{
+	unsigned long long common;
+
+	for (int i = 0; i < 3; i++) {
+		if (&cl.nodes[i] != old)
+			node_stop(&cl.nodes[i]);
+	}
+	common = raft_last_index(&old->consensus->raft);
+	for (int i = 0; i < 2; i++)
+		consensus_propose(old->consensus, "{\"v\":1}", 7, on_never_committed, NULL);
+	cr_assert(cluster_until(&cl, leader_is_gone, old, 5000));
+	cr_assert_eq(raft_last_index(&old->consensus->raft), common + 2);
+	node_stop(old);
+	for (int i = 0; i < 3; i++) {
+		if (&cl.nodes[i] != old)
+			node_start(&cl.nodes[i]);
+	}
+	for (int i = 0; i < 5; i++)
+		cluster_put(cluster_leader(&cl), "k/new", i);
+	return common;
+}
+
+Test(crash, a_log_that_cannot_be_truncated_is_fatal)
+{
+	struct cluster_node *old = start_three();
+	unsigned long long common, first;
+	char path[256];
+
+	common = part(old);
+	find_segment(old, common + 1, &first);
+	cr_assert_leq(first, common, "nothing would be written");
+	node_start(old);
+	/* the shortened segment would get this name */
+	snprintf(path, sizeof(path), "%s/raft/%016llu-%016llu", old->dir, first, common);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	cr_assert(cluster_until(&cl, has_failed, old, 5000));
+	cr_expect_eq(old->fatal.code, -EIO);
+	cr_expect(strstr(old->fatal.text, "cannot truncate the Raft log in"), "%s",
+		  old->fatal.text);
+	cluster_run(&cl, 200); /* the owner takes its time */
+	cr_expect_eq(cluster_barrier(old), -ECANCELED);
+	cr_expect_eq(consensus_leader(old->consensus, NULL), 0u);
+	node_stop(old);
+	cr_assert_eq(rmdir(path), 0);
+	/* the log is as it was, and the next try succeeds */
+	node_start(old);
+	cr_expect_eq(raft_last_index(&old->consensus->raft), common + 2);
+	expect_logs_to_be_read();
 }

@@ -18,49 +18,24 @@ static DEFINE_IDA(minors); /* of volumes that are shown, or will be */
 
 struct rvol_plug {
 	struct blk_plug_cb cb; /* first */
-	struct llist_node node;
 	struct list_head ios;
 };
 
 /* ---- requests ---- */
 
-static void start_all(struct rvol *r, struct list_head *ios, u64 now)
-{
-	struct rvol_io *io, *next;
-
-	list_for_each_entry_safe(io, next, ios, list) {
-		list_del(&io->list);
-		io_start(r, io, now);
-	}
-}
-
-void plugs_start(struct rvol *r, u64 now)
-{
-	struct llist_node *list = llist_reverse_order(llist_del_all(&r->plugged));
-	struct rvol_plug *plug, *next;
-
-	llist_for_each_entry_safe(plug, next, list, node)
-	{
-		start_all(r, &plug->ios, now);
-		kfree(plug);
-	}
-}
-
 static void on_unplug(struct blk_plug_cb *cb, bool from_schedule)
 {
 	struct rvol_plug *plug = container_of(cb, struct rvol_plug, cb);
 	struct rvol *r = cb->data;
+	struct rvol_io *io, *next;
 
-	if (from_schedule) { /* the task is about to sleep: it must not take a mutex */
-		rvol_get(r); /* the requests' own may go before we are through */
-		llist_add(&plug->node, &r->plugged);
+	rvol_get(r); /* the requests' own may go before we are through */
+	list_for_each_entry_safe(io, next, &plug->ios, list)
+		llist_add(&io->incoming, &r->incoming);
+	if (from_schedule) /* the task is about to sleep: it must not do anything else before */
 		rvol_work_soon(r);
-		rvol_put(r);
-		return;
-	}
-	rvol_get(r);
-	start_all(r, &plug->ios, rvol_enter(r));
-	rvol_leave(r);
+	else
+		rvol_kick(r);
 	rvol_put(r);
 	kfree(plug);
 }
@@ -77,8 +52,8 @@ static void submit_io(struct rvol *r, struct rvol_io *io)
 		return;
 	}
 	rvol_get(r);
-	io_start(r, io, rvol_enter(r));
-	rvol_leave(r);
+	llist_add(&io->incoming, &r->incoming);
+	rvol_kick(r);
 	rvol_put(r);
 }
 

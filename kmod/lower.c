@@ -16,6 +16,7 @@ struct lower_op {
 	enum repl_effect_kind kind;
 	u64 id;
 	struct rvol_buf *buf; /* a reference; what is written or read */
+	struct rvol_io *io;   /* read straight into its bio; NULL mostly */
 	u32 len;
 	int status;
 	u64 seq;                 /* of a write of the stream; 0 other */
@@ -176,6 +177,8 @@ void lower_answers(struct rvol *r, u64 now)
 		trace_rvol_lower_end(r, op->v->number, op->kind, op->id, 0, op->len, op->status);
 		if (op->status < 0 && !r->ending)
 			note_error(op);
+		if (op->io)
+			io_lower_done(r, op->io);
 		if (rvol_live(r))
 			tell(op, now);
 		buf_put(op->buf);
@@ -186,23 +189,16 @@ void lower_answers(struct rvol *r, u64 now)
 
 /* ---- what the core wants; entered ---- */
 
-static struct lower_op *op_new(struct rvol_vol *v, struct block_device *bdev, u32 segments,
-			       blk_opf_t opf, const struct repl_effect *e)
+static struct lower_op *op_of(struct bio *bio, struct rvol_vol *v, const struct repl_effect *e)
 {
-	struct bio *bio = bio_alloc_bioset(bdev, segments, opf, GFP_NOWAIT | __GFP_NOWARN, &ops);
-	struct lower_op *op;
+	struct lower_op *op = container_of(bio, struct lower_op, bio);
 
-	if (!bio) {
-		/* those that were collected may be all there are: they must go first */
-		lower_submit(&v->r->lower);
-		bio = bio_alloc_bioset(bdev, segments, opf, GFP_NOIO, &ops);
-	}
-	op = container_of(bio, struct lower_op, bio);
 	op->r = v->r;
 	op->v = v;
 	op->kind = e->kind;
 	op->id = e->id;
 	op->buf = NULL;
+	op->io = NULL;
 	op->len = e->len;
 	op->op = e->op;
 	op->status = 0;
@@ -212,6 +208,19 @@ static struct lower_op *op_new(struct rvol_vol *v, struct block_device *bdev, u3
 	begin(v->r);
 	trace_rvol_lower_begin(v->r, v->number, e->kind, e->id, e->off, e->len, 0);
 	return op;
+}
+
+static struct lower_op *op_new(struct rvol_vol *v, struct block_device *bdev, u32 segments,
+			       blk_opf_t opf, const struct repl_effect *e)
+{
+	struct bio *bio = bio_alloc_bioset(bdev, segments, opf, GFP_NOWAIT | __GFP_NOWARN, &ops);
+
+	if (!bio) {
+		/* those that were collected may be all there are: they must go first */
+		lower_submit(&v->r->lower);
+		bio = bio_alloc_bioset(bdev, segments, opf, GFP_NOIO, &ops);
+	}
+	return op_of(bio, v, e);
 }
 
 static void add_payload(struct lower_op *op, u32 off, u32 len)
@@ -270,10 +279,53 @@ static void write(struct rvol_vol *v, const struct repl_effect *e)
 	collect(op);
 }
 
+/* Is that read for a request of the application here, and of its whole range? */
+static struct rvol_io *asked_by(struct rvol *r, const struct repl_effect *e)
+{
+	const struct repl_mirror *m = r->mirror;
+	const struct replica_serve *s;
+	const struct writer_request *q;
+	struct rvol_io *io;
+
+	if (e->id >> 32 != DISK_SERVE)
+		return NULL;
+	s = &m->replica.serve[(u32)e->id % ARRAY_SIZE(m->replica.serve)];
+	if (s->link != REPL_LINK_LOCAL || s->msg.kind != REPL_MSG_READ)
+		return NULL;
+	q = &m->writer.request[(s->msg.id & 0xffff) % REPL_REQUESTS_MAX];
+	if (q->state != REQ_READING || (q->order & ~0ull >> 16) != s->msg.id >> 16)
+		return NULL;
+	io = (struct rvol_io *)(uintptr_t)q->id;
+	return io->read && !io->lower && io->step == e->len ? io : NULL;
+}
+
+/* Into the application's own pages where it can be; no copy. Its bio has to wait then for the
+ * device, even if another member answers sooner. */
+static bool read_straight(struct rvol_vol *v, const struct repl_effect *e)
+{
+	struct rvol_io *io = asked_by(v->r, e);
+	struct lower_op *op;
+	struct bio *bio;
+
+	if (!io)
+		return false;
+	bio = bio_alloc_clone(v->data.bdev, io->bio, GFP_NOWAIT | __GFP_NOWARN, &ops);
+	if (!bio)
+		return false;
+	op = op_of(bio, v, e);
+	op->io = io;
+	io->lower = true;
+	collect(op);
+	return true;
+}
+
 static void read(struct rvol_vol *v, const struct repl_effect *e)
 {
-	struct lower_op *op = op_new(v, v->data.bdev, segments_of(0, e->len), REQ_OP_READ, e);
+	struct lower_op *op;
 
+	if (read_straight(v, e))
+		return;
+	op = op_new(v, v->data.bdev, segments_of(0, e->len), REQ_OP_READ, e);
 	op->buf = buf_new(e->len, NULL, NULL);
 	if (!op->buf) {
 		answer(op, -ENOMEM);

@@ -14,7 +14,17 @@ static u64 id_of(const struct rvol_io *io)
 static void finish(struct rvol *r, struct rvol_io *io, int status)
 {
 	io->status = errno_to_blk_status(status);
-	list_add_tail(&io->list, &r->done);
+	if (io->lower)
+		io->ended = true;
+	else
+		list_add_tail(&io->list, &r->done);
+}
+
+void io_lower_done(struct rvol *r, struct rvol_io *io)
+{
+	io->lower = false;
+	if (io->ended)
+		list_add_tail(&io->list, &r->done);
 }
 
 static int range(struct rvol *r, struct rvol_io *io, u64 now)
@@ -58,7 +68,7 @@ static void go(struct rvol *r, struct rvol_io *io, u64 now)
 	}
 }
 
-void io_start(struct rvol *r, struct rvol_io *io, u64 now)
+static void start(struct rvol *r, struct rvol_io *io, u64 now)
 {
 	if (!rvol_live(r) || !r->opened)
 		finish(r, io, -EIO);
@@ -66,6 +76,14 @@ void io_start(struct rvol *r, struct rvol_io *io, u64 now)
 		list_add_tail(&io->list, &r->waiting);
 	else
 		go(r, io, now);
+}
+
+void ios_take(struct rvol *r, u64 now)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&r->incoming));
+	struct rvol_io *io, *next;
+
+	llist_for_each_entry_safe(io, next, list, incoming) start(r, io, now);
 }
 
 void io_complete(struct rvol *r, const struct repl_effect *e)

@@ -19,6 +19,7 @@ static atomic_t resources = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(all_gone);
 struct workqueue_struct *rvol_wq;
 
+#define TURNS_MAX 16u      /* sections that one task goes on with for others */
 #define FLUSH_LINKS_MAX 8u /* sent to by who leaves a section; the rest by its own worker */
 
 static struct rvol *of_sink(struct repl_sink *sink)
@@ -95,16 +96,19 @@ static void emit(struct repl_sink *sink, const struct repl_effect *e)
 
 /* ---- the section ---- */
 
-u64 rvol_enter(struct rvol *r)
+/* the mutex was just taken */
+static u64 begin(struct rvol *r)
 {
-	unsigned int noio;
-
-	mutex_lock(&r->lock);
 	/* whoever needs memory now must not wait for a write to this very volume */
-	noio = memalloc_noio_save();
-	r->noio = noio;
+	r->noio = memalloc_noio_save();
 	r->now = ktime_get_boottime_ns();
 	return r->now;
+}
+
+u64 rvol_enter(struct rvol *r)
+{
+	mutex_lock(&r->lock);
+	return begin(r);
 }
 
 static void set_ticking(struct rvol *r)
@@ -140,9 +144,13 @@ static u64 acked_elsewhere(const struct repl_writer *w)
 /* what follows from the calls of this section; they may lead to more */
 static void settle(struct rvol *r)
 {
-	if (!rvol_live(r))
+	if (!rvol_live(r)) {
+		ios_take(r, r->now); /* they fail */
+		lower_answers(r, r->now);
 		return;
+	}
 	links_settle(r, r->now);
+	ios_take(r, r->now);
 	WRITE_ONCE(r->acked_elsewhere, acked_elsewhere(&r->mirror->writer));
 	smp_mb(); /* see answer() in lower.c */
 	if (!llist_empty(&r->answers))
@@ -187,6 +195,12 @@ static void collect(struct rvol *r, struct collected *c)
 	mutex_unlock(&r->lock);
 }
 
+static bool left_over(const struct rvol *r)
+{
+	smp_mb(); /* the mutex was given back; who could not have it has put something there */
+	return !llist_empty(&r->answers) || !llist_empty(&r->incoming);
+}
+
 static void send_event(struct rvol *r, u64 event)
 {
 	if (!event || netlink_event(r->uuid, event))
@@ -195,10 +209,11 @@ static void send_event(struct rvol *r, u64 event)
 	r->event_due = true;
 	set_ticking(r);
 	mutex_unlock(&r->lock);
+	if (left_over(r))
+		rvol_work_soon(r);
 }
 
-/* true: some answers are there already, and nobody else will take them */
-static bool carry_out(struct rvol *r, struct collected *c)
+static void carry_out(struct rvol *r, struct collected *c)
 {
 	for (u32 i = 0; i < c->n_links; i++)
 		link_flush(c->link[i]);
@@ -209,7 +224,6 @@ static bool carry_out(struct rvol *r, struct collected *c)
 	}
 	ios_end(&c->done);
 	send_event(r, c->event);
-	return !llist_empty(&r->answers);
 }
 
 void rvol_leave(struct rvol *r)
@@ -218,15 +232,30 @@ void rvol_leave(struct rvol *r)
 	struct collected c;
 
 	rvol_get(r); /* the ends of requests may take the last user away */
-	collect(r, &c);
-	while (carry_out(r, &c)) {
-		mutex_lock(&r->lock);
-		r->now = ktime_get_boottime_ns();
-		lower_answers(r, r->now);
+	for (u32 turn = 0;; turn++) {
 		collect(r, &c);
+		carry_out(r, &c);
+		if (!left_over(r))
+			break;
+		if (turn == TURNS_MAX) {
+			rvol_work_soon(r);
+			break;
+		}
+		if (!mutex_trylock(&r->lock))
+			break; /* who has it looks afterwards, too */
+		r->now = ktime_get_boottime_ns();
+		r->noio = noio;
 	}
 	memalloc_noio_restore(noio);
 	rvol_put(r);
+}
+
+void rvol_kick(struct rvol *r)
+{
+	if (!mutex_trylock(&r->lock))
+		return; /* who has it looks when it has given it back */
+	begin(r);
+	rvol_leave(r);
 }
 
 void rvol_fence(struct rvol *r, const char *why)
@@ -242,10 +271,8 @@ void rvol_fence(struct rvol *r, const char *why)
 static void on_work(struct work_struct *work)
 {
 	struct rvol *r = container_of(work, struct rvol, work);
-	u64 now = rvol_enter(r);
 
-	plugs_start(r, now);
-	lower_answers(r, now);
+	rvol_enter(r);
 	rvol_leave(r);
 	rvol_put(r);
 }
@@ -314,7 +341,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	INIT_LIST_HEAD(&r->links);
 	bio_list_init(&r->lower);
 	init_llist_head(&r->answers);
-	init_llist_head(&r->plugged);
+	init_llist_head(&r->incoming);
 	INIT_WORK(&r->work, on_work);
 	INIT_WORK(&r->free_work, on_free);
 	INIT_WORK(&r->close_work, lower_on_close);

@@ -80,7 +80,8 @@ u32 buf_segments(const struct rvol_buf *b, u32 off, u32 len, struct bio_vec *ret
 enum rvol_io_phase { IO_PREFLUSH = 1, IO_RANGE = 2, IO_POSTFLUSH = 4 };
 
 struct rvol_io {
-	struct list_head list; /* in a plug, waiting, flying, completed, done */
+	struct llist_node incoming; /* until a section takes it */
+	struct list_head list;      /* in a plug, waiting, flying, completed, done */
 	struct rvol_vol *vol;
 	struct bio *bio;
 	struct rvol_buf *buf; /* of a write with data; what a read brought */
@@ -88,6 +89,8 @@ struct rvol_io {
 	u8 todo;              /* enum rvol_io_phase, still to come */
 	u8 op;                /* enum repl_op */
 	bool read;
+	bool lower; /* a lower device reads straight into the bio: it cannot end before that */
+	bool ended; /* it would have, but for that */
 	int result; /* of the step that is completed */
 	blk_status_t status;
 	u64 at; /* next byte of the range, and how many are left */
@@ -181,9 +184,9 @@ struct rvol {
 	struct task_struct *submitter; /* of bios in rvol_leave(): it looks at answers itself */
 	atomic_t n_lower;              /* operations of lower devices under way */
 	struct work_struct close_work;
-	struct llist_head answers; /* struct lower_op that have ended; any context */
-	struct llist_head plugged; /* struct rvol_plug that a sleeping task left; any context */
-	struct work_struct work;   /* takes answers, plugged, dead links */
+	struct llist_head answers;  /* struct lower_op that have ended; any context */
+	struct llist_head incoming; /* struct rvol_io that were submitted; any context */
+	struct work_struct work;    /* takes answers, incoming, dead links */
 	struct delayed_work tick;
 	struct work_struct free_work;
 	bool ticking;
@@ -224,12 +227,16 @@ void rvol_work_soon(struct rvol *r);  /* any context */
 u32 rvol_wants(const struct rvol *r); /* entered */
 u64 rvol_enter(struct rvol *r);       /* the time */
 void rvol_leave(struct rvol *r);
+/* Something was put into answers or incoming: a section takes it, of this task's when nobody is in
+ * one, else of who is. Process context. */
+void rvol_kick(struct rvol *r);
 void rvol_fence(struct rvol *r, const char *why);          /* entered: an invariant does not hold */
 void rvol_status(struct rvol *r, struct rvol_status *ret); /* takes the mutex */
 
 /* requests.c: what the application asks, between device.c and the core */
-void io_start(struct rvol *r, struct rvol_io *io, u64 now);    /* entered */
+void ios_take(struct rvol *r, u64 now);                        /* entered: what is incoming */
 void io_complete(struct rvol *r, const struct repl_effect *e); /* in emit */
+void io_lower_done(struct rvol *r, struct rvol_io *io);        /* entered */
 void ios_settle(struct rvol *r, u64 now);                      /* entered: what is completed */
 void ios_fail_waiting(struct rvol *r);                         /* entered */
 void ios_fail(struct rvol *r);        /* entered: all; the core must not complete any afterwards */
@@ -246,7 +253,6 @@ void vol_hide(struct rvol_vol *v); /* not entered; what is open meets errors fro
 void vol_free(struct rvol_vol *v); /* nothing uses it any more */
 void vols_settle(struct rvol *r);  /* entered: sizes */
 void vol_info(const struct rvol_vol *v, struct rvol_volume *ret);
-void plugs_start(struct rvol *r, u64 now); /* entered: what tasks left that went to sleep */
 
 /* lower.c */
 int lower_init(void);

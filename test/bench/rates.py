@@ -43,6 +43,11 @@ def rate(guest, device, options, seconds):
     return (job["read"] if job["read"]["total_ios"] else job["write"])["iops"]
 
 
+def choose(words):
+    words = [w for w in words.split(",") if w]
+    PATTERNS[:] = [p for p in PATTERNS if not words or any(w in p[0] for w in words)]
+
+
 def one_round(guest, systems, disks, seconds):
     """{pattern: {system: operations per second}}"""
     found = {name: {} for name, _ in PATTERNS}
@@ -75,11 +80,13 @@ def main():
     parser.add_argument("--kernel", default="6.1", help="6.1, 6.12 or a folder (image.py)")
     parser.add_argument("--module", action="append", default=[], dest="modules", metavar="KO",
                         help="a module for the guest, built for that kernel")
+    parser.add_argument("--patterns", default="", help="words of their names, by comma (all)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
     options = parser.parse_args()
     wanted = options.systems or ["raw", "drbd84", "rvol"]
     systems = [s for s in SYSTEMS if s.name in wanted]
+    choose(options.patterns)
     disks = [Disk(DATA_MIB), Disk(DATA_MIB), Disk(META_MIB), Disk(META_MIB)]
     rounds = []
     with Lab(image.make(options.kernel), tempfile.mkdtemp(prefix="sdsd-guest."), memory=1024,

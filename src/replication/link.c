@@ -313,6 +313,20 @@ static void on_greeting(struct link *l)
 	}
 }
 
+u8 link_judge(struct link *l, const struct wire_greeting *g, const struct plane_resource *r)
+{
+	if (g->purpose < WIRE_SESSION || g->purpose > WIRE_KNOCK)
+		return WIRE_BAD_VERSION;
+	if (g->to != r->self || !plane_usable(r, g->from))
+		return WIRE_BAD_SLOT;
+	if (strcmp(r->peer[g->from].node, l->node) != 0) {
+		link_complain(l->set, "volume=%s peer=%s claims to be node %s", r->name, l->node,
+			      r->peer[g->from].node);
+		return WIRE_BAD_SLOT;
+	}
+	return WIRE_WELCOME;
+}
+
 /* ---- receiving ---- */
 
 static u32 gather(u8 *to, u32 have, u32 want, const u8 **data, size_t *len)
@@ -560,6 +574,18 @@ void link_close(struct link *l)
 		conn_abort(l->conn);
 	else
 		conn_close(l->conn);
+}
+
+void link_pace(struct link_pace *p, bool was_up, u64 now)
+{
+	bool stable = was_up && now - p->up_at >= LINK_PACE_STABLE_MS * REPL_MS;
+	u32 jitter;
+
+	p->delay_ms = stable || !p->delay_ms ? LINK_PACE_MIN_MS
+					     : PORT_MIN(2 * p->delay_ms, LINK_PACE_MAX_MS);
+	rand_bytes(&jitter, sizeof(jitter));
+	/* between half and the whole: nodes that lost each other together do not dial together */
+	p->next_at = now + (p->delay_ms / 2 + jitter % (p->delay_ms / 2 + 1)) * REPL_MS;
 }
 
 void link_set_init(struct link_set *s, uv_loop_t *loop, struct turn *turn, struct tls *tls)

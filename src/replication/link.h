@@ -12,6 +12,7 @@
 #include "net/conn.h"
 #include "replication/core/wire.h"
 #include "replication/payload.h"
+#include "replication/plane.h"
 #include "replication/turn.h"
 
 #define LINK_GREETING_MS 5000
@@ -20,6 +21,9 @@
 #define LINK_COMMIT_MS 5           /* how long a commit point waits for a message to go with */
 #define LINK_UNGREETED_MAX 128     /* accepted, greeting not judged yet */
 #define LINK_COMPLAINTS_PER_S 2    /* log lines about peers that break rules */
+#define LINK_PACE_MIN_MS 100       /* between attempts to open a link */
+#define LINK_PACE_MAX_MS 1000
+#define LINK_PACE_STABLE_MS 2000 /* one that lived so long begins the pace anew */
 
 struct link;
 
@@ -93,6 +97,15 @@ struct link_target {
 	u32 number;
 };
 
+/* when a link that is wanted is tried next */
+struct link_pace {
+	u32 delay_ms;
+	u64 next_at;
+	u64 up_at; /* of the attempt that came up, the opener's to set */
+};
+/* An attempt has ended; was_up: it had come up. */
+void link_pace(struct link_pace *p, bool was_up, u64 now);
+
 void link_set_init(struct link_set *s, uv_loop_t *loop, struct turn *turn, struct tls *tls);
 /* no new ones; ended when the last is freed, which may be now */
 void link_set_end(struct link_set *s, void (*ended)(void *arg), void *arg);
@@ -113,5 +126,7 @@ size_t link_queued(const struct link *l); /* bytes that wait to be sent */
 /* the owner wants no more of it: what was sent still goes out */
 void link_close(struct link *l);
 const char *link_refusal(u8 status); /* enum wire_refusal in words */
+/* for judge: whether the greeting fits to the resource and to the certificate of who sends it */
+u8 link_judge(struct link *l, const struct wire_greeting *g, const struct plane_resource *r);
 
 #endif

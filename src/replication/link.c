@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -242,7 +243,8 @@ static void go_up(struct link *l)
 	l->state = LINK_UP;
 	l->have = 0;
 	uv_timer_stop(&l->timer);
-	conn_keep_buffers(l->conn);
+	if (!l->set->for_kernel)
+		conn_keep_buffers(l->conn);
 	l->ops->up(l, l->owner);
 }
 
@@ -527,6 +529,8 @@ struct link *link_open(struct link_set *s, const struct link_target *t, const st
 		end(l);
 		return NULL;
 	}
+	if (s->for_kernel)
+		conn_for_kernel(l->conn); /* link_to_kernel says so when it cannot be */
 	l->ops = ops;
 	l->owner = owner;
 	l->account = account;
@@ -551,6 +555,8 @@ void link_accept(struct link_set *s, struct conn *c)
 	s->ungreeted++;
 	snprintf(l->node, sizeof(l->node), "%s", peer ? peer->node : "");
 	conn_set_ops(c, &conn_ops, l);
+	if (s->for_kernel)
+		conn_for_kernel(c);
 	uv_timer_start(&l->timer, on_timeout, LINK_GREETING_MS, 0);
 }
 
@@ -561,6 +567,52 @@ void link_adopt(struct link *l, u32 number, const struct link_ops *ops, void *ow
 	l->ops = ops;
 	l->owner = owner;
 	l->account = account;
+}
+
+/* what was read before, and then what conn had */
+static int join_ahead(struct link *l, u8 **ahead, size_t *len)
+{
+	size_t before = l->stash.len;
+	u8 *all;
+
+	if (before == 0)
+		return 0;
+	all = malloc(before + *len);
+	if (!all)
+		return -ENOMEM;
+	memcpy(all, l->stash.data, before);
+	if (*len > 0)
+		memcpy(all + before, *ahead, *len);
+	free(*ahead);
+	*ahead = all;
+	*len += before;
+	return 0;
+}
+
+int link_to_kernel(struct link *l, int *ret_fd, u8 **ret_ahead, size_t *ret_len, struct err *err)
+{
+	u8 *ahead = NULL;
+	size_t len = 0;
+	int fd, rv;
+
+	if (l->state != LINK_UP || !l->conn)
+		return err_set(err, -ENOTCONN, "the link has ended");
+	uncork(l);
+	rv = conn_to_kernel(l->conn, &fd, &ahead, &len, err);
+	if (rv < 0)
+		return rv;
+	l->conn = NULL;
+	rv = join_ahead(l, &ahead, &len);
+	end(l);
+	if (rv < 0) {
+		close(fd);
+		free(ahead);
+		return err_set(err, rv, "no memory for what was read");
+	}
+	*ret_fd = fd;
+	*ret_ahead = ahead;
+	*ret_len = len;
+	return 0;
 }
 
 void link_close(struct link *l)

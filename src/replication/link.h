@@ -47,6 +47,7 @@ struct link_set { /* embedded in the plane */
 	/* An accepted link's greeting: WIRE_WELCOME after link_adopt, or why not. */
 	u8 (*judge)(struct link *l, const struct wire_greeting *g, void *arg);
 	void *arg;
+	bool for_kernel; /* links may be given to the kernel, see link_to_kernel */
 	struct link *head;
 	u32 ungreeted;
 	u64 complaint_second;
@@ -123,6 +124,10 @@ void link_adopt(struct link *l, u32 number, const struct link_ops *ops, void *ow
 void link_send(struct link *l, const struct repl_msg *m);
 void link_resume(struct link *l);
 size_t link_queued(const struct link *l); /* bytes that wait to be sent */
+/* One that is up, of a set that is for_kernel: its socket goes to the kernel, with what was read
+ * and not given to message() (malloced). Not inside up(). The link is gone after 0, down() is not
+ * called. -EAGAIN: again in a moment. Other failures: the link is there, for link_close. */
+int link_to_kernel(struct link *l, int *ret_fd, u8 **ret_ahead, size_t *ret_len, struct err *err);
 /* the owner wants no more of it: what was sent still goes out */
 void link_close(struct link *l);
 const char *link_refusal(u8 status); /* enum wire_refusal in words */

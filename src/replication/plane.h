@@ -165,6 +165,10 @@ struct plane_ops {
 	void (*record_cas)(struct plane *p, uint64_t token, bool accepted,
 			   const struct plane_record *now);
 };
-extern const struct plane_ops plane_user;
+extern const struct plane_ops plane_user, plane_kernel;
+
+/* Whether the kernel module is there and speaks our version, and how many resources it has; why
+ * not, in a sentence. Blocking, for a moment. */
+int plane_kernel_probe(int *ret_resources, struct err *why);
 
 #endif

@@ -62,6 +62,22 @@ struct plane_item *plane_find_uuid(struct plane *p, const u8 uuid[16])
 	return NULL;
 }
 
+struct plane_item *plane_next_uuid(struct plane *p, const u8 uuid[16], struct plane_item *after)
+{
+	struct plane_item *i = after ? after->next_uuid : *uuid_bucket(p, uuid);
+
+	while (i && memcmp(i->uuid, uuid, sizeof(i->uuid)) != 0)
+		i = i->next_uuid;
+	return i;
+}
+
+void plane_each(struct plane *p, void (*each)(struct plane_item *i))
+{
+	for (u32 i = 0; i < p->at_len; i++)
+		if (p->at[i])
+			each(p->at[i]);
+}
+
 static struct plane_item *find_token(struct plane *p, u64 token)
 {
 	u64 index = token >> PLANE_TOKEN_BITS;

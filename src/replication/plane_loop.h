@@ -101,6 +101,9 @@ void plane_record_cas(struct plane *p, uint64_t token, bool accepted,
 void plane_item_init(struct plane_item *i, struct plane *p, const struct plane_resource *r,
 		     u32 index);
 struct plane_item *plane_find_uuid(struct plane *p, const u8 uuid[16]); /* NULL: none */
+/* of all with that uuid, those that end too, the one after that; NULL: the first, the end */
+struct plane_item *plane_next_uuid(struct plane *p, const u8 uuid[16], struct plane_item *after);
+void plane_each(struct plane *p, void (*each)(struct plane_item *i)); /* those that end too */
 /* asks consensus: the record, or (next not NULL) to make it that. The answer comes by item_record
  * or item_cas, with the token that is returned. */
 u64 plane_ask(struct plane_item *i, const struct repl_record *next);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "replication/attach.h"
+#include "replication/loopdev.h"
 
 /* What a worker does for us. It has copies of all that it needs: the loop goes on meanwhile. */
 struct volume_call {
@@ -40,6 +41,26 @@ static int flush_part(struct volume_call *c, const struct disk *d)
 	return rv;
 }
 
+/* A file that is a loop device is the kernel module's, or somebody else's: two at once would ruin
+ * it. */
+static int check_free(const char *path, struct err *err)
+{
+	char dev[LOOPDEV_PATH_MAX];
+
+	if (loopdev_find(path, dev, NULL) < 0)
+		return 0;
+	return err_set(err, -EBUSY, "%s is in use as %s (by the kernel module?)", path, dev);
+}
+
+static int open_part(struct volume_call *c, struct disk *d, const struct plane_volume *spec)
+{
+	int rv = 0;
+
+	if (d->data_fd < 0)
+		rv = check_free(spec->data_path, &c->err);
+	return rv < 0 ? rv : attach_open(d, &c->r, spec, &c->size[spec->number], &c->err);
+}
+
 static int work(void *arg)
 {
 	struct volume_call *c = arg;
@@ -51,7 +72,7 @@ static int work(void *arg)
 
 		if (!spec->data_path) /* its files are being made */
 			continue;
-		rv = attach_open(d, &c->r, spec, &c->size[spec->number], &c->err);
+		rv = open_part(c, d, spec);
 		if (rv == 0 && c->flush)
 			rv = flush_part(c, d);
 	}

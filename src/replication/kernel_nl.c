@@ -453,7 +453,7 @@ static int port_open(struct kernel_port *port, int *ret_fd, struct err *err)
 	struct kernel_nl *nl = of(port);
 	struct nl_sock *s = socket_new(err);
 	bool changed;
-	int group, rv;
+	int group, families, rv;
 
 	*ret_fd = nl_socket_get_fd(nl->events);
 	if (!s)
@@ -462,11 +462,14 @@ static int port_open(struct kernel_port *port, int *ret_fd, struct err *err)
 	if (rv == 0)
 		rv = check_version(s, err);
 	group = rv == 0 ? genl_ctrl_resolve_grp(s, RVOL_GENL_NAME, RVOL_GENL_EVENTS) : 0;
+	families = rv == 0 ? genl_ctrl_resolve_grp(s, "nlctrl", "notify") : 0;
 	nl_socket_free(s);
 	if (group < 0)
 		rv = nl_failed(group, err);
 	if (rv < 0)
 		return rv;
+	if (families > 0) /* a module that is unloaded says nothing any more */
+		nl_socket_add_membership(nl->events, families);
 	if (nl->group && nl->group != group)
 		nl_socket_drop_membership(nl->events, nl->group);
 	rv = nl_socket_add_membership(nl->events, group);
@@ -479,6 +482,7 @@ static int port_open(struct kernel_port *port, int *ret_fd, struct err *err)
 struct listening {
 	void (*each)(const u8 uuid[RVOL_UUID_BYTES], void *arg);
 	void *arg;
+	bool unsure; /* some family has come or gone, perhaps ours */
 };
 
 static int on_event(struct nl_msg *msg, void *arg)
@@ -487,7 +491,9 @@ static int on_event(struct nl_msg *msg, void *arg)
 	struct nlmsghdr *h = nlmsg_hdr(msg);
 	struct nlattr *a;
 
-	if (!genlmsg_valid_hdr(h, 0) || genlmsg_hdr(h)->cmd != RVOL_CMD_EVENT)
+	l->unsure |= h->nlmsg_type == GENL_ID_CTRL;
+	if (h->nlmsg_type == GENL_ID_CTRL || !genlmsg_valid_hdr(h, 0) ||
+	    genlmsg_hdr(h)->cmd != RVOL_CMD_EVENT)
 		return NL_OK;
 	a = nla_find(genlmsg_attrdata(genlmsg_hdr(h), 0), genlmsg_attrlen(genlmsg_hdr(h), 0),
 		     RVOL_A_UUID);
@@ -505,7 +511,7 @@ static int port_events(struct kernel_port *port,
 		       void (*each)(const u8 uuid[RVOL_UUID_BYTES], void *arg), void *arg)
 {
 	struct kernel_nl *nl = of(port);
-	struct listening l = { each, arg };
+	struct listening l = { .each = each, .arg = arg };
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	int rv = 0;
 
@@ -516,7 +522,8 @@ static int port_events(struct kernel_port *port,
 	while (rv >= 0)
 		rv = nl_recvmsgs(nl->events, cb);
 	nl_cb_put(cb);
-	return rv == -NLE_AGAIN ? 0 : -ENOBUFS; /* whatever it was: something may be missing */
+	/* whatever it was: something may be missing */
+	return rv == -NLE_AGAIN && !l.unsure ? 0 : -ENOBUFS;
 }
 
 static void port_free(struct kernel_port *port)

@@ -53,7 +53,8 @@ struct kernel_port {
 	 * descriptor is readable when there are some; it is there, and the same, whether or not it
 	 * succeeds. */
 	int (*open)(struct kernel_port *port, int *ret_fd, struct err *err);
-	/* Takes the events that are there. -ENOBUFS: some were lost. */
+	/* Takes the events that are there. -ENOBUFS: some were lost, or the module has come or
+	 * gone. */
 	int (*events)(struct kernel_port *port,
 		      void (*each)(const u8 uuid[RVOL_UUID_BYTES], void *arg), void *arg);
 	int (*request)(struct kernel_port *port, const struct kernel_request *q, struct err *err);

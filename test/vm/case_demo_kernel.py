@@ -9,10 +9,13 @@ POOL = "/mnt/pool/db_00000"
 
 class KernelNode(Node):
     """sdsd that finds the module when it starts."""
+    plane = "kernel"
+    words = ""      # for sdsd run: auto finds it
 
     def start(self):
         self.guest.run("modprobe -a loop tls rvol")
         super().start()
+
 
     def restart(self):
         """Another sdsd, while the module goes on."""
@@ -33,13 +36,13 @@ class KernelNode(Node):
         return int(self.guest.run("grep -c '%s' /mnt/sdsd.log; true" % word).out or 0)
 
 
-def cluster(rig, count, disk):
+def cluster(rig, count, disk, kinds=None):
     """Nodes n1, n2, ..., one cluster; n1 and n2 have a pool, further ones are witnesses."""
     if not any("rvol" in m for m in rig.modules):
         raise Skip("no rvol.ko: --module")
     rig.log("/mnt/sdsd.log")
     lab = rig.lab(guests=count, disks=[disk], files={"/usr/bin/sdsd": rig.sdsd()})
-    nodes = [KernelNode(g) for g in lab.guests]
+    nodes = [kind(g) for kind, g in zip(kinds or [KernelNode] * count, lab.guests)]
     for node in nodes:
         node.format()
     first = nodes[0]
@@ -53,7 +56,8 @@ def cluster(rig, count, disk):
     for node in nodes[:2]:
         first.cli("pool create %s files --dir /mnt/pool" % node.name)
     for node in nodes:
-        rig.check(node.log_lines("data plane: kernel") == 1, "%s runs in user space" % node.name)
+        rig.check(node.log_lines("data plane: %s" % node.plane) == 1, "%s: not that plane"
+                  % node.name)
     return nodes
 
 

@@ -353,8 +353,10 @@ static void give_accepted(struct kernel_resource *k, struct kernel_accepted *a, 
 	if (rv == 0)
 		return;
 	a->used = false;
-	log_warn("link", "volume=%s peer=%s its link is not taken: %s", k->r.name,
-		 k->r.peer[a->slot].node, err.text);
+	/* who has closed it meanwhile knows why */
+	log_write(rv == -ENOTCONN ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "link",
+		  "volume=%s peer=%s its link is not taken: %s", k->r.name, k->r.peer[a->slot].node,
+		  err.text);
 	if (!gone)
 		link_close(l);
 }
@@ -387,24 +389,31 @@ void kernel_links_settle(struct kernel_resource *k, u64 now)
 			give_accepted(k, &k->accepted[i], now);
 }
 
+static void dial_seen(struct kernel_resource *k, struct kernel_dial *d, bool is_up, u64 now)
+{
+	u32 i = index_of(k, d);
+	const struct rvol_status *s = &k->view.status;
+	bool wanted = i == KERNEL_DIAL_PULL ? s->pull_slot == d->to : s->links_wanted & (1u << i);
+
+	wanted &= d->to < PLANE_SLOTS;
+	if (is_up && !d->in_kernel) { /* of a former life */
+		d->to = i == KERNEL_DIAL_PULL ? s->pull_slot : (u8)i;
+		d->pace.up_at = now;
+	} else if (!is_up && d->in_kernel && wanted) {
+		say(k, d, "link lost", "the kernel module has ended it");
+		link_pace(&d->pace, true, now);
+	} else if (!is_up && d->in_kernel) {
+		d->pace.next_at = 0; /* wanted again, it is dialled at once */
+	}
+	d->in_kernel = is_up;
+}
+
 void kernel_links_seen(struct kernel_resource *k, u64 now)
 {
 	u32 up = kernel_links_up(&k->view);
 
-	for (u32 i = 0; i <= KERNEL_DIAL_PULL; i++) {
-		struct kernel_dial *d = &k->dial[i];
-		bool is_up = up & (1u << i);
-
-		if (is_up && !d->in_kernel) { /* of a former life */
-			d->to = i == KERNEL_DIAL_PULL ? k->view.status.pull_slot : (u8)i;
-			d->pace.up_at = now;
-		} else if (!is_up && d->in_kernel) {
-			if (d->to < PLANE_SLOTS)
-				say(k, d, "link lost", "the kernel module has ended it");
-			link_pace(&d->pace, true, now);
-		}
-		d->in_kernel = is_up;
-	}
+	for (u32 i = 0; i <= KERNEL_DIAL_PULL; i++)
+		dial_seen(k, &k->dial[i], up & (1u << i), now);
 	for (u32 i = 0; i < REPL_ACCEPTED_MAX; i++) {
 		struct kernel_accepted *a = &k->accepted[i];
 

@@ -118,13 +118,17 @@ static void note_changes(struct kernel_resource *k, const struct kernel_view *ol
 {
 	const struct rvol_status *s = &k->view.status, *o = &old->status;
 	u32 busy = RVOL_STATUS_OPEN | RVOL_STATUS_HEALING;
+	u32 served = RVOL_STATUS_OPEN | RVOL_STATUS_SERVING;
 
 	if ((o->flags & busy) && !(s->flags & busy))
 		k->l.heal_at = now + VOLUME_HEAL_PAUSE_MS * MS;
-	if ((s->flags & RVOL_STATUS_OPEN) && !(o->flags & RVOL_STATUS_OPEN))
+	if (!k->served && (s->flags & served) == served) {
 		log_info("plane", "volume=%s epoch=%u opened", k->r.name, s->epoch);
-	if (!(s->flags & RVOL_STATUS_OPEN) && (o->flags & RVOL_STATUS_OPEN))
+		k->served = true;
+	} else if (k->served && !(s->flags & RVOL_STATUS_OPEN)) {
 		log_info("plane", "volume=%s closed", k->r.name);
+		k->served = false;
+	}
 	if ((s->flags & RVOL_STATUS_STOPPED) && !(o->flags & RVOL_STATUS_STOPPED))
 		log_error("plane", "volume=%s epoch=%u I/O has ended: %s", k->r.name, s->epoch,
 			  s->reason);

@@ -82,6 +82,7 @@ struct kernel_resource {
 	u64 mended_at, mend_ms; /* as of a volume */
 	char lost_flush[64];    /* what was wrong with it */
 	u32 bad_pages;          /* as logged */
+	bool served;            /* an application has it, as logged */
 
 	struct turn_item settle;
 	uv_timer_t timer;

@@ -58,12 +58,14 @@ def case_kernel_and_user(rig):
     n1.mount_volume("db")
     n1.guest.run("dd if=/dev/urandom of=/vol/file bs=64k count=64 conv=fsync", 120)
     want = n1.guest.run("sha256sum /vol/file; umount /vol").out
+    wait_for(lambda: n1.verdict("db") == "safe", 120, "both copies are in sync")
     same_copies(rig, (n1, n2))
     n2.open("db", "/dev/nbd0")
     n2.guest.run("mkdir /vol && mount /dev/nbd0 /vol", 120)
     rig.check(n2.guest.run("sha256sum /vol/file").out == want, "the file has changed")
     n2.guest.run("dd if=/dev/urandom of=/vol/file bs=64k count=64 conv=fsync", 120)
     want = n2.guest.run("sha256sum /vol/file; umount /vol; nbd-client -d /dev/nbd0 >/dev/null").out
+    wait_for(lambda: n1.verdict("db") == "safe", 120, "both copies are in sync")
     n1.mount_volume("db")
     rig.check(n1.guest.run("sha256sum /vol/file").out == want, "the file has changed")
 

@@ -12,6 +12,11 @@
 #include <net/genetlink.h>
 #include <net/sock.h>
 #include <net/tls.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 #include <net/tls_prot.h>
 #endif

@@ -8,8 +8,8 @@
 #ifdef CONFIG_X86_64
 #include <asm/cpufeature.h>
 #endif
-#include <asm/unaligned.h>
 
+#include "compat.h"
 #include "shared/crc32c.h"
 
 #ifdef CONFIG_X86_64

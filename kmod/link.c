@@ -352,11 +352,11 @@ int link_del(struct rvol *r, u32 number)
 
 	rvol_enter(r);
 	l = link_find(r, number);
-	if (l) {
+	if (l)
 		retire(l);
-		if (rvol_live(r))
-			tell_down(r, number);
-	}
+	/* a link for pulls also that did not come up: the learner turns to another source */
+	if ((l || number == RVOL_LINK_PULL) && rvol_live(r))
+		tell_down(r, number);
 	rvol_leave(r);
 	return l ? 0 : -ENOENT;
 }

@@ -401,9 +401,10 @@ static int on_resource_set(struct rvol *r, struct genl_info *info, u64 now, cons
 		r->handover = nla_get_u8(get(info, RVOL_A_HANDOVER));
 	if (get(info, RVOL_A_READ_POLICY))
 		repl_mirror_set_read_policy(r->mirror, nla_get_u8(get(info, RVOL_A_READ_POLICY)));
-	if (get(info, RVOL_A_COPIES))
-		repl_mirror_set_copies(r->mirror, nla_get_u32(get(info, RVOL_A_COPIES)), &r->sink,
-				       now);
+	if (get(info, RVOL_A_COPIES)) {
+		r->config.copies = nla_get_u32(get(info, RVOL_A_COPIES));
+		repl_mirror_set_copies(r->mirror, r->config.copies, &r->sink, now);
+	}
 	r->changed = true;
 	return 0;
 }

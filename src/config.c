@@ -40,6 +40,23 @@ static int take_listen(const char *value, struct config *c, struct err *err)
 	return rv < 0 ? err_prefix(err, "--listen %.100s", value) : 0;
 }
 
+static int take_plane(const char *what, const char *value, struct config *c, struct err *err)
+{
+	static const char *const names[] = {
+		[CONFIG_PLANE_AUTO] = "auto",
+		[CONFIG_PLANE_KERNEL] = "kernel",
+		[CONFIG_PLANE_USER] = "user",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], value) != 0)
+			continue;
+		c->plane = (enum config_plane)i;
+		return 0;
+	}
+	return err_set(err, -E_INVALID, "%s: auto, kernel or user expected", what);
+}
+
 static int take(int option, const char *value, struct config *c, struct err *err)
 {
 	switch (option) {
@@ -49,6 +66,8 @@ static int take(int option, const char *value, struct config *c, struct err *err
 		return take_path("--run-dir", value, c->run_dir, err);
 	case 'l':
 		return take_listen(value, c, err);
+	case 'p':
+		return take_plane("--plane", value, c, err);
 	case 'v':
 		if (log_level_parse(value, &c->log_level) < 0)
 			return err_set(err, -E_INVALID,
@@ -66,16 +85,19 @@ int config_parse(int argc, char **argv, struct config *ret, struct err *err)
 		{ "run-dir", required_argument, NULL, 'r' },
 		{ "listen", required_argument, NULL, 'l' },
 		{ "log-level", required_argument, NULL, 'v' },
+		{ "plane", required_argument, NULL, 'p' },
 		{ 0 },
 	};
 	struct config c = { .log_level = LOG_LEVEL_INFO };
-	const char *env = getenv("SDSD_RUN_DIR");
+	const char *env = getenv("SDSD_RUN_DIR"), *plane = getenv("SDSD_PLANE");
 	int option, rv;
 
 	rv = take_path("SDSD_DIR", config_dir(NULL), c.dir, err);
 	if (rv == 0)
 		rv = take_path("SDSD_RUN_DIR", env && env[0] ? env : CONFIG_RUN_DEFAULT, c.run_dir,
 			       err);
+	if (rv == 0 && plane && plane[0])
+		rv = take_plane("SDSD_PLANE", plane, &c, err);
 	optind = 0; /* glibc: begin anew, also in a second call */
 	opterr = 0;
 	while (rv == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1)

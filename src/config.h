@@ -14,12 +14,16 @@
 #define CONFIG_DIR_DEFAULT "/var/lib/sdsd" /* $SDSD_DIR, --dir */
 #define CONFIG_RUN_DEFAULT "/run/sdsd"     /* $SDSD_RUN_DIR, --run-dir */
 
+/* AUTO: in the kernel where its module is there when the daemon starts */
+enum config_plane { CONFIG_PLANE_AUTO, CONFIG_PLANE_KERNEL, CONFIG_PLANE_USER };
+
 struct config {
 	char dir[PATH_LEN_MAX];
 	char run_dir[PATH_LEN_MAX];
 	char listen_host[ADDRESS_LEN_MAX]; /* "": the identity's address */
 	int listen_port;                   /* 0: the identity's port */
 	enum log_level log_level;
+	enum config_plane plane; /* $SDSD_PLANE, --plane */
 };
 
 /* Options of "sdsd run": argv[0] is the verb. -E_INVALID with a sentence. */

@@ -55,6 +55,7 @@ struct daemon {
 	struct api *api;
 	struct founding *founding;
 	struct records *records;
+	const struct plane_ops *plane_ops;
 	struct plane *plane;
 	struct agent *agent;
 	struct nodeport *nodeport;
@@ -106,7 +107,7 @@ static void on_data_conn(struct conn *c, void *arg)
 {
 	struct daemon *d = arg;
 
-	plane_user.accept(d->plane, c);
+	d->plane_ops->accept(d->plane, c);
 }
 
 /* Connections outlive the api: what comes over them once the end has begun was not done for sure,
@@ -295,13 +296,32 @@ static int start_api(struct daemon *d, struct err *err)
 	return rv;
 }
 
+/* A node keeps its plane for the life of the daemon: what is open in one cannot go to the other. */
+static void choose_plane(struct daemon *d)
+{
+	struct err why = { 0 };
+	int resources, rv = plane_kernel_probe(&resources, &why);
+	bool kernel = d->config.plane == CONFIG_PLANE_KERNEL ||
+		      (d->config.plane == CONFIG_PLANE_AUTO && rv == 0);
+
+	d->plane_ops = kernel ? &plane_kernel : &plane_user;
+	log_info("daemon", "data plane: %s (%s)", d->plane_ops->name,
+		 rv < 0                                 ? why.text
+		 : d->config.plane == CONFIG_PLANE_AUTO ? "the kernel module is there"
+							: "as asked for");
+	if (!kernel && resources > 0)
+		log_error("daemon",
+			  "the kernel module has %d volumes: none of them can be used here before "
+			  "it has let them go",
+			  resources);
+}
+
 static int start_plane(struct daemon *d, struct err *err)
 {
 	struct records_config records = {
 		.loop = &d->loop,
 		.call = on_records_call,
 		.arg = d,
-		.ops = &plane_user,
 	};
 	struct plane_hooks hooks = {
 		.read_record = on_read_record,
@@ -311,10 +331,12 @@ static int start_plane(struct daemon *d, struct err *err)
 	};
 	int rv;
 
+	choose_plane(d);
+	records.ops = d->plane_ops;
 	storage_set_meta_ops(&labels_meta_ops);
 	d->records = records_new(&records);
-	rv = plane_user.start(&d->loop, d->tls, d->id.cluster, d->id.node, d->id.node_id, d->boot,
-			      &hooks, &d->plane, err);
+	rv = d->plane_ops->start(&d->loop, d->tls, d->id.cluster, d->id.node, d->id.node_id,
+				 d->boot, &hooks, &d->plane, err);
 	if (rv == 0)
 		records_set_plane(d->records, d->plane);
 	return rv;
@@ -331,7 +353,7 @@ static int start_agent(struct daemon *d, struct err *err)
 		.dir = d->config.dir,
 		.run_dir = d->config.run_dir,
 		.boot = d->boot,
-		.plane_ops = &plane_user,
+		.plane_ops = d->plane_ops,
 		.plane = d->plane,
 		.call = on_agent_call,
 		.arg = d,
@@ -357,6 +379,8 @@ static int start_listeners(struct daemon *d, struct err *err)
 	rv = nodeport_new(&d->loop, host, port, d->tls, &ops, d, &d->nodeport, err);
 	if (rv < 0)
 		return rv;
+	if (d->plane_ops == &plane_kernel)
+		nodeport_data_for_kernel(d->nodeport);
 	snprintf(path, sizeof(path), "%s/sdsd.sock", d->config.run_dir);
 	return listener_unix(&d->loop, path, 0600, DAEMON_UNIX_CONNS_MAX, on_unix_conn, d,
 			     &d->unix_socket, err);
@@ -430,7 +454,7 @@ static void on_transferred(int status, void *arg)
 	agent_free(d->agent);
 	d->agent = NULL;
 	if (d->plane)
-		plane_user.stop(d->plane, on_plane_stopped, d);
+		d->plane_ops->stop(d->plane, on_plane_stopped, d);
 	else
 		on_plane_stopped(d);
 }

@@ -238,12 +238,15 @@ static int verb_join(int argc, char **argv)
 }
 
 static const struct cli_verb table[] = {
-	{ "run", NULL, "[--dir D] [--run-dir R] [--listen HOST:PORT] [--log-level L]",
+	{ "run", NULL,
+	  "[--dir D] [--run-dir R] [--listen HOST:PORT] [--log-level L] "
+	  "[--plane P]",
 	  "run the daemon of this node", verb_run,
 	  "  --dir D           state directory (" CONFIG_DIR_DEFAULT ", $SDSD_DIR)\n"
 	  "  --run-dir R       sockets (" CONFIG_RUN_DEFAULT ", $SDSD_RUN_DIR)\n"
 	  "  --listen H:P      listen here instead of the address given at init or join\n"
-	  "  --log-level L     error, warn, info or debug\n" },
+	  "  --log-level L     error, warn, info or debug\n"
+	  "  --plane P         kernel (the module rvol), user (NBD), or auto: $SDSD_PLANE\n" },
 	{ "init", NULL, "[--name NODE] [--cluster NAME] [--address IP[:PORT]] [--dir D]",
 	  "make a new cluster with this machine as its first node", verb_init,
 	  "  --name NODE       name of this node (the host name)\n"

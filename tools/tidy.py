@@ -25,7 +25,7 @@ PRODUCT = ("src/", "cli/", "kmod/")
 HOMES = [
     (r"lmdb\.h$", ("src/store/",)),
     (r"raft(/.*)?\.h$", ("src/raft/",)),
-    (r"netlink/", ("src/replication/netlink.",)),
+    (r"netlink/", ("src/replication/kernel_nl.",)),
     (r"http_parser\.h$", ("src/net/",)),
     (r"openssl/", ("src/net/", "src/cluster/")),
     (r"(json-c/.*|json)\.h$", ("src/base/",)),

@@ -69,7 +69,9 @@ enum rvol_cmd {
 	 * with plain=1); AHEAD: bytes that were read from it after the greeting. A link of the same
 	 * number that is up is taken down first. */
 	RVOL_CMD_LINK_ADD,
-	RVOL_CMD_LINK_DEL, /* UUID, LINK */
+	/* UUID, LINK. RVOL_LINK_PULL also when it is not up (-ENOENT all the same): the source does
+	 * not answer, the learner wants another. */
+	RVOL_CMD_LINK_DEL,
 	/* UUID, ON (u8): serve for a moment without a client, so that a copy that knocks is brought
 	 * in sync; STATUS tells healing */
 	RVOL_CMD_HEAL,

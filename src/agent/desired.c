@@ -264,6 +264,7 @@ static int give_volume(const struct agent_object *o, const struct agent_volume *
 			       "with a shorter --run-dir than %s",
 			       path, strlen(path), SOCKET_PATH_MAX, o->agent->config.run_dir);
 	ret->number = v->number;
+	ret->minor = v->minor;
 	memcpy(ret->uuid, v->id, sizeof(ret->uuid));
 	ret->size_bytes = volumes_size(o, v);
 	agent_text_set(&ret->socket_path, path);
@@ -435,6 +436,28 @@ static void load_pools(struct agent *a)
 	observe_changed(a);
 }
 
+/* The plane hears once what this node is to have at all, whether its files are found or not. */
+static void tell_defined(struct agent *a)
+{
+	uint8_t *uuids = NULL;
+	size_t n = 0;
+
+	a->told = true;
+	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
+		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
+			if (o->kind != AGENT_REPLICA || !o->replica.wanted)
+				continue;
+			uuids = realloc(uuids, (n + 1) * sizeof(o->resource_uuid));
+			if (!uuids)
+				abort();
+			memcpy(uuids + n++ * sizeof(o->resource_uuid), o->resource_uuid,
+			       sizeof(o->resource_uuid));
+		}
+	}
+	a->config.plane_ops->defined(a->config.plane, uuids, n);
+	free(uuids);
+}
+
 void desired_work(struct agent *a)
 {
 	if (a->reload_pools || a->reload_all)
@@ -451,7 +474,10 @@ void desired_work(struct agent *a)
 
 		load_resource(a, key.text);
 	}
-	if (a->dirty_head == a->dirty_n)
+	if (a->dirty_head == a->dirty_n) {
 		a->dirty_head = a->dirty_n = 0;
+		if (!a->told)
+			tell_defined(a);
+	}
 	observe_changed(a);
 }

@@ -65,6 +65,7 @@ struct agent_volume {
 	int number;
 	char uuid[37];
 	uint8_t id[16];      /* the same */
+	int minor;           /* of its block device */
 	uint64_t size_bytes; /* as defined */
 	uint64_t have_bytes; /* what its files are good for, while plan.files */
 	struct plan_volume plan;
@@ -122,6 +123,7 @@ struct agent {
 	struct agent_key *dirty;
 	size_t dirty_head, dirty_n, dirty_cap;
 	bool reload_all, reload_nodes, reload_pools, reload_leftovers;
+	bool told;         /* the plane, what is defined */
 	uv_timer_t work;   /* 0 ms: what changed in the store */
 	uv_timer_t retry;  /* at retry_ns */
 	uint64_t retry_ns; /* 0: not armed */

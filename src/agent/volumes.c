@@ -77,6 +77,7 @@ void volumes_want(struct agent_object *o, const struct resource *r, const struct
 			v->plan.marked = !own->diskless && is_marked(o, v);
 		}
 		v->wanted = true;
+		v->minor = wanted->minor;
 		v->size_bytes = (uint64_t)wanted->size_kib * 1024;
 		v->plan.made = own->made & 1u << wanted->number;
 		v->retry_ns = 0; /* something is different: no reason to wait */

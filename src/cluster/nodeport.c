@@ -80,6 +80,11 @@ int nodeport_new(uv_loop_t *loop, const char *host, int port, struct tls *tls,
 	return 0;
 }
 
+void nodeport_data_for_kernel(struct nodeport *np)
+{
+	listener_for_kernel(np->listener, ALPN_DATA);
+}
+
 int nodeport_port(const struct nodeport *np)
 {
 	return listener_port(np->listener);

@@ -24,6 +24,8 @@ struct nodeport;
 /* -EADDRINUSE etc. with a sentence */
 int nodeport_new(uv_loop_t *loop, const char *host, int port, struct tls *tls,
 		 const struct nodeport_ops *ops, void *arg, struct nodeport **ret, struct err *err);
+/* data links accepted from now on may be given to the kernel (conn_for_kernel) */
+void nodeport_data_for_kernel(struct nodeport *np);
 int nodeport_port(const struct nodeport *np);
 void nodeport_free(struct nodeport *np); /* NULL is fine; accepted connections go on */
 

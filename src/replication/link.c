@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -242,7 +243,8 @@ static void go_up(struct link *l)
 	l->state = LINK_UP;
 	l->have = 0;
 	uv_timer_stop(&l->timer);
-	conn_keep_buffers(l->conn);
+	if (!l->set->for_kernel)
+		conn_keep_buffers(l->conn);
 	l->ops->up(l, l->owner);
 }
 
@@ -311,6 +313,20 @@ static void on_greeting(struct link *l)
 	} else {
 		judge(l, &g);
 	}
+}
+
+u8 link_judge(struct link *l, const struct wire_greeting *g, const struct plane_resource *r)
+{
+	if (g->purpose < WIRE_SESSION || g->purpose > WIRE_KNOCK)
+		return WIRE_BAD_VERSION;
+	if (g->to != r->self || !plane_usable(r, g->from))
+		return WIRE_BAD_SLOT;
+	if (strcmp(r->peer[g->from].node, l->node) != 0) {
+		link_complain(l->set, "volume=%s peer=%s claims to be node %s", r->name, l->node,
+			      r->peer[g->from].node);
+		return WIRE_BAD_SLOT;
+	}
+	return WIRE_WELCOME;
 }
 
 /* ---- receiving ---- */
@@ -513,6 +529,8 @@ struct link *link_open(struct link_set *s, const struct link_target *t, const st
 		end(l);
 		return NULL;
 	}
+	if (s->for_kernel)
+		conn_for_kernel(l->conn); /* link_to_kernel says so when it cannot be */
 	l->ops = ops;
 	l->owner = owner;
 	l->account = account;
@@ -537,6 +555,8 @@ void link_accept(struct link_set *s, struct conn *c)
 	s->ungreeted++;
 	snprintf(l->node, sizeof(l->node), "%s", peer ? peer->node : "");
 	conn_set_ops(c, &conn_ops, l);
+	if (s->for_kernel)
+		conn_for_kernel(c);
 	uv_timer_start(&l->timer, on_timeout, LINK_GREETING_MS, 0);
 }
 
@@ -547,6 +567,52 @@ void link_adopt(struct link *l, u32 number, const struct link_ops *ops, void *ow
 	l->ops = ops;
 	l->owner = owner;
 	l->account = account;
+}
+
+/* what was read before, and then what conn had */
+static int join_ahead(struct link *l, u8 **ahead, size_t *len)
+{
+	size_t before = l->stash.len;
+	u8 *all;
+
+	if (before == 0)
+		return 0;
+	all = malloc(before + *len);
+	if (!all)
+		return -ENOMEM;
+	memcpy(all, l->stash.data, before);
+	if (*len > 0)
+		memcpy(all + before, *ahead, *len);
+	free(*ahead);
+	*ahead = all;
+	*len += before;
+	return 0;
+}
+
+int link_to_kernel(struct link *l, int *ret_fd, u8 **ret_ahead, size_t *ret_len, struct err *err)
+{
+	u8 *ahead = NULL;
+	size_t len = 0;
+	int fd, rv;
+
+	if (l->state != LINK_UP || !l->conn)
+		return err_set(err, -ENOTCONN, "the link has ended");
+	uncork(l);
+	rv = conn_to_kernel(l->conn, &fd, &ahead, &len, err);
+	if (rv < 0)
+		return rv;
+	l->conn = NULL;
+	rv = join_ahead(l, &ahead, &len);
+	end(l);
+	if (rv < 0) {
+		close(fd);
+		free(ahead);
+		return err_set(err, rv, "no memory for what was read");
+	}
+	*ret_fd = fd;
+	*ret_ahead = ahead;
+	*ret_len = len;
+	return 0;
 }
 
 void link_close(struct link *l)
@@ -560,6 +626,18 @@ void link_close(struct link *l)
 		conn_abort(l->conn);
 	else
 		conn_close(l->conn);
+}
+
+void link_pace(struct link_pace *p, bool was_up, u64 now)
+{
+	bool stable = was_up && now - p->up_at >= LINK_PACE_STABLE_MS * REPL_MS;
+	u32 jitter;
+
+	p->delay_ms = stable || !p->delay_ms ? LINK_PACE_MIN_MS
+					     : PORT_MIN(2 * p->delay_ms, LINK_PACE_MAX_MS);
+	rand_bytes(&jitter, sizeof(jitter));
+	/* between half and the whole: nodes that lost each other together do not dial together */
+	p->next_at = now + (p->delay_ms / 2 + jitter % (p->delay_ms / 2 + 1)) * REPL_MS;
 }
 
 void link_set_init(struct link_set *s, uv_loop_t *loop, struct turn *turn, struct tls *tls)

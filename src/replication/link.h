@@ -12,6 +12,7 @@
 #include "net/conn.h"
 #include "replication/core/wire.h"
 #include "replication/payload.h"
+#include "replication/plane.h"
 #include "replication/turn.h"
 
 #define LINK_GREETING_MS 5000
@@ -20,6 +21,9 @@
 #define LINK_COMMIT_MS 5           /* how long a commit point waits for a message to go with */
 #define LINK_UNGREETED_MAX 128     /* accepted, greeting not judged yet */
 #define LINK_COMPLAINTS_PER_S 2    /* log lines about peers that break rules */
+#define LINK_PACE_MIN_MS 100       /* between attempts to open a link */
+#define LINK_PACE_MAX_MS 1000
+#define LINK_PACE_STABLE_MS 2000 /* one that lived so long begins the pace anew */
 
 struct link;
 
@@ -43,6 +47,7 @@ struct link_set { /* embedded in the plane */
 	/* An accepted link's greeting: WIRE_WELCOME after link_adopt, or why not. */
 	u8 (*judge)(struct link *l, const struct wire_greeting *g, void *arg);
 	void *arg;
+	bool for_kernel; /* links may be given to the kernel, see link_to_kernel */
 	struct link *head;
 	u32 ungreeted;
 	u64 complaint_second;
@@ -93,6 +98,15 @@ struct link_target {
 	u32 number;
 };
 
+/* when a link that is wanted is tried next */
+struct link_pace {
+	u32 delay_ms;
+	u64 next_at;
+	u64 up_at; /* of the attempt that came up, the opener's to set */
+};
+/* An attempt has ended; was_up: it had come up. */
+void link_pace(struct link_pace *p, bool was_up, u64 now);
+
 void link_set_init(struct link_set *s, uv_loop_t *loop, struct turn *turn, struct tls *tls);
 /* no new ones; ended when the last is freed, which may be now */
 void link_set_end(struct link_set *s, void (*ended)(void *arg), void *arg);
@@ -110,8 +124,14 @@ void link_adopt(struct link *l, u32 number, const struct link_ops *ops, void *ow
 void link_send(struct link *l, const struct repl_msg *m);
 void link_resume(struct link *l);
 size_t link_queued(const struct link *l); /* bytes that wait to be sent */
+/* One that is up, of a set that is for_kernel: its socket goes to the kernel, with what was read
+ * and not given to message() (malloced). Not inside up(). The link is gone after 0, down() is not
+ * called. -EAGAIN: again in a moment. Other failures: the link is there, for link_close. */
+int link_to_kernel(struct link *l, int *ret_fd, u8 **ret_ahead, size_t *ret_len, struct err *err);
 /* the owner wants no more of it: what was sent still goes out */
 void link_close(struct link *l);
 const char *link_refusal(u8 status); /* enum wire_refusal in words */
+/* for judge: whether the greeting fits to the resource and to the certificate of who sends it */
+u8 link_judge(struct link *l, const struct wire_greeting *g, const struct plane_resource *r);
 
 #endif

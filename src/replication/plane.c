@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * plane.c - copies of what a plane is told. Used by those that fill a
- * plane_resource (agent/) and by planes, which keep it longer than the call.
+ * plane.c - what a plane is told: copies of it, for those that fill a
+ * plane_resource (agent/) and for planes, which keep it longer than the call;
+ * and what planes read from it.
  */
 #include "replication/plane.h"
 
@@ -52,4 +53,85 @@ void plane_resource_release(struct plane_resource *r)
 	r->volume = NULL;
 	r->mark_path = NULL;
 	r->n_volumes = 0;
+}
+
+/* ---- what planes read from it ---- */
+
+uint32_t plane_copies(const struct plane_resource *r)
+{
+	uint32_t copies = 0;
+
+	for (uint32_t s = 0; s < PLANE_SLOTS; s++)
+		if (r->peer[s].used && !r->peer[s].diskless && !r->peer[s].leaving)
+			copies |= 1u << s;
+	return copies;
+}
+
+bool plane_usable(const struct plane_resource *r, int slot)
+{
+	return slot >= 0 && slot < PLANE_SLOTS && slot != r->self && r->peer[slot].used;
+}
+
+bool plane_in_sync(const struct plane_resource *r, int slot)
+{
+	return r->in_sync & (1u << slot);
+}
+
+int plane_next_member(const struct plane_resource *r, int last)
+{
+	for (int i = 1; i <= PLANE_SLOTS; i++) {
+		int s = (last + i) % PLANE_SLOTS;
+
+		if (plane_in_sync(r, s) && plane_usable(r, s))
+			return s;
+	}
+	return -1;
+}
+
+bool plane_has_disk(const struct plane_resource *r)
+{
+	return r->volume[0].data_path != NULL;
+}
+
+/* A member may become writer for its sake, and stays it until the copy is in sync. */
+bool plane_knocks(const struct plane_resource *r)
+{
+	return plane_has_disk(r) && r->in_sync && !plane_in_sync(r, r->self) &&
+	       !r->peer[r->self].leaving && plane_next_member(r, PLANE_SLOTS - 1) >= 0;
+}
+
+bool plane_same_peer(const struct plane_peer *a, const struct plane_peer *b)
+{
+	return a->used == b->used && a->port == b->port && strcmp(a->node, b->node) == 0 &&
+	       strcmp(a->address, b->address) == 0;
+}
+
+const struct plane_volume *plane_volume_of(const struct plane_resource *r, int number)
+{
+	for (int i = 0; i < r->n_volumes; i++)
+		if (r->volume[i].number == number)
+			return &r->volume[i];
+	return NULL;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool volume_replaced(const struct plane_volume *a, const struct plane_volume *b)
+{
+	return !b || memcmp(a->uuid, b->uuid, sizeof(a->uuid)) != 0 || a->minor != b->minor ||
+	       !same_text(a->socket_path, b->socket_path) ||
+	       ((a->data_path || a->number == 0) &&
+		(!same_text(a->data_path, b->data_path) || !same_text(a->meta_path, b->meta_path)));
+}
+
+bool plane_replaced(const struct plane_resource *a, const struct plane_resource *b)
+{
+	for (int i = 0; i < a->n_volumes; i++)
+		if (volume_replaced(&a->volume[i], plane_volume_of(b, a->volume[i].number)))
+			return true;
+	return a->self != b->self ||
+	       memcmp(a->replica_uuid, b->replica_uuid, sizeof(a->replica_uuid)) != 0;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * plane.h - how the daemon drives a data plane, whichever it is (user space
- * now, kernel later). All calls and callbacks on the main loop; a plane has
- * threads of its own. Slots, epochs and sets are those of docs/protocol.md.
+ * plane.h - how the daemon drives a data plane, whichever it is: the one that
+ * runs the mirror itself (plane_user), or the one that configures the kernel
+ * module for it (plane_kernel). All calls and callbacks on the main loop; a
+ * plane has threads of its own. Slots, epochs and sets are those of
+ * docs/protocol.md.
  */
 #ifndef SDSD_REPLICATION_PLANE_H
 #define SDSD_REPLICATION_PLANE_H
@@ -47,6 +49,7 @@ enum plane_read_policy {
 struct plane_volume { /* its strings belong to the plane_resource it is in */
 	int number;
 	uint8_t uuid[16]; /* of the volume: one deleted and made again has another */
+	int minor;        /* of its block device, the same on every node */
 	/* As defined, once the own files have it: a copy that cannot grow is given its old size. A
 	 * node without a disk gets it at once, perhaps before the copies have grown. */
 	uint64_t size_bytes;
@@ -86,6 +89,24 @@ void plane_resource_copy(struct plane_resource *dst /* overwritten, not freed */
 			 const struct plane_resource *src);
 void plane_resource_release(struct plane_resource *r); /* leaves n_volumes 0 */
 
+/* What planes ask of a plane_resource. Pure. */
+/* mask of slots with a disk that may be members */
+uint32_t plane_copies(const struct plane_resource *r);
+/* another node's, to which there can be links */
+bool plane_usable(const struct plane_resource *r, int slot);
+/* the next slot after last that is usable and, as the hint says, in sync; -1: none */
+int plane_next_member(const struct plane_resource *r, int last);
+bool plane_in_sync(const struct plane_resource *r, int slot); /* as the hint says */
+/* the own copy is out of sync, as the hint says, and to be brought back */
+bool plane_knocks(const struct plane_resource *r);
+bool plane_has_disk(const struct plane_resource *r);
+bool plane_same_peer(const struct plane_peer *a, const struct plane_peer *b); /* one link fits */
+const struct plane_volume *plane_volume_of(const struct plane_resource *r,
+					   int number); /* or NULL */
+/* b is another replica than a, or some volume of a went or has other files. Volumes that are new
+ * and files that were still being made are no such change. */
+bool plane_replaced(const struct plane_resource *a, const struct plane_resource *b);
+
 /* What the plane asks of the daemon. Answers come back by the functions of plane_ops with the same
  * token. */
 struct plane_hooks {
@@ -120,7 +141,7 @@ struct plane_status {
 
 struct plane;
 struct plane_ops {
-	const char *name; /* "user" */
+	const char *name; /* "user" "kernel" */
 	/* starts its threads; hooks are copied, tls is borrowed for its life; boot: this
 	 * incarnation's random id */
 	int (*start)(uv_loop_t *main_loop, struct tls *tls, const char *cluster_uuid,
@@ -129,6 +150,10 @@ struct plane_ops {
 	void (*stop)(struct plane *p, void (*stopped)(void *arg), void *arg);
 	/* create or reconfigure; r is copied */
 	void (*set)(struct plane *p, const struct plane_resource *r);
+	/* Told once, when all definitions have been looked at: the uuids of all resources that this
+	 * node is to have, 16 bytes each. What the plane has of an earlier life and is none of them
+	 * was left behind. */
+	void (*defined)(struct plane *p, const uint8_t *uuids, size_t n);
 	void (*remove)(struct plane *p, const char *name, const uint8_t uuid[16],
 		       void (*removed)(void *arg), void *arg);
 	void (*status)(struct plane *p, const char *name,
@@ -140,6 +165,10 @@ struct plane_ops {
 	void (*record_cas)(struct plane *p, uint64_t token, bool accepted,
 			   const struct plane_record *now);
 };
-extern const struct plane_ops plane_user;
+extern const struct plane_ops plane_user, plane_kernel;
+
+/* Whether the kernel module is there and speaks our version, and how many resources it has; why
+ * not, in a sentence. Blocking, for a moment. */
+int plane_kernel_probe(int *ret_resources, struct err *why);
 
 #endif

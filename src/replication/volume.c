@@ -18,29 +18,19 @@
 
 void volume_report(struct volume *v)
 {
-	v->env->changed(v);
+	plane_report(&v->item);
 }
 
 /* ---- up ---- */
-
-static u32 copies_of(const struct plane_resource *r)
-{
-	u32 copies = 0;
-
-	for (u32 s = 0; s < PLANE_SLOTS; s++)
-		if (r->peer[s].used && !r->peer[s].diskless && !r->peer[s].leaving)
-			copies |= 1u << s;
-	return copies;
-}
 
 /* home: what was read of the own copy; NULL: there is none */
 static int make_mirror(struct volume *v, const struct meta_file *home)
 {
 	struct repl_mirror_config c = {
 		.self = (u8)v->r.self,
-		.copies = copies_of(&v->r),
+		.copies = plane_copies(&v->r),
 		.read_policy = (enum repl_read_policy)v->r.read_policy,
-		.tag = { .node = v->env->node_id, .boot = v->env->boot },
+		.tag = { .node = v->env->plane.node_id, .boot = v->env->plane.boot },
 	};
 	struct repl_disk disk;
 
@@ -107,7 +97,7 @@ struct volume_part *volume_part_new(struct volume *v, u32 number)
 		volume_out_of_memory(v);
 	p->whole = v;
 	p->number = number;
-	disk_init(&p->disk, v->env->disks, disks_done, p);
+	disk_init(&p->disk, v->env->plane.disks, disks_done, p);
 	v->part[number] = p;
 	return p;
 }
@@ -136,7 +126,7 @@ static void begin(struct volume *v)
 {
 	v->error[0] = '\0';
 	v->retry_ms = 0;
-	v->has_disk = v->r.volume[0].data_path != NULL;
+	v->has_disk = plane_has_disk(&v->r);
 	make_parts(v);
 	if (open_listen(v) < 0)
 		retry_later(v);
@@ -179,8 +169,7 @@ static void on_retry(uv_timer_t *timer)
 	volume_report(v);
 }
 
-struct volume *volume_new(struct volume_env *env, const struct plane_resource *r, void *owner,
-			  u32 index)
+struct volume *volume_new(struct volume_env *env, const struct plane_resource *r, u32 index)
 {
 	struct volume *v = calloc(1, sizeof(*v));
 	uv_timer_t *timers[TIMERS];
@@ -189,8 +178,7 @@ struct volume *volume_new(struct volume_env *env, const struct plane_resource *r
 		return NULL;
 	v->sink.emit = volume_emit;
 	v->env = env;
-	v->owner = owner;
-	v->index = index;
+	plane_item_init(&v->item, &env->plane, r, index);
 	plane_resource_copy(&v->r, r);
 	v->pull_slot = v->knock_slot = REPL_NO_SLOT;
 	v->settle.run = volume_on_settle;
@@ -200,7 +188,7 @@ struct volume *volume_new(struct volume_env *env, const struct plane_resource *r
 	timers[3] = &v->deadline;
 	timers[4] = &v->mend;
 	for (u32 i = 0; i < TIMERS; i++) {
-		uv_timer_init(env->loop, timers[i]);
+		uv_timer_init(&env->plane.loop, timers[i]);
 		timers[i]->data = v;
 	}
 	v->open_timers = TIMERS;
@@ -211,38 +199,6 @@ struct volume *volume_new(struct volume_env *env, const struct plane_resource *r
 }
 
 /* ---- changes ---- */
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-const struct plane_volume *volume_spec(const struct plane_resource *r, u32 number)
-{
-	for (int i = 0; i < r->n_volumes; i++)
-		if ((u32)r->volume[i].number == number)
-			return &r->volume[i];
-	return NULL;
-}
-
-/* A volume that went, or has other files. New ones and files that were still being made are taken
- * while it is up. */
-static bool part_replaced(const struct plane_volume *a, const struct plane_volume *b)
-{
-	return !b || memcmp(a->uuid, b->uuid, sizeof(a->uuid)) != 0 ||
-	       !same_text(a->socket_path, b->socket_path) ||
-	       ((a->data_path || a->number == 0) &&
-		(!same_text(a->data_path, b->data_path) || !same_text(a->meta_path, b->meta_path)));
-}
-
-static bool needs_restart(const struct plane_resource *a, const struct plane_resource *b)
-{
-	for (int i = 0; i < a->n_volumes; i++)
-		if (part_replaced(&a->volume[i], volume_spec(b, (u32)a->volume[i].number)))
-			return true;
-	return a->self != b->self ||
-	       memcmp(a->replica_uuid, b->replica_uuid, sizeof(a->replica_uuid)) != 0;
-}
 
 /* what can change at any time: peers, hints about the record, options */
 static void take_peers(struct volume *v, const struct plane_resource *r)
@@ -260,8 +216,8 @@ static void take_peers(struct volume *v, const struct plane_resource *r)
 	repl_mirror_set_read_policy(v->mirror, (enum repl_read_policy)r->read_policy);
 	links_peers_changed(v, &old);
 	now = volume_enter(v);
-	if (copies_of(&old) != copies_of(&v->r))
-		repl_mirror_set_copies(v->mirror, copies_of(&v->r), &v->sink, now);
+	if (plane_copies(&old) != plane_copies(&v->r))
+		repl_mirror_set_copies(v->mirror, plane_copies(&v->r), &v->sink, now);
 }
 
 /* nothing of it went: volumes that are new or have grown */
@@ -352,7 +308,7 @@ void volume_set(struct volume *v, const struct plane_resource *r)
 		set_next(v, r);
 		return;
 	}
-	if (needs_restart(&v->r, r)) {
+	if (plane_replaced(&v->r, r)) {
 		set_next(v, r);
 		take_peers(v, r);
 		/* A disk cannot come or go under an open volume: that waits for the last client. */
@@ -377,7 +333,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 	if (--v->open_timers > 0)
 		return;
-	turn_drop(&v->env->turn, &v->settle);
+	turn_drop(&v->env->plane.turn, &v->settle);
 	free(v->done);
 	set_next(v, NULL);
 	plane_resource_release(&v->r);

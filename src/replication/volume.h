@@ -14,50 +14,28 @@
 #include "replication/link.h"
 #include "replication/meta_file.h"
 #include "replication/nbd.h"
-#include "replication/plane.h"
+#include "replication/plane_loop.h"
+#include "replication/volume_times.h"
 
 #define VOLUME_RX_MAX \
 	(64u << 20) /* payload bytes of links that nobody has used up: above what a
 				     * writer has under way, so a member is never held back */
 #define VOLUME_ACCEPTED_MAX REPL_ACCEPTED_MAX
-#define VOLUME_DIAL_MIN_MS 100 /* back-off between attempts of a link */
-#define VOLUME_DIAL_MAX_MS 1000
-#define VOLUME_DIAL_STABLE_MS 2000 /* a link that lived so long begins the back-off anew */
 #define VOLUME_OPEN_DEADLINE_MS 15000
-#define VOLUME_IN_USE_MS 4000 /* another writer heard for so long: the open is refused */
-/* Requests wait so long for a volume that was handed over, and for copies when all of the set are
- * lost. */
-#define VOLUME_AWAY_MS 15000
+#define VOLUME_IN_USE_MS 4000       /* another writer heard for so long: the open is refused */
 #define VOLUME_LAG_HIGH (16u << 20) /* bytes waiting for a link: it lags; no longer below LOW */
 #define VOLUME_LAG_LOW (4u << 20)
-#define VOLUME_RETRY_MIN_MS 500 /* attaching the disk, listening: again after */
-#define VOLUME_RETRY_MAX_MS 10000
 #define VOLUME_PROGRESS_TICKS 10 /* a resync's progress is reported so often */
-#define VOLUME_TOKEN_BITS 40
 #define VOLUME_DIALS (REPL_SLOTS_MAX + 2)
 #define VOLUME_DIAL_PULL REPL_SLOTS_MAX
 #define VOLUME_DIAL_KNOCK (REPL_SLOTS_MAX + 1)
-#define VOLUME_MEND_MIN_MS 10000ull  /* a disk that has failed is tried again after */
-#define VOLUME_MEND_MAX_MS 300000ull /* doubled each time up to */
-#define VOLUME_HEAL_PAUSE_MS 1000    /* after a close, a refusal or a healing, before the next */
 
 struct volume;
 
-struct volume_env { /* what the volumes of a plane share; the plane's */
-	uv_loop_t *loop;
-	struct turn turn;
-	struct link_set links;
-	struct disk_pool *disks;
+struct volume_env {         /* what the volumes of a plane share */
+	struct plane plane; /* first */
 	struct payload_pool payloads;
-	char node[64];
-	u32 node_id;
-	u64 boot;
-	u64 tokens; /* last one used; a token is (index of the volume) << VOLUME_TOKEN_BITS | it */
 	u32 link_number; /* next for an accepted link */
-	/* upwards; answers by volume_record and volume_cas */
-	void (*read_record)(struct volume *v, u64 token);
-	void (*cas_record)(struct volume *v, u64 token, const struct repl_record *next);
-	void (*changed)(struct volume *v);
 };
 
 enum volume_state {
@@ -81,9 +59,7 @@ struct volume_dial { /* a link we want to have, to a slot or for pulls */
 	bool up;
 	bool lags;
 	u8 to;
-	u32 delay_ms;
-	u64 next_at;
-	u64 up_at;
+	struct link_pace pace;
 	char said[128]; /* the reason that was logged last */
 };
 
@@ -116,11 +92,7 @@ struct volume_done {
 struct volume {
 	struct repl_sink sink; /* first: emit() gets this */
 	struct volume_env *env;
-	void *owner;                          /* the plane's, as are the next five */
-	struct volume *next_name, *next_uuid; /* in its tables */
-	u32 index;
-	bool report; /* on its list of changed ones */
-	struct volume *next_report;
+	struct plane_item item;
 	struct plane_resource r;
 	enum volume_state state;
 	bool has_disk;
@@ -173,9 +145,8 @@ struct volume {
 	void *removed_arg;
 };
 
-/* NULL: no memory. It goes on by itself. index: below 2^24, no other volume has it */
-struct volume *volume_new(struct volume_env *env, const struct plane_resource *r, void *owner,
-			  u32 index);
+/* NULL: no memory. It goes on by itself. index: of its plane_item */
+struct volume *volume_new(struct volume_env *env, const struct plane_resource *r, u32 index);
 void volume_set(struct volume *v, const struct plane_resource *r);
 /* removed is called when its disk jobs are done (not inside the call); v is freed after it */
 void volume_remove(struct volume *v, void (*removed)(void *arg), void *arg);
@@ -207,7 +178,6 @@ void disks_release(struct volume *v); /* nothing is busy */
 void volume_attached(struct volume *v, const struct meta_file *home /* NULL: failed */,
 		     const char *why);
 struct volume_part *volume_part_new(struct volume *v, u32 number);
-const struct plane_volume *volume_spec(const struct plane_resource *r, u32 number); /* or NULL */
 
 /* volume_run.c */
 void volume_out_of_memory(const struct volume *v) __attribute__((noreturn));

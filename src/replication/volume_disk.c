@@ -8,10 +8,11 @@
 #include "replication/volume.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "replication/attach.h"
+#include "replication/loopdev.h"
 
 /* What a worker does for us. It has copies of all that it needs: the loop goes on meanwhile. */
 struct volume_call {
@@ -32,68 +33,32 @@ static struct volume_part *home_of(const struct volume *v)
 
 /* ---- in the worker ---- */
 
-static void fill_peers(const struct plane_resource *r, char peer[REPL_SLOTS_MAX][META_NAME_MAX])
+static int flush_part(struct volume_call *c, const struct disk *d)
 {
-	for (u32 s = 0; s < REPL_SLOTS_MAX; s++)
-		if (r->peer[s].used && !r->peer[s].diskless && (int)s != r->self)
-			snprintf(peer[s], META_NAME_MAX, "%.*s", (int)META_NAME_MAX - 1,
-				 r->peer[s].node);
+	int rv = attach_flush(d, &c->err);
+
+	c->flush_lost |= rv < 0;
+	return rv;
 }
 
-static bool is_zero(const u8 uuid[16])
+/* A file that is a loop device is the kernel module's, or somebody else's: two at once would ruin
+ * it. */
+static int check_free(const char *path, struct err *err)
 {
-	static const u8 zero[16];
+	char dev[LOOPDEV_PATH_MAX];
 
-	return memcmp(uuid, zero, sizeof(zero)) == 0;
-}
-
-static int check_label(const struct plane_resource *r, const struct plane_volume *spec,
-		       const struct meta_label *l, struct err *err)
-{
-	if (memcmp(l->replica, r->replica_uuid, sizeof(l->replica)) != 0)
-		return err_set(err, -E_CORRUPT,
-			       "the metadata belongs to another replica, of volume %u of %s",
-			       l->number, l->name);
-	if (l->number != (u32)spec->number ||
-	    (!is_zero(spec->uuid) && memcmp(l->volume, spec->uuid, sizeof(l->volume)) != 0))
-		return err_set(err, -E_CORRUPT,
-			       "the metadata belongs to another volume, number %u of %s", l->number,
-			       l->name);
-	return 0;
+	if (loopdev_find(path, dev, NULL) < 0)
+		return 0;
+	return err_set(err, -EBUSY, "%s is in use as %s (by the kernel module?)", path, dev);
 }
 
 static int open_part(struct volume_call *c, struct disk *d, const struct plane_volume *spec)
 {
-	char peer[REPL_SLOTS_MAX][META_NAME_MAX] = { 0 };
-	struct meta_label l;
 	int rv = 0;
 
 	if (d->data_fd < 0)
-		rv = disk_open(d, spec->data_path, spec->meta_path, 0, &c->err);
-	if (rv == 0)
-		rv = meta_file_label(d->meta_fd, &l, &c->err);
-	if (rv == 0)
-		rv = check_label(&c->r, spec, &l, &c->err);
-	if (rv == 0)
-		rv = meta_file_whole(d->meta_fd, &l, &c->err);
-	if (rv == 0)
-		rv = disk_check_size(d, spec->data_path, l.size_bytes, &c->err);
-	fill_peers(&c->r, peer);
-	if (rv == 0)
-		rv = meta_file_name_peers(d->meta_fd, peer, &c->err);
-	if (rv == 0)
-		c->size[spec->number] = l.size_bytes;
-	return rv;
-}
-
-/* What the last life of this disk had written and not flushed: when that is lost it is told once,
- * to whom flushes first. */
-static int flush_part(struct volume_call *c, const struct disk *d)
-{
-	if (fdatasync(d->data_fd) == 0 && fdatasync(d->meta_fd) == 0)
-		return 0;
-	c->flush_lost = true;
-	return err_set(&c->err, -errno, "it cannot be flushed: %s", err_name(-errno));
+		rv = check_free(spec->data_path, &c->err);
+	return rv < 0 ? rv : attach_open(d, &c->r, spec, &c->size[spec->number], &c->err);
 }
 
 static int work(void *arg)
@@ -103,11 +68,13 @@ static int work(void *arg)
 
 	for (int i = 0; rv == 0 && i < c->r.n_volumes; i++) {
 		const struct plane_volume *spec = &c->r.volume[i];
+		struct disk *d = &c->v->part[spec->number]->disk;
 
-		if (spec->data_path) /* NULL: its files are being made */
-			rv = open_part(c, &c->v->part[spec->number]->disk, spec);
-		if (rv == 0 && spec->data_path && c->flush)
-			rv = flush_part(c, &c->v->part[spec->number]->disk);
+		if (!spec->data_path) /* its files are being made */
+			continue;
+		rv = open_part(c, d, spec);
+		if (rv == 0 && c->flush)
+			rv = flush_part(c, d);
 	}
 	if (rv == 0 && c->attach)
 		rv = meta_file_attach(home_of(c->v)->disk.meta_fd, c->r.mark_path, &c->home,

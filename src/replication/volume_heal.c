@@ -14,10 +14,9 @@
 
 static bool may_heal(const struct volume *v)
 {
-	bool member = v->r.in_sync & (1u << v->r.self);
-
-	return v->has_disk && member && (v->r.writer < 0 || v->r.writer == v->r.self) &&
-	       !v->opened_mirror && links_knocked(v);
+	return v->has_disk && plane_in_sync(&v->r, v->r.self) &&
+	       (v->r.writer < 0 || v->r.writer == v->r.self) && !v->opened_mirror &&
+	       links_knocked(v);
 }
 
 u64 heal_time(const struct volume *v)

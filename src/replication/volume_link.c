@@ -29,37 +29,13 @@ static u32 dial_number(const struct volume *v, const struct volume_dial *d)
 	return is_pull(v, d) ? REPL_LINK_PULL : REPL_LINK_SLOT((u32)(d - v->dial));
 }
 
-static bool usable(const struct volume *v, u8 slot)
-{
-	return slot < REPL_SLOTS_MAX && slot != v->r.self && v->r.peer[slot].used;
-}
-
-/* Own copy is out of sync: a member may become writer for its sake, and stays it until then. */
-static bool knocks(const struct volume *v)
-{
-	return v->has_disk && v->r.in_sync && !(v->r.in_sync & (1u << v->r.self)) &&
-	       !v->r.peer[v->r.self].leaving && !mend_failed(v);
-}
-
-/* the next member after the one that was tried last */
-static u8 next_member(const struct volume *v, u8 last)
-{
-	for (u32 i = 1; i <= REPL_SLOTS_MAX; i++) {
-		u8 s = (u8)((last + i) % REPL_SLOTS_MAX);
-
-		if ((v->r.in_sync & (1u << s)) && usable(v, s))
-			return s;
-	}
-	return REPL_NO_SLOT;
-}
-
 static bool wanted(const struct volume *v, u32 i)
 {
 	if (i == VOLUME_DIAL_KNOCK)
-		return knocks(v) && next_member(v, REPL_SLOTS_MAX - 1) != REPL_NO_SLOT;
+		return v->has_disk && plane_knocks(&v->r) && !mend_failed(v);
 	if (i == VOLUME_DIAL_PULL)
-		return v->pull_slot != REPL_NO_SLOT && usable(v, v->pull_slot);
-	return usable(v, (u8)i) && repl_mirror_wants_link(v->mirror, (u8)i);
+		return plane_usable(&v->r, v->pull_slot);
+	return plane_usable(&v->r, (int)i) && repl_mirror_wants_link(v->mirror, (u8)i);
 }
 
 struct link *links_find(struct volume *v, u32 number)
@@ -132,25 +108,13 @@ static struct volume_dial *dial_of(struct volume *v, const struct link *l)
 	return NULL;
 }
 
-static void back_off(struct volume_dial *d, u64 now)
-{
-	bool stable = d->up && now - d->up_at >= VOLUME_DIAL_STABLE_MS * REPL_MS;
-	u32 jitter;
-
-	d->delay_ms = stable || !d->delay_ms ? VOLUME_DIAL_MIN_MS
-					     : PORT_MIN(2 * d->delay_ms, VOLUME_DIAL_MAX_MS);
-	rand_bytes(&jitter, sizeof(jitter));
-	/* between half and the whole: nodes that lost each other together do not dial together */
-	d->next_at = now + (d->delay_ms / 2 + jitter % (d->delay_ms / 2 + 1)) * REPL_MS;
-}
-
 static void dial_up(struct link *l, void *owner)
 {
 	struct volume *v = owner;
 	struct volume_dial *d = dial_of(v, l);
 
 	d->up = true;
-	d->up_at = clock_boot_ns();
+	d->pace.up_at = clock_boot_ns();
 	if (d->said[0])
 		log_info("link", "volume=%s peer=%s connected", v->r.name, l->node);
 	d->said[0] = '\0';
@@ -169,7 +133,7 @@ static void dial_down(struct link *l, const char *why, void *owner)
 			 was_up ? "link lost" : "no link", why);
 	}
 	d->link = NULL;
-	back_off(d, clock_boot_ns());
+	link_pace(&d->pace, d->up, clock_boot_ns());
 	d->up = false;
 	/* a pull link that does not come up is reported too: another source may do */
 	if ((was_up || is_pull(v, d)) && !is_knock(v, d))
@@ -203,7 +167,7 @@ static void knock_up(struct link *l, void *owner)
 	struct volume_dial *d = dial_of(v, l);
 
 	d->up = true;
-	d->up_at = clock_boot_ns();
+	d->pace.up_at = clock_boot_ns();
 }
 
 static const struct link_ops knock_ops = {
@@ -223,7 +187,7 @@ static const struct link_ops *ops_of(const struct volume *v, const struct volume
 static u8 dial_slot(struct volume *v, const struct volume_dial *d)
 {
 	if (is_knock(v, d))
-		return v->knock_slot = next_member(v, v->knock_slot % REPL_SLOTS_MAX);
+		return v->knock_slot = (u8)plane_next_member(&v->r, v->knock_slot % REPL_SLOTS_MAX);
 	return is_pull(v, d) ? v->pull_slot : (u8)(d - v->dial);
 }
 
@@ -251,9 +215,9 @@ static void dial(struct volume *v, struct volume_dial *d, u64 now)
 	memcpy(t.resource, v->r.uuid, sizeof(t.resource));
 	d->to = to;
 	d->up = false;
-	d->link = link_open(&v->env->links, &t, ops_of(v, d), v, &v->rx);
+	d->link = link_open(&v->env->plane.links, &t, ops_of(v, d), v, &v->rx);
 	if (!d->link)
-		back_off(d, now);
+		link_pace(&d->pace, d->up, now);
 }
 
 /* ends a link without a word to the mirror */
@@ -264,7 +228,7 @@ static void hang_up(struct volume_dial *d)
 	if (!l)
 		return;
 	d->link = NULL;
-	back_off(d, clock_boot_ns());
+	link_pace(&d->pace, d->up, clock_boot_ns());
 	d->up = false;
 	link_close(l);
 }
@@ -305,15 +269,15 @@ void links_settle(struct volume *v, u64 now)
 		struct volume_dial *d = &v->dial[i];
 		bool want = wanted(v, i);
 
-		if (want && !d->link && now >= d->next_at)
+		if (want && !d->link && now >= d->pace.next_at)
 			dial(v, d, now);
 		if (want && !d->link)
-			next = PORT_MIN(next, d->next_at);
+			next = PORT_MIN(next, d->pace.next_at);
 		if (!want && d->link) {
 			bool was_up = d->up;
 
 			hang_up(d);
-			d->next_at = 0; /* wanted again, it is dialled at once */
+			d->pace.next_at = 0; /* wanted again, it is dialled at once */
 			if (was_up && !is_knock(v, d))
 				tell_down(v, dial_number(v, d));
 		}
@@ -375,17 +339,11 @@ static void replace_old(struct volume *v, const struct wire_greeting *g)
 
 u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g)
 {
+	u8 status = link_judge(l, g, &v->r);
 	u32 free = 0;
 
-	if (g->purpose < WIRE_SESSION || g->purpose > WIRE_KNOCK)
-		return WIRE_BAD_VERSION;
-	if (g->to != v->r.self || !usable(v, g->from))
-		return WIRE_BAD_SLOT;
-	if (strcmp(v->r.peer[g->from].node, l->node) != 0) {
-		link_complain(&v->env->links, "volume=%s peer=%s claims to be node %s", v->r.name,
-			      l->node, v->r.peer[g->from].node);
-		return WIRE_BAD_SLOT;
-	}
+	if (status != WIRE_WELCOME)
+		return status;
 	if (!volume_up(v) || !v->has_disk)
 		return WIRE_NOT_READY;
 	replace_old(v, g);
@@ -441,12 +399,6 @@ void links_end(struct volume *v)
 	v->pull_slot = REPL_NO_SLOT;
 }
 
-static bool same_peer(const struct plane_peer *a, const struct plane_peer *b)
-{
-	return a->used == b->used && a->port == b->port && strcmp(a->node, b->node) == 0 &&
-	       strcmp(a->address, b->address) == 0;
-}
-
 void links_peers_changed(struct volume *v, const struct plane_resource *old)
 {
 	for (u32 i = 0; i < VOLUME_DIALS; i++) {
@@ -456,17 +408,17 @@ void links_peers_changed(struct volume *v, const struct plane_resource *old)
 						  : v->knock_slot;
 		bool was_up = d->up;
 
-		if (slot == REPL_NO_SLOT || same_peer(&old->peer[slot], &v->r.peer[slot]))
+		if (slot == REPL_NO_SLOT || plane_same_peer(&old->peer[slot], &v->r.peer[slot]))
 			continue;
 		hang_up(d);
-		d->next_at = 0;
+		d->pace.next_at = 0;
 		if (was_up && !is_knock(v, d))
 			tell_down(v, dial_number(v, d));
 	}
 	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++) {
 		struct link *l = v->accepted[i];
 
-		if (!l || usable(v, l->slot))
+		if (!l || plane_usable(&v->r, l->slot))
 			continue;
 		v->accepted[i] = NULL;
 		tell_down(v, l->number);

@@ -39,14 +39,9 @@ bool mend_failed(const struct volume *v)
 	return v->has_disk && v->mirror && v->mirror->replica.mode == REPLICA_FAILED;
 }
 
-static bool in_set(const struct volume *v)
-{
-	return !v->r.in_sync || (v->r.in_sync & (1u << v->r.self));
-}
-
 bool mend_by_itself(const struct volume *v)
 {
-	return !v->flush_lost && !in_set(v);
+	return !v->flush_lost && v->r.in_sync && !plane_in_sync(&v->r, v->r.self);
 }
 
 void mend_on_timer(uv_timer_t *timer)

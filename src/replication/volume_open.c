@@ -149,17 +149,17 @@ void open_complete(struct volume *v, const struct volume_done *d)
 
 static const char *socket_of(const struct volume_part *p)
 {
-	const struct plane_volume *spec = volume_spec(&p->whole->r, p->number);
+	const struct plane_volume *spec = plane_volume_of(&p->whole->r, (int)p->number);
 
 	return spec ? spec->socket_path : NULL;
 }
 
 static int listen_part(struct volume *v, struct volume_part *p)
 {
-	const struct plane_volume *spec = volume_spec(&v->r, p->number);
+	const struct plane_volume *spec = plane_volume_of(&v->r, (int)p->number);
 	struct nbd_config c = {
-		.loop = v->env->loop,
-		.turn = &v->env->turn,
+		.loop = &v->env->plane.loop,
+		.turn = &v->env->plane.turn,
 		.account = &v->data,
 		.name = v->r.name,
 		.ops = &ops,
@@ -254,7 +254,7 @@ static void refuse_part(struct volume_part *p, const char *why)
 
 	p->opening = false;
 	snprintf(text, sizeof(text), "volume %u of %s cannot be opened on node %s: %s", p->number,
-		 v->r.name, v->env->node, why);
+		 v->r.name, v->env->plane.node, why);
 	log_warn("plane", "volume=%s number=%u not opened: %s", v->r.name, p->number, why);
 	nbd_refused(p->nbd, text);
 }

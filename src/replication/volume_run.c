@@ -24,7 +24,7 @@ void volume_out_of_memory(const struct volume *v)
 
 void volume_settle_soon(struct volume *v)
 {
-	turn_add(&v->env->turn, &v->settle);
+	turn_add(&v->env->plane.turn, &v->settle);
 }
 
 u64 volume_enter(struct volume *v)
@@ -36,20 +36,17 @@ u64 volume_enter(struct volume *v)
 
 /* ---- consensus ---- */
 
-static u64 ask_new(struct volume *v, u64 id, bool boot)
+/* next NULL: the record as it is */
+static void ask(struct volume *v, const struct volume_ask *what, const struct repl_record *next)
 {
 	struct volume_ask *a = malloc(sizeof(*a));
 
 	if (!a)
 		volume_out_of_memory(v);
-	*a = (struct volume_ask){
-		.next = v->asks,
-		.token = (u64)v->index << VOLUME_TOKEN_BITS | ++v->env->tokens,
-		.id = id,
-		.boot = boot,
-	};
+	*a = *what;
+	a->next = v->asks;
+	a->token = plane_ask(&v->item, next);
 	v->asks = a;
-	return a->token;
 }
 
 /* false: the question was forgotten meanwhile */
@@ -80,7 +77,7 @@ void volume_forget_asks(struct volume *v)
 
 void volume_ask_boot(struct volume *v)
 {
-	v->env->read_record(v, ask_new(v, 0, true));
+	ask(v, &(struct volume_ask){ .boot = true }, NULL);
 }
 
 void volume_record(struct volume *v, u64 token, const struct repl_record *r)
@@ -175,10 +172,10 @@ void volume_emit(struct repl_sink *sink, const struct repl_effect *e)
 		complete(v, e);
 		break;
 	case REPL_READ_RECORD:
-		v->env->read_record(v, ask_new(v, e->id, false));
+		ask(v, &(struct volume_ask){ .id = e->id }, NULL);
 		break;
 	case REPL_CAS:
-		v->env->cas_record(v, ask_new(v, e->id, false), &e->record);
+		ask(v, &(struct volume_ask){ .id = e->id }, &e->record);
 		break;
 	case REPL_PULL_LINK:
 		links_pull(v, e->slot);

@@ -6,11 +6,12 @@ from channel import CommandFailed
 from rig import Disk, at_most, wait_for
 
 PORT = 7700
-RUN = "sdsd run --dir /mnt/state --run-dir /run/sdsd >>/mnt/sdsd.log 2>&1"
+RUN = "sdsd run --dir /mnt/state --run-dir /run/sdsd %s >>/mnt/sdsd.log 2>&1"
 
 
 class Node:
     """sdsd in a guest: state, log and the pool's folder are in a file system of /dev/vda."""
+    words = "--plane user"
 
     def __init__(self, guest):
         self.guest = guest
@@ -26,7 +27,7 @@ class Node:
         self.guest.run("mount /dev/vda /mnt && mkdir -p /run/sdsd")
 
     def start(self):
-        self.guest.start_job(RUN)
+        self.guest.start_job(RUN % self.words)
         wait_for(lambda: self.guest.run("sdsd status", check=False).status == 0, 60,
                  "%s: sdsd answers" % self.name)
 

@@ -39,19 +39,23 @@ Test(config, defaults_environment_options)
 	cr_expect_str_eq(c.listen_host, "");
 	cr_expect_eq(c.listen_port, 0);
 	cr_expect_eq(c.log_level, LOG_LEVEL_INFO);
+	cr_expect_eq(c.plane, CONFIG_PLANE_AUTO);
 	setenv("SDSD_DIR", "/a/", 1);
 	setenv("SDSD_RUN_DIR", "/b", 1);
+	setenv("SDSD_PLANE", "user", 1);
 	cr_assert_eq(PARSE(c, NULL), 0);
 	cr_expect_str_eq(c.dir, "/a");
 	cr_expect_str_eq(c.run_dir, "/b");
+	cr_expect_eq(c.plane, CONFIG_PLANE_USER);
 	cr_assert_eq(PARSE(c, "--dir", "/c", "--run-dir=/d//", "--listen", "[::1]:99",
-			   "--log-level", "debug"),
+			   "--log-level", "debug", "--plane", "kernel"),
 		     0, "%s", err.text);
 	cr_expect_str_eq(c.dir, "/c");
 	cr_expect_str_eq(c.run_dir, "/d");
 	cr_expect_str_eq(c.listen_host, "::1");
 	cr_expect_eq(c.listen_port, 99);
 	cr_expect_eq(c.log_level, LOG_LEVEL_DEBUG);
+	cr_expect_eq(c.plane, CONFIG_PLANE_KERNEL);
 }
 
 Test(config, refused)
@@ -64,6 +68,7 @@ Test(config, refused)
 		{ { "--dir" }, "option" },
 		{ { "--nonsense" }, "option" },
 		{ { "--log-level", "loud" }, "--log-level" },
+		{ { "--plane", "express" }, "--plane" },
 		{ { "--listen", "1.2.3.4:99999" }, "--listen" },
 		{ { "--dir", "" }, "--dir" },
 		{ { "--dir", endless }, "--dir" },

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kernel_names.h - block devices by the names of their resources:
+ * <dev>/rvol/by-res/<resource>/<number>. For people and scripts; what fails here
+ * is told in the log and hinders nothing.
+ */
+#ifndef SDSD_REPLICATION_KERNEL_NAMES_H
+#define SDSD_REPLICATION_KERNEL_NAMES_H
+
+#include "replication/plane.h"
+
+void kernel_names_set(const char *dev_dir, const struct plane_resource *r);
+void kernel_names_remove(const char *dev_dir, const char *resource);
+
+#endif

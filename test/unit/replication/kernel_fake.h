@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kernel_fake.h - a kernel module for tests: a struct kernel_port that keeps
+ * what it is told and shows the status that the test wants. For one program.
+ */
+#ifndef SDSD_TEST_UNIT_KERNEL_FAKE_H
+#define SDSD_TEST_UNIT_KERNEL_FAKE_H
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "replication/kernel_nl.h"
+
+#define FAKE_RESOURCES 8
+#define FAKE_LOG 256
+
+struct fake_resource {
+	bool used;
+	struct kernel_view view;
+	u8 state[RVOL_META_PAGE], hot[RVOL_META_PAGE];
+	u32 tag_counter;
+	bool event;
+};
+
+static struct fake_kernel {
+	struct kernel_port port; /* first */
+	pthread_mutex_t lock;
+	int fd;
+	bool absent;     /* the module is not loaded */
+	bool overrun;    /* events were lost */
+	bool no_devices; /* the files are no loop devices */
+	int refuse;      /* errno of the next command of that kind */
+	enum rvol_cmd refuse_cmd;
+	struct fake_resource resource[FAKE_RESOURCES];
+	struct kernel_request log[FAKE_LOG]; /* pointers in it are not valid */
+	u32 n_log;
+} fake;
+
+static struct fake_resource *fake_find(const u8 uuid[16])
+{
+	for (u32 i = 0; i < FAKE_RESOURCES; i++)
+		if (fake.resource[i].used && memcmp(fake.resource[i].view.uuid, uuid, 16) == 0)
+			return &fake.resource[i];
+	return NULL;
+}
+
+static struct fake_resource *fake_new(const u8 uuid[16], const char *name)
+{
+	struct fake_resource *r = fake.resource;
+
+	while (r->used)
+		r++;
+	*r = (struct fake_resource){ .used = true };
+	memcpy(r->view.uuid, uuid, 16);
+	snprintf(r->view.status.name, sizeof(r->view.status.name), "%s", name);
+	r->view.status.pull_slot = 0xff;
+	return r;
+}
+
+static void fake_wake(void)
+{
+	cr_assert_eq(eventfd_write(fake.fd, 1), 0);
+}
+
+/* the status of r has changed; with the lock */
+static void fake_event(struct fake_resource *r)
+{
+	r->event = true;
+	r->view.status.event++;
+	fake_wake();
+}
+
+static int fake_add(const struct kernel_request *q)
+{
+	struct fake_resource *r;
+
+	if (fake_find(q->uuid))
+		return -EEXIST;
+	r = fake_new(q->uuid, q->name);
+	r->view.status.self = q->self;
+	r->view.status.copies = q->copies;
+	r->view.status.mode = RVOL_NO_COPY;
+	r->tag_counter = q->tag_counter;
+	if (!(q->with & KERNEL_WITH(STATE_PAGE)))
+		return 0;
+	r->view.status.flags = RVOL_STATUS_HAS_COPY;
+	r->view.status.mode = RVOL_OUT;
+	memcpy(r->state, q->state_page, sizeof(r->state));
+	memcpy(r->hot, q->hot_page, sizeof(r->hot));
+	return 0;
+}
+
+static int fake_volume(struct fake_resource *r, const struct kernel_request *q)
+{
+	struct rvol_volume *v = &r->view.volume[r->view.n_volumes++];
+
+	*v = (struct rvol_volume){ .number = q->number, .minor = q->minor, .size = q->size };
+	if (q->with & KERNEL_WITH(COPY_SIZE))
+		v->copy_size = q->copy_size;
+	return 0;
+}
+
+static int fake_link(struct fake_resource *r, const struct kernel_request *q, bool up)
+{
+	u32 bit = q->link < RVOL_LINK_PULL ? 1u << (q->link - 1) : 0;
+
+	if (q->link == RVOL_LINK_PULL)
+		r->view.status.pull_up = up;
+	else if (q->link >= RVOL_LINK_FIRST && up)
+		r->view.status.accepted[q->slot] = 1;
+	else if (up)
+		r->view.status.links_up |= bit;
+	else if (q->link < RVOL_LINK_PULL)
+		r->view.status.links_up &= ~bit;
+	return 0;
+}
+
+static int fake_token(__u64 *asked, const struct kernel_request *q)
+{
+	if (*asked != q->token)
+		return -ENOENT;
+	*asked = 0;
+	return 0;
+}
+
+static int fake_command(struct fake_resource *r, const struct kernel_request *q)
+{
+	struct rvol_status *s = &r->view.status;
+
+	switch (q->cmd) {
+	case RVOL_CMD_RESOURCE_DEL:
+		for (u32 i = 0; i < r->view.n_volumes; i++)
+			if (r->view.volume[i].opens && !(q->with & KERNEL_WITH(FORCE)))
+				return -EBUSY;
+		r->used = false;
+		return 0;
+	case RVOL_CMD_VOLUME_ADD:
+		return fake_volume(r, q);
+	case RVOL_CMD_BOOT:
+		s->flags |= RVOL_STATUS_BOOTED;
+		return 0;
+	case RVOL_CMD_VOLUME_GROW:
+		r->view.volume[q->number].copy_size = q->copy_size;
+		return 0;
+	case RVOL_CMD_RECORD:
+		return fake_token(&s->read_token, q);
+	case RVOL_CMD_CAS_DONE:
+		return fake_token(&s->cas_token, q);
+	case RVOL_CMD_LINK_ADD:
+	case RVOL_CMD_LINK_DEL:
+		return fake_link(r, q, q->cmd == RVOL_CMD_LINK_ADD);
+	case RVOL_CMD_HEAL:
+		s->flags = q->on ? s->flags | RVOL_STATUS_HEALING | RVOL_STATUS_SERVING
+				 : s->flags & ~(RVOL_STATUS_HEALING | RVOL_STATUS_SERVING);
+		s->role = q->on ? RVOL_WRITER : RVOL_IDLE;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int fake_locked(const struct kernel_request *q)
+{
+	struct fake_resource *r;
+	int rv;
+
+	if (fake.absent)
+		return -ENODEV;
+	cr_assert_lt(fake.n_log, FAKE_LOG);
+	fake.log[fake.n_log++] = *q;
+	if (fake.refuse && q->cmd == fake.refuse_cmd) {
+		rv = fake.refuse;
+		fake.refuse = 0;
+		return rv;
+	}
+	if (q->cmd == RVOL_CMD_RESOURCE_ADD)
+		return fake_add(q);
+	r = fake_find(q->uuid);
+	if (!r)
+		return -ENOENT;
+	rv = fake_command(r, q);
+	if (r->used)
+		fake_event(r);
+	return rv;
+}
+
+static int fake_answer(int rv, struct err *err)
+{
+	pthread_mutex_unlock(&fake.lock);
+	return rv < 0 ? err_set(err, rv, "fake module: %s", err_name(rv)) : 0;
+}
+
+static int fake_request(struct kernel_port *port, const struct kernel_request *q, struct err *err)
+{
+	pthread_mutex_lock(&fake.lock);
+	return fake_answer(fake_locked(q), err);
+}
+
+static int fake_status(struct kernel_port *port, const u8 uuid[16], struct kernel_view *ret,
+		       struct err *err)
+{
+	struct fake_resource *r;
+
+	pthread_mutex_lock(&fake.lock);
+	if (fake.absent)
+		return fake_answer(-ENODEV, err);
+	r = fake_find(uuid);
+	if (!r)
+		return fake_answer(-ENOENT, err);
+	*ret = r->view;
+	return fake_answer(0, err);
+}
+
+static int fake_dump(struct kernel_port *port,
+		     void (*each)(const struct kernel_view *view, void *arg), void *arg,
+		     struct err *err)
+{
+	struct kernel_view views[FAKE_RESOURCES];
+	u32 n = 0;
+
+	pthread_mutex_lock(&fake.lock);
+	for (u32 i = 0; i < FAKE_RESOURCES; i++)
+		if (fake.resource[i].used)
+			views[n++] = fake.resource[i].view;
+	pthread_mutex_unlock(&fake.lock);
+	for (u32 i = 0; i < n; i++)
+		each(&views[i], arg);
+	return 0;
+}
+
+static int fake_events(struct kernel_port *port, void (*each)(const u8 uuid[16], void *arg),
+		       void *arg)
+{
+	u8 uuid[FAKE_RESOURCES][16];
+	eventfd_t ignored;
+	u32 n = 0;
+	bool overrun;
+
+	pthread_mutex_lock(&fake.lock);
+	eventfd_read(fake.fd, &ignored);
+	overrun = fake.overrun;
+	fake.overrun = false;
+	for (u32 i = 0; i < FAKE_RESOURCES; i++) {
+		if (!fake.resource[i].event)
+			continue;
+		fake.resource[i].event = false;
+		memcpy(uuid[n++], fake.resource[i].view.uuid, 16);
+	}
+	pthread_mutex_unlock(&fake.lock);
+	if (overrun)
+		return -ENOBUFS;
+	for (u32 i = 0; i < n; i++)
+		each(uuid[i], arg);
+	return 0;
+}
+
+static int fake_open(struct kernel_port *port, int *ret_fd, struct err *err)
+{
+	*ret_fd = fake.fd;
+	pthread_mutex_lock(&fake.lock);
+	return fake_answer(fake.absent ? -ENODEV : 0, err);
+}
+
+static int fake_device_find(const char *path, char ret_dev[LOOPDEV_PATH_MAX], struct err *err)
+{
+	snprintf(ret_dev, LOOPDEV_PATH_MAX, "/dev/loop77");
+	return fake.no_devices ? err_set(err, -ENOENT, "no loop device has %s", path) : 0;
+}
+
+static int fake_device_attach(const char *path, char ret_dev[LOOPDEV_PATH_MAX], int *ret_fd,
+			      struct err *err)
+{
+	*ret_fd = -1;
+	snprintf(ret_dev, LOOPDEV_PATH_MAX, "/dev/loop77");
+	return 0;
+}
+
+static int fake_device_refresh(const char *path, struct err *err)
+{
+	return 0;
+}
+
+static void fake_free(struct kernel_port *port)
+{
+}
+
+static struct kernel_port *fake_port(void)
+{
+	return &fake.port;
+}
+
+static void fake_begin(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	pthread_mutex_init(&fake.lock, NULL);
+	fake.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	fake.port = (struct kernel_port){
+		.open = fake_open,
+		.events = fake_events,
+		.request = fake_request,
+		.status = fake_status,
+		.dump = fake_dump,
+		.device_find = fake_device_find,
+		.device_attach = fake_device_attach,
+		.device_refresh = fake_device_refresh,
+		.free = fake_free,
+	};
+}
+
+static void fake_end(void)
+{
+	close(fake.fd);
+	pthread_mutex_destroy(&fake.lock);
+}
+
+/* how often it was told that, and the last time */
+static u32 fake_count(enum rvol_cmd cmd, struct kernel_request *ret)
+{
+	u32 n = 0;
+
+	pthread_mutex_lock(&fake.lock);
+	for (u32 i = 0; i < fake.n_log; i++) {
+		if (fake.log[i].cmd != cmd)
+			continue;
+		n++;
+		if (ret)
+			*ret = fake.log[i];
+	}
+	pthread_mutex_unlock(&fake.lock);
+	return n;
+}
+
+#endif

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # apt.sh - sourced by tools/deps, vm-deps and debug-kernel: Debian packages, and an apt of our own.
-# The script that sources it sets `me` (its name in messages), `log` (folder of logs), `work` (folder
-# for private_apt) and calls the rest.
+# The script that sources it sets `me` (its name in messages), `log` (folder of logs), `work`
+# (folder for private_apt) and calls the rest.
+
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 say() { printf '%s: %s\n' "$me" "$*"; }

@@ -3,7 +3,7 @@
 # The list of things to do; the work is in tools/ and meson.build.
 
 .PHONY: help demo check build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
-	bench-core bench-path bench-rates clean deps hooks
+	debug-kernel vm-debug bench-core bench-path bench-rates clean deps hooks
 
 help:
 	@echo 'make build       tools/deps (Debian 12) and the static binary build/sdsd'
@@ -26,6 +26,8 @@ help:
 	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
 	@echo 'make vm          virtual machines (QEMU, no KVM): KERNEL=6.1 or 6.12, CASE=name'
 	@echo 'make kmod        the kernel module for the kernels of the guests: KERNEL=6.1 or 6.12'
+	@echo 'make debug-kernel  a kernel for them with KASAN, lockdep, kmemleak: tools/debug-kernel'
+	@echo 'make vm-debug    the cases of the kernel module under it: CASE=name'
 	@echo 'make bench-path  instructions per replicated write, raw, DRBD 8.4, rvol: KERNEL= SYSTEMS='
 	@echo 'make bench-rates the same systems by the clock, in a guest with disks'
 
@@ -89,6 +91,17 @@ soak: $(if $(DISKS),deps,build)
 vm: build kmod
 	@python3 test/vm/run.py --kernel $(or $(KERNEL),6.1) \
 		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(CASE)
+
+# a quarter of an hour on two idle CPUs, once
+debug-kernel:
+	@tools/vm-deps 6.1
+	@tools/debug-kernel
+
+# sparse looks at the module, too. CASE='name name', ARGS for the rest
+vm-debug: build debug-kernel
+	@C=2 tools/kmod build/kmod/debug "$$(tools/kmod-headers debug)"
+	@tools/build release build test/rvolctl test/nlcheck test/vm-ktls
+	@python3 test/vm/run.py --kernel debug $(ARGS) $(or $(CASE),kmod debug ktls)
 
 # KERNEL=6.1 or 6.12; both without it. Any other: tools/kmod BUILD_DIR KDIR
 kmod: deps

@@ -91,7 +91,8 @@ static void retire(struct rvol_link *l)
 	list_del(&l->list);
 	l->up = l->flush_due = false;
 	l->r->changed = true;
-	queue_work(system_unbound_wq, &l->end_work);
+	/* our own queue: the module must not go while it runs */
+	queue_work(rvol_wq, &l->end_work);
 }
 
 struct rvol_link *link_find(const struct rvol *r, u32 number)

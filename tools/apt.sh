@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# apt.sh - sourced by tools/deps and tools/vm-deps: Debian packages, and an apt of our own. The
-# script that sources it sets `me` (its name in messages), `log` (folder of logs), `work` (folder
-# for private_apt) and calls the rest.
+# apt.sh - sourced by tools/deps, vm-deps and debug-kernel: Debian packages, and an apt of our own.
+# The script that sources it sets `me` (its name in messages), `log` (folder of logs), `work`
+# (folder for private_apt) and calls the rest.
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -82,4 +82,30 @@ prepare_apt() { # what-is-read
 	say "reading $1"
 	private_apt apt-get update >"$log/update.log" 2>&1 ||
 		{ tail -n 5 "$log/update.log" >&2; die "cannot read $1"; }
+}
+
+# Everything of Debian that this machine reads, and backports from the same place.
+prepare_bookworm() {
+	local uri
+	uri=$(mirror)
+	[ -n "$uri" ] || die "apt knows no Debian bookworm mirror; set SDSD_MIRROR to one"
+	{
+		echo "$uri bookworm"
+		echo "$uri bookworm-backports"
+		[ -n "${SDSD_MIRROR:-}" ] || debian_sources | grep ' bookworm'
+	} | sort -u | sed "s|.*|deb [signed-by=$keyring] & main|" |
+		cat - <(echo "deb-src [signed-by=$keyring] $uri bookworm main") |
+		prepare_apt "package lists (bookworm, backports) from $uri"
+}
+
+unpack() { # folder package[=version]...: those packages, without running anything of theirs
+	local to=$1 deb
+	shift
+	mkdir -p "$work/debs" "$to"
+	(cd "$work/debs" && private_apt apt-get download "$@") >"$log/download.log" 2>&1 ||
+		{ tail -n 5 "$log/download.log" >&2; die "cannot download $*"; }
+	for deb in "$work"/debs/*.deb; do
+		dpkg-deb -x "$deb" "$to" || die "cannot unpack $deb"
+	done
+	rm -rf "$work/debs"
 }

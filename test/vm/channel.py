@@ -57,8 +57,8 @@ class Job:
 
     def wait(self, timeout=60, check=True):
         """The Result; CommandFailed when check is on and its status is not 0. A command that takes
-        longer than `timeout` seconds is killed: TimeoutError."""
-        if not self.ended.wait(timeout):
+        longer than `timeout` seconds (times the kernel's patience) is killed: TimeoutError."""
+        if not self.ended.wait(timeout * self.channel.patience):
             self.signal(9)
             raise TimeoutError("%s: longer than %s s: %s\nout: %s\nerr: %s" % (
                 self.channel.name, timeout, self.command, bytes(self.out[-1000:]),
@@ -80,8 +80,9 @@ class Job:
 class Channel:
     """The connection to a guest's agent. Jobs run side by side."""
 
-    def __init__(self, name, path):
+    def __init__(self, name, path, patience=1):
         self.name = name
+        self.patience = patience
         self.jobs = {}
         self.last = 0
         self.lock = threading.Lock()

@@ -30,10 +30,19 @@ PROBLEM = re.compile(
     r"BUG: |WARNING: |Oops|Kernel panic|KASAN|KCSAN|UBSAN|KFENCE|possible (circular|recursive) "
     r"locking|inconsistent lock state|suspicious RCU|INFO: task .* blocked|rcu: INFO|self-detected"
     r" stall|detected stalls|general protection fault|[Uu]nable to handle|sleeping function called|"
-    r"DEADLOCK|kmemleak: .* new suspected|refcount_t: |list_(add|del) corruption|"
-    r"workqueue lockup|page allocation failure|Out of memory:")
+    r"DEADLOCK|register non-static key|locking correctness validator|unreferenced object|"
+    r"refcount_t: |list_(add|del) corruption|workqueue lockup|page allocation failure|"
+    r"Out of memory:")
 # Nobody's fault but the machine's: TCG has no such things.
 HARMLESS = re.compile(r"RETBleed: WARNING|Spectre V2 : WARNING|MDS CPU bug|\.\.MP-BIOS bug")
+
+# What is not pointed to in two scans, five seconds apart, counts as lost; a third says it again.
+LEAKS = """
+leaks=/sys/kernel/debug/kmemleak
+[ -e $leaks ] || exit 0
+for i in 1 2 3; do echo scan >$leaks; [ $i = 3 ] || sleep 6; done
+cat $leaks >/dev/console
+"""
 
 BOOT_SECONDS = 240      # of three guests at once on a busy machine
 # Without the self-tests of the kernel's ciphers, which take half of the boot.
@@ -103,12 +112,13 @@ class Guest:
             if not self.alive() or time.monotonic() > end:
                 raise GuestGone("%s: QEMU does not start: %s" % (self.name, self.qemu_log()[-800:]))
             try:
-                self.channel = Channel(self.name, os.path.join(self.dir, "agent"))
+                self.channel = Channel(self.name, os.path.join(self.dir, "agent"),
+                                       self.lab.image.kernel.patience)
             except OSError:
                 time.sleep(0.01)
 
     def wait(self, timeout=BOOT_SECONDS):
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * self.lab.image.kernel.patience
         while not self.channel.ready.wait(0.1):
             if not self.alive() or time.monotonic() > end:
                 raise GuestGone("%s does not boot; its console: %s" %
@@ -200,6 +210,10 @@ class Guest:
         return [line.strip() for line in self.console().splitlines()
                 if PROBLEM.search(line) and not HARMLESS.search(line)]
 
+    def find_leaks(self):
+        """A kernel with kmemleak says on its console what nothing points to any more."""
+        self.run(LEAKS, 120)
+
     def qemu_log(self):
         with open(os.path.join(self.dir, "qemu.log"), errors="replace") as f:
             return f.read()
@@ -221,7 +235,7 @@ class Lab:
                  files=None, modules=(), counting=False, append=""):
         self.image = image
         self.dir = dir
-        self.memory = memory
+        self.memory = memory * image.kernel.memory
         self.cpus = cpus
         self.counting = counting
         self.append = append

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""image.py [--kernel 6.1|6.12|PATH] [--out DIR]: what a guest boots: a kernel and an initramfs.
+"""image.py [--kernel 6.1|6.12|debug|PATH] [--out DIR]: what a guest boots: a kernel and an initramfs.
 
 The kernel is uncompressed: QEMU starts such a vmlinux by its PVH entry, which spares the guest the
 decompression, slow without KVM. The initramfs holds the programs and kernel modules named below
@@ -30,7 +30,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CACHE = os.environ.get("SDSD_VM_CACHE") or os.path.expanduser("~/.cache/sdsd-vm")
-SERIES = ("6.1", "6.12")
+SERIES = ("6.1", "6.12", "debug")     # the last one is of tools/debug-kernel
 
 PROGRAMS = """
     bin/dash bin/kmod bin/ip sbin/tc bin/ping usr/bin/strace
@@ -85,8 +85,9 @@ class Kernel:
         modules = os.path.join(self.folder, "lib/modules")
         releases = sorted(os.listdir(modules)) if os.path.isdir(modules) else []
         if not releases:
-            raise Missing("no kernel %s: %s" % (name, "run tools/vm-deps" if name in SERIES else
-                                                "no lib/modules in that folder"))
+            raise Missing("no kernel %s: %s" % (name, "no lib/modules in that folder"
+                                                if name not in SERIES else "run tools/" +
+                                                ("debug-kernel" if name == "debug" else "vm-deps")))
         self.release = releases[-1]
         self.modules = os.path.join(modules, self.release)
         boot = [os.path.join(self.folder, p) for p in
@@ -95,6 +96,8 @@ class Kernel:
         if not found:
             raise Missing("no vmlinux in %s" % self.folder)
         self.file = found[0]
+        # One that checks itself is as many times slower, and shadows its memory.
+        self.patience, self.memory = (4, 2) if name == "debug" else (1, 1)
 
 
 def unpack_kernel(path):
@@ -350,7 +353,7 @@ def write_whole(path, write):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kernel", default="6.1", help="6.1, 6.12 or a folder")
+    parser.add_argument("--kernel", default="6.1", help="6.1, 6.12, debug or a folder")
     parser.add_argument("--out", help="where to (build/vm/<kernel>)")
     args = parser.parse_args()
     try:

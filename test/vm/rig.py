@@ -17,6 +17,9 @@ from disk import Disk       # noqa: F401  for cases: from rig import Disk
 from guest import Lab
 
 
+patience = 1    # run.py: of the kernel that is tested
+
+
 class Skip(Exception):
     """Raised by a case that cannot run here; the text says what is missing."""
 
@@ -37,7 +40,7 @@ def at_most(seconds):
 
 def wait_for(condition, timeout=30.0, what="", interval=0.1):
     """Calls condition until it is true and returns its value; TimeoutError with the last one."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * patience
     while True:
         value = condition()
         if value:
@@ -86,8 +89,15 @@ class Rig:
         """When the case fails, that file of each guest that runs is saved beside its console."""
         self.logs.append(path)
 
+    def alive(self):
+        return [g for lab in self.labs for g in lab.guests if g.alive()]
+
+    def find_leaks(self):
+        for guest in self.alive():
+            guest.find_leaks()
+
     def save_logs(self):
-        for guest in [g for lab in self.labs for g in lab.guests if g.alive()]:
+        for guest in self.alive():
             for path, command in [("dmesg", "dmesg")] + [(p, "cat '%s'" % p) for p in self.logs]:
                 try:
                     found = guest.run(command, 20, check=False).raw

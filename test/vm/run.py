@@ -26,6 +26,7 @@ import time
 import traceback
 
 import image
+import rig as the_rig
 from rig import Rig, Skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -64,13 +65,16 @@ def run_case(name, case, made, folder, options):
     """(verdict, sentence)"""
     rig = Rig(name, made, folder, options.sdsd, options.modules)
 
+    seconds = getattr(case, "seconds", CASE_SECONDS) * made.kernel.patience
+
     def expired(*_):
-        raise Expired("longer than %d s" % getattr(case, "seconds", CASE_SECONDS))
+        raise Expired("longer than %d s" % seconds)
 
     signal.signal(signal.SIGALRM, expired)
-    signal.alarm(getattr(case, "seconds", CASE_SECONDS))
+    signal.alarm(seconds)
     try:
         case(rig)
+        rig.find_leaks()
         verdict, sentence = "ok", ""
     except Skip as e:
         verdict, sentence = "skip", str(e)
@@ -107,7 +111,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="beginnings of names")
-    parser.add_argument("--kernel", default="6.1", help="6.1, 6.12 or a folder (image.py)")
+    parser.add_argument("--kernel", default="6.1", help="6.1, 6.12, debug or a folder (image.py)")
     parser.add_argument("--quick", action="store_true", help="only the short set")
     parser.add_argument("--list", action="store_true", help="names and what they do")
     parser.add_argument("--keep", action="store_true", help="keep the folders of all cases")
@@ -135,6 +139,7 @@ def main():
         print("0 passed, 0 failed, %d skipped" % len(names))
         return 0
     made = image.make(options.kernel)
+    the_rig.patience = made.kernel.patience
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     for name in names:
         folder = tempfile.mkdtemp(prefix="sdsd-vm-%s." % name, dir=options.dir)

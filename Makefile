@@ -92,7 +92,7 @@ vm: build kmod
 	@python3 test/vm/run.py --kernel $(or $(KERNEL),6.1) \
 		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(CASE)
 
-# a quarter of an hour on two idle CPUs, once
+# 14 minutes of a CPU, once
 debug-kernel:
 	@tools/vm-deps 6.1
 	@tools/debug-kernel

@@ -118,6 +118,7 @@ Test(kernel, a_restart_finds_it_running)
 	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 0);
 	cr_expect_eq(fake_count(RVOL_CMD_BOOT, NULL), 0);
 	cr_expect_eq(fake_count(RVOL_CMD_LINK_DEL, NULL), 0);
+	cr_expect_eq(fake_count(RVOL_CMD_HEAL, NULL), 0);
 	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_SET, NULL), 1);
 }
 

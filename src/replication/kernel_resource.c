@@ -398,7 +398,9 @@ static void refresh_local(struct kernel_resource *k, u64 now)
 	if (k->env->lost && !k->l.lost)
 		forget(k); /* with the module went all that it had */
 	k->l.lost = k->env->lost;
-	k->l.knocked = kernel_links_knocked(k) || now < k->grace_until;
+	/* who has knocked at a former life, which healed, has to find the way first */
+	k->l.knocked = kernel_links_knocked(k) ||
+		       (now < k->grace_until && (k->view.status.flags & RVOL_STATUS_HEALING));
 	k->l.yielded = k->yield_at && now < k->yield_at + KERNEL_YIELD_MS * MS;
 	if (k->look_at && now >= k->look_at) {
 		k->look_at = 0;

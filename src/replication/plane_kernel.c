@@ -41,7 +41,7 @@ static void event_of_item(struct plane_item *i)
 
 struct kernel_sweep { /* a job: takes resources that nobody defines out of the module */
 	struct kernel_plane *env;
-	u32 n;
+	u32 n, n_open;
 	struct {
 		u8 uuid[RVOL_UUID_BYTES];
 		char name[RVOL_NAME_MAX];
@@ -51,10 +51,16 @@ struct kernel_sweep { /* a job: takes resources that nobody defines out of the m
 
 static void on_sweep(uv_timer_t *timer);
 
+static void sweep_after(struct kernel_plane *env, u64 ms)
+{
+	if (env->told && !env->plane.ending &&
+	    (!uv_is_active((uv_handle_t *)&env->sweep) || uv_timer_get_due_in(&env->sweep) > ms))
+		uv_timer_start(&env->sweep, on_sweep, ms, 0);
+}
+
 static void sweep_soon(struct kernel_plane *env)
 {
-	if (env->told && !env->plane.ending && !uv_is_active((uv_handle_t *)&env->sweep))
-		uv_timer_start(&env->sweep, on_sweep, KERNEL_SWEEP_MS, 0);
+	sweep_after(env, KERNEL_SWEEP_MS);
 }
 
 static bool is_defined(struct kernel_plane *env, const u8 uuid[16])
@@ -74,10 +80,11 @@ static void collect(const struct kernel_view *view, void *arg)
 	if (is_defined(s->env, view->uuid) || s->n == KERNEL_ORPHANS_MAX)
 		return;
 	if (kernel_open(view)) {
-		log_warn("plane",
-			 "volume=%s is in the kernel and not defined on this node; it is open and "
-			 "stays until it is closed",
-			 view->status.name);
+		if (s->n_open++ >= s->env->n_left) /* not each time */
+			log_warn("plane",
+				 "volume=%s is in the kernel and not defined on this node; it is "
+				 "open and stays until it is closed",
+				 view->status.name);
 		return;
 	}
 	memcpy(s->orphan[s->n].uuid, view->uuid, sizeof(s->orphan[s->n].uuid));
@@ -112,6 +119,9 @@ static void on_swept(struct disk_job *job, void *owner)
 	struct kernel_sweep *s = env->sweeping;
 
 	env->sweeping = NULL;
+	env->n_left = s->n_open;
+	if (env->n_left > 0) /* who only reads makes no event */
+		sweep_after(env, KERNEL_SWEEP_AGAIN_MS);
 	for (u32 i = 0; i < s->n; i++) {
 		if (s->orphan[i].status < 0)
 			continue;

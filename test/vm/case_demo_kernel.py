@@ -17,9 +17,12 @@ class KernelNode(Node):
         super().start()
 
 
+    def stop(self):
+        self.guest.run("kill $(pidof sdsd); while pidof sdsd >/dev/null; do sleep 0.1; done")
+
     def restart(self):
         """Another sdsd, while the module goes on."""
-        self.guest.run("kill $(pidof sdsd); while pidof sdsd >/dev/null; do sleep 0.1; done")
+        self.stop()
         super().start()
 
     def device(self, volume):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sdsd with the kernel module: what happens to volumes beside the demonstration."""
+import os
+
 from case_demo_kernel import KernelNode, cluster
-from rig import Disk, at_most, wait_for
+from rig import Disk, Skip, at_most, wait_for
 
 
 class UserNode(KernelNode):
@@ -83,3 +85,80 @@ def case_kernel_module_gone(rig):
     wait_for(lambda: n1.verdict("db") == "safe" and n1.knows_device("db"), 120, "it is back")
     n1.guest.run("mkfs.ext4 -q %s" % n1.device("db"), 120)
     n1.mount_volume("db")
+
+
+def set_property(rig, node, volume, name, value):
+    """The command line has no word for it."""
+    program = os.path.join(os.path.dirname(rig.sdsd_path), "test/unixsend")
+    if not os.access(program, os.X_OK):
+        raise Skip("no %s: tools/build release build test/unixsend" % os.path.relpath(program))
+    node.guest.push(program, "/usr/bin/unixsend", 0o755)
+    body = '{"override_props": {"%s": "%s"}}' % (name, value)
+    said = node.guest.run("unixsend /run/sdsd/sdsd.sock", stdin=(
+        "PUT /v1/resource-definitions/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "Content-Length: %d\r\n\r\n%s" % (volume, len(body), body)).encode()).out
+    rig.check(" 200 " in said.split("\n")[0], said)
+
+
+@at_most(900)
+def case_kernel_handover(rig):
+    """A live migration: both nodes have the volume open, and write in turn."""
+    n1, n2, _ = cluster(rig, 3, Disk(512))
+    made(rig, (n1, n2))
+    set_property(rig, n1, "db", "sds/handover", "on")
+    holders = []
+    for node in (n1, n2):       # an open of each for as long as its job lives
+        holders.append(node.guest.start_job("exec 3<>%s; while [ ! -e /tmp/leave ]; do sleep 0.2; "
+                                            "done" % node.device("db")))
+        where = 8 * len(holders)
+        wait_for(lambda: node.verdict("db") == "safe", 120, "both copies are in sync")
+        node.guest.run("dd if=/dev/urandom of=/tmp/x bs=64k count=4 2>/dev/null && "
+                       "dd if=/tmp/x of=%s bs=64k count=4 seek=%d oflag=direct"
+                       % (node.device("db"), where), 120)
+        rig.check(not holders[-1].done(), "%s could not open it" % node.name)
+    n2.guest.run("dd if=%s of=/tmp/y bs=64k count=4 skip=8 iflag=direct" % n2.device("db"), 60)
+    want = n1.guest.run("sha256sum </tmp/x").out
+    rig.check(n2.guest.run("sha256sum </tmp/y").out == want, "n2 does not see what n1 wrote")
+    n2.guest.run("touch /tmp/leave")
+    holders[1].wait(30)
+    # n1 still has it open: what it asks brings the volume back
+    n1.guest.run("dd if=%s of=/tmp/y bs=64k count=4 skip=16 iflag=direct" % n1.device("db"), 60)
+    want = n2.guest.run("sha256sum </tmp/x").out
+    rig.check(n1.guest.run("sha256sum </tmp/y").out == want, "n1 does not see what n2 wrote")
+    rig.check(n1.log_lines("handed over") >= 1, "nothing was handed over")
+    n1.guest.run("touch /tmp/leave")
+    holders[0].wait(30)
+
+
+def nothing_left(node):
+    """no device, no loop device, no file"""
+    return node.guest.run("ls -d /dev/rvol[0-9]* /sys/block/loop*/loop /mnt/pool/* 2>/dev/null; "
+                          "true").out == ""
+
+
+@at_most(600)
+def case_kernel_left_behind(rig):
+    """A volume that was deleted while sdsd of a node was away goes there when it is back; one that
+    sdsd does not know at all goes when nobody has it open."""
+    n1, n2, n3 = cluster(rig, 3, Disk(512))
+    made(rig, (n1, n2))
+    n2.stop()
+    rig.check(n2.guest.run("ls /dev/rvol[0-9]*").out != "", "it goes on without sdsd")
+    wait_for(lambda: n1.guest.run("sdsd volume delete db", check=False).status == 0, 60)
+    n2.start()
+    for node in (n1, n2, n3):
+        wait_for(lambda: nothing_left(node), 60, "%s has let go of everything" % node.name)
+
+    made(rig, (n1, n2))
+    n2.stop()
+    reader = n2.guest.start_job("exec 3<%s; sleep 20" % n2.device("db"))
+    n2.guest.run("mv /mnt/state /mnt/former")
+    n2.cli("init --name n2 --address %s --dir /mnt/state" % n2.address)
+    n2.start()
+    wait_for(lambda: n2.log_lines("stays until it is closed") > 0, 30, "it is told")
+    rig.check(n2.log_lines("taken out of the kernel") == 0, "it is open")
+    reader.wait(60)
+    n2.guest.run("true <%s" % n2.device("db"))      # an event: somebody has looked
+    wait_for(lambda: n2.log_lines("taken out of the kernel") == 1, 30, "it is not open any more")
+    rig.check(n2.guest.run("ls -d /dev/rvol[0-9]* /sys/block/loop*/loop 2>/dev/null; true").out
+              == "", "something of it is left")

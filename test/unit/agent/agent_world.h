@@ -127,6 +127,14 @@ static void plane_set(struct plane *p, const struct plane_resource *r)
 	h->sets++;
 }
 
+static uint32_t n_defined, defined_calls; /* as told last */
+
+static void plane_defined(struct plane *p, const uint8_t *uuids, size_t n)
+{
+	n_defined = (uint32_t)n;
+	defined_calls++;
+}
+
 static void plane_remove(struct plane *p, const char *name, const uint8_t uuid[16],
 			 void (*removed)(void *arg), void *arg)
 {
@@ -152,6 +160,7 @@ static void plane_status(struct plane *p, const char *name,
 static const struct plane_ops plane = {
 	.name = "test",
 	.set = plane_set,
+	.defined = plane_defined,
 	.remove = plane_remove,
 	.status = plane_status,
 };

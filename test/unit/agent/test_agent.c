@@ -77,6 +77,8 @@ Test(agent, lost_files_are_not_made_anew)
 	pump(1500);
 	cr_expect_eq(files_in(pool_dir), 0);
 	cr_expect_null(find_held("db"));
+	cr_expect_eq(defined_calls, 2, "in each life once");
+	cr_expect_eq(n_defined, 1, "it is defined all the same");
 	cr_assert_eq(rmdir(pool_dir), 0);
 	cr_assert_eq(rename(away, pool_dir), 0);
 	cr_expect(until(is_up, "db"), "it comes back by itself");

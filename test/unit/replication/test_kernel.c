@@ -118,6 +118,7 @@ Test(kernel, a_restart_finds_it_running)
 	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 0);
 	cr_expect_eq(fake_count(RVOL_CMD_BOOT, NULL), 0);
 	cr_expect_eq(fake_count(RVOL_CMD_LINK_DEL, NULL), 0);
+	cr_expect_eq(fake_count(RVOL_CMD_HEAL, NULL), 0);
 	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_SET, NULL), 1);
 }
 
@@ -268,6 +269,67 @@ Test(kernel, lost_events_are_made_up_for)
 	cr_assert(wait_for(is_open));
 	cr_expect_str_eq(status.role, "writer");
 	cr_expect(status.serving);
+}
+
+/* ---- a disk that fails ---- */
+
+static void fail_write(struct fake_resource *f)
+{
+	f->view.status.mode = RVOL_DISK_FAILED;
+	snprintf(f->view.status.disk_error, RVOL_NAME_MAX, "data write");
+}
+
+static void fail_flush(struct fake_resource *f)
+{
+	f->view.status.mode = RVOL_DISK_FAILED;
+	snprintf(f->view.status.disk_error, RVOL_NAME_MAX, "data flush");
+}
+
+static bool is_sick(void)
+{
+	get_status();
+	return status.error[0];
+}
+
+/* the others go on without it, and an administrator has changed something */
+static void go_on_without(void)
+{
+	r.in_sync = 2;
+	r.peer[1].port++;
+	plane_kernel.set(plane, &r);
+}
+
+Test(kernel, a_disk_that_has_failed_is_attached_again)
+{
+	attach_copy();
+	show(fail_write);
+	cr_assert(wait_for(is_sick));
+	cr_expect_str_eq(status.error, "data write");
+	cr_expect_str_eq(status.mode, "broken", "the only copy");
+	settle();
+	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 0);
+	show(open_it);
+	settle();
+	go_on_without();
+	settle();
+	cr_expect_str_eq(status.mode, "failed");
+	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 0, "it is open");
+	show(close_it);
+	cr_assert(wait_for(is_asked));
+	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 1);
+	plane_kernel.record_read(plane, question[0].token, &first);
+	cr_assert(wait_for(is_up), "%s", status.error);
+}
+
+Test(kernel, not_after_a_flush)
+{
+	attach_copy();
+	show(fail_flush);
+	cr_assert(wait_for(is_sick));
+	go_on_without();
+	settle();
+	cr_expect_str_eq(status.mode, "broken");
+	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 0);
 }
 
 /* ---- the module comes and goes ---- */

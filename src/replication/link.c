@@ -140,6 +140,7 @@ static void put(struct link *l, const void *data, size_t len)
 {
 	if (l->broken || !l->conn)
 		return;
+	l->set->turn->sent = true;
 	if (!l->corked) {
 		l->corked = true;
 		conn_cork(l->conn);

@@ -24,7 +24,8 @@ static void on_prepare(uv_prepare_t *handle)
 
 	do
 		run_all(t);
-	while (t->rest && t->rest(t->rest_arg));
+	while (!t->sent && t->rest && t->rest(t->rest_arg));
+	t->sent = false;
 }
 
 static void on_check(uv_check_t *handle)

@@ -26,6 +26,9 @@ struct turn {
 	 * may have made something to do. */
 	bool (*rest)(void *arg);
 	void *rest_arg;
+	/* Something was sent to another node in this turn: it takes longer than anything here, and
+	 * may want this CPU. There is no rest then. Set by who sends. */
+	bool sent;
 };
 
 int turn_init(struct turn *t, uv_loop_t *loop);

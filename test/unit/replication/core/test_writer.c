@@ -403,6 +403,16 @@ Test(writer, a_write_waits_for_a_read_of_its_blocks)
 	cr_expect_eq(sent(REPL_MSG_WRITE), 2);
 }
 
+/* P11 [F26]: what was acknowledged is flushed before the volume goes */
+static void flush_before_release(void)
+{
+	cr_expect_eq(sent(REPL_MSG_FLUSH), 2);
+	cr_expect_eq(sent(REPL_MSG_RELEASE), 0);
+	for (u8 s = 1; s <= 2; s++)
+		from_slot(s, (struct repl_msg){ .kind = REPL_MSG_FLUSHED, .id = m.writer.flush.id },
+			  NOW);
+}
+
 Test(writer, a_planned_move)
 {
 	two_members();
@@ -414,6 +424,7 @@ Test(writer, a_planned_move)
 	for (u8 s = 1; s <= 2; s++)
 		from_slot(s, (struct repl_msg){ .kind = REPL_MSG_ACK, .seq = 1 }, NOW);
 	cr_expect_eq(status_of(1), 0);
+	flush_before_release();
 	cr_expect_eq(sent(REPL_MSG_RELEASE), 2);
 	cr_assert_eq(find(REPL_CAS)->record.writer, REPL_NO_SLOT);
 	cr_expect_eq(find(REPL_CAS)->record.in_sync, 6, "the whole set goes along");
@@ -517,6 +528,7 @@ Test(writer, a_close_fails_what_waits_for_a_volume_handed_over)
 	two_members();
 	repl_mirror_yield(&m, &sink, NOW);
 	cr_assert_eq(repl_mirror_write(&m, 2, REPL_OP_ZERO, 0, 512, 0, &sink, NOW), 0);
+	flush_before_release();
 	accept_cas(NOW); /* released */
 	repl_mirror_close(&m, &sink, NOW);
 	cr_expect_eq(status_of(2), -EIO);

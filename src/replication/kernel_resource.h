@@ -33,7 +33,7 @@ struct kernel_plane {       /* what the resources of a plane share */
 	int handles;         /* of these three, open */
 	struct disk sweeper; /* for the job that deletes orphans */
 	struct kernel_sweep *sweeping;
-	u32 n_left; /* by the last sweep, since they were open */
+	u32 n_left;        /* by the last sweep, since they were open */
 	u8 (*defined)[16]; /* what this node is to have */
 	size_t n_defined;
 	bool told; /* defined is valid */

@@ -99,6 +99,8 @@ static void on_bio_end(struct bio *bio)
 	answer(container_of(bio, struct lower_op, bio), blk_status_to_errno(bio->bi_status));
 }
 
+/* The words that STATUS shows. What was to make something durable counts most: after it nobody
+ * knows what the device has. */
 static void note_error(struct lower_op *op)
 {
 	static const char *const words[] = {
@@ -106,11 +108,14 @@ static void note_error(struct lower_op *op)
 		[REPL_DISK_FLUSH] = "data flush",   [REPL_META_WRITE] = "metadata write",
 		[REPL_META_READ] = "metadata read", [REPL_META_FLUSH] = "metadata flush",
 	};
+	bool fua = op->kind == REPL_META_WRITE && (op->bio.bi_opf & REQ_FUA);
+	bool durable = fua || op->kind == REPL_DISK_FLUSH || op->kind == REPL_META_FLUSH;
 	struct rvol *r = op->r;
 
-	if (r->disk_error)
+	if (r->disk_error && (!durable || r->flush_failed))
 		return;
-	r->disk_error = words[op->kind];
+	r->flush_failed = durable;
+	r->disk_error = fua ? "metadata write, FUA" : words[op->kind];
 	r->changed = true;
 	pr_err("rvol: resource=%s volume=%u its disk has failed: %s, error %d\n", r->name,
 	       op->v->number, r->disk_error, op->status);

@@ -172,7 +172,8 @@ struct rvol {
 	u8 pull_slot;
 	u32 wants; /* slots that the writer wants a link to, as told last */
 	struct rvol_flush data_flush, meta_flush;
-	const char *disk_error; /* first operation of the own disk that failed */
+	const char *disk_error; /* first operation of the own disk that failed, or flush */
+	bool flush_failed;      /* it is one that was to make something durable */
 
 	struct list_head links; /* struct rvol_link that are up */
 	atomic_t rx_bytes;      /* of received payloads */

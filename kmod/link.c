@@ -20,16 +20,6 @@ static bool plain;
 module_param(plain, bool, 0444);
 MODULE_PARM_DESC(plain, "take links without TLS, for tests in one machine (default: no)");
 
-int links_init(void)
-{
-	return link_msgs_init();
-}
-
-void links_exit(void)
-{
-	link_msgs_exit();
-}
-
 /* ---- life ---- */
 
 /* process context: nobody uses the socket any more */
@@ -291,7 +281,7 @@ static struct rvol_link *link_new(struct rvol *r, u32 number, u8 slot, struct so
 /* entered */
 static int admit(struct rvol *r, struct rvol_link *l, const char **ret_why)
 {
-	struct rvol_link *old = link_find(r, l->number);
+	struct rvol_link *old;
 	u32 accepted = 0;
 
 	*ret_why = "the resource is not up";

@@ -67,8 +67,6 @@ struct rvol_link *link_find(const struct rvol *r, u32 number);
 /* link_out.c */
 void link_msg_free(struct link_msg *m);
 void link_on_tx(struct work_struct *work);
-int link_msgs_init(void);
-void link_msgs_exit(void);
 
 /* link_in.c */
 void link_on_rx(struct work_struct *work);

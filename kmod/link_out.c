@@ -12,7 +12,7 @@
 static struct kmem_cache *msg_cache;
 static mempool_t msgs;
 
-int link_msgs_init(void)
+int links_init(void)
 {
 	int rv;
 
@@ -25,7 +25,7 @@ int link_msgs_init(void)
 	return rv;
 }
 
-void link_msgs_exit(void)
+void links_exit(void)
 {
 	mempool_exit(&msgs);
 	kmem_cache_destroy(msg_cache);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sdsd on real machines with the kernel module: volumes are /dev/rvol<minor>."""
+import case_demo_user
 from case_demo_user import Node, back, write_and_cut
 from channel import CommandFailed
 from rig import Disk, Skip, at_most, wait_for
@@ -40,24 +41,10 @@ class KernelNode(Node):
 
 
 def cluster(rig, count, disk, kinds=None):
-    """Nodes n1, n2, ..., one cluster; n1 and n2 have a pool, further ones are witnesses."""
+    """The same cluster, each node on the data plane of its kind."""
     if not any("rvol" in m for m in rig.modules):
         raise Skip("no rvol.ko: --module")
-    rig.log("/mnt/sdsd.log")
-    lab = rig.lab(guests=count, disks=[disk], files={"/usr/bin/sdsd": rig.sdsd()})
-    nodes = [kind(g) for kind, g in zip(kinds or [KernelNode] * count, lab.guests)]
-    for node in nodes:
-        node.format()
-    first = nodes[0]
-    first.cli("init --name n1 --address %s --dir /mnt/state" % first.address)
-    first.start()
-    for node in nodes[1:]:
-        token = first.json("token create")["token"]
-        node.cli("join %s --token %s --name %s --address %s --dir /mnt/state"
-                 % (first.address, token, node.name, node.address))
-        node.start()
-    for node in nodes[:2]:
-        first.cli("pool create %s files --dir /mnt/pool" % node.name)
+    nodes = case_demo_user.cluster(rig, count, disk, kinds or [KernelNode] * count)
     for node in nodes:
         rig.check(node.log_lines("data plane: %s" % node.plane) == 1, "%s: not that plane"
                   % node.name)

@@ -47,11 +47,12 @@ class Node:
         return found[0]["verdict"]
 
 
-def cluster(rig, count, disk):
-    """Nodes n1, n2, ..., one cluster; n1 and n2 have a pool, further ones are witnesses."""
+def cluster(rig, count, disk, kinds=None):
+    """Nodes n1, n2, ..., one cluster; n1 and n2 have a pool, further ones are witnesses.
+    kinds: the class of each, Node by default."""
     rig.log("/mnt/sdsd.log")
     lab = rig.lab(guests=count, disks=[disk], files={"/usr/bin/sdsd": rig.sdsd()})
-    nodes = [Node(g) for g in lab.guests]
+    nodes = [kind(g) for kind, g in zip(kinds or [Node] * count, lab.guests)]
     for node in nodes:
         node.format()
     first = nodes[0]

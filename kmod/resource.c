@@ -113,7 +113,7 @@ u64 rvol_enter(struct rvol *r)
 
 static void set_ticking(struct rvol *r)
 {
-	bool on = rvol_live(r) && (repl_mirror_busy(r->mirror) || r->event_due);
+	bool on = rvol_live(r) && (repl_mirror_busy(r->mirror) || r->event_due || r->freeze.state);
 
 	if (on && !r->ticking) {
 		rvol_get(r);
@@ -158,6 +158,7 @@ static void settle(struct rvol *r)
 	ios_settle(r, r->now);
 	if (r->opened && r->mirror->writer.state == WRITER_STOPPED)
 		ios_fail_waiting(r);
+	freeze_settle(r);
 	close_if_quiet(r);
 	if (!r->changed)
 		return;
@@ -265,6 +266,7 @@ void rvol_fence(struct rvol *r, const char *why)
 	pr_err("rvol: resource=%s fenced: %s\n", r->name, why);
 	r->failed = why;
 	r->changed = true;
+	freeze_end(r, why);
 	ios_fail(r);
 }
 
@@ -340,6 +342,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	INIT_LIST_HEAD(&r->waiting);
 	INIT_LIST_HEAD(&r->links);
 	bio_list_init(&r->lower);
+	freeze_prepare(r);
 	init_llist_head(&r->answers);
 	init_llist_head(&r->incoming);
 	INIT_WORK(&r->work, on_work);
@@ -457,6 +460,7 @@ int rvol_end(struct rvol *r, bool force, const char **ret_why)
 	r->ending = r->changed = true;
 	r->opened = r->close_wanted = false;
 	links_end(r);
+	freeze_end(r, "the resource is being deleted");
 	ios_fail(r);
 	rvol_leave(r);
 	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)

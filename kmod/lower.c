@@ -317,6 +317,9 @@ static bool read_straight(struct rvol_vol *v, const struct repl_effect *e)
 	bio = bio_alloc_clone(v->data.bdev, io->bio, GFP_NOWAIT | __GFP_NOWARN, &ops);
 	if (!bio)
 		return false;
+	/* nothing of the application's that lets a device fail where it could wait, as a RAID does
+	 * with what is read ahead: an error means that this copy's disk is broken */
+	bio->bi_opf = REQ_OP_READ | (bio->bi_opf & (REQ_SYNC | REQ_META | REQ_PRIO));
 	op = op_of(bio, v, e);
 	op->io = io;
 	io->lower = true;

@@ -338,6 +338,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 		return NULL;
 	}
 	kref_init(&r->ref);
+	mutex_init(&r->disks_lock);
 	mutex_init(&r->lock);
 	init_waitqueue_head(&r->opens);
 	INIT_LIST_HEAD(&r->list);
@@ -520,6 +521,7 @@ static void on_free(struct work_struct *work)
 	kfree(r->heads);
 	mempool_exit(&r->ios);
 	mutex_destroy(&r->lock);
+	mutex_destroy(&r->disks_lock);
 	kfree(r);
 	if (atomic_dec_and_test(&resources))
 		wake_up_all(&all_gone);

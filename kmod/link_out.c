@@ -77,6 +77,10 @@ void link_send(struct rvol *r, const struct repl_effect *e)
 
 	if (!l)
 		return;
+	if (m->payload_len && !buf_keep(buf_of(m->buf))) {
+		link_give_up(l, "no memory for a payload");
+		return;
+	}
 	if (m->kind == REPL_MSG_ACK) {
 		l->ack = *m;
 		l->ack_due = l->flush_due = true;

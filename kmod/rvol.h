@@ -44,8 +44,10 @@ struct rvol_link;
 
 struct rvol_buf {
 	refcount_t ref;
-	u32 len;           /* bytes */
-	atomic_t *account; /* received: bytes that its resource holds; or NULL */
+	struct rvol_io *lender; /* the pages are those of its bio; NULL: they are its own */
+	bool stays;             /* lent: they must not go to another copy as they are */
+	u32 len;                /* bytes */
+	atomic_t *account;      /* received: bytes that its resource holds; or NULL */
 	u32 n_pages;
 	struct page **page;  /* all but the last are full */
 	struct page *few[4]; /* what page points to when these are enough */
@@ -70,10 +72,16 @@ struct page *buf_page(void); /* for such a first page; NULL: none now */
 void buf_page_put(struct page *page);
 struct rvol_buf *buf_get(struct rvol_buf *b);
 void buf_put(struct rvol_buf *b); /* NULL is fine; process context */
+/* The payload of a write, its bio's pages without a copy; the bio ends (io_end) when the last
+ * reference goes. stays: only the own copy may have them, see buf_keep. */
+struct rvol_buf *buf_lent(struct rvol_io *io, bool stays);
+/* From now on its bytes are the same for all copies. false: no memory. */
+bool buf_keep(struct rvol_buf *b);
 void buf_from_bio(struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
 void buf_to_bio(const struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
 /* Describes len bytes from off on; at most max segments. How many were needed. */
 u32 buf_segments(const struct rvol_buf *b, u32 off, u32 len, struct bio_vec *ret, u32 max);
+u32 buf_n_segments(const struct rvol_buf *b, u32 off, u32 len);
 
 /* ---- a request of the application ---- */
 
@@ -85,6 +93,7 @@ struct rvol_io {
 	struct rvol_vol *vol;
 	struct bio *bio;
 	struct rvol_buf *buf; /* of a write with data; what a read brought */
+	struct rvol_buf lent; /* what buf points to when its pages are the bio's */
 	unsigned long began;  /* jiffies, for the statistics */
 	u8 todo;              /* enum rvol_io_phase, still to come */
 	u8 op;                /* enum repl_op */
@@ -203,6 +212,8 @@ struct rvol {
 	 * the own disk answers beyond it is not what a write waits for: the section of the
 	 * acknowledgement will find it. */
 	u64 acked_elsewhere;
+	bool only_copy;                /* serving, and no other copy is told of what is written */
+	u8 copy_writes;                /* enum rvol_copy */
 	struct task_struct *submitter; /* of bios in rvol_leave(): it looks at answers itself */
 	atomic_t n_lower;              /* operations of lower devices under way */
 	struct work_struct close_work;
@@ -261,6 +272,7 @@ void ios_settle(struct rvol *r, u64 now);                      /* entered: what 
 void ios_fail_waiting(struct rvol *r);                         /* entered */
 void ios_fail(struct rvol *r);        /* entered: all; the core must not complete any afterwards */
 void ios_end(struct list_head *done); /* not entered */
+void io_end(struct rvol_io *io);      /* by buf.c: its pages are given back; any context */
 
 /* freeze.c */
 int freeze_init(void);

@@ -56,6 +56,29 @@ def case_kmod_ops(rig):
     g.run("rvolctl del && rmmod rvol")
 
 
+def case_kmod_copies(rig):
+    """Memory that changes while it is written: the copies are alike, also when the second one joins
+    meanwhile; not when nothing is to be copied, so this can be seen. Then pages of the page cache
+    that are not copied."""
+    g = kmod_lab(rig, cpus=2).guests[0]
+    g.run(PAIR % "/dev/ram2", 120)
+    g.run("churn /dev/rvol0 15", 120)  # opens it: with one copy, the other joins
+    for way in "always", "direct", "never":
+        hold_open(g)
+        g.run("rvolctl tell 1 copy-%s" % way)
+        g.run("churn /dev/rvol0 10", 120)
+        if way == "never":
+            break
+        g.run("dd if=/dev/urandom of=/dev/rvol0 bs=1M seek=8 count=24 conv=fsync 2>/dev/null")
+        g.run(FIO.replace("--direct=1", "--direct=0") +
+              "--rw=randwrite --bsrange=512-64k --verify=crc32c --number_ios=400 --fsync=20", 300)
+        let_go(g)
+        same(g)
+    let_go(g)
+    g.run("blockdev --flushbufs /dev/ram0 /dev/ram2; ! cmp -s /dev/ram0 /dev/ram2")
+    g.run("rvolctl del && rmmod rvol")
+
+
 def case_kmod_flushes(rig):
     """A copy's cache is flushed when the application asks for it, and not otherwise."""
     g = start_pair(rig, dm=False)

@@ -240,6 +240,7 @@ static const struct row booted[] = {
 	{ "ON 2", RVOL_CMD_HEAL, -ERANGE, NULL, { U8(ON, 2) } },
 	{ "nothing to set", RVOL_CMD_RESOURCE_SET, 0, NULL, { { 0 } } },
 	{ "handover", RVOL_CMD_RESOURCE_SET, 0, NULL, { U8(HANDOVER, 1), U32(COPIES, 6) } },
+	{ "no way to copy", RVOL_CMD_RESOURCE_SET, -ERANGE, NULL, { U8(COPY_WRITES, 3) } },
 	{ "yield of an idle one", RVOL_CMD_YIELD, 0, NULL, { { 0 } } },
 	{ "abandon an idle one", RVOL_CMD_ABANDON, 0, NULL, { { 0 } } },
 	{ "a freeze for ever", RVOL_CMD_FREEZE, -EINVAL, "DEADLINE_MS is missing",

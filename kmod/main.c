@@ -4,6 +4,7 @@
  * who may have what (docs/kernel.md). Starts and ends the parts in order.
  */
 #include <linux/module.h>
+#include <net/genetlink.h>
 
 #include "rvol.h"
 
@@ -44,3 +45,4 @@ module_exit(rvol_module_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("replicated block volumes of sdsd");
 MODULE_SOFTDEP("post: tls");
+MODULE_ALIAS_GENL_FAMILY(RVOL_GENL_NAME);

@@ -134,7 +134,7 @@ struct rvol_heads {
 struct rvol {
 	struct repl_sink sink; /* first: emit() gets this */
 	struct kref ref;
-	struct list_head list; /* of all, by netlink.c */
+	struct list_head list; /* of all, by table.c */
 	u8 uuid[RVOL_UUID_BYTES];
 	char name[RVOL_NAME_MAX];
 	u8 self;
@@ -223,16 +223,14 @@ static inline bool rvol_live(const struct rvol *r)
 }
 
 int rvol_init(void);
-void rvol_exit(void);                 /* waits until the last resource is gone */
-void rvol_work_soon(struct rvol *r);  /* any context */
-u32 rvol_wants(const struct rvol *r); /* entered */
-u64 rvol_enter(struct rvol *r);       /* the time */
+void rvol_exit(void);                /* waits until the last resource is gone */
+void rvol_work_soon(struct rvol *r); /* any context */
+u64 rvol_enter(struct rvol *r);      /* the time */
 void rvol_leave(struct rvol *r);
 /* Something was put into answers or incoming: a section takes it, of this task's when nobody is in
  * one, else of who is. Process context. */
 void rvol_kick(struct rvol *r);
-void rvol_fence(struct rvol *r, const char *why);          /* entered: an invariant does not hold */
-void rvol_status(struct rvol *r, struct rvol_status *ret); /* takes the mutex */
+void rvol_fence(struct rvol *r, const char *why); /* entered: an invariant does not hold */
 
 /* requests.c: what the application asks, between device.c and the core */
 void ios_take(struct rvol *r, u64 now);                        /* entered: what is incoming */
@@ -287,7 +285,10 @@ void links_end(struct rvol *r);       /* entered: all go, nothing is reported */
 bool link_is_up(const struct rvol *r, u32 number); /* entered */
 u32 links_accepted(const struct rvol *r);          /* entered: mask of slots */
 
-/* netlink.c */
+/* status.c */
+u32 rvol_wants(const struct rvol *r); /* entered: slots that the writer wants a link to */
+
+/* netlink.c; what is said over it: netlink.h */
 int netlink_init(void);
 void netlink_exit(void);
 /* false: no memory for it now */

@@ -50,7 +50,8 @@ static void on_end(struct work_struct *work)
 	if (l->renewal.other)
 		link_sock_shut(l->renewal.other);
 	cancel_work_sync(&l->rx_work);
-	cancel_work_sync(&l->tx_work);
+	if (cancel_work_sync(&l->tx_work))
+		link_put(l);
 	link_put(l);
 }
 
@@ -192,6 +193,9 @@ static int admit(struct rvol *r, struct rvol_link *l, const char **ret_why)
 		accepted += old->number >= RVOL_LINK_FIRST;
 	if (l->number >= RVOL_LINK_FIRST && accepted >= REPL_ACCEPTED_MAX)
 		return -ENOSPC;
+	*ret_why = "the socket is somebody else's already";
+	if (!link_sock_attach(l->now, l))
+		return -EBUSY;
 	old = link_find(r, l->number);
 	if (old) {
 		retire(old);
@@ -199,7 +203,6 @@ static int admit(struct rvol *r, struct rvol_link *l, const char **ret_why)
 	}
 	list_add_tail(&l->list, &r->links);
 	l->up = r->changed = true;
-	link_sock_attach(l->now, l);
 	tell_up(r, l->number);
 	/* what had come before the callbacks were there */
 	queue_work(rvol_wq, &l->rx_work);

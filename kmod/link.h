@@ -90,10 +90,11 @@ struct rvol_link *link_find(const struct rvol *r, u32 number);
 /* link_sock.c */
 int link_sock_new(const struct rvol_link_order *o, struct link_sock **ret, const char **ret_why);
 struct link_sock *link_sock_get(struct link_sock *s);
-void link_sock_put(struct link_sock *s);                         /* NULL is fine; process context */
-void link_sock_attach(struct link_sock *s, struct rvol_link *l); /* it tells l from now on */
-void link_sock_shut(struct link_sock *s);                        /* and no more; it is ended */
-bool link_sock_ended(const struct link_sock *s);                 /* by the other side, or broken */
+void link_sock_put(struct link_sock *s); /* NULL is fine; process context */
+/* It tells l from now on. false: another link was given the same socket at the same time */
+bool link_sock_attach(struct link_sock *s, struct rvol_link *l);
+void link_sock_shut(struct link_sock *s);        /* and no more; it is ended */
+bool link_sock_ended(const struct link_sock *s); /* by the other side, or broken */
 
 /* link_renew.c; entered */
 /* next is the link's on success. l NULL: there is none */
@@ -107,6 +108,7 @@ void renewal_settle(struct rvol_link *l);
 void link_say(struct rvol_link *l, u8 kind, u32 renewal, struct link_sock *then);
 void link_msg_free(struct link_msg *m);
 void link_on_tx(struct work_struct *work);
+void link_send_soon(struct rvol_link *l); /* any context, with a reference */
 
 /* link_in.c */
 void link_on_rx(struct work_struct *work);

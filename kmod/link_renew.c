@@ -12,7 +12,6 @@ static void begin(struct rvol_link *l, struct link_sock *next, u32 number)
 	l->renewal.number = number;
 	l->renewal.other = next;
 	l->r->changed = true;
-	link_sock_attach(next, l);
 	link_say(l, WIRE_LINK_READY, number, NULL);
 }
 
@@ -46,6 +45,9 @@ int renewal_admit(struct rvol_link *l, struct link_sock *next, const struct rvol
 		return -EINVAL;
 	*ret_why = "the link is being renewed already";
 	if (l->renewal.number)
+		return -EBUSY;
+	*ret_why = "the socket is somebody else's already";
+	if (!link_sock_attach(next, l))
 		return -EBUSY;
 	begin(l, next, o->renew);
 	switch_if_ready(l);

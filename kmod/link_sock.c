@@ -40,7 +40,7 @@ static void on_write_space(struct sock *sk)
 		if (sk_stream_is_writeable(sk)) {
 			if (sk->sk_socket)
 				clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-			queue_work(rvol_wq, &s->l->tx_work);
+			link_send_soon(s->l);
 		}
 	}
 	read_unlock_bh(&sk->sk_callback_lock);
@@ -52,7 +52,7 @@ static void tell_change(struct link_sock *s, int state)
 	struct rvol_link *l = s->l;
 
 	if (READ_ONCE(l->now) != s) {
-		queue_work(rvol_wq, &l->tx_work); /* who sends on it finds out */
+		link_send_soon(l); /* who sends on it finds out */
 		rvol_work_soon(l->r);
 	} else if (state == TCP_CLOSE_WAIT) {
 		queue_work(rvol_wq, &l->rx_work); /* there may be what came before the end */
@@ -74,12 +74,16 @@ static void on_state_change(struct sock *sk)
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
-void link_sock_attach(struct link_sock *s, struct rvol_link *l)
+bool link_sock_attach(struct link_sock *s, struct rvol_link *l)
 {
 	struct sock *sk = s->sock->sk;
 
-	s->l = l;
 	write_lock_bh(&sk->sk_callback_lock);
+	if (sk->sk_user_data) {
+		write_unlock_bh(&sk->sk_callback_lock);
+		return false;
+	}
+	s->l = l;
 	s->old_data_ready = sk->sk_data_ready;
 	s->old_write_space = sk->sk_write_space;
 	s->old_state_change = sk->sk_state_change;
@@ -88,6 +92,7 @@ void link_sock_attach(struct link_sock *s, struct rvol_link *l)
 	sk->sk_write_space = on_write_space;
 	sk->sk_state_change = on_state_change;
 	write_unlock_bh(&sk->sk_callback_lock);
+	return true;
 }
 
 static void restore_callbacks(struct link_sock *s)

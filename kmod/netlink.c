@@ -32,6 +32,8 @@ static const struct genl_small_ops ops[] = {
 	OP(RVOL_CMD_HEAL),
 	OP(RVOL_CMD_YIELD),
 	OP(RVOL_CMD_ABANDON),
+	OP(RVOL_CMD_FREEZE),
+	OP(RVOL_CMD_THAW),
 	{
 		.cmd = RVOL_CMD_STATUS,
 		.flags = GENL_ADMIN_PERM,

@@ -50,6 +50,7 @@ const struct nla_policy order_policy[RVOL_A_MAX + 1] = {
 	[RVOL_A_PLAIN] = { .type = NLA_FLAG },
 	[RVOL_A_AHEAD] = { .type = NLA_BINARY }, /* an attribute cannot be longer than AHEAD_MAX */
 	[RVOL_A_ON] = NLA_POLICY_MAX(NLA_U8, 1),
+	[RVOL_A_DEADLINE_MS] = NLA_POLICY_RANGE(NLA_U32, 1, RVOL_FREEZE_MAX_MS),
 	[RVOL_A_PURPOSE] = NLA_POLICY_RANGE(NLA_U8, RVOL_PURPOSE_SESSION, RVOL_PURPOSE_PULL),
 	[RVOL_A_RENEW] = NLA_POLICY_MIN(NLA_U32, 1),
 	[RVOL_A_RENEW_AT] = NLA_POLICY_MIN(NLA_U64, 1),
@@ -373,6 +374,17 @@ static int on_abandon(struct rvol *r, struct genl_info *info, u64 now, const cha
 	return 0;
 }
 
+static int on_freeze(struct rvol *r, struct genl_info *info, u64 now, const char **ret_why)
+{
+	return freeze_begin(r, nla_get_u64(get(info, RVOL_A_TOKEN)),
+			    nla_get_u32(get(info, RVOL_A_DEADLINE_MS)), ret_why);
+}
+
+static int on_thaw(struct rvol *r, struct genl_info *info, u64 now, const char **ret_why)
+{
+	return freeze_thaw(r, nla_get_u64(get(info, RVOL_A_TOKEN)), ret_why);
+}
+
 /* ---- which command needs what ---- */
 
 #define A(attr) BIT_ULL(RVOL_A_##attr)
@@ -418,6 +430,8 @@ static const struct command {
 	[RVOL_CMD_YIELD] = { A(UUID), .inside = on_yield },
 	[RVOL_CMD_ABANDON] = { A(UUID), .inside = on_abandon },
 	[RVOL_CMD_STATUS] = { A(UUID), .on = status_reply },
+	[RVOL_CMD_FREEZE] = { A(UUID) | A(TOKEN) | A(DEADLINE_MS), .inside = on_freeze },
+	[RVOL_CMD_THAW] = { A(UUID) | A(TOKEN), .inside = on_thaw },
 };
 
 #define MISSING(attr) [RVOL_A_##attr] = "the attribute " #attr " is missing"
@@ -427,6 +441,7 @@ static const char *const missing[RVOL_A_MAX + 1] = {
 	MISSING(READ_POLICY), MISSING(NUMBER), MISSING(MINOR),       MISSING(SIZE),
 	MISSING(COPY_SIZE),   MISSING(RECORD), MISSING(TOKEN),       MISSING(ACCEPTED),
 	MISSING(LINK),        MISSING(SLOT),   MISSING(FD),          MISSING(ON),
+	MISSING(DEADLINE_MS),
 };
 
 static int check_attributes(const struct command *c, struct genl_info *info, const char **ret_why)

@@ -113,7 +113,7 @@ u64 rvol_enter(struct rvol *r)
 
 static void set_ticking(struct rvol *r)
 {
-	bool on = rvol_live(r) && (repl_mirror_busy(r->mirror) || r->event_due);
+	bool on = rvol_live(r) && (repl_mirror_busy(r->mirror) || r->event_due || r->freeze.state);
 
 	if (on && !r->ticking) {
 		rvol_get(r);
@@ -141,23 +141,31 @@ static u64 acked_elsewhere(const struct repl_writer *w)
 	return least;
 }
 
+/* Those up to seq bring a section about; see answer() in lower.c. */
+static void hear_answers_to(struct rvol *r, u64 seq)
+{
+	WRITE_ONCE(r->acked_elsewhere, seq);
+	smp_mb();
+}
+
 /* what follows from the calls of this section; they may lead to more */
 static void settle(struct rvol *r)
 {
 	if (!rvol_live(r)) {
-		ios_take(r, r->now); /* they fail */
+		ios_take(r, r->now);         /* they fail */
+		hear_answers_to(r, U64_MAX); /* no acknowledgement comes any more */
 		lower_answers(r, r->now);
 		return;
 	}
 	links_settle(r, r->now);
 	ios_take(r, r->now);
-	WRITE_ONCE(r->acked_elsewhere, acked_elsewhere(&r->mirror->writer));
-	smp_mb(); /* see answer() in lower.c */
+	hear_answers_to(r, acked_elsewhere(&r->mirror->writer));
 	if (!llist_empty(&r->answers))
 		lower_answers(r, r->now);
 	ios_settle(r, r->now);
 	if (r->opened && r->mirror->writer.state == WRITER_STOPPED)
 		ios_fail_waiting(r);
+	freeze_settle(r);
 	close_if_quiet(r);
 	if (!r->changed)
 		return;
@@ -265,6 +273,7 @@ void rvol_fence(struct rvol *r, const char *why)
 	pr_err("rvol: resource=%s fenced: %s\n", r->name, why);
 	r->failed = why;
 	r->changed = true;
+	freeze_end(r, why);
 	ios_fail(r);
 }
 
@@ -331,6 +340,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 		return NULL;
 	}
 	kref_init(&r->ref);
+	mutex_init(&r->disks_lock);
 	mutex_init(&r->lock);
 	init_waitqueue_head(&r->opens);
 	INIT_LIST_HEAD(&r->list);
@@ -340,6 +350,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	INIT_LIST_HEAD(&r->waiting);
 	INIT_LIST_HEAD(&r->links);
 	bio_list_init(&r->lower);
+	freeze_prepare(r);
 	init_llist_head(&r->answers);
 	init_llist_head(&r->incoming);
 	INIT_WORK(&r->work, on_work);
@@ -457,6 +468,7 @@ int rvol_end(struct rvol *r, bool force, const char **ret_why)
 	r->ending = r->changed = true;
 	r->opened = r->close_wanted = false;
 	links_end(r);
+	freeze_end(r, "the resource is being deleted");
 	ios_fail(r);
 	rvol_leave(r);
 	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
@@ -513,6 +525,7 @@ static void on_free(struct work_struct *work)
 	kfree(r->heads);
 	mempool_exit(&r->ios);
 	mutex_destroy(&r->lock);
+	mutex_destroy(&r->disks_lock);
 	kfree(r);
 	if (atomic_dec_and_test(&resources))
 		wake_up_all(&all_gone);

@@ -66,6 +66,13 @@ static u8 mode_of(const struct rvol *r)
 	return r->has_copy ? modes[r->mirror->replica.mode] : RVOL_NO_COPY;
 }
 
+static u32 freeze_flags(const struct rvol *r)
+{
+	static const u32 flags[] = { 0, RVOL_STATUS_FREEZING, RVOL_STATUS_FROZEN };
+
+	return flags[r->freeze.state] | (r->freeze.lapsed ? RVOL_STATUS_LAPSED : 0);
+}
+
 static u32 flags_of(const struct rvol *r, const struct repl_mirror_status *s)
 {
 	return (s->serving ? RVOL_STATUS_SERVING : 0) | (s->wanted ? RVOL_STATUS_WANTED : 0) |
@@ -115,7 +122,10 @@ static void fill(struct rvol *r, struct rvol_status *ret)
 	ret->mode = r->has_copy ? RVOL_OUT : RVOL_NO_COPY;
 	ret->flags = (r->booted ? RVOL_STATUS_BOOTED : 0) |
 		     (r->has_copy ? RVOL_STATUS_HAS_COPY : 0) |
-		     (r->ending ? RVOL_STATUS_ENDING : 0) | (r->failed ? RVOL_STATUS_FAILED : 0);
+		     (r->ending ? RVOL_STATUS_ENDING : 0) | (r->failed ? RVOL_STATUS_FAILED : 0) |
+		     freeze_flags(r);
+	ret->freeze_token = r->freeze.token;
+	ret->held = READ_ONCE(r->freeze.n_held);
 	strscpy(ret->name, r->name, sizeof(ret->name));
 	if (r->disk_error)
 		strscpy(ret->disk_error, r->disk_error, sizeof(ret->disk_error));

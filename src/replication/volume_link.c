@@ -149,7 +149,7 @@ static void dial_renewed(struct link *l, const char *why, void *owner)
 	struct volume_dial *d = dial_of(v, l);
 
 	if (!why) {
-		log_debug("link", "volume=%s peer=%s renewed", v->r.name, l->node);
+		log_info("link", "volume=%s peer=%s renewed", v->r.name, l->node);
 		d->renew_said = false;
 		return;
 	}

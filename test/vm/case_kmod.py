@@ -69,6 +69,15 @@ def case_kmod_renew(rig):
     g.run("rvolctl del --force && cmp /dev/ram0 /dev/ram2 && rmmod rvol")
 
 
+@quick
+def case_kmod_renew_steps(rig):
+    """A renewal by hand: sockets that end at each step, messages that must not come."""
+    g = kmod_lab(rig).guests[0]
+    done = g.run("renewcheck", 300, check=False)
+    rig.check(done.status == 0, done.out)
+    g.run("rmmod rvol")
+
+
 def fio(guest, rw, size):
     guest.run("fio --name=t --filename=/dev/rvol0 --size=48m --rw=%s --bs=%s --direct=1 "
               "--ioengine=libaio --iodepth=16 --fsync=64 --verify=crc32c --runtime=20 "

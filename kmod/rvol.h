@@ -315,11 +315,19 @@ void lower_close_soon(struct rvol *r);
 void lower_on_close(struct work_struct *work);
 
 /* link.c */
+struct rvol_link_order {
+	u32 number;
+	u8 slot, purpose;
+	int fd; /* the caller's socket */
+	bool tls;
+	const void *ahead; /* bytes already read from it, copied */
+	u32 ahead_len;
+	u32 renew;    /* number of the renewal: the next socket of a link that is up; 0: a link */
+	u64 renew_at; /* records, see uapi/rvol.h; 0: never */
+};
 int links_init(void);
 void links_exit(void);
-/* fd: the caller's socket. ahead: bytes already read from it, copied. */
-int link_add(struct rvol *r, u32 number, u8 slot, int fd, bool tls, const void *ahead, u32 len,
-	     const char **ret_why);
+int link_add(struct rvol *r, const struct rvol_link_order *o, const char **ret_why);
 int link_del(struct rvol *r, u32 number);                    /* -ENOENT */
 void link_send(struct rvol *r, const struct repl_effect *e); /* entered */
 void link_close(struct rvol *r, u32 number);                 /* entered: the core wants it away */
@@ -331,6 +339,9 @@ void link_flush(struct rvol_link *l); /* not entered; gives back what links_take
 void links_end(struct rvol *r);       /* entered: all go, nothing is reported */
 bool link_is_up(const struct rvol *r, u32 number); /* entered */
 u32 links_accepted(const struct rvol *r);          /* entered: mask of slots */
+/* entered: the one after that, NULL: the first; NULL: that was the last */
+struct rvol_link *links_next(const struct rvol *r, const struct rvol_link *after);
+void link_info(const struct rvol_link *l, struct rvol_link_info *ret); /* entered */
 
 /* status.c */
 u32 rvol_wants(const struct rvol *r); /* entered: slots that the writer wants a link to */

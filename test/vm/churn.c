@@ -32,7 +32,7 @@ static void *change(void *buffer)
 int main(int argc, char **argv)
 {
 	void *buffer = aligned_alloc(4096, BLOCK);
-	time_t end = time(NULL) + (argc == 3 ? atoi(argv[2]) : 0);
+	time_t end = time(NULL) + (argc == 3 ? strtol(argv[2], NULL, 10) : 0);
 	unsigned long writes = 0;
 	pthread_t thread;
 	int fd, rv = 0;

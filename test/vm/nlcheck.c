@@ -237,6 +237,12 @@ static const struct row booted[] = {
 	{ "a negative file", LINK, -ERANGE, NULL, { U32(FD, 0xffffffff) } },
 	{ "no file", LINK, -EBADF, NULL, { U32(FD, 999999) } },
 	{ "a file", LINK, -ENOTSOCK, NULL, { { 0 } } },
+	{ "renewal 0", LINK, -ERANGE, NULL, { U32(RENEW, 0) } },
+	{ "a short renewal", LINK, -EINVAL, NULL, { U8(RENEW, 1) } },
+	{ "renewed after nothing", LINK, -ERANGE, NULL, { U64(RENEW_AT, 0) } },
+	{ "no purpose", LINK, -ERANGE, NULL, { U8(PURPOSE, 0) } },
+	{ "a knock", LINK, -ERANGE, NULL, { U8(PURPOSE, 3) } },
+	{ "a link told by us", LINK, -EINVAL, NULL, { BYTES(LINK_INFO, 32) } },
 	{ "ON 2", RVOL_CMD_HEAL, -ERANGE, NULL, { U8(ON, 2) } },
 	{ "nothing to set", RVOL_CMD_RESOURCE_SET, 0, NULL, { { 0 } } },
 	{ "handover", RVOL_CMD_RESOURCE_SET, 0, NULL, { U8(HANDOVER, 1), U32(COPIES, 6) } },
@@ -287,6 +293,81 @@ static void try_sockets(void)
 		try_socket("a Unix socket", pair[1]);
 	}
 	try_socket("a netlink socket", socket(AF_NETLINK, SOCK_RAW, 0));
+}
+
+/* ---- renewals out of order ---- */
+
+/* both ends of a TCP connection over loopback */
+static bool tcp_pair(int ret[2])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	ret[0] = socket(AF_INET, SOCK_STREAM, 0);
+	ret[1] = -1;
+	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(listener, 1) == 0 &&
+	    getsockname(listener, (struct sockaddr *)&at, &len) == 0 &&
+	    connect(ret[0], (struct sockaddr *)&at, sizeof(at)) == 0)
+		ret[1] = accept(listener, NULL, NULL);
+	close(listener);
+	return ret[1] >= 0;
+}
+
+static void try_link(const char *what, int fd, uint32_t renewal, int rv, const char *why)
+{
+	char how[RVOLNL_WHY_MAX + 64];
+	int got;
+
+	rvolnl_begin(&nl, RVOL_CMD_LINK_ADD, uuid);
+	rvolnl_u32(&nl, RVOL_A_LINK, RVOL_LINK_SLOT(1));
+	rvolnl_u8(&nl, RVOL_A_SLOT, 1);
+	rvolnl_put(&nl, RVOL_A_FD, &fd, sizeof(fd));
+	rvolnl_flag(&nl, RVOL_A_PLAIN);
+	if (renewal)
+		rvolnl_u32(&nl, RVOL_A_RENEW, renewal);
+	got = rvolnl_call(&nl);
+	snprintf(how, sizeof(how), "%s, \"%.200s\"", got ? strerror(-got) : "accepted", nl.why);
+	check(got == rv && strstr(nl.why, why), what, how);
+}
+
+static bool shows(uint32_t n_links, uint32_t renewing)
+{
+	static struct rvolnl_status s;
+
+	for (int i = 0; i < 500; i++) {
+		if (rvolnl_status(&nl, uuid, &s) == 0 && s.n_links == n_links &&
+		    (n_links == 0 || s.link[0].renewing == renewing))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+static void try_renewals(void)
+{
+	int old[2], next[2], third[2];
+
+	if (!tcp_pair(old) || !tcp_pair(next) || !tcp_pair(third)) {
+		check(false, "sockets for renewals", strerror(errno));
+		return;
+	}
+	try_link("a renewal of no link", next[0], 5, -ENOENT, "no link of that number");
+	try_link("a link", old[0], 0, 0, "");
+	check(shows(1, 0), "a link", "is not shown");
+	try_link("a renewal by the same socket", old[0], 5, -EBUSY, "somebody else's");
+	try_link("a renewal", next[0], 5, 0, "");
+	check(shows(1, 5), "a renewal", "is not shown");
+	try_link("a second renewal", third[0], 6, -EBUSY, "renewed already");
+	close(next[0]); /* the module has its own */
+	close(next[1]);
+	check(shows(1, 0), "a renewal whose socket ended", "is not over, or the link is");
+	try_link("the next renewal", third[0], 6, 0, "");
+	close(old[0]);
+	close(old[1]);
+	check(shows(0, 0), "a link whose old socket ended", "is still there");
+	close(third[0]);
+	close(third[1]);
 }
 
 /* ---- events ---- */
@@ -620,6 +701,7 @@ int main(int argc, char **argv)
 	run_rows(before);
 	run_rows(not_booted);
 	try_sockets();
+	try_renewals();
 	try_events();
 	run_rows(booted);
 	try_many();

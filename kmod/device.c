@@ -451,7 +451,7 @@ int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why)
 	return rv;
 }
 
-int vol_show(struct rvol_vol *v)
+static int show(struct rvol_vol *v)
 {
 	struct compat_limits l = {
 		.logical = v->has_lower ? bdev_logical_block_size(v->data.bdev) : REPL_SECTOR,
@@ -485,14 +485,31 @@ int vol_show(struct rvol_vol *v)
 	return 0;
 }
 
+/* Of BOOT and of a volume that comes at that very time; of a resource that ends meanwhile. */
+int vol_show(struct rvol_vol *v)
+{
+	struct rvol *r = v->r;
+	int rv = 0;
+
+	mutex_lock(&r->disks_lock);
+	if (READ_ONCE(r->ending)) /* vol_hide comes after that, or has been */
+		rv = -ESHUTDOWN;
+	else if (!v->added)
+		rv = show(v);
+	mutex_unlock(&r->disks_lock);
+	return rv;
+}
+
 void vol_hide(struct rvol_vol *v)
 {
+	mutex_lock(&v->r->disks_lock);
 	if (v->added) {
 		v->added = false;
 		del_gendisk(v->disk);
 		put_disk(v->disk);
 	}
 	give_minor(v);
+	mutex_unlock(&v->r->disks_lock);
 }
 
 /* what is served decides; it never becomes less */

@@ -150,13 +150,19 @@ static u64 acked_elsewhere(const struct repl_writer *w)
 	return least;
 }
 
+/* Those up to seq bring a section about; see answer() in lower.c. */
+static void hear_answers_to(struct rvol *r, u64 seq)
+{
+	WRITE_ONCE(r->acked_elsewhere, seq);
+	smp_mb();
+}
+
 /* what follows from the calls of this section; they may lead to more */
 static void settle_live(struct rvol *r)
 {
 	links_settle(r, r->now);
 	ios_take(r, r->now);
-	WRITE_ONCE(r->acked_elsewhere, acked_elsewhere(&r->mirror->writer));
-	smp_mb(); /* see answer() in lower.c */
+	hear_answers_to(r, acked_elsewhere(&r->mirror->writer));
 	if (!llist_empty(&r->answers))
 		lower_answers(r, r->now);
 	ios_settle(r, r->now);
@@ -180,7 +186,8 @@ static void settle(struct rvol *r)
 	if (rvol_live(r))
 		return;
 	fence_settle(r);
-	ios_take(r, r->now); /* they fail */
+	ios_take(r, r->now);         /* they fail */
+	hear_answers_to(r, U64_MAX); /* no acknowledgement comes any more */
 	lower_answers(r, r->now);
 }
 
@@ -309,7 +316,8 @@ static void on_tick(struct work_struct *work)
 	r->ticking = false;
 	if (rvol_live(r)) {
 		check(r);
-		repl_mirror_tick(r->mirror, &r->sink, now);
+		if (rvol_live(r))
+			repl_mirror_tick(r->mirror, &r->sink, now);
 		links_tick(r);
 		r->changed |= rvol_wants(r) != r->wants;
 	}
@@ -349,6 +357,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 		return NULL;
 	}
 	kref_init(&r->ref);
+	mutex_init(&r->disks_lock);
 	mutex_init(&r->lock);
 	init_waitqueue_head(&r->opens);
 	INIT_LIST_HEAD(&r->list);
@@ -537,6 +546,7 @@ static void on_free(struct work_struct *work)
 	kfree(r->heads);
 	mempool_exit(&r->ios);
 	mutex_destroy(&r->lock);
+	mutex_destroy(&r->disks_lock);
 	kfree(r);
 	if (atomic_dec_and_test(&resources))
 		wake_up_all(&all_gone);

@@ -106,7 +106,7 @@ struct rvol_vol {
 	struct rvol *r;
 	u32 number, minor;
 	bool has_minor;       /* it is this volume's; no longer than it is shown */
-	struct gendisk *disk; /* NULL until BOOT */
+	struct gendisk *disk; /* NULL until BOOT; this and added: r->disks_lock */
 	bool added;           /* the gendisk is visible */
 	u64 size;             /* as shown; bytes */
 	u64 copy_size;
@@ -164,7 +164,8 @@ struct rvol {
 
 	struct dentry *debug; /* its folder in debugfs */
 
-	struct mutex lock; /* all below, unless said otherwise */
+	struct mutex disks_lock; /* while a gendisk is made or goes; taken before lock */
+	struct mutex lock;       /* all below, unless said otherwise */
 	struct repl_mirror *mirror;
 	bool booted, ending;
 	bool was_in_sync; /* the record at BOOT had this copy in its set */

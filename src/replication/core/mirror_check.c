@@ -23,7 +23,7 @@ static const char *first(const struct rule *rule, u32 n)
 static const char *check_peers(const struct repl_writer *w)
 {
 	for (u32 s = 0; s < REPL_SLOTS_MAX; s++)
-		if (w->peer[s].sent && w->peer[s].acked > w->seq)
+		if (((w->sent >> s) & 1) && w->peer[s].acked > w->seq)
 			return "a copy has acknowledged what was not written";
 	return NULL;
 }

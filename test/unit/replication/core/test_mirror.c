@@ -435,7 +435,7 @@ Test(mirror, what_cannot_be_is_seen)
 	BROKEN(writer.high, REPL_REQUESTS_MAX + 1);
 	BROKEN(to_writer.len, REPL_LOCAL_MAX + 1);
 	BROKEN(to_replica.len, REPL_LOCAL_MAX + 1);
-	m.writer.peer[0].sent = true;
+	m.writer.sent = 1;
 	BROKEN(writer.peer[0].acked, m.writer.seq + 1);
 	m.writer.state = WRITER_SERVING;
 	m.writer.members = 2;

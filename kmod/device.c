@@ -234,13 +234,22 @@ static void end_open(struct rvol *r, struct rvol_vol *v)
 	r->changed = true;
 }
 
+/* entered */
+static int check_open(const struct rvol *r)
+{
+	if (r->failed)
+		return -EIO;
+	return rvol_live(r) ? 0 : -ENXIO;
+}
+
 /* 1: not decided yet; entered */
 static int open_verdict(struct rvol *r, struct rvol_vol *v, u64 *in_use_since)
 {
 	const struct repl_writer *w;
+	int rv = check_open(r);
 
-	if (!rvol_live(r))
-		return -ENXIO;
+	if (rv < 0)
+		return rv;
 	w = &r->mirror->writer;
 	if (repl_writer_serving(w))
 		return repl_mirror_size(r->mirror, v->number) > 0 ? 0 : -ENXIO;
@@ -287,7 +296,7 @@ static int open_for_writing(struct rvol *r, struct rvol_vol *v)
 	int rv;
 
 	rvol_enter(r);
-	rv = rvol_live(r) ? 0 : -ENXIO;
+	rv = check_open(r);
 	if (rv == 0) {
 		v->opens++;
 		begin_open(r, v);
@@ -316,7 +325,7 @@ static int device_open(COMPAT_OPEN_ARGS)
 	if (COMPAT_FOR_WRITING(mode))
 		return open_for_writing(r, v);
 	rvol_enter(r);
-	rv = rvol_live(r) ? 0 : -ENXIO;
+	rv = check_open(r);
 	if (rv == 0)
 		v->opens++;
 	rvol_leave(r);

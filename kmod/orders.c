@@ -124,7 +124,7 @@ static int get_record(struct genl_info *info, struct repl_record *ret, const cha
 static int check_alive(const struct rvol *r, const char **ret_why)
 {
 	if (r->failed) {
-		*ret_why = r->failed;
+		*ret_why = "the resource is out of service, its status says why";
 		return -EIO;
 	}
 	if (r->ending) {

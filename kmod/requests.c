@@ -59,7 +59,10 @@ static void go(struct rvol *r, struct rvol_io *io, u64 now)
 
 	/* before the call: it may be completed in it */
 	list_add_tail(&io->list, &r->flying);
-	rv = next_step(r, io, now);
+	io->flying = true;
+	rv = rvol_live(r) ? next_step(r, io, now) : -EIO;
+	if (rv < 0)
+		io->flying = false;
 	if (rv == -EBUSY) {
 		list_move(&io->list, &r->waiting);
 	} else if (rv < 0) {
@@ -86,10 +89,24 @@ void ios_take(struct rvol *r, u64 now)
 	llist_for_each_entry_safe(io, next, list, incoming) start(r, io, now);
 }
 
+/* Has it brought the data? What the bio's memory held before is nobody's business. */
+static bool brought(const struct rvol_io *io, const struct repl_effect *e)
+{
+	return e->buf ? buf_of(e->buf)->len >= io->step : io->straight;
+}
+
 void io_complete(struct rvol *r, const struct repl_effect *e)
 {
 	struct rvol_io *io = (struct rvol_io *)(uintptr_t)e->id;
+	bool known = io && io->flying;
 
+	if (!known || (io->read && e->status == 0 && !brought(io, e))) {
+		rvol_fence(r, known ? "a read has brought less than was asked for"
+				    : "a request ends that is not under way");
+		fence_effect(e);
+		return;
+	}
+	io->flying = false;
 	io->result = e->status;
 	if (io->read)
 		io->buf = buf_of(e->buf);

@@ -98,9 +98,11 @@ struct rvol_io {
 	u8 todo;              /* enum rvol_io_phase, still to come */
 	u8 op;                /* enum repl_op */
 	bool read;
-	bool lower; /* a lower device reads straight into the bio: it cannot end before that */
-	bool ended; /* it would have, but for that */
-	int result; /* of the step that is completed */
+	bool flying;   /* the core has it */
+	bool straight; /* a lower device was asked to read into the bio */
+	bool lower;    /* a lower device reads straight into the bio: it cannot end before that */
+	bool ended;    /* it would have, but for that */
+	int result;    /* of the step that is completed */
 	blk_status_t status;
 	u64 at; /* next byte of the range, and how many are left */
 	u64 left;
@@ -169,12 +171,16 @@ struct rvol {
 	struct repl_mirror_config config; /* for the mirror that BOOT makes */
 	struct rvol_heads *heads;         /* the same; NULL afterwards, and without a copy */
 
+	struct dentry *debug; /* its folder in debugfs */
+
 	struct mutex disks_lock; /* while a gendisk is made or goes; taken before lock */
 	struct mutex lock;       /* all below, unless said otherwise */
 	struct repl_mirror *mirror;
 	bool booted, ending;
-	bool was_in_sync;   /* the record at BOOT had this copy in its set */
-	const char *failed; /* fenced: the invariant that did not hold; NULL */
+	bool was_in_sync; /* the record at BOOT had this copy in its set */
+	bool failed;      /* out of service, see fence.c; the mirror is not called */
+	bool fenced;      /* and that was carried out */
+	char why_failed[RVOL_NAME_MAX];
 	struct rvol_vol *vol[RVOL_VOLUMES_MAX];
 	u32 writers;       /* volumes that are open for writing */
 	bool opened;       /* repl_mirror_open was called and not closed */
@@ -262,7 +268,12 @@ void rvol_leave(struct rvol *r);
 /* Something was put into answers or incoming: a section takes it, of this task's when nobody is in
  * one, else of who is. Process context. */
 void rvol_kick(struct rvol *r);
-void rvol_fence(struct rvol *r, const char *why); /* entered: an invariant does not hold */
+
+/* fence.c */
+/* entered: something does not hold that always must; the sentence says what */
+__printf(2, 3) void rvol_fence(struct rvol *r, const char *fmt, ...);
+void fence_settle(struct rvol *r);              /* entered, not in a call of the core */
+void fence_effect(const struct repl_effect *e); /* in emit: it is not carried out */
 
 /* requests.c: what the application asks, between device.c and the core */
 void ios_take(struct rvol *r, u64 now);                        /* entered: what is incoming */
@@ -286,6 +297,12 @@ void freeze_settle(struct rvol *r);               /* entered: has its time come?
  * it is held, and comes again by vol_submit(). */
 bool freeze_admits(struct rvol *r, struct bio *bio);
 void freeze_write_over(struct rvol *r); /* not entered */
+
+/* debugfs.c; not entered */
+int debug_init(void);
+void debug_exit(void);
+void debug_add(struct rvol *r);
+void debug_remove(struct rvol *r); /* waits for who reads or writes one of its files */
 
 /* device.c */
 int device_init(void);

@@ -140,5 +140,8 @@ struct repl_mirror_status {
 	bool peer_up[REPL_SLOTS_MAX]; /* link is up */
 };
 void repl_mirror_status(const struct repl_mirror *m, struct repl_mirror_status *ret);
+/* Of what always holds between two calls, as far as it is cheap to see: NULL, or a sentence about
+ * what does not. Then nothing that the mirror says can be relied on. */
+const char *repl_mirror_check(const struct repl_mirror *m);
 
 #endif

@@ -100,7 +100,7 @@ debug-kernel:
 # sparse looks at the module, too. CASE='name name', ARGS for the rest
 vm-debug: build debug-kernel
 	@C=2 tools/kmod build/kmod/debug "$$(tools/kmod-headers debug)"
-	@tools/build release build test/rvolctl test/nlcheck test/vm-ktls test/unixsend
+	@tools/build release build test/rvolctl test/nlcheck test/vm-ktls test/unixsend test/ledger
 	@python3 test/vm/run.py --kernel debug $(ARGS) $(or $(CASE),kmod debug ktls)
 
 # KERNEL=6.1 or 6.12; both without it. Any other: tools/kmod BUILD_DIR KDIR
@@ -109,7 +109,7 @@ kmod: deps
 	@for series in $(or $(KERNEL),6.1 6.12); do \
 		tools/kmod build/kmod/$$series "$$(tools/kmod-headers $$series)" && \
 		ls build/kmod/$$series/rvol.ko || exit 1; done
-	@tools/build release build test/rvolctl test/nlcheck test/vm-ktls test/unixsend
+	@tools/build release build test/rvolctl test/nlcheck test/vm-ktls test/unixsend test/ledger
 
 bench: build
 	@bash test/bench/bench.sh build/sdsd

@@ -97,11 +97,13 @@ debug-kernel:
 	@tools/vm-deps 6.1
 	@tools/debug-kernel
 
+# what the guests of test/vm are given
+VM_TOOLS := $(addprefix test/,rvolctl nlcheck renewcheck vm-ktls unixsend churn ledger)
+
 # sparse looks at the module, too. CASE='name name', ARGS for the rest
 vm-debug: build debug-kernel
 	@C=2 tools/kmod build/kmod/debug "$$(tools/kmod-headers debug)"
-	@tools/build release build test/rvolctl test/nlcheck test/renewcheck test/vm-ktls \
-		test/unixsend test/churn
+	@tools/build release build $(VM_TOOLS)
 	@python3 test/vm/run.py --kernel debug $(ARGS) $(or $(CASE),kmod debug ktls)
 
 # KERNEL=6.1 or 6.12; both without it. Any other: tools/kmod BUILD_DIR KDIR
@@ -110,8 +112,7 @@ kmod: deps
 	@for series in $(or $(KERNEL),6.1 6.12); do \
 		tools/kmod build/kmod/$$series "$$(tools/kmod-headers $$series)" && \
 		ls build/kmod/$$series/rvol.ko || exit 1; done
-	@tools/build release build test/rvolctl test/nlcheck test/renewcheck test/vm-ktls \
-		test/unixsend test/churn
+	@tools/build release build $(VM_TOOLS)
 
 bench: build
 	@bash test/bench/bench.sh build/sdsd

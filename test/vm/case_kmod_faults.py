@@ -3,7 +3,7 @@
 import re
 
 from kmod import kmod_lab, status
-from rig import Skip, wait_for
+from rig import Skip, at_most, wait_for
 
 # The data device of the second node is a table that can be changed under way.
 DM = ("modprobe -a dm_mod dm_delay; "
@@ -196,8 +196,9 @@ def case_kmod_probes(rig):
     g.run("rvolctl del && rmmod rvol")
 
 
+@at_most(1200)
 def case_kmod_leaks(rig):
-    """Made and deleted fifty times, also under writes: the module goes, and its memory is back."""
+    """Made and deleted a hundred times, also under writes: the module goes, and its memory is back."""
     g = kmod_lab(rig).guests[0]
     free = ("sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1; "
             "awk '/MemFree|^Slab|VmallocUsed/ {print $2}' /proc/meminfo")
@@ -213,7 +214,7 @@ def case_kmod_leaks(rig):
     for i in range(5):
         round_of(True)
     before = list(map(int, g.run(free).out.split()))
-    for i in range(50):
+    for i in range(100):
         round_of(i % 5 == 0)
     after = list(map(int, g.run(free).out.split()))
     rig.check(before[0] - after[0] < 4096, "free memory went from %d to %d KiB" %

@@ -39,7 +39,7 @@ PROGRAMS = """
     bin/lsblk sbin/fstrim usr/bin/flock
     sbin/mke2fs sbin/e2fsck sbin/resize2fs sbin/mkfs.xfs sbin/xfs_repair usr/sbin/xfs_growfs
     sbin/dmsetup sbin/lvm sbin/cryptsetup usr/sbin/pdata_tools
-    sbin/nbd-client
+    sbin/nbd-client bin/udevadm
     sbin/drbdadm sbin/drbdsetup sbin/drbdmeta lib/drbd/drbdadm-84 lib/drbd/drbdsetup-84
 """.split()
 LINKS = {
@@ -48,6 +48,7 @@ LINKS = {
     "sbin/modinfo": "/bin/kmod", "sbin/mkfs.ext4": "mke2fs", "sbin/fsck.ext4": "e2fsck",
     "usr/sbin/thin_check": "pdata_tools", "usr/sbin/thin_repair": "pdata_tools",
     "usr/sbin/thin_dump": "pdata_tools", "etc/mtab": "/proc/mounts", "var/run": "/run",
+    "lib/systemd/systemd-udevd": "/bin/udevadm",
 }
 for applet in "pvcreate vgcreate lvcreate lvchange lvremove lvresize lvs vgs pvs vgchange".split():
     LINKS["sbin/" + applet] = "lvm"
@@ -57,6 +58,7 @@ FILES = {
     "etc/drbd.conf": 'include "/etc/drbd.d/*.res";\n',
 }
 COPIED = ["etc/mke2fs.conf", "etc/lvm/lvm.conf"]
+COPIED_WHOLE = ["lib/udev/rules.d"]
 FOLDERS = "dev proc sys run tmp root mnt etc/drbd.d var/lib/drbd var/lock usr/lib".split()
 
 MODULES = """
@@ -283,7 +285,8 @@ def fill(archive, kernel):
             archive.link("bin/" + applet, "busybox")
     for path, text in FILES.items():
         archive.file(path, text.encode())
-    for path in COPIED:
+    for path in COPIED + ["%s/%s" % (folder, name) for folder in COPIED_WHOLE
+                          for name in os.listdir(os.path.join(userland.folder, folder))]:
         archive.copy(path, os.path.join(userland.folder, path))
     add_modules(archive, kernel)
     add_agent(archive)

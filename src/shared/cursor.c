@@ -72,6 +72,35 @@ void cursor_put(struct cursor *c, u64 value, u32 bytes)
 	}
 }
 
+/* A page of the epoch map has a thousand words: copied where the byte order is the same. */
+static void put_words(u8 *at, const u32 *value, u32 n)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	memcpy(at, value, 4 * (size_t)n);
+#else
+	for (u32 i = 0; i < n; i++)
+		put4(at + 4 * (size_t)i, value[i]);
+#endif
+}
+
+static void get_words(const u8 *at, u32 *out, u32 n)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	memcpy(out, at, 4 * (size_t)n);
+#else
+	for (u32 i = 0; i < n; i++)
+		out[i] = get4(at + 4 * (size_t)i);
+#endif
+}
+
+void cursor_put_words(struct cursor *c, const u32 *value, u32 n)
+{
+	u8 *at = cursor_take(c, 4 * (size_t)n);
+
+	if (at && n) /* value may be NULL */
+		put_words(at, value, n);
+}
+
 void cursor_put_bytes(struct cursor *c, const void *data, size_t len)
 {
 	u8 *at = cursor_take(c, len);
@@ -96,6 +125,16 @@ u64 cursor_get(struct cursor *c, u32 bytes)
 	default:
 		return get4(at) | (u64)get4(at + 4) << 32;
 	}
+}
+
+void cursor_get_words(struct cursor *c, u32 *out, u32 n)
+{
+	const u8 *at = cursor_take(c, 4 * (size_t)n);
+
+	if (at)
+		get_words(at, out, n);
+	else
+		memset(out, 0, 4 * (size_t)n);
 }
 
 void cursor_get_bytes(struct cursor *c, void *out, size_t len)

@@ -134,24 +134,26 @@ static void not_served(struct rvol_vol *v, struct bio *bio)
 		bio_io_error(bio);
 }
 
-static void device_submit_bio(struct bio *bio)
+void vol_submit(struct bio *bio)
 {
 	struct rvol_vol *v = bio->bi_bdev->bd_disk->private_data;
 	struct rvol *r = v->r;
+	bool writes = op_is_write(bio_op(bio));
 	struct rvol_io *io;
 	blk_status_t status;
 
-	bio = bio_split_to_limits(bio);
-	if (!bio)
-		return;
 	if (!READ_ONCE(r->opened)) {
 		not_served(v, bio);
 		return;
 	}
+	if (writes && !freeze_admits(r, bio))
+		return;
 	io = mempool_alloc(&r->ios, GFP_NOIO);
 	status = fill_io(io, v, bio);
 	if (status || !io->todo) {
 		mempool_free(io, &r->ios);
+		if (writes)
+			freeze_write_over(r);
 		end_bio(bio, status);
 		return;
 	}
@@ -159,6 +161,13 @@ static void device_submit_bio(struct bio *bio)
 	count(v, io);
 	rvol_get(r); /* until it has ended */
 	submit_io(r, io);
+}
+
+static void device_submit_bio(struct bio *bio)
+{
+	bio = bio_split_to_limits(bio);
+	if (bio)
+		vol_submit(bio);
 }
 
 /* ---- open and close ---- */
@@ -433,7 +442,7 @@ int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why)
 	return rv;
 }
 
-int vol_show(struct rvol_vol *v)
+static int show(struct rvol_vol *v)
 {
 	struct compat_limits l = {
 		.logical = v->has_lower ? bdev_logical_block_size(v->data.bdev) : REPL_SECTOR,
@@ -467,14 +476,31 @@ int vol_show(struct rvol_vol *v)
 	return 0;
 }
 
+/* Of BOOT and of a volume that comes at that very time; of a resource that ends meanwhile. */
+int vol_show(struct rvol_vol *v)
+{
+	struct rvol *r = v->r;
+	int rv = 0;
+
+	mutex_lock(&r->disks_lock);
+	if (READ_ONCE(r->ending)) /* vol_hide comes after that, or has been */
+		rv = -ESHUTDOWN;
+	else if (!v->added)
+		rv = show(v);
+	mutex_unlock(&r->disks_lock);
+	return rv;
+}
+
 void vol_hide(struct rvol_vol *v)
 {
+	mutex_lock(&v->r->disks_lock);
 	if (v->added) {
 		v->added = false;
 		del_gendisk(v->disk);
 		put_disk(v->disk);
 	}
 	give_minor(v);
+	mutex_unlock(&v->r->disks_lock);
 }
 
 /* what is served decides; it never becomes less */

@@ -71,7 +71,8 @@ static void on_end(struct work_struct *work)
 	restore_callbacks(l);
 	kernel_sock_shutdown(l->sock, SHUT_RDWR);
 	cancel_work_sync(&l->rx_work);
-	cancel_work_sync(&l->tx_work);
+	if (cancel_work_sync(&l->tx_work))
+		link_put(l);
 	link_put(l);
 }
 
@@ -167,7 +168,7 @@ static void on_write_space(struct sock *sk)
 		if (sk_stream_is_writeable(sk)) {
 			if (sk->sk_socket)
 				clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-			queue_work(rvol_wq, &l->tx_work);
+			link_send_soon(l);
 		}
 	}
 	read_unlock_bh(&sk->sk_callback_lock);
@@ -190,11 +191,16 @@ static void on_state_change(struct sock *sk)
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
-static void take_callbacks(struct rvol_link *l)
+/* false: another link was given the same socket at the same time */
+static bool take_callbacks(struct rvol_link *l)
 {
 	struct sock *sk = l->sock->sk;
 
 	write_lock_bh(&sk->sk_callback_lock);
+	if (sk->sk_user_data) {
+		write_unlock_bh(&sk->sk_callback_lock);
+		return false;
+	}
 	l->old_data_ready = sk->sk_data_ready;
 	l->old_write_space = sk->sk_write_space;
 	l->old_state_change = sk->sk_state_change;
@@ -203,6 +209,7 @@ static void take_callbacks(struct rvol_link *l)
 	sk->sk_write_space = on_write_space;
 	sk->sk_state_change = on_state_change;
 	write_unlock_bh(&sk->sk_callback_lock);
+	return true;
 }
 
 /* ---- adding and settling ---- */
@@ -292,6 +299,9 @@ static int admit(struct rvol *r, struct rvol_link *l, const char **ret_why)
 		accepted += old->number >= RVOL_LINK_FIRST;
 	if (l->number >= RVOL_LINK_FIRST && accepted >= REPL_ACCEPTED_MAX)
 		return -ENOSPC;
+	*ret_why = "the socket is somebody else's already";
+	if (!take_callbacks(l))
+		return -EBUSY;
 	old = link_find(r, l->number);
 	if (old) {
 		retire(old);
@@ -299,7 +309,6 @@ static int admit(struct rvol *r, struct rvol_link *l, const char **ret_why)
 	}
 	list_add_tail(&l->list, &r->links);
 	l->up = r->changed = true;
-	take_callbacks(l);
 	tell_up(r, l->number);
 	return 0;
 }

@@ -67,6 +67,7 @@ struct rvol_link *link_find(const struct rvol *r, u32 number);
 /* link_out.c */
 void link_msg_free(struct link_msg *m);
 void link_on_tx(struct work_struct *work);
+void link_send_soon(struct rvol_link *l); /* any context, with a reference */
 
 /* link_in.c */
 void link_on_rx(struct work_struct *work);

@@ -4,6 +4,7 @@
  * as there are, by whoever leaves the section; by a worker when the socket was full.
  */
 #include <linux/net.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "link.h"
@@ -112,7 +113,7 @@ u32 links_take(struct rvol *r, struct rvol_link **ret, u32 max)
 		queue_ack(l);
 		l->flush_due = false;
 		if (n == max) {
-			queue_work(rvol_wq, &l->tx_work);
+			link_send_soon(l);
 			continue;
 		}
 		kref_get(&l->ref);
@@ -190,7 +191,7 @@ static void send_all(struct rvol_link *l)
 		if (rv == -EAGAIN)
 			return;                           /* on_write_space goes on */
 		if (rv == -EINTR || rv == -ERESTARTSYS) { /* of who submitted: a worker can */
-			queue_work(rvol_wq, &l->tx_work);
+			link_send_soon(l);
 			return;
 		}
 		if (rv <= 0) {
@@ -221,7 +222,21 @@ void link_flush(struct rvol_link *l)
 	link_put(l);
 }
 
+/* With a reference: who asks may be the last user of a link that has ended. */
+void link_send_soon(struct rvol_link *l)
+{
+	kref_get(&l->ref);
+	if (!queue_work(rvol_wq, &l->tx_work))
+		link_put(l); /* not the last: the caller has one */
+}
+
+/* as in a section: memory for this must not wait for a write to this very volume */
 void link_on_tx(struct work_struct *work)
 {
-	flush(container_of(work, struct rvol_link, tx_work));
+	struct rvol_link *l = container_of(work, struct rvol_link, tx_work);
+	unsigned int noio = memalloc_noio_save();
+
+	flush(l);
+	memalloc_noio_restore(noio);
+	link_put(l);
 }

@@ -83,15 +83,19 @@ static void answer(struct lower_op *op, int status)
 	u64 seq = op->seq;
 
 	op->status = status;
-	llist_add(&op->node, &r->answers);
 	/* a device without interrupts has ended it at once: who submitted goes on, no worker */
-	if (in_task() && READ_ONCE(r->submitter) == current)
+	if (in_task() && READ_ONCE(r->submitter) == current) {
+		llist_add(&op->node, &r->answers);
 		return;
-	/* Nothing waits for it yet. llist_add is a full barrier, settle() has one between the new
-	 * value and its look at the answers: one of both sees the other. */
-	if (late && seq > READ_ONCE(r->acked_elsewhere))
-		return;
-	rvol_work_soon(r);
+	}
+	/* as soon as it is in the list a section may take it, and with it the last user of r */
+	rvol_get(r);
+	llist_add(&op->node, &r->answers);
+	/* Unless nothing waits for it yet. llist_add is a full barrier, settle() has one between
+	 * the new value and its look at the answers: one of both sees the other. */
+	if (!late || seq <= READ_ONCE(r->acked_elsewhere))
+		rvol_work_soon(r);
+	rvol_put(r);
 }
 
 static void on_bio_end(struct bio *bio)
@@ -317,6 +321,9 @@ static bool read_straight(struct rvol_vol *v, const struct repl_effect *e)
 	bio = bio_alloc_clone(v->data.bdev, io->bio, GFP_NOWAIT | __GFP_NOWARN, &ops);
 	if (!bio)
 		return false;
+	/* nothing of the application's that lets a device fail where it could wait, as a RAID does
+	 * with what is read ahead: an error means that this copy's disk is broken */
+	bio->bi_opf = REQ_OP_READ | (bio->bi_opf & (REQ_SYNC | REQ_META | REQ_PRIO));
 	op = op_of(bio, v, e);
 	op->io = io;
 	io->lower = true;

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The kernel module when something below or beside it goes wrong, all nodes in one guest."""
+import re
+
 from kmod import kmod_lab, status
-from rig import wait_for
+from rig import Skip, wait_for
 
 # The data device of the second node is a table that can be changed under way.
 DM = ("modprobe -a dm_mod dm_delay; "
@@ -96,6 +98,41 @@ def case_kmod_hung_disk(rig):
     rig.check(status(g)[0]["in_sync"] == "0x1", "the set is %s" % status(g)[0]["in_sync"])
     g.run("rvolctl del --force", 10)
     g.run("dmsetup resume d2; kill $(cat /tmp/holder); sleep 2; rmmod rvol")
+
+
+TRACE = "/sys/kernel/debug/tracing/"
+
+
+def case_kmod_read_ahead(rig):
+    """What is read ahead may fail for no bad reason, and a failed read is the end of a copy: the
+    own disk is not told that it is only that."""
+    g = start_pair(rig, dm=False)
+    if g.run("[ -e %sevents/block/block_bio_queue ]" % TRACE, check=False).status:
+        raise Skip("this kernel traces no bios")
+    g.run("blockdev --flushbufs /dev/rvol0; echo 1 >%sevents/block/block_bio_queue/enable; "
+          "dd if=/dev/rvol0 of=/dev/null bs=4k count=256" % TRACE)
+    seen = g.run("cat %strace" % TRACE).out
+    major = int(g.run("stat -c %t /dev/rvol0").out, 16)
+    rig.check(re.search(r"block_bio_queue: %d,0 RA " % major, seen), "nothing was read ahead")
+    rig.check(re.search(r"block_bio_queue: 1,0 R", seen), "the own disk was not read")
+    rig.check(not re.search(r"block_bio_queue: 1,0 RA", seen), "the own disk was read ahead")
+    let_go(g)
+    g.run("rvolctl del && rmmod rvol")
+
+
+def case_kmod_end_slow(rig):
+    """Deleted while writes are at slow disks of both copies and no other has acknowledged them: all
+    is given back when the disks answer."""
+    g = kmod_lab(rig).guests[0]
+    g.run("modprobe -a dm_mod dm_delay; for d in 0 2; do dmsetup create d$d --table "
+          "\"0 131072 delay /dev/ram$d 0 0 /dev/ram$d 0 4000\"; done; dmsetup mknodes")
+    g.run("rvolctl pair /dev/mapper/d0 /dev/ram1 /dev/mapper/d2 /dev/ram3 --dirty --daemon", 120)
+    hold_open(g)
+    job = g.start_job("dd if=/dev/urandom of=/dev/rvol0 bs=4k count=1 oflag=direct")
+    wait_for(lambda: status(g)[0]["requests"] != "0", 30, "the write is under way")
+    g.run("rvolctl del --force; kill $(cat /tmp/holder)")
+    rig.check(job.wait(30, check=False).status != 0, "the write has not failed")
+    g.run("rmmod rvol && dmsetup remove d0 && dmsetup remove d2", 30)
 
 
 def case_kmod_slow_disk(rig):

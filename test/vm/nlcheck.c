@@ -5,7 +5,9 @@
  * this looks for complaints of the kernel. Needs the module, loaded with plain=1, and no resources.
  * Prints what is wrong, and the sum.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -99,6 +101,8 @@ static const struct attr usual[RVOL_CMD_MAX + 1][12] = {
 				FLAG(PLAIN) },
 	[RVOL_CMD_LINK_DEL] = { U32(LINK, RVOL_LINK_SLOT(1)) },
 	[RVOL_CMD_HEAL] = { U8(ON, 1) },
+	[RVOL_CMD_FREEZE] = { U64(TOKEN, 1), U32(DEADLINE_MS, 100) },
+	[RVOL_CMD_THAW] = { U64(TOKEN, 1) },
 };
 
 struct row {
@@ -188,6 +192,8 @@ static const struct row not_booted[] = {
 	{ "yield before boot", RVOL_CMD_YIELD, -EPROTO, "not booted", { { 0 } } },
 	{ "abandon before boot", RVOL_CMD_ABANDON, -EPROTO, "not booted", { { 0 } } },
 	{ "heal before boot", RVOL_CMD_HEAL, -EPROTO, "not booted", { { 0 } } },
+	{ "freeze before boot", RVOL_CMD_FREEZE, -EPROTO, "not booted", { { 0 } } },
+	{ "thaw before boot", RVOL_CMD_THAW, -EPROTO, "not booted", { { 0 } } },
 	{ "set before boot", RVOL_CMD_RESOURCE_SET, -EPROTO, "not booted", { U32(COPIES, 1) } },
 	{ "an answer before boot", RVOL_CMD_RECORD, -EPROTO, "not booted", { { 0 } } },
 	{ "a link before boot", RVOL_CMD_LINK_ADD, -EPROTO, "not booted", { { 0 } } },
@@ -236,6 +242,15 @@ static const struct row booted[] = {
 	{ "handover", RVOL_CMD_RESOURCE_SET, 0, NULL, { U8(HANDOVER, 1), U32(COPIES, 6) } },
 	{ "yield of an idle one", RVOL_CMD_YIELD, 0, NULL, { { 0 } } },
 	{ "abandon an idle one", RVOL_CMD_ABANDON, 0, NULL, { { 0 } } },
+	{ "a freeze for ever", RVOL_CMD_FREEZE, -EINVAL, "DEADLINE_MS is missing",
+	  { NO(DEADLINE_MS) } },
+	{ "a freeze of 0 ms", RVOL_CMD_FREEZE, -ERANGE, NULL, { U32(DEADLINE_MS, 0) } },
+	{ "a freeze of 10001 ms", RVOL_CMD_FREEZE, -ERANGE, NULL, { U32(DEADLINE_MS, 10001) } },
+	{ "a freeze of nobody", RVOL_CMD_FREEZE, -EINVAL, "TOKEN is missing", { NO(TOKEN) } },
+	{ "a freeze of token 0", RVOL_CMD_FREEZE, -ERANGE, NULL, { U64(TOKEN, 0) } },
+	{ "a freeze of an idle one", RVOL_CMD_FREEZE, -EREMOTE, "only the node", { { 0 } } },
+	{ "a thaw of nobody", RVOL_CMD_THAW, -EINVAL, "TOKEN is missing", { NO(TOKEN) } },
+	{ "a thaw without a freeze", RVOL_CMD_THAW, -ENOENT, "not frozen", { { 0 } } },
 	{ "no heal", RVOL_CMD_HEAL, 0, NULL, { U8(ON, 0) } },
 	{ "a deletion", RVOL_CMD_RESOURCE_DEL, 0, NULL, { { 0 } } },
 	{ "the same again", RVOL_CMD_RESOURCE_DEL, -ENOENT, NULL, { { 0 } } },
@@ -408,6 +423,116 @@ static void try_as(const char *what, int (*act)(void))
 	check(status == 0, what, how);
 }
 
+/* ---- two at once ---- */
+
+static bool ended_well(pid_t child)
+{
+	int status;
+
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static int call_usual(uint8_t cmd, const uint8_t id[RVOL_UUID_BYTES])
+{
+	rvolnl_begin(&nl, cmd, id);
+	for (const struct attr *a = usual[cmd]; a->type; a++)
+		put(a);
+	if (cmd == RVOL_CMD_RESOURCE_DEL)
+		rvolnl_flag(&nl, RVOL_A_FORCE);
+	return rvolnl_call(&nl);
+}
+
+static int add_volume(const uint8_t id[RVOL_UUID_BYTES], uint8_t number, uint32_t minor)
+{
+	rvolnl_begin(&nl, RVOL_CMD_VOLUME_ADD, id);
+	rvolnl_u8(&nl, RVOL_A_NUMBER, number);
+	rvolnl_u32(&nl, RVOL_A_MINOR, minor);
+	rvolnl_u64(&nl, RVOL_A_SIZE, MIB);
+	return rvolnl_call(&nl);
+}
+
+/* One process adds a volume while another one says that. */
+static void beside(uint8_t cmd, uint8_t number)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		int rv = rvolnl_open(&nl) < 0;
+
+		if (rv == 0)
+			rv = add_volume(uuid, number, MINOR + number);
+		_exit(rv != 0 && cmd != RVOL_CMD_RESOURCE_DEL); /* one that ends may refuse */
+	}
+	check(call_usual(cmd, uuid) == 0, "a command while a volume comes", nl.why);
+	check(ended_well(child), "a volume that comes during another command", "failed");
+}
+
+static void try_volumes_beside(unsigned rounds)
+{
+	for (unsigned i = 0; i < rounds; i++) {
+		call_usual(RVOL_CMD_RESOURCE_ADD, uuid);
+		add_volume(uuid, 0, MINOR);
+		beside(RVOL_CMD_BOOT, 1);
+		beside(RVOL_CMD_RESOURCE_DEL, 2);
+	}
+	check(del_all() == 0, "volumes beside commands", "a resource is left");
+}
+
+static int connected_pair(int ret[2])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ret[0] = socket(AF_INET, SOCK_STREAM, 0);
+	ret[1] = -1;
+	if (bind(listener, (struct sockaddr *)&at, len) == 0 && listen(listener, 1) == 0 &&
+	    getsockname(listener, (struct sockaddr *)&at, &len) == 0 &&
+	    connect(ret[0], (struct sockaddr *)&at, len) == 0)
+		ret[1] = accept(listener, NULL, NULL);
+	close(listener);
+	return ret[1] < 0 ? -errno : 0;
+}
+
+static int add_link(const uint8_t id[RVOL_UUID_BYTES], int fd)
+{
+	rvolnl_begin(&nl, RVOL_CMD_LINK_ADD, id);
+	rvolnl_u32(&nl, RVOL_A_LINK, RVOL_LINK_SLOT(1));
+	rvolnl_u8(&nl, RVOL_A_SLOT, 1);
+	rvolnl_put(&nl, RVOL_A_FD, &fd, sizeof(fd));
+	rvolnl_flag(&nl, RVOL_A_PLAIN);
+	return rvolnl_call(&nl);
+}
+
+/* Two resources are given one socket: one of them gets it. */
+static void try_one_socket(unsigned rounds)
+{
+	const uint8_t *const ids[] = { uuid, other };
+
+	for (uint32_t i = 0; i < 2; i++) {
+		call_usual(RVOL_CMD_RESOURCE_ADD, ids[i]);
+		add_volume(ids[i], 0, MINOR + i);
+		check(call_usual(RVOL_CMD_BOOT, ids[i]) == 0, "two resources", nl.why);
+	}
+	for (unsigned i = 0; i < rounds; i++) {
+		int fd[2];
+		pid_t child;
+		bool mine;
+
+		if (connected_pair(fd) < 0)
+			break;
+		child = fork();
+		if (child == 0)
+			_exit(rvolnl_open(&nl) < 0 || add_link(other, fd[0]) < 0);
+		mine = add_link(uuid, fd[0]) == 0;
+		check(ended_well(child) != mine, "a socket for two", mine ? "both" : "none");
+		close(fd[0]);
+		close(fd[1]);
+	}
+	check(del_all() == 2, "two resources with one socket", "not both are there");
+}
+
 /* ---- by chance ---- */
 
 static uint64_t seed;
@@ -445,7 +570,7 @@ put_it:
 	put(&a);
 }
 
-static void try_chance(unsigned count)
+static unsigned send_by_chance(unsigned count)
 {
 	unsigned taken = 0;
 
@@ -460,6 +585,21 @@ static void try_chance(unsigned count)
 			put_by_chance(NULL);
 		taken += rvolnl_call(&nl) == 0;
 	}
+	return taken;
+}
+
+/* Another process does the same with other numbers, to the same resources. */
+static void try_chance(unsigned count)
+{
+	unsigned taken;
+	pid_t child = fork();
+
+	if (child == 0) {
+		seed = ~seed;
+		_exit(rvolnl_open(&nl) < 0 || (send_by_chance(count) == 0 && count >= 1000));
+	}
+	taken = send_by_chance(count);
+	check(ended_well(child), "requests by chance of two processes", "the other failed");
 	printf("%u of %u requests by chance were taken\n", taken, count);
 	check(taken > 0 || count < 1000, "requests by chance", "none was taken");
 	del_all();
@@ -482,6 +622,8 @@ int main(int argc, char **argv)
 	try_events();
 	run_rows(booted);
 	try_many();
+	try_volumes_beside(100);
+	try_one_socket(100);
 	try_chance(count);
 	printf("%u checks, %u failures\n", checks, failures);
 	return failures != 0;

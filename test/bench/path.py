@@ -57,8 +57,8 @@ ON_RAM = [
     Pattern("4 KiB read, QD1", "randread", 1),
     Pattern("4 KiB read, QD32", "randread", 32),
     Pattern("4 KiB read, QD32/8", "randread", 32, 8),
-    Pattern("1 MiB write, QD4", "write", 4, block=MIB, times=4),
-    Pattern("1 MiB read, QD4", "read", 4, block=MIB, times=4),
+    Pattern("1 MiB write, QD4", "write", 4, block=MIB, times=3),
+    Pattern("1 MiB read, QD4", "read", 4, block=MIB, times=3),
 ]
 WIDE = [
     Pattern("4 KiB write, 1 GiB, QD32", "randwrite", 32, more=NARROW, warm=WARM),
@@ -135,8 +135,8 @@ def parse():
     parser.add_argument("--kernel", default="6.1", help="6.1, 6.12 or a folder (image.py)")
     parser.add_argument("--module", action="append", default=[], dest="modules", metavar="KO",
                         help="a module for the guest, built for that kernel")
-    parser.add_argument("--ms", type=int, default=200,
-                        help="virtual milliseconds of each measurement, after half as many (200)")
+    parser.add_argument("--ms", type=int, default=100,
+                        help="virtual milliseconds of each measurement, after half as many (100)")
     parser.add_argument("--only", default="", metavar="WORDS",
                         help="patterns whose name has these words (all, and memory)")
     parser.add_argument("--profile", action="store_true",
@@ -164,6 +164,8 @@ def run(systems, options):
                 measure(guest, system, ground, options, found)
             if not options.only:
                 found.memory.update(memory.of_volume(guest, system))
+            if options.json:    # in time for who stops it
+                found.save(options.json)
         problems = lab.problems()
     shutil.rmtree(folder)
     return found, problems
@@ -192,8 +194,6 @@ def main():
         print("path: skipped, %s" % e)
         return 0
     found.show()
-    if options.json:
-        found.save(options.json)
     worse = judge(found, options)
     if options.against and options.accept:
         found.accept(options.against)

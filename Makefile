@@ -28,7 +28,8 @@ help:
 	@echo 'make kmod        the kernel module for the kernels of the guests: KERNEL=6.1 or 6.12'
 	@echo 'make debug-kernel  a kernel for them with KASAN, lockdep, kmemleak: tools/debug-kernel'
 	@echo 'make vm-debug    the cases of the kernel module under it: CASE=name'
-	@echo 'make bench-path  instructions per replicated write, raw, DRBD 8.4, rvol: KERNEL= SYSTEMS='
+	@echo 'make bench-path  instructions per request, raw, DRBD 8.4, rvol, and a gate: KERNEL= SYSTEMS='
+	@echo '                 ARGS=--accept: these are the figures to compare with from now on'
 	@echo 'make bench-rates the same systems by the clock, in a guest with disks'
 
 deps:
@@ -117,10 +118,12 @@ kmod: deps
 bench: build
 	@bash test/bench/bench.sh build/sdsd
 
-# SYSTEMS='name name' (all), KERNEL=6.1, 6.12 or a folder; ARGS for the rest
+# SYSTEMS='name name' (all), KERNEL=6.1, 6.12 or a folder; ARGS for the rest. Fails when a figure of
+# rvol is 2 % above the one in reference/.
 bench-path: kmod
 	@python3 test/bench/path.py --kernel $(or $(KERNEL),6.1) \
-		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(SYSTEMS)
+		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko \
+		--against test/bench/reference/$(notdir $(or $(KERNEL),6.1)).json $(ARGS) $(SYSTEMS)
 
 # the same systems by the clock, as ratios
 bench-rates: kmod

@@ -134,24 +134,26 @@ static void not_served(struct rvol_vol *v, struct bio *bio)
 		bio_io_error(bio);
 }
 
-static void device_submit_bio(struct bio *bio)
+void vol_submit(struct bio *bio)
 {
 	struct rvol_vol *v = bio->bi_bdev->bd_disk->private_data;
 	struct rvol *r = v->r;
+	bool writes = op_is_write(bio_op(bio));
 	struct rvol_io *io;
 	blk_status_t status;
 
-	bio = bio_split_to_limits(bio);
-	if (!bio)
-		return;
 	if (!READ_ONCE(r->opened)) {
 		not_served(v, bio);
 		return;
 	}
+	if (writes && !freeze_admits(r, bio))
+		return;
 	io = mempool_alloc(&r->ios, GFP_NOIO);
 	status = fill_io(io, v, bio);
 	if (status || !io->todo) {
 		mempool_free(io, &r->ios);
+		if (writes)
+			freeze_write_over(r);
 		end_bio(bio, status);
 		return;
 	}
@@ -159,6 +161,13 @@ static void device_submit_bio(struct bio *bio)
 	count(v, io);
 	rvol_get(r); /* until it has ended */
 	submit_io(r, io);
+}
+
+static void device_submit_bio(struct bio *bio)
+{
+	bio = bio_split_to_limits(bio);
+	if (bio)
+		vol_submit(bio);
 }
 
 /* ---- open and close ---- */

@@ -4,6 +4,7 @@
  * who may have what (docs/kernel.md). Starts and ends the parts in order.
  */
 #include <linux/module.h>
+#include <net/genetlink.h>
 
 #include "rvol.h"
 
@@ -11,8 +12,9 @@ static const struct part {
 	int (*init)(void);
 	void (*exit)(void);
 } parts[] = {
-	{ buf_init, buf_exit },   { lower_init, lower_exit },   { links_init, links_exit },
-	{ rvol_init, rvol_exit }, { device_init, device_exit }, { netlink_init, netlink_exit },
+	{ buf_init, buf_exit },         { lower_init, lower_exit },   { links_init, links_exit },
+	{ rvol_init, rvol_exit },       { freeze_init, freeze_exit }, { device_init, device_exit },
+	{ netlink_init, netlink_exit },
 };
 
 static void end_parts(size_t n)
@@ -44,3 +46,4 @@ module_exit(rvol_module_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("replicated block volumes of sdsd");
 MODULE_SOFTDEP("post: tls");
+MODULE_ALIAS_GENL_FAMILY(RVOL_GENL_NAME);

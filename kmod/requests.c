@@ -167,14 +167,17 @@ static void end(struct rvol_io *io)
 {
 	struct rvol *r = io->vol->r;
 	struct bio *bio = io->bio;
+	bool read = io->read;
 
-	if (io->read && io->buf && !io->status)
+	if (read && io->buf && !io->status)
 		buf_to_bio(io->buf, bio, bio->bi_iter);
 	buf_put(io->buf);
 	bio_end_io_acct(bio, io->began);
 	bio->bi_status = io->status;
 	mempool_free(io, &r->ios);
 	bio_endio(bio);
+	if (!read)
+		freeze_write_over(r);
 	rvol_put(r);
 }
 

@@ -113,7 +113,7 @@ u64 rvol_enter(struct rvol *r)
 
 static void set_ticking(struct rvol *r)
 {
-	bool on = rvol_live(r) && (repl_mirror_busy(r->mirror) || r->event_due);
+	bool on = rvol_live(r) && (repl_mirror_busy(r->mirror) || r->event_due || r->freeze.state);
 
 	if (on && !r->ticking) {
 		rvol_get(r);
@@ -165,6 +165,7 @@ static void settle(struct rvol *r)
 	ios_settle(r, r->now);
 	if (r->opened && r->mirror->writer.state == WRITER_STOPPED)
 		ios_fail_waiting(r);
+	freeze_settle(r);
 	close_if_quiet(r);
 	if (!r->changed)
 		return;
@@ -272,6 +273,7 @@ void rvol_fence(struct rvol *r, const char *why)
 	pr_err("rvol: resource=%s fenced: %s\n", r->name, why);
 	r->failed = why;
 	r->changed = true;
+	freeze_end(r, why);
 	ios_fail(r);
 }
 
@@ -348,6 +350,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	INIT_LIST_HEAD(&r->waiting);
 	INIT_LIST_HEAD(&r->links);
 	bio_list_init(&r->lower);
+	freeze_prepare(r);
 	init_llist_head(&r->answers);
 	init_llist_head(&r->incoming);
 	INIT_WORK(&r->work, on_work);
@@ -465,6 +468,7 @@ int rvol_end(struct rvol *r, bool force, const char **ret_why)
 	r->ending = r->changed = true;
 	r->opened = r->close_wanted = false;
 	links_end(r);
+	freeze_end(r, "the resource is being deleted");
 	ios_fail(r);
 	rvol_leave(r);
 	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
@@ -537,126 +541,6 @@ static void on_last_put(struct kref *ref)
 void rvol_put(struct rvol *r)
 {
 	kref_put(&r->ref, on_last_put);
-}
-
-/* ---- status ---- */
-
-u32 rvol_wants(const struct rvol *r)
-{
-	u32 wants = 0;
-
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if (s != r->self && repl_mirror_wants_link(r->mirror, s))
-			wants |= 1u << s;
-	return wants;
-}
-
-static void put_record(struct rvol_record *to, const struct repl_record *from)
-{
-	*to = (struct rvol_record){ .epoch = from->epoch,
-				    .in_sync = from->in_sync,
-				    .writer = from->writer,
-				    .tag_node = from->tag.node,
-				    .tag_boot = from->tag.boot,
-				    .tag_counter = from->tag.counter };
-}
-
-static u8 peer_word(const char *name)
-{
-	static const char *const words[] = { "none", "member", "learner", "joining", "lost" };
-
-	for (u8 i = 0; i < ARRAY_SIZE(words); i++)
-		if (strcmp(name, words[i]) == 0)
-			return i;
-	return RVOL_PEER_NONE;
-}
-
-static u8 role_of(const struct rvol *r)
-{
-	switch (r->mirror->writer.state) {
-	case WRITER_IDLE:
-		return RVOL_IDLE;
-	case WRITER_SERVING:
-		return RVOL_WRITER;
-	case WRITER_RELEASING:
-		return RVOL_RELEASING;
-	case WRITER_STOPPED:
-		return RVOL_STOPPED;
-	default:
-		return RVOL_CANDIDATE;
-	}
-}
-
-static u8 mode_of(const struct rvol *r)
-{
-	static const u8 modes[REPLICA_MODES] = {
-		[REPLICA_OUT] = RVOL_OUT,
-		[REPLICA_LEARNER] = RVOL_LEARNER,
-		[REPLICA_MEMBER] = RVOL_MEMBER,
-		[REPLICA_FAILED] = RVOL_DISK_FAILED,
-	};
-
-	return r->has_copy ? modes[r->mirror->replica.mode] : RVOL_NO_COPY;
-}
-
-static u32 flags_of(const struct rvol *r, const struct repl_mirror_status *s)
-{
-	return (s->serving ? RVOL_STATUS_SERVING : 0) | (s->wanted ? RVOL_STATUS_WANTED : 0) |
-	       (s->stopped ? RVOL_STATUS_STOPPED : 0) | (r->healing ? RVOL_STATUS_HEALING : 0) |
-	       (r->writers ? RVOL_STATUS_OPEN : 0) |
-	       (repl_writer_alone(&r->mirror->writer) ? RVOL_STATUS_ALONE : 0);
-}
-
-static void mirror_status(struct rvol *r, struct rvol_status *ret)
-{
-	struct repl_mirror_status s;
-	u32 accepted = links_accepted(r);
-
-	repl_mirror_status(r->mirror, &s);
-	ret->flags |= flags_of(r, &s);
-	ret->role = role_of(r);
-	ret->mode = mode_of(r);
-	ret->epoch = s.epoch;
-	ret->in_sync = s.in_sync;
-	ret->links_wanted = r->wants;
-	ret->pull_up = link_is_up(r, REPL_LINK_PULL);
-	ret->bad_pages = s.bad_pages;
-	ret->requests = r->mirror->writer.n_requests;
-	ret->regions = s.regions;
-	ret->synced = s.synced;
-	put_record(&ret->cas, &r->cas);
-	put_record(&ret->record, &r->mirror->writer.record);
-	for (u32 i = 0; i < REPL_SLOTS_MAX; i++) {
-		ret->peer[i] = peer_word(s.peer[i]);
-		if (link_is_up(r, REPL_LINK_SLOT(i)))
-			ret->links_up |= 1u << i;
-		ret->accepted[i] = (accepted >> i) & 1;
-	}
-	strscpy(ret->reason, r->failed ? r->failed : s.reason, sizeof(ret->reason));
-}
-
-void rvol_status(struct rvol *r, struct rvol_status *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	rvol_enter(r);
-	ret->event = r->event;
-	ret->self = r->self;
-	ret->copies = r->config.copies;
-	ret->pull_slot = r->pull_slot;
-	ret->read_token = r->read_token;
-	ret->cas_token = r->cas_token;
-	ret->mode = r->has_copy ? RVOL_OUT : RVOL_NO_COPY;
-	ret->flags = (r->booted ? RVOL_STATUS_BOOTED : 0) |
-		     (r->has_copy ? RVOL_STATUS_HAS_COPY : 0) |
-		     (r->ending ? RVOL_STATUS_ENDING : 0) | (r->failed ? RVOL_STATUS_FAILED : 0);
-	strscpy(ret->name, r->name, sizeof(ret->name));
-	if (r->disk_error)
-		strscpy(ret->disk_error, r->disk_error, sizeof(ret->disk_error));
-	if (r->mirror) {
-		r->wants = rvol_wants(r);
-		mirror_status(r, ret);
-	}
-	rvol_leave(r);
 }
 
 /* ---- the module ---- */

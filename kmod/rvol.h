@@ -131,10 +131,28 @@ struct rvol_heads {
 	u32 hot[REPL_HOT_MAX];
 };
 
+enum rvol_freeze_state {
+	FREEZE_NONE,
+	FREEZE_BEGUN, /* writes that were under way are waited for */
+	FREEZE_DONE,  /* there are none any more */
+};
+
+struct rvol_freeze {
+	enum rvol_freeze_state state; /* both locks to change it */
+	u64 token;                    /* of the last one; 0: none yet */
+	u64 until;                    /* ends then */
+	const char *lapsed;           /* why the last one has ended without a THAW; NULL */
+	atomic_t writing;             /* writes of the application that are under way */
+	spinlock_t lock;              /* of what follows */
+	struct bio_list held;         /* each with a reference to the resource */
+	u32 n_held;
+	struct work_struct work;
+};
+
 struct rvol {
 	struct repl_sink sink; /* first: emit() gets this */
 	struct kref ref;
-	struct list_head list; /* of all, by netlink.c */
+	struct list_head list; /* of all, by table.c */
 	u8 uuid[RVOL_UUID_BYTES];
 	char name[RVOL_NAME_MAX];
 	u8 self;
@@ -165,6 +183,8 @@ struct rvol {
 	struct list_head done;      /* struct rvol_io */
 	struct list_head waiting;   /* struct rvol_io that the core had no room for */
 	bool changed;               /* something that STATUS shows */
+
+	struct rvol_freeze freeze;
 
 	u64 event;
 	bool event_due; /* it could not be sent */
@@ -224,16 +244,14 @@ static inline bool rvol_live(const struct rvol *r)
 }
 
 int rvol_init(void);
-void rvol_exit(void);                 /* waits until the last resource is gone */
-void rvol_work_soon(struct rvol *r);  /* any context */
-u32 rvol_wants(const struct rvol *r); /* entered */
-u64 rvol_enter(struct rvol *r);       /* the time */
+void rvol_exit(void);                /* waits until the last resource is gone */
+void rvol_work_soon(struct rvol *r); /* any context */
+u64 rvol_enter(struct rvol *r);      /* the time */
 void rvol_leave(struct rvol *r);
 /* Something was put into answers or incoming: a section takes it, of this task's when nobody is in
  * one, else of who is. Process context. */
 void rvol_kick(struct rvol *r);
-void rvol_fence(struct rvol *r, const char *why);          /* entered: an invariant does not hold */
-void rvol_status(struct rvol *r, struct rvol_status *ret); /* takes the mutex */
+void rvol_fence(struct rvol *r, const char *why); /* entered: an invariant does not hold */
 
 /* requests.c: what the application asks, between device.c and the core */
 void ios_take(struct rvol *r, u64 now);                        /* entered: what is incoming */
@@ -243,6 +261,19 @@ void ios_settle(struct rvol *r, u64 now);                      /* entered: what 
 void ios_fail_waiting(struct rvol *r);                         /* entered */
 void ios_fail(struct rvol *r);        /* entered: all; the core must not complete any afterwards */
 void ios_end(struct list_head *done); /* not entered */
+
+/* freeze.c */
+int freeze_init(void);
+void freeze_exit(void);
+void freeze_prepare(struct rvol *r);
+int freeze_begin(struct rvol *r, u64 token, u32 deadline_ms, const char **ret_why); /* entered */
+int freeze_thaw(struct rvol *r, u64 token, const char **ret_why);                   /* entered */
+void freeze_end(struct rvol *r, const char *why); /* entered; why it lapses, or NULL */
+void freeze_settle(struct rvol *r);               /* entered: has its time come? */
+/* A write of the application, not entered. True: it is under way until freeze_write_over(); false:
+ * it is held, and comes again by vol_submit(). */
+bool freeze_admits(struct rvol *r, struct bio *bio);
+void freeze_write_over(struct rvol *r); /* not entered */
 
 /* device.c */
 int device_init(void);
@@ -254,6 +285,7 @@ int vol_show(struct rvol_vol *v);  /* makes the gendisk visible; not entered */
 void vol_hide(struct rvol_vol *v); /* not entered; what is open meets errors from now on */
 void vol_free(struct rvol_vol *v); /* nothing uses it any more */
 void vols_settle(struct rvol *r);  /* entered: sizes */
+void vol_submit(struct bio *bio);  /* of the application, to one of our volumes; not entered */
 void vol_info(const struct rvol_vol *v, struct rvol_volume *ret);
 
 /* lower.c */
@@ -288,7 +320,10 @@ void links_end(struct rvol *r);       /* entered: all go, nothing is reported */
 bool link_is_up(const struct rvol *r, u32 number); /* entered */
 u32 links_accepted(const struct rvol *r);          /* entered: mask of slots */
 
-/* netlink.c */
+/* status.c */
+u32 rvol_wants(const struct rvol *r); /* entered: slots that the writer wants a link to */
+
+/* netlink.c; what is said over it: netlink.h */
 int netlink_init(void);
 void netlink_exit(void);
 /* false: no memory for it now */

@@ -28,6 +28,7 @@
 #define RVOL_META_PAGE 4096
 #define RVOL_AHEAD_MAX 65531 /* bytes of a link that were read before it was handed over */
 #define RVOL_RESOURCES_MAX 65536
+#define RVOL_FREEZE_MAX_MS 10000
 #define RVOL_OPEN_DEADLINE_MS 15000 /* an open that has not succeeded until then is refused */
 
 /* Link numbers: RVOL_LINK_SLOT(s) is this writer's to the copy of slot s, RVOL_LINK_PULL the
@@ -79,6 +80,17 @@ enum rvol_cmd {
 	RVOL_CMD_ABANDON, /* UUID: no copy of the set is left, requests fail */
 	RVOL_CMD_STATUS,  /* UUID, or a dump of all; answered by this command */
 	RVOL_CMD_EVENT,   /* from the module: UUID, EVENT */
+	/* UUID, TOKEN (of the caller's choice), DEADLINE_MS (1 to RVOL_FREEZE_MAX_MS), where it is
+	 * served. Writes and flushes of the application that come from now on, to any volume of
+	 * the resource, are held; reads go on. STATUS tells FREEZING until all writes that were
+	 * under way have ended, FROZEN from then on: all copies in sync have all that was
+	 * acknowledged, and no write comes. It ends by THAW; else, by itself, at the deadline, or
+	 * when this node serves no longer: STATUS tells LAPSED, what was cut meanwhile may not be
+	 * of one moment. */
+	RVOL_CMD_FREEZE,
+	/* UUID, TOKEN: that freeze ends. -ETIMEDOUT: it had lapsed. -EALREADY: it was thawed.
+	 * -ENOENT: the last freeze was not that one. */
+	RVOL_CMD_THAW,
 	RVOL_CMD_COUNT
 };
 #define RVOL_CMD_MAX (RVOL_CMD_COUNT - 1)
@@ -120,6 +132,7 @@ enum rvol_attr {
 	RVOL_A_EVENT,       /* u64, goes up by one with each event of the resource */
 	RVOL_A_STATUS,      /* binary, struct rvol_status */
 	RVOL_A_VOLUME,      /* binary, struct rvol_volume; one for each volume */
+	RVOL_A_DEADLINE_MS, /* u32 */
 	RVOL_A_COUNT
 };
 #define RVOL_A_MAX (RVOL_A_COUNT - 1)
@@ -147,6 +160,9 @@ struct rvol_record {
 #define RVOL_STATUS_ALONE 128u  /* serving, and no session of the set lives */
 #define RVOL_STATUS_ENDING 256u
 #define RVOL_STATUS_FAILED 512u /* an invariant does not hold: fenced, see reason */
+#define RVOL_STATUS_FREEZING 1024u
+#define RVOL_STATUS_FROZEN 2048u
+#define RVOL_STATUS_LAPSED 4096u /* the last freeze has ended without a THAW */
 
 enum rvol_role { RVOL_IDLE, RVOL_CANDIDATE, RVOL_WRITER, RVOL_RELEASING, RVOL_STOPPED };
 enum rvol_mode { RVOL_OUT, RVOL_LEARNER, RVOL_MEMBER, RVOL_DISK_FAILED, RVOL_NO_COPY };
@@ -183,6 +199,9 @@ struct rvol_status {
 	char name[RVOL_NAME_MAX];
 	char reason[RVOL_NAME_MAX];     /* last refusal or loss in words, "" */
 	char disk_error[RVOL_NAME_MAX]; /* which operation of the own disk failed first, "" */
+	__u64 freeze_token;             /* of the last FREEZE, 0 none */
+	__u32 held;                     /* writes of the application that it holds */
+	__u32 unused;
 };
 
 struct rvol_volume {

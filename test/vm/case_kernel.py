@@ -79,7 +79,8 @@ def case_kernel_module_gone(rig):
     """The module is unloaded under sdsd, and loaded again."""
     n1, n2, _ = cluster(rig, 3, Disk(512))
     made(rig, (n1, n2))
-    n1.guest.run("rmmod rvol", 60)
+    # who looks for the module would have it loaded again
+    n1.guest.run("echo /bin/false >/proc/sys/kernel/modprobe; rmmod rvol", 60)
     wait_for(lambda: "not loaded" in n1.cli("status --output json"), 30, "n1 says what it misses")
     n1.guest.run("modprobe rvol")
     wait_for(lambda: n1.verdict("db") == "safe" and n1.knows_device("db"), 120, "it is back")

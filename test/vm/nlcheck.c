@@ -102,6 +102,8 @@ static const struct attr usual[RVOL_CMD_MAX + 1][12] = {
 				FLAG(PLAIN) },
 	[RVOL_CMD_LINK_DEL] = { U32(LINK, RVOL_LINK_SLOT(1)) },
 	[RVOL_CMD_HEAL] = { U8(ON, 1) },
+	[RVOL_CMD_FREEZE] = { U64(TOKEN, 1), U32(DEADLINE_MS, 100) },
+	[RVOL_CMD_THAW] = { U64(TOKEN, 1) },
 };
 
 struct row {
@@ -191,6 +193,8 @@ static const struct row not_booted[] = {
 	{ "yield before boot", RVOL_CMD_YIELD, -EPROTO, "not booted", { { 0 } } },
 	{ "abandon before boot", RVOL_CMD_ABANDON, -EPROTO, "not booted", { { 0 } } },
 	{ "heal before boot", RVOL_CMD_HEAL, -EPROTO, "not booted", { { 0 } } },
+	{ "freeze before boot", RVOL_CMD_FREEZE, -EPROTO, "not booted", { { 0 } } },
+	{ "thaw before boot", RVOL_CMD_THAW, -EPROTO, "not booted", { { 0 } } },
 	{ "set before boot", RVOL_CMD_RESOURCE_SET, -EPROTO, "not booted", { U32(COPIES, 1) } },
 	{ "an answer before boot", RVOL_CMD_RECORD, -EPROTO, "not booted", { { 0 } } },
 	{ "a link before boot", RVOL_CMD_LINK_ADD, -EPROTO, "not booted", { { 0 } } },
@@ -239,6 +243,15 @@ static const struct row booted[] = {
 	{ "handover", RVOL_CMD_RESOURCE_SET, 0, NULL, { U8(HANDOVER, 1), U32(COPIES, 6) } },
 	{ "yield of an idle one", RVOL_CMD_YIELD, 0, NULL, { { 0 } } },
 	{ "abandon an idle one", RVOL_CMD_ABANDON, 0, NULL, { { 0 } } },
+	{ "a freeze for ever", RVOL_CMD_FREEZE, -EINVAL, "DEADLINE_MS is missing",
+	  { NO(DEADLINE_MS) } },
+	{ "a freeze of 0 ms", RVOL_CMD_FREEZE, -ERANGE, NULL, { U32(DEADLINE_MS, 0) } },
+	{ "a freeze of 10001 ms", RVOL_CMD_FREEZE, -ERANGE, NULL, { U32(DEADLINE_MS, 10001) } },
+	{ "a freeze of nobody", RVOL_CMD_FREEZE, -EINVAL, "TOKEN is missing", { NO(TOKEN) } },
+	{ "a freeze of token 0", RVOL_CMD_FREEZE, -ERANGE, NULL, { U64(TOKEN, 0) } },
+	{ "a freeze of an idle one", RVOL_CMD_FREEZE, -EREMOTE, "only the node", { { 0 } } },
+	{ "a thaw of nobody", RVOL_CMD_THAW, -EINVAL, "TOKEN is missing", { NO(TOKEN) } },
+	{ "a thaw without a freeze", RVOL_CMD_THAW, -ENOENT, "not frozen", { { 0 } } },
 	{ "no heal", RVOL_CMD_HEAL, 0, NULL, { U8(ON, 0) } },
 	{ "a deletion", RVOL_CMD_RESOURCE_DEL, 0, NULL, { { 0 } } },
 	{ "the same again", RVOL_CMD_RESOURCE_DEL, -ENOENT, NULL, { { 0 } } },

@@ -20,6 +20,8 @@ struct options {
 	struct nodes nodes;
 	bool daemon, force;
 	int poll_ms;
+	uint64_t token;
+	uint32_t deadline_ms;
 	const char *log;
 };
 
@@ -41,14 +43,18 @@ static void usage(FILE *to)
 	      "    --poll MS       look without an event so often (100; -1 never)\n"
 	      "rvolctl status                  all resources, a line each and one for each volume\n"
 	      "rvolctl del [--force] [--name NAME]   all resources, or those of that name\n"
-	      "rvolctl tell NODE heal|no-heal|yield|abandon|handover|no-handover [--name NAME]\n",
+	      "rvolctl tell NODE heal|no-heal|yield|abandon|handover|no-handover [--name NAME]\n"
+	      "rvolctl tell NODE freeze [--ms N]|thaw [--token N] [--name NAME]\n"
+	      "    --ms N          the freeze ends by itself then (10000)\n"
+	      "    --token N       of the freeze (1)\n",
 	      to);
 }
 
 /* ---- status ---- */
 
-static const char *const flag_names[] = { "booted",  "copy", "serving", "wanted", "stopped",
-					  "healing", "open", "alone",   "ending", "failed" };
+static const char *const flag_names[] = { "booted",   "copy",   "serving", "wanted", "stopped",
+					  "healing",  "open",   "alone",   "ending", "failed",
+					  "freezing", "frozen", "lapsed" };
 static const char *const roles[] = { "idle", "candidate", "writer", "releasing", "stopped" };
 static const char *const modes[] = { "out", "learner", "member", "failed", "none" };
 static const char *const peers[] = { "none", "member", "learner", "joining", "lost" };
@@ -92,6 +98,8 @@ static void print_status(const struct rvolnl_status *n, void *arg)
 	printf(" requests=%u synced=%llu/%llu bad_pages=%u event=%llu", s->requests,
 	       (unsigned long long)s->synced, (unsigned long long)s->regions, s->bad_pages,
 	       (unsigned long long)s->event);
+	if (s->freeze_token)
+		printf(" freeze=%llu held=%u", (unsigned long long)s->freeze_token, s->held);
 	if (s->read_token || s->cas_token)
 		printf(" asks=%s%s", s->read_token ? "record" : "", s->cas_token ? "cas" : "");
 	printf(" reason=\"%.*s\" disk_error=\"%.*s\"\n", RVOL_NAME_MAX, s->reason, RVOL_NAME_MAX,
@@ -186,6 +194,8 @@ static const struct verb {
 	{ "abandon", RVOL_CMD_ABANDON, 0, 0 },
 	{ "handover", RVOL_CMD_RESOURCE_SET, RVOL_A_HANDOVER, 1 },
 	{ "no-handover", RVOL_CMD_RESOURCE_SET, RVOL_A_HANDOVER, 0 },
+	{ "freeze", RVOL_CMD_FREEZE, 0, 0 },
+	{ "thaw", RVOL_CMD_THAW, 0, 0 },
 };
 
 static int tell(struct options *o, unsigned long node, const char *what)
@@ -204,6 +214,10 @@ static int tell(struct options *o, unsigned long node, const char *what)
 		rvolnl_begin(nl, verbs[i].cmd, uuid);
 		if (verbs[i].attr)
 			rvolnl_u8(nl, verbs[i].attr, verbs[i].value);
+		if (verbs[i].cmd == RVOL_CMD_FREEZE || verbs[i].cmd == RVOL_CMD_THAW)
+			rvolnl_u64(nl, RVOL_A_TOKEN, o->token);
+		if (verbs[i].cmd == RVOL_CMD_FREEZE)
+			rvolnl_u32(nl, RVOL_A_DEADLINE_MS, o->deadline_ms);
 		rv = rvolnl_call(nl);
 		if (rv < 0)
 			nodes_die("%s: %s", what, nl->why[0] ? nl->why : strerror(-rv));
@@ -285,6 +299,8 @@ enum option_id {
 	O_LOG,
 	O_POLL,
 	O_FORCE,
+	O_TOKEN,
+	O_MS,
 	O_VERBOSE,
 	O_HELP
 };
@@ -303,6 +319,8 @@ static const struct option known[] = {
 	{ "log", required_argument, NULL, O_LOG },
 	{ "poll", required_argument, NULL, O_POLL },
 	{ "force", no_argument, NULL, O_FORCE },
+	{ "token", required_argument, NULL, O_TOKEN },
+	{ "ms", required_argument, NULL, O_MS },
 	{ "verbose", no_argument, NULL, O_VERBOSE },
 	{ "help", no_argument, NULL, O_HELP },
 	{ 0 },
@@ -365,6 +383,12 @@ static void take(struct options *o, int option)
 	case O_FORCE:
 		o->force = true;
 		break;
+	case O_TOKEN:
+		o->token = number(optarg);
+		break;
+	case O_MS:
+		o->deadline_ms = (uint32_t)number(optarg);
+		break;
 	case O_VERBOSE:
 		w->verbose = true;
 		break;
@@ -379,7 +403,9 @@ static void take(struct options *o, int option)
 
 int main(int argc, char **argv)
 {
-	static struct options o = { .poll_ms = POLL_MS };
+	static struct options o = { .poll_ms = POLL_MS,
+				    .token = 1,
+				    .deadline_ms = RVOL_FREEZE_MAX_MS };
 	const char *what;
 	int option;
 

@@ -38,19 +38,21 @@ static bool push(struct repl_queue *q, const struct repl_msg *msg)
 	return true;
 }
 
-static struct repl_msg pop(struct repl_queue *q)
+static const struct repl_msg *first(const struct repl_queue *q)
 {
-	struct repl_msg msg = q->msg[q->head];
+	return &q->msg[q->head];
+}
 
+static void pop(struct repl_queue *q)
+{
 	q->head = (q->head + 1) % REPL_LOCAL_MAX;
 	q->len--;
-	return msg;
 }
 
 static void from_writer(struct repl_sink *sink, const struct repl_effect *e)
 {
 	struct repl_mirror *m = of_writer(sink);
-	struct repl_effect local = *e;
+	struct repl_effect local;
 
 	if (e->link != REPL_LINK_SLOT(m->self) ||
 	    (e->kind != REPL_SEND && e->kind != REPL_LINK_CLOSE)) {
@@ -61,9 +63,11 @@ static void from_writer(struct repl_sink *sink, const struct repl_effect *e)
 		m->local_broken = true;
 		return;
 	}
+	if (!e->msg->buf)
+		return;
+	local = *e;
 	local.link = REPL_LINK_LOCAL;
-	if (e->msg->buf)
-		pass(m, &local); /* the driver takes a reference for the replica */
+	pass(m, &local); /* the driver takes a reference for the replica */
 }
 
 static void from_replica(struct repl_sink *sink, const struct repl_effect *e)
@@ -91,35 +95,39 @@ static void local_raise(struct repl_mirror *m, u64 now)
 	repl_replica_link_up(&m->replica, REPL_LINK_LOCAL);
 }
 
+static void empty(struct repl_mirror *m, struct repl_queue *q)
+{
+	for (; q->len; pop(q))
+		drop(m, first(q)->buf);
+}
+
 static void local_cut(struct repl_mirror *m, u64 now)
 {
 	m->local_broken = false;
 	m->local_up = false;
 	m->local_up_at = now + REPL_RETRY_NS;
-	while (m->to_replica.len)
-		drop(m, pop(&m->to_replica).buf);
-	while (m->to_writer.len)
-		drop(m, pop(&m->to_writer).buf);
+	empty(m, &m->to_replica);
+	empty(m, &m->to_writer);
 	repl_replica_link_down(&m->replica, REPL_LINK_LOCAL, now);
 	repl_writer_link_down(&m->writer, m->self, now);
 	m->local_broken = false;
 }
 
-/* until nothing goes round */
+/* Until nothing goes round. A message stays in its queue while it is looked at: only the other side
+ * puts something there. */
 static void run(struct repl_mirror *m, u64 now)
 {
-	struct repl_msg msg;
-
 	for (;;) {
 		if (m->local_broken) {
 			local_cut(m, now);
 		} else if (m->to_replica.len &&
 			   repl_replica_takes_input(&m->replica, REPL_LINK_LOCAL)) {
-			msg = pop(&m->to_replica);
-			repl_replica_receive(&m->replica, REPL_LINK_LOCAL, &msg, now);
+			repl_replica_receive(&m->replica, REPL_LINK_LOCAL, first(&m->to_replica),
+					     now);
+			pop(&m->to_replica);
 		} else if (m->to_writer.len) {
-			msg = pop(&m->to_writer);
-			repl_writer_receive(&m->writer, m->self, &msg, now);
+			repl_writer_receive(&m->writer, m->self, first(&m->to_writer), now);
+			pop(&m->to_writer);
 		} else {
 			return;
 		}

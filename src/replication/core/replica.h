@@ -120,6 +120,7 @@ struct repl_replica {
 	u64 rseq, acked, ack_sent, committed;
 	u64 tail; /* io entries up to this seq are free */
 	struct replica_io io[REPL_INFLIGHT_MAX];
+	u32 n_held; /* of them: cold or blocked */
 
 	/* the session */
 	bool session;

@@ -439,8 +439,6 @@ void pull_answer(struct repl_replica *r, const struct repl_msg *m, u64 now)
 
 void pull_settle(struct repl_replica *r, u64 now)
 {
-	struct repl_msg m = { .kind = REPL_MSG_SYNCED };
-
 	if (!r->session || r->mode != REPLICA_LEARNER || r->start.kind)
 		return;
 	if (r->pull_slot == REPL_NO_SLOT || !(r->members & (1u << r->pull_slot)))
@@ -450,6 +448,6 @@ void pull_settle(struct repl_replica *r, u64 now)
 		ask_settle(r, now);
 	if (pull_all_synced(r) && !r->synced_sent) {
 		r->synced_sent = true;
-		replica_send(r, r->session_link, &m);
+		replica_send(r, r->session_link, &(struct repl_msg){ .kind = REPL_MSG_SYNCED });
 	}
 }

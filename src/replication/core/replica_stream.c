@@ -55,27 +55,42 @@ static void stamp_write(struct repl_replica *r, const struct replica_io *io)
 		map_set(r, x, pull_synced(r, x) ? r->re : REPL_STAMP_UNKNOWN);
 }
 
+static bool is_held(const struct replica_io *io)
+{
+	return io->state == IO_COLD || io->state == IO_BLOCKED;
+}
+
+static void hold(struct repl_replica *r, struct replica_io *io, u8 state)
+{
+	r->n_held += !is_held(io);
+	io->state = state;
+}
+
 /* goes as far as it can: extent hot and durable, nothing older in the way, stamp, then the disk */
 static void io_go(struct repl_replica *r, struct replica_io *io)
 {
-	struct repl_effect e = { .kind = REPL_DISK_WRITE };
+	struct repl_effect e;
 
-	io->state = IO_COLD;
+	hold(r, io, IO_COLD);
 	if (!persist_hot(r, (u32)(io->off / REPL_EXTENT_BYTES)))
 		return;
-	io->state = IO_BLOCKED;
+	hold(r, io, IO_BLOCKED);
 	if (older_overlaps(r, io) || pull_overlaps(r, io->off, io->len))
 		return;
 	stamp_write(r, io);
 	if (r->mode == REPLICA_FAILED)
 		return;
 	io->state = IO_WRITING;
-	e.id = DISK_ID(DISK_STREAM, io->seq % REPL_INFLIGHT_MAX);
-	e.op = io->op;
-	e.volume = (u8)REPL_ADDRESS_VOLUME(io->off);
-	e.off = REPL_ADDRESS_OFF(io->off);
-	e.len = io->len;
-	e.buf = io->buf;
+	r->n_held--;
+	e = (struct repl_effect){
+		.kind = REPL_DISK_WRITE,
+		.id = DISK_ID(DISK_STREAM, io->seq % REPL_INFLIGHT_MAX),
+		.op = io->op,
+		.volume = (u8)REPL_ADDRESS_VOLUME(io->off),
+		.off = REPL_ADDRESS_OFF(io->off),
+		.len = io->len,
+		.buf = io->buf,
+	};
 	io->buf = 0;
 	r->disk_writes++;
 	r->sink->emit(r->sink, &e);
@@ -126,18 +141,20 @@ void stream_end(struct repl_replica *r)
 	for (u32 i = 0; i < REPL_INFLIGHT_MAX; i++) {
 		struct replica_io *io = &r->io[i];
 
-		if (io->state != IO_COLD && io->state != IO_BLOCKED)
+		if (!is_held(io))
 			continue;
 		replica_drop(r, io->buf);
 		io->buf = 0;
 		io->state = IO_LOST;
 	}
+	r->n_held = 0;
 }
 
 void stream_forget(struct repl_replica *r)
 {
 	for (u32 i = 0; i < REPL_INFLIGHT_MAX; i++)
 		r->io[i].state = IO_FREE;
+	r->n_held = 0;
 }
 
 void stream_stamp_uncommitted(struct repl_replica *r, u32 stamp, bool synced_only)
@@ -212,14 +229,15 @@ void stream_flushed(struct repl_replica *r)
 
 static void ack_settle(struct repl_replica *r)
 {
-	struct repl_msg m = { .kind = REPL_MSG_ACK };
+	struct repl_msg m;
 
 	while (r->acked < r->rseq && io_at(r, r->acked + 1)->state == IO_APPLIED)
 		r->acked++;
 	free_committed(r);
 	if (r->acked == r->ack_sent)
 		return;
-	m.seq = r->ack_sent = r->acked;
+	r->ack_sent = r->acked;
+	m = (struct repl_msg){ .kind = REPL_MSG_ACK, .seq = r->acked };
 	replica_send(r, r->session_link, &m);
 }
 
@@ -227,8 +245,8 @@ void stream_settle(struct repl_replica *r)
 {
 	if (!r->session)
 		return;
-	for (u64 s = r->acked + 1; s <= r->rseq; s++)
-		if (io_at(r, s)->state == IO_COLD || io_at(r, s)->state == IO_BLOCKED)
+	for (u64 s = r->acked + 1; r->n_held && s <= r->rseq; s++)
+		if (is_held(io_at(r, s)))
 			io_go(r, io_at(r, s));
 	ack_settle(r);
 	if (r->flush.set && !r->flush.asked && r->acked >= r->flush.after) {

@@ -156,6 +156,8 @@ static void release(struct repl_writer *w, u64 now)
 	u32 members = w->members;
 	bool whole = !w->lost && !w->cas_out;
 
+	if (whole)
+		peers_commit(w);
 	if (!w->yielding)
 		requests_fail(w, -EIO);
 	w->yield_until = now + REPL_YIELD_NS;
@@ -327,7 +329,7 @@ static void begin_serving(struct repl_writer *w, u64 now)
 	w->pe = w->record.epoch;
 	w->members = w->record.in_sync;
 	w->lost = 0;
-	w->seq = w->committed = w->commit_sent = 0;
+	w->seq = w->committed = 0;
 	w->dirty = true; /* [F5b] */
 	w->flush.out = false;
 	w->join = REPL_NO_SLOT;
@@ -336,8 +338,9 @@ static void begin_serving(struct repl_writer *w, u64 now)
 	w->wake = 0;
 	requests_renew(w);
 	writer_move(w, WRITER_SERVING, "");
+	w->sent = 0;
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
-		w->peer[s].sent = w->peer[s].started = false;
+		w->peer[s].started = false;
 		w->peer[s].tried_epoch = 0;
 		w->peer[s].echo = 0;
 		if (!(w->members & (1u << s)))
@@ -355,7 +358,7 @@ static void on_revived(struct repl_writer *w, u64 now)
 	u8 s = (u8)__builtin_ctz(w->members);
 
 	for (u8 o = 0; o < REPL_SLOTS_MAX; o++)
-		if (o != s && w->peer[o].sent)
+		if (o != s && (w->sent & (1u << o)))
 			peers_cut(w, o, now);
 	w->lost = w->members;
 	if (!w->peer[s].up)
@@ -402,7 +405,7 @@ static void serving_accepted(struct repl_writer *w, enum writer_cas what, u64 no
 	peers_epoch(w);
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
 		if (what == CAS_LEARNERS && (w->learners_out & (1u << s)) && w->peer[s].up &&
-		    !w->peer[s].sent && peers_fit(w, s))
+		    !(w->sent & (1u << s)) && peers_fit(w, s))
 			peers_start(w, s, REPL_START_LEARNER, now);
 	w->learners_out = 0;
 }
@@ -500,9 +503,8 @@ static void leaving_settle(struct repl_writer *w, u64 now)
 {
 	u32 live = w->members & ~w->lost, gone = live & ~w->copies;
 
-	for (u8 s = 0; gone != live && s < REPL_SLOTS_MAX; s++)
-		if (gone & (1u << s))
-			peers_cut(w, s, now);
+	for (u32 left = gone == live ? 0 : gone; left; left &= left - 1)
+		peers_cut(w, (u8)__builtin_ctz(left), now);
 }
 
 /* P6, P8, P9: what the set should be next */
@@ -540,7 +542,7 @@ static void serving_settle(struct repl_writer *w, u64 now)
 	for (u32 outside = w->copies & ~w->members; outside; outside &= outside - 1) {
 		u8 s = (u8)__builtin_ctz(outside);
 
-		if (w->peer[s].up && w->peer[s].known && !w->peer[s].sent &&
+		if (w->peer[s].up && w->peer[s].known && !(w->sent & (1u << s)) &&
 		    now >= w->peer[s].not_before && repl_writer_serving(w) && peers_fit(w, s))
 			waiting |= 1u << s;
 	}
@@ -573,7 +575,7 @@ static void sizes_settle(struct repl_writer *w, u64 now)
 	if (!grown)
 		return;
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if (w->peer[s].sent && !peers_fit(w, s))
+		if ((w->sent & (1u << s)) && !peers_fit(w, s))
 			peers_cut(w, s, now);
 	writer_changed(w);
 }

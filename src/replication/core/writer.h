@@ -49,14 +49,13 @@ struct writer_peer {
 	bool up;    /* link is open, greeting done */
 	bool known; /* STATE came on this link: intact says something */
 	bool intact;
-	bool sent, started; /* START went out / STARTED came, in this session */
-	u8 start;           /* enum repl_start of it */
+	bool started; /* STARTED came, in this session */
+	u8 start;     /* enum repl_start of it */
 	u32 start_epoch;
 	u32 tried_epoch;            /* P8: START at most once per (e, receiver) */
 	u64 size[REPL_VOLUMES_MAX]; /* of its volumes, as it said on this link */
 	u64 acked;
 	u64 moved_at;   /* its disk answered last, or had nothing to do */
-	bool lags;      /* what waits to be sent to it piles up */
 	u32 reading;    /* reads sent to it and not answered */
 	u64 echo;       /* latest ECHO(t); 0 none */
 	u64 since;      /* when START was sent, for the silence limit */
@@ -122,9 +121,11 @@ struct repl_writer {
 	u32 learners_out; /* P8: whom the outstanding CAS is to start */
 
 	u32 pe, members, lost; /* P: epoch, pI, lost of pI */
+	u32 sent;              /* mask of slots: START went out, in this session */
+	u32 lags;              /* mask of slots: what waits to be sent to it piles up */
 	u8 join;               /* REPL_NO_SLOT */
 	bool dirty;            /* P4, P7, C3 */
-	u64 seq, committed, commit_sent;
+	u64 seq, committed;
 	u64 ping_at;
 	struct writer_peer peer[REPL_SLOTS_MAX];
 
@@ -136,7 +137,9 @@ struct repl_writer {
 
 	u64 orders;
 	u32 n_requests, n_waiting, n_lease;
-	u32 high; /* requests from here on are free */
+	u32 n_flushes; /* of those that wait */
+	u32 low;       /* requests below are not free */
+	u32 high;      /* requests from here on are free */
 	struct writer_request request[REPL_REQUESTS_MAX];
 	u16 flying[REPL_INFLIGHT_MAX]; /* seq % max -> request */
 	u8 read_next;                  /* round robin among remote sources */
@@ -182,6 +185,7 @@ void peers_epoch(struct repl_writer *w); /* EPOCH to every live session */
 void peers_end(struct repl_writer *w, u8 slot,
 	       u64 now); /* its session is over; the link may stay */
 void peers_cut(struct repl_writer *w, u8 slot, u64 now); /* and its link */
+void peers_commit(struct repl_writer *w);                /* COMMIT to every live session */
 void peers_release(struct repl_writer *w);               /* tells every session that we stopped */
 void peers_settle(struct repl_writer *w, u64 now);
 void peers_tick(struct repl_writer *w, u64 now);

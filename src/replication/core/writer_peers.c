@@ -14,7 +14,7 @@ enum writer_role peers_role(const struct repl_writer *w, u8 slot)
 		return ROLE_MEMBER;
 	if (w->join == slot)
 		return ROLE_JOIN;
-	return w->peer[slot].sent ? ROLE_LEARNER : ROLE_NONE;
+	return w->sent & (1u << slot) ? ROLE_LEARNER : ROLE_NONE;
 }
 
 const char *repl_writer_peer_name(const struct repl_writer *w, u8 slot)
@@ -44,7 +44,7 @@ void peers_start(struct repl_writer *w, u8 slot, u8 start, u64 now)
 		peers_cut(w, slot, now);
 		return;
 	}
-	p->sent = true;
+	w->sent |= 1u << slot;
 	p->started = p->synced = p->join_sent = p->ready = false;
 	p->start = start;
 	p->start_epoch = p->tried_epoch = w->pe;
@@ -60,17 +60,17 @@ void peers_epoch(struct repl_writer *w)
 {
 	struct repl_msg m = { .kind = REPL_MSG_EPOCH, .epoch = w->pe, .mask = w->members };
 
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if (w->peer[s].sent)
-			writer_send(w, s, &m);
+	for (u32 left = w->sent; left; left &= left - 1)
+		writer_send(w, (u8)__builtin_ctz(left), &m);
 }
 
 void peers_end(struct repl_writer *w, u8 slot, u64 now)
 {
 	struct writer_peer *p = &w->peer[slot];
-	bool had = p->sent;
+	bool had = w->sent & (1u << slot);
 
-	p->sent = p->started = p->synced = p->join_sent = p->ready = false;
+	w->sent &= ~(1u << slot);
+	p->started = p->synced = p->join_sent = p->ready = false;
 	p->echo = 0;
 	if (had) {
 		p->not_before =
@@ -101,16 +101,27 @@ void peers_cut(struct repl_writer *w, u8 slot, u64 now)
 		w->sink->emit(w->sink, &e);
 }
 
+/* While it serves, WRITE and PING carry the commit point; the last one would be lost with the
+ * session. */
+void peers_commit(struct repl_writer *w)
+{
+	struct repl_msg m = { .kind = REPL_MSG_COMMIT, .commit = w->committed };
+
+	for (u32 left = w->sent; left; left &= left - 1)
+		writer_send(w, (u8)__builtin_ctz(left), &m);
+}
+
 void peers_release(struct repl_writer *w)
 {
 	struct repl_msg m = { .kind = REPL_MSG_RELEASE };
 
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
-		if (w->peer[s].sent && w->peer[s].up)
+		if ((w->sent & (1u << s)) && w->peer[s].up)
 			writer_send(w, s, &m);
-		w->peer[s].sent = w->peer[s].started = false;
+		w->peer[s].started = false;
 		w->peer[s].promise = PROMISE_NONE;
 	}
+	w->sent = 0;
 }
 
 void repl_writer_link_up(struct repl_writer *w, u8 slot, u64 now)
@@ -118,7 +129,8 @@ void repl_writer_link_up(struct repl_writer *w, u8 slot, u64 now)
 	struct writer_peer *p = &w->peer[slot];
 
 	p->up = true;
-	p->known = p->lags = false;
+	p->known = false;
+	w->lags &= ~(1u << slot);
 	memset(p->size, 0, sizeof(p->size));
 	p->promise = PROMISE_NONE;
 	p->promise_at = 0;
@@ -231,15 +243,15 @@ bool peers_fit(const struct repl_writer *w, u8 slot)
 
 bool peers_lag(const struct repl_writer *w)
 {
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if (w->peer[s].lags && w->peer[s].started && !(w->members & (1u << s)))
+	for (u32 left = w->lags & ~w->members; left; left &= left - 1)
+		if (w->peer[__builtin_ctz(left)].started)
 			return true;
 	return false;
 }
 
 void repl_writer_link_lags(struct repl_writer *w, u8 slot, bool lags, u64 now)
 {
-	w->peer[slot].lags = lags;
+	w->lags = lags ? w->lags | 1u << slot : w->lags & ~(1u << slot);
 	writer_settle(w, now);
 }
 
@@ -269,7 +281,8 @@ void repl_writer_receive(struct repl_writer *w, u8 slot, const struct repl_msg *
 		on_promise(w, slot, m, now);
 		break;
 	case REPL_MSG_STARTED:
-		if (w->state == WRITER_SERVING && p->sent && m->epoch == p->start_epoch) {
+		if (w->state == WRITER_SERVING && (w->sent & (1u << slot)) &&
+		    m->epoch == p->start_epoch) {
 			p->started = w->sizes_due = true;
 			p->since = now;
 			ping(w, slot, now); /* the first read need not wait for the tick */
@@ -306,8 +319,6 @@ bool peers_lease(const struct repl_writer *w, u64 now)
 /* P9: one learner at a time comes in */
 void peers_settle(struct repl_writer *w, u64 now)
 {
-	struct repl_msg m = { .kind = REPL_MSG_JOIN };
-
 	if (w->join != REPL_NO_SLOT || w->lost)
 		return;
 	for (u32 left = w->copies & ~w->members; left; left &= left - 1) {
@@ -320,7 +331,7 @@ void peers_settle(struct repl_writer *w, u64 now)
 		p->join_sent = true;
 		p->join_seq = w->seq;
 		p->moved_at = now; /* from now on it is waited for */
-		writer_send(w, s, &m);
+		writer_send(w, s, &(struct repl_msg){ .kind = REPL_MSG_JOIN });
 		requests_flush_again(w, s);
 		return;
 	}
@@ -346,7 +357,7 @@ static bool stalled(struct repl_writer *w, u8 slot, u64 now)
 	bool flushes = w->flush.out && p->flushed < w->flush.id;
 
 	if (!p->started)
-		return p->sent && now >= p->since + REPL_START_NS;
+		return (w->sent & (1u << slot)) && now >= p->since + REPL_START_NS;
 	if (p->acked == w->seq && !flushes)
 		p->moved_at = now;
 	return now >= p->moved_at + (flushes ? REPL_STALL_FLUSH_NS : REPL_STALL_NS);
@@ -379,9 +390,7 @@ void peers_tick(struct repl_writer *w, u64 now)
 	if (due)
 		w->ping_at = now + REPL_PING_NS;
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++) {
-		struct writer_peer *p = &w->peer[s];
-
-		if (!p->sent)
+		if (!(w->sent & (1u << s)))
 			continue;
 		if (silent(w, s, now) && s != w->self)
 			peers_cut(w, s, now);

@@ -18,6 +18,7 @@ static void complete(struct repl_writer *w, struct writer_request *q, int status
 	w->n_lease -= q->state == REQ_LEASE;
 	q->state = REQ_FREE;
 	w->n_requests--;
+	w->low = PORT_MIN(w->low, (u32)(q - w->request));
 	while (w->high && w->request[w->high - 1].state == REQ_FREE)
 		w->high--;
 	w->sink->emit(w->sink, &e);
@@ -69,9 +70,8 @@ static bool go_write(struct repl_writer *w, struct writer_request *q)
 	q->state = REQ_FLYING;
 	w->n_waiting--;
 	w->flying[q->seq % REPL_INFLIGHT_MAX] = (u16)(q - w->request);
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if (w->peer[s].sent)
-			send_write(w, s, q);
+	for (u32 left = w->sent; left; left &= left - 1)
+		send_write(w, (u8)__builtin_ctz(left), q);
 	return true;
 }
 
@@ -209,13 +209,14 @@ static void flush_begin(struct repl_writer *w)
 
 	if (w->flush.out || w->lost || (w->yielding && (!w->dirty || !requests_quiet(w))))
 		return;
-	for (u32 i = 0; !w->yielding && i < w->high; i++) {
+	for (u32 i = 0; !w->yielding && w->n_flushes && i < w->high; i++) {
 		struct writer_request *q = &w->request[i];
 
 		if (q->state != REQ_WAITING || q->kind != REQ_FLUSH)
 			continue;
 		q->state = REQ_FLUSHING;
 		w->n_waiting--;
+		w->n_flushes--;
 		any = true;
 	}
 	if (!any)
@@ -224,13 +225,13 @@ static void flush_begin(struct repl_writer *w)
 	w->flush.id = ++w->flush_ids;
 	w->flush.seq = w->committed;
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if ((must_answer(w) & (1u << s)) && w->peer[s].sent)
+		if (must_answer(w) & w->sent & (1u << s))
 			flush_send(w, s);
 }
 
 void requests_flush_again(struct repl_writer *w, u8 slot)
 {
-	if (w->flush.out && w->peer[slot].sent && w->peer[slot].flushed < w->flush.id)
+	if (w->flush.out && (w->sent & (1u << slot)) && w->peer[slot].flushed < w->flush.id)
 		flush_send(w, slot);
 }
 
@@ -267,21 +268,32 @@ static void commit_settle(struct repl_writer *w)
 	}
 }
 
-/* The oldest waiting request first. A pass over the table, since few wait at a time. */
+/* The oldest that waits and is younger than from; n: how many there are. A pass over the table,
+ * since few wait at a time. */
+static struct writer_request *next_waiting(struct repl_writer *w, u64 from, u32 n)
+{
+	struct writer_request *next = NULL, *last = &w->request[w->low - (w->low > 0)];
+
+	if (n == 1 && last->order == w->orders && last->state == REQ_WAITING &&
+	    last->kind != REQ_FLUSH)
+		return last; /* mostly: it was submitted just now */
+	for (u32 i = 0; i < w->high; i++) {
+		struct writer_request *q = &w->request[i];
+
+		if (q->state == REQ_WAITING && q->kind != REQ_FLUSH && q->order > from &&
+		    (!next || q->order < next->order))
+			next = q;
+	}
+	return next;
+}
+
 static void waiting_settle(struct repl_writer *w)
 {
 	u64 from = 0;
 
-	for (u32 n = w->n_waiting; n; n--) {
-		struct writer_request *next = NULL;
+	for (u32 n = w->n_waiting - w->n_flushes; n; n--) {
+		struct writer_request *next = next_waiting(w, from, n);
 
-		for (u32 i = 0; i < w->high; i++) {
-			struct writer_request *q = &w->request[i];
-
-			if (q->state == REQ_WAITING && q->kind != REQ_FLUSH && q->order > from &&
-			    (!next || q->order < next->order))
-				next = q;
-		}
 		if (!next)
 			return;
 		from = next->order;
@@ -290,19 +302,6 @@ static void waiting_settle(struct repl_writer *w)
 		else if (!go_write(w, next) && w->seq - w->committed >= REPL_INFLIGHT_MAX)
 			return;
 	}
-}
-
-/* COMMIT when nothing else carries it, or extents stay in U for ever */
-static void commit_send(struct repl_writer *w)
-{
-	struct repl_msg m = { .kind = REPL_MSG_COMMIT, .commit = w->committed };
-
-	if (w->committed != w->seq || w->commit_sent == w->committed)
-		return;
-	w->commit_sent = w->committed;
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if (w->peer[s].sent)
-			writer_send(w, s, &m);
 }
 
 void requests_settle(struct repl_writer *w, u64 now)
@@ -318,7 +317,6 @@ void requests_settle(struct repl_writer *w, u64 now)
 				complete(w, &w->request[i], 0, w->request[i].buf);
 	if (w->n_waiting && !w->yielding && repl_writer_serving(w))
 		waiting_settle(w);
-	commit_send(w);
 }
 
 void requests_fail(struct repl_writer *w, int status)
@@ -332,7 +330,7 @@ void requests_fail(struct repl_writer *w, int status)
 			writer_drop(w, q->buf);
 		complete(w, q, status, 0);
 	}
-	w->n_waiting = 0;
+	w->n_waiting = w->n_flushes = 0;
 	w->committed = w->seq; /* nothing is in flight any more */
 }
 
@@ -365,7 +363,7 @@ void requests_renew(struct repl_writer *w)
 int repl_writer_submit(struct repl_writer *w, u8 kind, u64 id, u8 op, u64 off, u32 len,
 		       repl_buf buf, u64 now)
 {
-	struct writer_request *q = w->request;
+	struct writer_request *q = &w->request[w->low];
 
 	if (w->state == WRITER_STOPPED ||
 	    (!w->yielding && (w->state == WRITER_IDLE || w->state == WRITER_RELEASING)))
@@ -382,9 +380,11 @@ int repl_writer_submit(struct repl_writer *w, u8 kind, u64 id, u8 op, u64 off, u
 				      .id = id,
 				      .buf = buf,
 				      .order = ++w->orders };
-	w->high = PORT_MAX(w->high, (u32)(q - w->request) + 1);
+	w->low = (u32)(q - w->request) + 1;
+	w->high = PORT_MAX(w->high, w->low);
 	w->n_requests++;
 	w->n_waiting++;
+	w->n_flushes += kind == REQ_FLUSH;
 	writer_settle(w, now);
 	return 0;
 }

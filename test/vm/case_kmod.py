@@ -10,7 +10,7 @@ PAIR = "rvolctl pair /dev/ram0 /dev/ram1 /dev/ram2 /dev/ram3 --daemon --record /
 def case_kmod_refuses(rig):
     """Wrong netlink requests are refused with reasons; by chance, or two at once, they do no harm."""
     g = kmod_lab(rig, cpus=2).guests[0]
-    done = g.run("nlcheck 1 20000", 300, check=False)
+    done = g.run("nlcheck 1 %d %d" % (rig.fewer(20000), rig.fewer(1000)), 300, check=False)
     rig.check(done.status == 0, done.out)
     g.run("rmmod rvol")
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nlcheck [SEED [COUNT]] - what the module refuses, and how: rows of wrong requests with the errno
- * and the words they must get, then COUNT requests by chance. Nothing of it may do harm: who runs
- * this looks for complaints of the kernel. Needs the module, loaded with plain=1, and no resources.
- * Prints what is wrong, and the sum.
+ * nlcheck [SEED [COUNT [ROUNDS]]] - what the module refuses, and how: rows of wrong requests with
+ * the errno and the words they must get, ROUNDS of two processes at once, COUNT requests by chance.
+ * Nothing of it may do harm: who runs this looks for complaints of the kernel. Needs the module,
+ * loaded with plain=1, and no resources. Prints what is wrong, and the sum.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -634,6 +634,7 @@ static void try_chance(unsigned count)
 int main(int argc, char **argv)
 {
 	unsigned count = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 20000;
+	unsigned rounds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 0) : 1000;
 
 	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
 	try_as("nobody", as_nobody);
@@ -648,8 +649,8 @@ int main(int argc, char **argv)
 	try_events();
 	run_rows(booted);
 	try_many();
-	try_volumes_beside(100);
-	try_one_socket(1000);
+	try_volumes_beside(rounds / 10);
+	try_one_socket(rounds);
 	try_chance(count);
 	printf("%u checks, %u failures\n", checks, failures);
 	return failures != 0;

@@ -27,7 +27,7 @@ from network import network
 
 # What a kernel prints when something is wrong with it. "BUG: agent" and "BUG: init" are ours.
 PROBLEM = re.compile(
-    r"BUG: |WARNING: |Oops|Kernel panic|KASAN|KCSAN|UBSAN|KFENCE|possible (circular|recursive) "
+    r"BUG: |BUG [\w-]+ \(|WARNING: |Oops|Kernel panic|KASAN|KCSAN|UBSAN|KFENCE|possible (circular|recursive) "
     r"locking|inconsistent lock state|suspicious RCU|INFO: task .* blocked|rcu: INFO|self-detected"
     r" stall|detected stalls|general protection fault|[Uu]nable to handle|sleeping function called|"
     r"DEADLOCK|register non-static key|locking correctness validator|unreferenced object|"

@@ -22,7 +22,8 @@ def case_kmod_pair(rig):
     g = kmod_lab(rig).guests[0]
     g.run(PAIR + "--in-sync 1")
     g.run("fio --name=t --filename=/dev/rvol0 --size=16m --rw=randwrite --bs=4k --direct=1 "
-          "--ioengine=libaio --iodepth=16 --fsync=64 --verify=crc32c", 120)
+          "--ioengine=libaio --iodepth=16 --fsync=64 --verify=crc32c --number_ios=%d"
+          % rig.fewer(4096), 120)
     wait_for(lambda: in_sync(g, 0x3) or g.run("rvolctl tell 1 heal"), 30, "both are in sync")
     g.run("rvolctl tell 1 no-heal")
     wait_for(lambda: all(s["role"] == "idle" for s in status(g).values()), 10, "released")

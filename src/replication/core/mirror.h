@@ -31,6 +31,7 @@ struct repl_mirror {
 	bool local_up, local_broken;
 	u64 local_up_at; /* the inner link was cut: up again then */
 	struct repl_queue to_replica, to_writer;
+	struct repl_effect payload; /* told of one that goes inside: for each only msg changes */
 };
 
 struct repl_mirror_config {

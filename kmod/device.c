@@ -575,7 +575,7 @@ void vol_info(const struct rvol_vol *v, struct rvol_volume *ret)
 int device_init(void)
 {
 	major = register_blkdev(0, "rvol");
-	return major < 0 ? major : 0;
+	return min(major, 0);
 }
 
 void device_exit(void)

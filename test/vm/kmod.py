@@ -24,6 +24,8 @@ def kmod_lab(rig, ram=4, ram_kib=65536, plain=True, **wishes):
     """A lab whose guests have loaded the module and have /dev/ram0 and on, of ram_kib each."""
     if not any(os.path.basename(m) == "rvol.ko" for m in rig.modules):
         rig.modules = rig.modules + [built("kmod/%s/rvol.ko" % rig.image.kernel.name)]
+    # a cache of the module's that shares another's slabs would not say what is left in it
+    wishes["append"] = wishes.get("append", "") + " slab_nomerge"
     files = dict(wishes.pop("files", {}))
     files.update({"usr/bin/" + t: built("test/" + t) for t in TOOLS})
     lab = rig.lab(files=files, **wishes)

@@ -136,6 +136,8 @@ void links_end(struct rvol *r)
 
 static void tell_up(struct rvol *r, u32 number)
 {
+	if (!rvol_live(r))
+		return;
 	if (number == RVOL_LINK_PULL)
 		repl_mirror_pull_up(r->mirror, &r->sink, r->now);
 	else
@@ -144,6 +146,8 @@ static void tell_up(struct rvol *r, u32 number)
 
 static void tell_down(struct rvol *r, u32 number)
 {
+	if (!rvol_live(r))
+		return;
 	if (number == RVOL_LINK_PULL)
 		repl_mirror_pull_down(r->mirror, &r->sink, r->now);
 	else
@@ -260,7 +264,7 @@ int link_del(struct rvol *r, u32 number)
 	if (l)
 		retire(l);
 	/* a link for pulls also that did not come up: the learner turns to another source */
-	if ((l || number == RVOL_LINK_PULL) && rvol_live(r))
+	if (l || number == RVOL_LINK_PULL)
 		tell_down(r, number);
 	rvol_leave(r);
 	return l ? 0 : -ENOENT;
@@ -283,7 +287,8 @@ static bool settle_one(struct rvol *r, struct rvol_link *l, u64 now)
 	if (number < RVOL_LINK_PULL &&
 	    (l->lags ? queued < (int)RVOL_LAG_LOW : queued > (int)RVOL_LAG_HIGH)) {
 		l->lags = !l->lags;
-		repl_mirror_link_lags(r->mirror, l->slot, l->lags, &r->sink, now);
+		if (rvol_live(r))
+			repl_mirror_link_lags(r->mirror, l->slot, l->lags, &r->sink, now);
 		return true;
 	}
 	if (l->held && link_takes(l)) {

@@ -95,8 +95,14 @@ void link_send(struct rvol *r, const struct repl_effect *e)
 	struct rvol_link *l = link_find(r, e->link);
 	const struct repl_msg *m = e->msg;
 
-	if (!l)
+	if (!l) {
+		rvol_fence(r, "message %u is for link %u, which is not there", m->kind, e->link);
 		return;
+	}
+	if (m->payload_len && !buf_keep(buf_of(m->buf))) {
+		link_give_up(l, "no memory for a payload");
+		return;
+	}
 	if (m->kind == REPL_MSG_ACK) {
 		l->ack = *m;
 		l->ack_due = l->flush_due = true;

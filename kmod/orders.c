@@ -29,6 +29,7 @@ const struct nla_policy order_policy[RVOL_A_MAX + 1] = {
 	[RVOL_A_SEED] = { .type = NLA_U64 },
 	[RVOL_A_READ_POLICY] = NLA_POLICY_MAX(NLA_U8, REPL_READ_POLICIES - 1),
 	[RVOL_A_HANDOVER] = NLA_POLICY_MAX(NLA_U8, 1),
+	[RVOL_A_COPY_WRITES] = NLA_POLICY_MAX(NLA_U8, RVOL_COPIES_WAYS - 1),
 	[RVOL_A_STATE_PAGE] = NLA_POLICY_EXACT_LEN(RVOL_META_PAGE),
 	[RVOL_A_STATE_COPY] = NLA_POLICY_MAX(NLA_U8, 1),
 	[RVOL_A_HOT_PAGE] = NLA_POLICY_EXACT_LEN(RVOL_META_PAGE),
@@ -123,7 +124,7 @@ static int get_record(struct genl_info *info, struct repl_record *ret, const cha
 static int check_alive(const struct rvol *r, const char **ret_why)
 {
 	if (r->failed) {
-		*ret_why = r->failed;
+		*ret_why = "the resource is out of service, its status says why";
 		return -EIO;
 	}
 	if (r->ending) {
@@ -296,6 +297,8 @@ static int on_resource_set(struct rvol *r, struct genl_info *info, u64 now, cons
 {
 	if (get(info, RVOL_A_HANDOVER))
 		r->handover = nla_get_u8(get(info, RVOL_A_HANDOVER));
+	if (get(info, RVOL_A_COPY_WRITES))
+		WRITE_ONCE(r->copy_writes, nla_get_u8(get(info, RVOL_A_COPY_WRITES)));
 	if (get(info, RVOL_A_READ_POLICY))
 		repl_mirror_set_read_policy(r->mirror, nla_get_u8(get(info, RVOL_A_READ_POLICY)));
 	if (get(info, RVOL_A_COPIES)) {
@@ -404,7 +407,7 @@ static const struct command {
 	},
 	[RVOL_CMD_RESOURCE_SET] = {
 		.needs = A(UUID),
-		.takes = A(COPIES) | A(READ_POLICY) | A(HANDOVER),
+		.takes = A(COPIES) | A(READ_POLICY) | A(HANDOVER) | A(COPY_WRITES),
 		.inside = on_resource_set,
 	},
 	[RVOL_CMD_RESOURCE_DEL] = { A(UUID), A(FORCE), .on = on_resource_del },

@@ -106,7 +106,7 @@ static void mirror_status(struct rvol *r, struct rvol_status *ret)
 			ret->links_up |= 1u << i;
 		ret->accepted[i] = (accepted >> i) & 1;
 	}
-	strscpy(ret->reason, r->failed ? r->failed : s.reason, sizeof(ret->reason));
+	strscpy(ret->reason, s.reason, sizeof(ret->reason));
 }
 
 static void fill(struct rvol *r, struct rvol_status *ret)
@@ -130,9 +130,12 @@ static void fill(struct rvol *r, struct rvol_status *ret)
 	if (r->disk_error)
 		strscpy(ret->disk_error, r->disk_error, sizeof(ret->disk_error));
 	if (r->mirror) {
-		r->wants = rvol_wants(r);
+		if (rvol_live(r))
+			r->wants = rvol_wants(r);
 		mirror_status(r, ret);
 	}
+	if (r->failed)
+		strscpy(ret->reason, r->why_failed, sizeof(ret->reason));
 	rvol_leave(r);
 }
 

@@ -47,7 +47,7 @@ enum rvol_cmd {
 	 * written next goes to the other copy). The volumes it is to begin with follow by
 	 * VOLUME_ADD, then BOOT. -EEXIST: there already. */
 	RVOL_CMD_RESOURCE_ADD,
-	/* UUID and any of COPIES, READ_POLICY, HANDOVER */
+	/* UUID and any of COPIES, READ_POLICY, HANDOVER, COPY_WRITES */
 	RVOL_CMD_RESOURCE_SET,
 	/* UUID, FORCE (flag). Without FORCE -EBUSY while a volume is open. With it, requests end
 	 * with an error at once; what the devices have not answered yet keeps a small remainder
@@ -113,6 +113,7 @@ enum rvol_attr {
 	RVOL_A_SEED,        /* u64 */
 	RVOL_A_READ_POLICY, /* u8 */
 	RVOL_A_HANDOVER,    /* u8, 0 or 1 */
+	RVOL_A_COPY_WRITES, /* u8, enum rvol_copy */
 	RVOL_A_STATE_PAGE,  /* binary, 4096 */
 	RVOL_A_STATE_COPY,  /* u8, 0 or 1 */
 	RVOL_A_HOT_PAGE,    /* binary, 4096 */
@@ -172,6 +173,14 @@ struct rvol_record {
 #define RVOL_STATUS_FREEZING 1024u
 #define RVOL_STATUS_FROZEN 2048u
 #define RVOL_STATUS_LAPSED 4096u /* the last freeze has ended without a THAW */
+
+/* what is copied before it is written, so that all copies get the same bytes */
+enum rvol_copy {
+	RVOL_COPY_ALWAYS, /* all, as soon as there is another copy */
+	RVOL_COPY_DIRECT, /* but for the page cache's, which does not change what is being written */
+	RVOL_COPY_NEVER,  /* nothing: the application leaves alone what it writes */
+	RVOL_COPIES_WAYS
+};
 
 enum rvol_purpose { RVOL_PURPOSE_SESSION = 1, RVOL_PURPOSE_PULL = 2 };
 enum rvol_role { RVOL_IDLE, RVOL_CANDIDATE, RVOL_WRITER, RVOL_RELEASING, RVOL_STOPPED };

@@ -263,6 +263,7 @@ static const struct field {
 	[RVOL_A_SEED] = FIELD(FIELD_U64, seed),
 	[RVOL_A_READ_POLICY] = FIELD(FIELD_U8, read_policy),
 	[RVOL_A_HANDOVER] = FIELD(FIELD_U8, handover),
+	[RVOL_A_COPY_WRITES] = FIELD(FIELD_U8, copy_writes),
 	[RVOL_A_STATE_PAGE] = FIELD(FIELD_PAGE, state_page),
 	[RVOL_A_STATE_COPY] = FIELD(FIELD_U8, state_copy),
 	[RVOL_A_HOT_PAGE] = FIELD(FIELD_PAGE, hot_page),

@@ -27,7 +27,7 @@ struct kernel_request {
 	u8 uuid[RVOL_UUID_BYTES]; /* always */
 	u64 with;
 	const char *name, *data_path, *meta_path;
-	u8 self, slot, number, read_policy, handover, accepted, on, purpose;
+	u8 self, slot, number, read_policy, handover, copy_writes, accepted, on, purpose;
 	u8 state_copy, hot_copy;
 	const u8 *state_page, *hot_page; /* RVOL_META_PAGE bytes each */
 	u32 copies, node, tag_counter, minor, link, renew;

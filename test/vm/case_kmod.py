@@ -12,7 +12,7 @@ PAIR = "rvolctl pair /dev/ram0 /dev/ram1 /dev/ram2 /dev/ram3 --daemon --record /
 def case_kmod_refuses(rig):
     """Wrong netlink requests are refused with reasons; by chance, or two at once, they do no harm."""
     g = kmod_lab(rig, cpus=2).guests[0]
-    done = g.run("nlcheck 1 20000", 300, check=False)
+    done = g.run("nlcheck 1 %d %d" % (rig.fewer(20000), rig.fewer(1000)), 300, check=False)
     rig.check(done.status == 0, done.out)
     g.run("rmmod rvol")
 
@@ -24,7 +24,8 @@ def case_kmod_pair(rig):
     g = kmod_lab(rig).guests[0]
     g.run(PAIR + "--in-sync 1")
     g.run("fio --name=t --filename=/dev/rvol0 --size=16m --rw=randwrite --bs=4k --direct=1 "
-          "--ioengine=libaio --iodepth=16 --fsync=64 --verify=crc32c", 120)
+          "--ioengine=libaio --iodepth=16 --fsync=64 --verify=crc32c --number_ios=%d"
+          % rig.fewer(4096), 120)
     wait_for(lambda: in_sync(g, 0x3) or g.run("rvolctl tell 1 heal"), 30, "both are in sync")
     g.run("rvolctl tell 1 no-heal")
     wait_for(lambda: all(s["role"] == "idle" for s in status(g).values()), 10, "released")

@@ -45,7 +45,8 @@ static void usage(FILE *to)
 	      "rvolctl links                   the links of all resources, a line each\n"
 	      "rvolctl status                  all resources, a line each and one for each volume\n"
 	      "rvolctl del [--force] [--name NAME]   all resources, or those of that name\n"
-	      "rvolctl tell NODE heal|no-heal|yield|abandon|handover|no-handover [--name NAME]\n"
+	      "rvolctl tell NODE heal|no-heal|yield|abandon|handover|no-handover|\n"
+	      "                       copy-always|copy-direct|copy-never [--name NAME]\n"
 	      "rvolctl tell NODE freeze [--ms N]|thaw [--token N] [--name NAME]\n"
 	      "    --ms N          the freeze ends by itself then (10000)\n"
 	      "    --token N       of the freeze (1)\n",
@@ -222,6 +223,9 @@ static const struct verb {
 	{ "abandon", RVOL_CMD_ABANDON, 0, 0 },
 	{ "handover", RVOL_CMD_RESOURCE_SET, RVOL_A_HANDOVER, 1 },
 	{ "no-handover", RVOL_CMD_RESOURCE_SET, RVOL_A_HANDOVER, 0 },
+	{ "copy-always", RVOL_CMD_RESOURCE_SET, RVOL_A_COPY_WRITES, RVOL_COPY_ALWAYS },
+	{ "copy-direct", RVOL_CMD_RESOURCE_SET, RVOL_A_COPY_WRITES, RVOL_COPY_DIRECT },
+	{ "copy-never", RVOL_CMD_RESOURCE_SET, RVOL_A_COPY_WRITES, RVOL_COPY_NEVER },
 	{ "freeze", RVOL_CMD_FREEZE, 0, 0 },
 	{ "thaw", RVOL_CMD_THAW, 0, 0 },
 };

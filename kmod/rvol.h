@@ -211,6 +211,7 @@ struct rvol {
 	u64 acked_elsewhere;
 	struct task_struct *submitter; /* of bios in rvol_leave(): it looks at answers itself */
 	atomic_t n_lower;              /* operations of lower devices under way */
+	struct list_head lower_ops;    /* those of the core, oldest first; r->lock */
 	struct work_struct close_work;
 	struct llist_head answers;  /* struct lower_op that have ended; any context */
 	struct llist_head incoming; /* struct rvol_io that were submitted; any context */

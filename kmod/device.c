@@ -550,6 +550,11 @@ int device_init(void)
 	return major < 0 ? major : 0;
 }
 
+unsigned int device_major(void)
+{
+	return (unsigned int)major;
+}
+
 void device_exit(void)
 {
 	unregister_blkdev(major, "rvol");

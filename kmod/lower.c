@@ -48,9 +48,23 @@ void lower_exit(void)
 	bioset_exit(&ops);
 }
 
+/* One of ours is not opened at all: that would make this node its writer. And below another one it
+ * could stand still: a section that finds no memory for a bio submits what it has and waits. */
+static bool is_ours(const char *path)
+{
+	dev_t dev;
+
+	return lookup_bdev(path, &dev) == 0 && MAJOR(dev) == device_major();
+}
+
 int lower_open(struct lower_dev *d, const char *path, u64 bytes, const char **ret_why)
 {
-	int rv = compat_bdev_open(d, path, d);
+	int rv;
+
+	*ret_why = "a device of it is a volume of this module";
+	if (is_ours(path))
+		return -ELOOP;
+	rv = compat_bdev_open(d, path, d);
 
 	*ret_why = rv == -EBUSY ? "a device of it is mounted or used by another program"
 				: "a device of it cannot be opened";

@@ -296,6 +296,7 @@ void debug_remove(struct rvol *r); /* waits for who reads or writes one of its f
 /* device.c */
 int device_init(void);
 void device_exit(void);
+unsigned int device_major(void); /* of our volumes */
 int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, const char *data_path,
 	    const char *meta_path, const char **ret_why);
 int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why);

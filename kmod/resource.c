@@ -326,7 +326,6 @@ static void on_tick(struct work_struct *work)
 		check(r);
 		if (rvol_live(r))
 			repl_mirror_tick(r->mirror, &r->sink, now);
-		links_tick(r);
 		r->changed |= rvol_wants(r) != r->wants;
 	}
 	rvol_leave(r);

@@ -351,7 +351,6 @@ int link_del(struct rvol *r, u32 number);                    /* -ENOENT */
 void link_send(struct rvol *r, const struct repl_effect *e); /* entered */
 void link_close(struct rvol *r, u32 number);                 /* entered: the core wants it away */
 void links_settle(struct rvol *r, u64 now); /* entered: lags, dead ones, those held back */
-void links_tick(struct rvol *r);            /* entered: commit points that had no company */
 /* entered: those with something to send, for link_flush; others are left to their workers */
 u32 links_take(struct rvol *r, struct rvol_link **ret, u32 max);
 void link_flush(struct rvol_link *l); /* not entered; gives back what links_take took */

@@ -218,6 +218,9 @@ Test(link, a_large_entry_and_many_pass)
 	cluster_put(leader, "k/end", 1);
 	cluster_converge(&cl);
 	cluster_expect_equal(&cl);
-	cr_assert_eq(cluster_assign(leader, 2, CONSENSUS_VOTER), 0);
-	cluster_put(leader, "k/end", 2);
+	/* the first heartbeats of a voter stand behind what is left of the stream: on a machine
+	 * with much else to do the leader may lose an election over it */
+	for (int i = 0; cluster_assign(cluster_leader(&cl), 2, CONSENSUS_VOTER) != 0; i++)
+		cr_assert_lt(i, 5);
+	cluster_put(cluster_leader(&cl), "k/end", 2);
 }

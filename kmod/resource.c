@@ -374,6 +374,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	INIT_LIST_HEAD(&r->done);
 	INIT_LIST_HEAD(&r->waiting);
 	INIT_LIST_HEAD(&r->links);
+	INIT_LIST_HEAD(&r->lower_ops);
 	bio_list_init(&r->lower);
 	freeze_prepare(r);
 	init_llist_head(&r->answers);

@@ -77,6 +77,38 @@ static bool take_op(struct rvol_io *io, const struct bio *bio)
 	}
 }
 
+/* Pages of the page cache that are being written back do not change (the device asks for that); all
+ * other memory may, a database's as well as a virtual machine's. */
+static bool is_stable(struct bio *bio)
+{
+	struct bvec_iter it;
+	struct bio_vec bv;
+
+	bio_for_each_segment(bv, bio,
+			     it) if (!folio_test_writeback(page_folio(bv.bv_page))) return false;
+	return true;
+}
+
+static blk_status_t take_payload(struct rvol_io *io)
+{
+	struct rvol *r = io->vol->r;
+	u8 copy = READ_ONCE(r->copy_writes);
+
+	if (copy == RVOL_COPY_NEVER || (copy == RVOL_COPY_DIRECT && is_stable(io->bio))) {
+		io->buf = buf_lent(io, false);
+		return BLK_STS_OK;
+	}
+	if (READ_ONCE(r->only_copy)) {
+		io->buf = buf_lent(io, true);
+		return BLK_STS_OK;
+	}
+	io->buf = buf_new((u32)io->left, NULL, NULL);
+	if (!io->buf)
+		return BLK_STS_RESOURCE;
+	buf_from_bio(io->buf, io->bio, io->bio->bi_iter);
+	return BLK_STS_OK;
+}
+
 /* 0; else how the bio ends */
 static blk_status_t fill_io(struct rvol_io *io, struct rvol_vol *v, struct bio *bio)
 {
@@ -87,12 +119,8 @@ static blk_status_t fill_io(struct rvol_io *io, struct rvol_vol *v, struct bio *
 	io->left = bio->bi_iter.bi_size;
 	io->todo = (io->left ? IO_RANGE : 0) | (bio->bi_opf & REQ_PREFLUSH ? IO_PREFLUSH : 0) |
 		   (bio->bi_opf & REQ_FUA ? IO_POSTFLUSH : 0);
-	if (io->left && !io->read && io->op == REPL_OP_DATA) {
-		io->buf = buf_new((u32)io->left, NULL, NULL);
-		if (!io->buf)
-			return BLK_STS_RESOURCE;
-		buf_from_bio(io->buf, bio, bio->bi_iter);
-	}
+	if (io->left && !io->read && io->op == REPL_OP_DATA)
+		return take_payload(io);
 	return BLK_STS_OK;
 }
 
@@ -547,7 +575,7 @@ void vol_info(const struct rvol_vol *v, struct rvol_volume *ret)
 int device_init(void)
 {
 	major = register_blkdev(0, "rvol");
-	return major < 0 ? major : 0;
+	return min(major, 0);
 }
 
 unsigned int device_major(void)

@@ -277,11 +277,6 @@ static void add_payload(struct lower_op *op, u32 off, u32 len)
 	op->bio.bi_iter.bi_size = len;
 }
 
-static u32 segments_of(u32 off, u32 len)
-{
-	return DIV_ROUND_UP(offset_in_page(off) + len, PAGE_SIZE);
-}
-
 static void collect(struct lower_op *op)
 {
 	bio_list_add(&op->r->lower, &op->bio);
@@ -314,7 +309,8 @@ static void write(struct rvol_vol *v, const struct repl_effect *e)
 		zero(v, e);
 		return;
 	}
-	op = op_new(v, v->data.bdev, segments_of(e->buf_off, e->len), REQ_OP_WRITE | REQ_SYNC, e);
+	op = op_new(v, v->data.bdev, buf_n_segments(buf_of(e->buf), e->buf_off, e->len),
+		    REQ_OP_WRITE | REQ_SYNC, e);
 	if (e->id >> 32 == DISK_STREAM)
 		op->seq = v->r->mirror->replica.io[(u32)e->id % REPL_INFLIGHT_MAX].seq;
 	op->buf = buf_of(e->buf);
@@ -373,7 +369,7 @@ static void read(struct rvol_vol *v, const struct repl_effect *e)
 
 	if (read_straight(v, e))
 		return;
-	op = op_new(v, v->data.bdev, segments_of(0, e->len), REQ_OP_READ, e);
+	op = op_new(v, v->data.bdev, DIV_ROUND_UP(e->len, PAGE_SIZE), REQ_OP_READ, e);
 	op->buf = buf_new(e->len, NULL, NULL);
 	if (!op->buf) {
 		answer(op, -ENOMEM);

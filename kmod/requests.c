@@ -180,7 +180,7 @@ void ios_fail(struct rvol *r)
 		finish(r, io, -EIO);
 }
 
-static void end(struct rvol_io *io)
+void io_end(struct rvol_io *io)
 {
 	struct rvol *r = io->vol->r;
 	struct bio *bio = io->bio;
@@ -188,7 +188,8 @@ static void end(struct rvol_io *io)
 
 	if (read && io->buf && !io->status)
 		buf_to_bio(io->buf, bio, bio->bi_iter);
-	buf_put(io->buf);
+	if (io->buf != &io->lent)
+		buf_put(io->buf);
 	bio_end_io_acct(bio, io->began);
 	bio->bi_status = io->status;
 	mempool_free(io, &r->ios);
@@ -202,7 +203,11 @@ void ios_end(struct list_head *done)
 {
 	struct rvol_io *io, *next;
 
-	list_for_each_entry_safe(io, next, done, list)
-		end(io);
+	list_for_each_entry_safe(io, next, done, list) {
+		if (io->buf == &io->lent)
+			buf_put(io->buf); /* who has the last reference ends it */
+		else
+			io_end(io);
+	}
 	INIT_LIST_HEAD(done);
 }

@@ -150,6 +150,13 @@ static u64 acked_elsewhere(const struct repl_writer *w)
 	return least;
 }
 
+static bool only_copy(const struct repl_writer *w)
+{
+	u32 self = 1u << w->self;
+
+	return w->state == WRITER_SERVING && w->self_disk && w->members == self && w->sent == self;
+}
+
 /* Those up to seq bring a section about; see answer() in lower.c. */
 static void hear_answers_to(struct rvol *r, u64 seq)
 {
@@ -168,6 +175,7 @@ static void settle_live(struct rvol *r)
 	ios_settle(r, r->now);
 	if (!rvol_live(r))
 		return;
+	WRITE_ONCE(r->only_copy, only_copy(&r->mirror->writer));
 	if (r->opened && r->mirror->writer.state == WRITER_STOPPED)
 		ios_fail_waiting(r);
 	freeze_settle(r);

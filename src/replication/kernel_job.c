@@ -96,8 +96,8 @@ static bool is_ready(const struct kernel_job *j, const struct plane_volume *spec
 
 /* ---- attach ---- */
 
-/* The same checks as of the plane that does its I/O itself. A device that is looked at for growth is
- * held by the module, which has opened it exclusively. */
+/* The same checks as of the plane that does its I/O itself. A device that is looked at for growth
+ * is held by the module, which has opened it exclusively. */
 static int check_volume(struct kernel_job *j, const struct plane_volume *spec, bool flush,
 			struct home *home, u64 *ret_size)
 {

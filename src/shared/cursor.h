@@ -94,6 +94,22 @@ static inline void cursor_put_bytes(struct cursor *c, const void *data, size_t l
 		memcpy(at, data, len);
 }
 
+/* n fields of 4 bytes. A page of the epoch map has a thousand: copied where the byte order is the
+ * same. */
+static inline void cursor_put_words(struct cursor *c, const u32 *value, u32 n)
+{
+	u8 *at = cursor_take(c, 4 * (size_t)n);
+
+	if (!at || !n) /* value may be NULL */
+		return;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	memcpy(at, value, 4 * (size_t)n);
+#else
+	for (u32 i = 0; i < n; i++)
+		cursor_put_4(at + 4 * (size_t)i, value[i]);
+#endif
+}
+
 static inline u64 cursor_get(struct cursor *c, u32 bytes)
 {
 	const u8 *at = cursor_take(c, bytes);
@@ -110,6 +126,22 @@ static inline u64 cursor_get(struct cursor *c, u32 bytes)
 	default:
 		return cursor_get_4(at) | (u64)cursor_get_4(at + 4) << 32;
 	}
+}
+
+static inline void cursor_get_words(struct cursor *c, u32 *out, u32 n)
+{
+	const u8 *at = cursor_take(c, 4 * (size_t)n);
+
+	if (!at) {
+		memset(out, 0, 4 * (size_t)n);
+		return;
+	}
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	memcpy(out, at, 4 * (size_t)n);
+#else
+	for (u32 i = 0; i < n; i++)
+		out[i] = cursor_get_4(at + 4 * (size_t)i);
+#endif
 }
 
 static inline void cursor_get_bytes(struct cursor *c, void *out, size_t len)

@@ -3,6 +3,7 @@
 import os
 
 from channel import GuestGone
+from ledger import Ledger
 from rig import Disk, quick, wait_for
 
 
@@ -85,6 +86,50 @@ def case_power_cut(rig):
     blocks = g.run("dd if=/dev/vdb bs=1M skip=60 count=2 iflag=direct").raw
     there = sum(blocks[i:i + 4] == b"lost" for i in range(0, len(blocks), 4096))
     rig.check(0 < there < 512, "%d of 512 writes that were not flushed are there" % there)
+
+
+class DiskNode:
+    """A guest whose own disk is what a ledger takes for a volume."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self.name = guest.name
+
+    def device(self, volume):
+        return "/dev/" + volume
+
+
+@quick
+def case_ledger(rig):
+    """An application whose machine loses its power: what was acknowledged is known, what was lost is
+    seen."""
+    node = DiskNode(rig.lab(disks=[Disk(16, volatile=True)]).guests[0])
+    g = node.guest
+    book = Ledger(rig, [node], blocks=256)
+    writing = book.write(node, "vda", sync=True)
+    writing.goes_on(more=300)
+    g.restart()
+    writing.look()
+    book.bring(node)
+    book.judge(node, "vda")
+    writing = book.write(node, "vda", sync=True)
+    writing.goes_on(more=300)
+    writing.end()
+    book.judge(node, "vda")
+    rig.check(book.compare({}) != [], "a disk without anything passes")
+    last = writing.runs[2].acked
+    for number, what in (last - 1, "an old block"), (last, "the last block"):
+        found = book.read(node, "vda")
+        for wrong in [0], [number - 1], [number] * 7 + [0], [-1]:
+            found[book.block_of(2, number)] = wrong
+            rig.check(len(book.compare(found)) == 1, "%s that holds %s passes" % (what, wrong))
+    # Without a flush the disk loses some of what it said was written.
+    writing = book.write(node, "vda", pause_ms=0)
+    writing.goes_on(more=2000)
+    g.restart()
+    writing.look()
+    book.bring(node)
+    rig.check(book.compare(book.read(node, "vda")) != [], "nothing was lost, or it is not seen")
 
 
 def case_links(rig):

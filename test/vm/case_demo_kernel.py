@@ -13,10 +13,9 @@ class KernelNode(Node):
     plane = "kernel"
     words = ""      # for sdsd run: auto finds it
 
-    def start(self):
+    def launch(self):
         self.guest.run("modprobe -a loop tls rvol")
-        super().start()
-
+        super().launch()
 
     def stop(self):
         self.guest.run("kill $(pidof sdsd); while pidof sdsd >/dev/null; do sleep 0.1; done")
@@ -24,7 +23,7 @@ class KernelNode(Node):
     def restart(self):
         """Another sdsd, while the module goes on."""
         self.stop()
-        super().start()
+        self.start()
 
     def device(self, volume):
         return "/dev/rvol/by-res/%s/0" % volume

@@ -39,7 +39,7 @@ PROGRAMS = """
     bin/lsblk sbin/fstrim usr/bin/flock
     sbin/mke2fs sbin/e2fsck sbin/resize2fs sbin/mkfs.xfs sbin/xfs_repair usr/sbin/xfs_growfs
     sbin/dmsetup sbin/lvm sbin/cryptsetup usr/sbin/pdata_tools
-    sbin/nbd-client
+    sbin/nbd-client bin/udevadm
     sbin/drbdadm sbin/drbdsetup sbin/drbdmeta lib/drbd/drbdadm-84 lib/drbd/drbdsetup-84
 """.split()
 LINKS = {
@@ -48,6 +48,7 @@ LINKS = {
     "sbin/modinfo": "/bin/kmod", "sbin/mkfs.ext4": "mke2fs", "sbin/fsck.ext4": "e2fsck",
     "usr/sbin/thin_check": "pdata_tools", "usr/sbin/thin_repair": "pdata_tools",
     "usr/sbin/thin_dump": "pdata_tools", "etc/mtab": "/proc/mounts", "var/run": "/run",
+    "lib/systemd/systemd-udevd": "/bin/udevadm",
 }
 for applet in "pvcreate vgcreate lvcreate lvchange lvremove lvresize lvs vgs pvs vgchange".split():
     LINKS["sbin/" + applet] = "lvm"
@@ -57,6 +58,7 @@ FILES = {
     "etc/drbd.conf": 'include "/etc/drbd.d/*.res";\n',
 }
 COPIED = ["etc/mke2fs.conf", "etc/lvm/lvm.conf"]
+COPIED_WHOLE = ["lib/udev/rules.d"]
 FOLDERS = "dev proc sys run tmp root mnt etc/drbd.d var/lib/drbd var/lock usr/lib".split()
 
 MODULES = """
@@ -96,8 +98,13 @@ class Kernel:
         if not found:
             raise Missing("no vmlinux in %s" % self.folder)
         self.file = found[0]
-        # One that checks itself is as many times slower, and shadows its memory.
-        self.patience, self.memory = (4, 2) if name == "debug" else (1, 1)
+        # One that checks itself shadows its memory and is ten times slower: cases wait longer, and
+        # do less where they count (rig.fewer). Several at once would be too slow for each other's
+        # leases.
+        self.patience, self.memory, self.slowness = (4, 2, 10) if name == "debug" else (1, 1, 1)
+        self.beside = "6.1" if name == "debug" else None
+        # It stops at the first complaint; lockdep's do not stop it, the console has them.
+        self.words = "panic_on_warn=1 oops=panic" if name == "debug" else ""
 
 
 def unpack_kernel(path):
@@ -283,7 +290,8 @@ def fill(archive, kernel):
             archive.link("bin/" + applet, "busybox")
     for path, text in FILES.items():
         archive.file(path, text.encode())
-    for path in COPIED:
+    for path in COPIED + ["%s/%s" % (folder, name) for folder in COPIED_WHOLE
+                          for name in os.listdir(os.path.join(userland.folder, folder))]:
         archive.copy(path, os.path.join(userland.folder, path))
     add_modules(archive, kernel)
     add_agent(archive)
@@ -296,6 +304,7 @@ class Image:
 
     def __init__(self, kernel, folder):
         self.kernel = kernel
+        self.beside = None      # another one, for further guests of a lab
         self.vmlinux = os.path.join(folder, "vmlinux")
         self.initramfs = os.path.join(folder, "initramfs")
 
@@ -330,6 +339,7 @@ def make(name="6.1", out=None):
     Userland()
     folder = out or os.path.join(ROOT, "build/vm", kernel.name)
     image = Image(kernel, folder)
+    image.beside = make(kernel.beside) if kernel.beside else None
     os.makedirs(folder, exist_ok=True)
     stamp, key = os.path.join(folder, "key"), key_of(kernel)
     if os.path.exists(stamp) and open(stamp).read() == key:

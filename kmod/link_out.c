@@ -66,6 +66,7 @@ void link_say(struct rvol_link *l, u8 kind, u32 renewal, struct link_sock *then)
 	const struct wire_link_msg m = { .kind = kind, .renewal = renewal };
 	struct link_msg *out = mempool_alloc(&msgs, GFP_NOIO);
 
+	trace_rvol_renewal(l->r, l->number, true, &m);
 	wire_put_link(out->head, &m);
 	out->buf = NULL;
 	out->then = then ? link_sock_get(then) : NULL;

@@ -3,7 +3,7 @@
 # The list of things to do; the work is in tools/ and meson.build.
 
 .PHONY: help demo check build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
-	debug-kernel vm-debug bench-core bench-path bench-rates clean deps hooks
+	debug-kernel vm-debug kmod-check bench-core bench-path bench-rates clean deps hooks
 
 help:
 	@echo 'make build       tools/deps (Debian 12) and the static binary build/sdsd'
@@ -28,7 +28,9 @@ help:
 	@echo 'make kmod        the kernel module for the kernels of the guests: KERNEL=6.1 or 6.12'
 	@echo 'make debug-kernel  a kernel for them with KASAN, lockdep, kmemleak: tools/debug-kernel'
 	@echo 'make vm-debug    the cases of the kernel module under it: CASE=name'
-	@echo 'make bench-path  instructions per replicated write, raw, DRBD 8.4, rvol: KERNEL= SYSTEMS='
+	@echo 'make kmod-check  sparse, and coccinelle when it is there, on the kernel module'
+	@echo 'make bench-path  instructions per request, raw, DRBD 8.4, rvol, and a gate: KERNEL= SYSTEMS='
+	@echo '                 ARGS=--accept: these are the figures to compare with from now on'
 	@echo 'make bench-rates the same systems by the clock, in a guest with disks'
 
 deps:
@@ -97,11 +99,21 @@ debug-kernel:
 	@tools/vm-deps 6.1
 	@tools/debug-kernel
 
-# sparse looks at the module, too. CASE='name name', ARGS for the rest
+# what the guests of test/vm are given
+VM_TOOLS := $(addprefix test/,rvolctl nlcheck renewcheck vm-ktls unixsend churn ledger)
+
+# In a cluster the first guest boots it, the others Linux 6.1. CASE='name name', ARGS for the rest
 vm-debug: build debug-kernel
+	@tools/kmod build/kmod/6.1 "$$(tools/kmod-headers 6.1)"
 	@C=2 tools/kmod build/kmod/debug "$$(tools/kmod-headers debug)"
-	@tools/build release build test/rvolctl test/nlcheck test/vm-ktls test/unixsend test/ledger
-	@python3 test/vm/run.py --kernel debug $(ARGS) $(or $(CASE),kmod debug ktls)
+	@tools/build release build $(VM_TOOLS)
+	@python3 test/vm/run.py --kernel debug --module build/kmod/debug/rvol.ko $(ARGS) \
+		$(or $(CASE),kmod debug ktls kernel demo_kernel)
+
+# what the tools find that only read
+kmod-check: deps
+	@tools/vm-deps
+	@tools/kmod-check
 
 # KERNEL=6.1 or 6.12; both without it. Any other: tools/kmod BUILD_DIR KDIR
 kmod: deps
@@ -109,15 +121,17 @@ kmod: deps
 	@for series in $(or $(KERNEL),6.1 6.12); do \
 		tools/kmod build/kmod/$$series "$$(tools/kmod-headers $$series)" && \
 		ls build/kmod/$$series/rvol.ko || exit 1; done
-	@tools/build release build test/rvolctl test/nlcheck test/vm-ktls test/unixsend test/ledger
+	@tools/build release build $(VM_TOOLS)
 
 bench: build
 	@bash test/bench/bench.sh build/sdsd
 
-# SYSTEMS='name name' (all), KERNEL=6.1, 6.12 or a folder; ARGS for the rest
+# SYSTEMS='name name' (all), KERNEL=6.1, 6.12 or a folder; ARGS for the rest. Fails when a figure of
+# rvol is 2 % above the one in reference/.
 bench-path: kmod
 	@python3 test/bench/path.py --kernel $(or $(KERNEL),6.1) \
-		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(SYSTEMS)
+		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko \
+		--against test/bench/reference/$(notdir $(or $(KERNEL),6.1)).json $(ARGS) $(SYSTEMS)
 
 # the same systems by the clock, as ratios
 bench-rates: kmod

@@ -2,8 +2,9 @@
 /*
  * buf.c - payloads: what a write carries, what a read brings, what a link
  * receives. Pages of their own, so that all copies get the same bytes whatever
- * the application does with its memory meanwhile (docs/kernel.md#payloads).
- * Called from everywhere; it knows nobody.
+ * the application does with its memory meanwhile; or lent ones of a bio, where
+ * that cannot be (docs/kernel.md#payloads). Called from everywhere; it knows
+ * nobody but the request whose pages it has.
  */
 #include "rvol.h"
 
@@ -146,6 +147,32 @@ struct rvol_buf *buf_new(u32 len, atomic_t *account, struct page *first)
 	return b;
 }
 
+struct rvol_buf *buf_lent(struct rvol_io *io, bool stays)
+{
+	struct rvol_buf *b = &io->lent;
+
+	*b = (struct rvol_buf){ .len = (u32)io->left, .lender = io, .stays = stays };
+	refcount_set(&b->ref, 1);
+	return b;
+}
+
+bool buf_keep(struct rvol_buf *b)
+{
+	struct bio *bio;
+	u32 want = DIV_ROUND_UP(b->len, PAGE_SIZE);
+
+	if (!b->lender || !b->stays)
+		return true;
+	bio = b->lender->bio;
+	b->page = want > ARRAY_SIZE(b->few) ? kmalloc_array(want, sizeof(*b->page), GFP_NOWAIT)
+					    : b->few;
+	if (!b->page || !fill(b, want, false))
+		return false; /* what it has goes with the last reference */
+	buf_from_bio(b, bio, bio->bi_iter);
+	b->stays = false;
+	return true;
+}
+
 struct rvol_buf *buf_get(struct rvol_buf *b)
 {
 	refcount_inc(&b->ref);
@@ -162,7 +189,10 @@ void buf_put(struct rvol_buf *b)
 		give_back(b->page[i]);
 	if (b->page != b->few)
 		kfree(b->page);
-	mempool_free(b, &bufs);
+	if (b->lender)
+		io_end(b->lender);
+	else
+		mempool_free(b, &bufs);
 }
 
 /* one segment of a bio against the payload at off */
@@ -210,9 +240,39 @@ void buf_to_bio(const struct rvol_buf *b, struct bio *bio, struct bvec_iter iter
 	copy(b, bio, iter, true);
 }
 
+/* the segments of a bio that has lent its pages; ret may be NULL */
+static u32 lent_segments(const struct bio *bio, u32 off, u32 len, struct bio_vec *ret, u32 max)
+{
+	struct bvec_iter it = bio->bi_iter, at;
+	struct bio_vec bv;
+	u32 n = 0;
+
+	bio_advance_iter(bio, &it, off);
+	it.bi_size = min(it.bi_size, len);
+	__bio_for_each_segment(bv, bio, at, it)
+	{
+		if (n == max)
+			break;
+		if (ret)
+			ret[n] = bv;
+		n++;
+	}
+	return n;
+}
+
+u32 buf_n_segments(const struct rvol_buf *b, u32 off, u32 len)
+{
+	if (b->lender && b->n_pages == 0)
+		return lent_segments(b->lender->bio, off, len, NULL, U32_MAX);
+	return DIV_ROUND_UP(offset_in_page(off) + len, PAGE_SIZE);
+}
+
 u32 buf_segments(const struct rvol_buf *b, u32 off, u32 len, struct bio_vec *ret, u32 max)
 {
 	u32 n = 0;
+
+	if (b->lender && b->n_pages == 0)
+		return lent_segments(b->lender->bio, off, len, ret, max);
 
 	while (len > 0 && n < max) {
 		u32 in_page = offset_in_page(off);

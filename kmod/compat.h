@@ -102,7 +102,7 @@ static inline struct gendisk *compat_alloc_disk(const struct compat_limits *l)
 		.discard_granularity = l->physical,
 		.max_write_zeroes_sectors = l->max_discard_sectors,
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
-		.features = BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA,
+		.features = BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA | BLK_FEAT_STABLE_WRITES,
 #endif
 	};
 	struct gendisk *disk = blk_alloc_disk(&lim, NUMA_NO_NODE);
@@ -110,6 +110,7 @@ static inline struct gendisk *compat_alloc_disk(const struct compat_limits *l)
 	if (IS_ERR(disk))
 		return NULL;
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+	blk_queue_flag_set(QUEUE_FLAG_STABLE_WRITES, disk->queue);
 	blk_queue_write_cache(disk->queue, true, true);
 #endif
 	return disk;
@@ -130,6 +131,7 @@ static inline struct gendisk *compat_alloc_disk(const struct compat_limits *l)
 	blk_queue_max_discard_sectors(q, l->max_discard_sectors);
 	q->limits.discard_granularity = l->physical;
 	blk_queue_max_write_zeroes_sectors(q, l->max_discard_sectors);
+	blk_queue_flag_set(QUEUE_FLAG_STABLE_WRITES, q);
 	blk_queue_write_cache(q, true, true);
 	return disk;
 #endif

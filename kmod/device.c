@@ -77,6 +77,38 @@ static bool take_op(struct rvol_io *io, const struct bio *bio)
 	}
 }
 
+/* Pages of the page cache that are being written back do not change (the device asks for that); all
+ * other memory may, a database's as well as a virtual machine's. */
+static bool is_stable(struct bio *bio)
+{
+	struct bvec_iter it;
+	struct bio_vec bv;
+
+	bio_for_each_segment(bv, bio,
+			     it) if (!folio_test_writeback(page_folio(bv.bv_page))) return false;
+	return true;
+}
+
+static blk_status_t take_payload(struct rvol_io *io)
+{
+	struct rvol *r = io->vol->r;
+	u8 copy = READ_ONCE(r->copy_writes);
+
+	if (copy == RVOL_COPY_NEVER || (copy == RVOL_COPY_DIRECT && is_stable(io->bio))) {
+		io->buf = buf_lent(io, false);
+		return BLK_STS_OK;
+	}
+	if (READ_ONCE(r->only_copy)) {
+		io->buf = buf_lent(io, true);
+		return BLK_STS_OK;
+	}
+	io->buf = buf_new((u32)io->left, NULL, NULL);
+	if (!io->buf)
+		return BLK_STS_RESOURCE;
+	buf_from_bio(io->buf, io->bio, io->bio->bi_iter);
+	return BLK_STS_OK;
+}
+
 /* 0; else how the bio ends */
 static blk_status_t fill_io(struct rvol_io *io, struct rvol_vol *v, struct bio *bio)
 {
@@ -87,12 +119,8 @@ static blk_status_t fill_io(struct rvol_io *io, struct rvol_vol *v, struct bio *
 	io->left = bio->bi_iter.bi_size;
 	io->todo = (io->left ? IO_RANGE : 0) | (bio->bi_opf & REQ_PREFLUSH ? IO_PREFLUSH : 0) |
 		   (bio->bi_opf & REQ_FUA ? IO_POSTFLUSH : 0);
-	if (io->left && !io->read && io->op == REPL_OP_DATA) {
-		io->buf = buf_new((u32)io->left, NULL, NULL);
-		if (!io->buf)
-			return BLK_STS_RESOURCE;
-		buf_from_bio(io->buf, bio, bio->bi_iter);
-	}
+	if (io->left && !io->read && io->op == REPL_OP_DATA)
+		return take_payload(io);
 	return BLK_STS_OK;
 }
 
@@ -206,13 +234,22 @@ static void end_open(struct rvol *r, struct rvol_vol *v)
 	r->changed = true;
 }
 
+/* entered */
+static int check_open(const struct rvol *r)
+{
+	if (r->failed)
+		return -EIO;
+	return rvol_live(r) ? 0 : -ENXIO;
+}
+
 /* 1: not decided yet; entered */
 static int open_verdict(struct rvol *r, struct rvol_vol *v, u64 *in_use_since)
 {
 	const struct repl_writer *w;
+	int rv = check_open(r);
 
-	if (!rvol_live(r))
-		return -ENXIO;
+	if (rv < 0)
+		return rv;
 	w = &r->mirror->writer;
 	if (repl_writer_serving(w))
 		return repl_mirror_size(r->mirror, v->number) > 0 ? 0 : -ENXIO;
@@ -259,7 +296,7 @@ static int open_for_writing(struct rvol *r, struct rvol_vol *v)
 	int rv;
 
 	rvol_enter(r);
-	rv = rvol_live(r) ? 0 : -ENXIO;
+	rv = check_open(r);
 	if (rv == 0) {
 		v->opens++;
 		begin_open(r, v);
@@ -288,7 +325,7 @@ static int device_open(COMPAT_OPEN_ARGS)
 	if (COMPAT_FOR_WRITING(mode))
 		return open_for_writing(r, v);
 	rvol_enter(r);
-	rv = rvol_live(r) ? 0 : -ENXIO;
+	rv = check_open(r);
 	if (rv == 0)
 		v->opens++;
 	rvol_leave(r);
@@ -538,7 +575,12 @@ void vol_info(const struct rvol_vol *v, struct rvol_volume *ret)
 int device_init(void)
 {
 	major = register_blkdev(0, "rvol");
-	return major < 0 ? major : 0;
+	return min(major, 0);
+}
+
+unsigned int device_major(void)
+{
+	return (unsigned int)major;
 }
 
 void device_exit(void)

@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * link.c - connected sockets that sdsd hands over (with kTLS set, or plain for
- * tests): messages of the core out, messages in. What is sent is collected in
+ * link.c - connected sockets that sdsd hands over: messages of the core out,
+ * messages in. What is sent is collected in
  * the section and goes out after it in as few calls as possible; what comes is
  * read by a worker, many messages in one section. A link that breaks is told to
  * the core and to sdsd, which brings another. It opens nothing and judges
  * nobody.
  */
-#include <linux/net.h>
 #include <linux/slab.h>
-#include <linux/socket.h>
-#include <linux/tcp.h>
-#include <net/inet_connection_sock.h>
-#include <net/tcp.h>
 
 #include "link.h"
-
-static bool plain;
-module_param(plain, bool, 0444);
-MODULE_PARM_DESC(plain, "take links without TLS, for tests in one machine (default: no)");
 
 /* ---- life ---- */
 
@@ -32,8 +23,9 @@ static void on_last_put(struct kref *ref)
 		link_msg_free(m);
 	buf_put(l->buf);
 	buf_page_put(l->page);
-	kvfree(l->ahead_memory);
-	sockfd_put(l->sock);
+	link_sock_put(l->renewal.other);
+	link_sock_put(l->now);
+	link_sock_put(l->out);
 	rvol_put(l->r);
 	kfree(l);
 }
@@ -50,26 +42,13 @@ void link_give_up(struct rvol_link *l, const char *why)
 		rvol_work_soon(l->r);
 }
 
-static void restore_callbacks(struct rvol_link *l)
-{
-	struct sock *sk = l->sock->sk;
-
-	write_lock_bh(&sk->sk_callback_lock);
-	if (sk->sk_user_data == l) {
-		sk->sk_data_ready = l->old_data_ready;
-		sk->sk_write_space = l->old_write_space;
-		sk->sk_state_change = l->old_state_change;
-		sk->sk_user_data = NULL;
-	}
-	write_unlock_bh(&sk->sk_callback_lock);
-}
-
 static void on_end(struct work_struct *work)
 {
 	struct rvol_link *l = container_of(work, struct rvol_link, end_work);
 
-	restore_callbacks(l);
-	kernel_sock_shutdown(l->sock, SHUT_RDWR);
+	link_sock_shut(l->now);
+	if (l->renewal.other)
+		link_sock_shut(l->renewal.other);
 	cancel_work_sync(&l->rx_work);
 	if (cancel_work_sync(&l->tx_work))
 		link_put(l);
@@ -112,6 +91,33 @@ u32 links_accepted(const struct rvol *r)
 	return mask;
 }
 
+struct rvol_link *links_next(const struct rvol *r, const struct rvol_link *after)
+{
+	const struct list_head *at = after ? after->list.next : r->links.next;
+
+	return at == &r->links ? NULL : list_entry(at, struct rvol_link, list);
+}
+
+static u8 purpose_of(const struct rvol_link *l)
+{
+	if (l->number >= RVOL_LINK_FIRST)
+		return l->purpose;
+	return l->number == RVOL_LINK_PULL ? RVOL_PURPOSE_PULL : RVOL_PURPOSE_SESSION;
+}
+
+void link_info(const struct rvol_link *l, struct rvol_link_info *ret)
+{
+	*ret = (struct rvol_link_info){
+		.number = l->number,
+		.slot = l->slot,
+		.purpose = purpose_of(l),
+		.sent = READ_ONCE(l->tx_records),
+		.received = l->rx_records,
+		.renewing = l->renewal.number,
+		.renewed = l->renewed,
+	};
+}
+
 void link_close(struct rvol *r, u32 number)
 {
 	struct rvol_link *l = link_find(r, number);
@@ -130,6 +136,8 @@ void links_end(struct rvol *r)
 
 static void tell_up(struct rvol *r, u32 number)
 {
+	if (!rvol_live(r))
+		return;
 	if (number == RVOL_LINK_PULL)
 		repl_mirror_pull_up(r->mirror, &r->sink, r->now);
 	else
@@ -138,144 +146,34 @@ static void tell_up(struct rvol *r, u32 number)
 
 static void tell_down(struct rvol *r, u32 number)
 {
+	if (!rvol_live(r))
+		return;
 	if (number == RVOL_LINK_PULL)
 		repl_mirror_pull_down(r->mirror, &r->sink, r->now);
 	else
 		repl_mirror_link_down(r->mirror, number, &r->sink, r->now);
 }
 
-/* ---- what the socket tells; softirq ---- */
-
-static void on_data_ready(struct sock *sk)
-{
-	struct rvol_link *l;
-
-	read_lock_bh(&sk->sk_callback_lock);
-	l = sk->sk_user_data;
-	if (l)
-		queue_work(rvol_wq, &l->rx_work);
-	read_unlock_bh(&sk->sk_callback_lock);
-}
-
-static void on_write_space(struct sock *sk)
-{
-	struct rvol_link *l;
-
-	read_lock_bh(&sk->sk_callback_lock);
-	l = sk->sk_user_data;
-	if (l) {
-		l->old_write_space(sk); /* kTLS sends what it has kept */
-		if (sk_stream_is_writeable(sk)) {
-			if (sk->sk_socket)
-				clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-			link_send_soon(l);
-		}
-	}
-	read_unlock_bh(&sk->sk_callback_lock);
-}
-
-static void on_state_change(struct sock *sk)
-{
-	struct rvol_link *l;
-
-	read_lock_bh(&sk->sk_callback_lock);
-	l = sk->sk_user_data;
-	if (l) {
-		l->old_state_change(sk);
-		/* a reader may still have what came before the end */
-		if (sk->sk_state == TCP_CLOSE_WAIT)
-			queue_work(rvol_wq, &l->rx_work);
-		else if (sk->sk_state != TCP_ESTABLISHED)
-			link_give_up(l, "the connection has ended");
-	}
-	read_unlock_bh(&sk->sk_callback_lock);
-}
-
-/* false: another link was given the same socket at the same time */
-static bool take_callbacks(struct rvol_link *l)
-{
-	struct sock *sk = l->sock->sk;
-
-	write_lock_bh(&sk->sk_callback_lock);
-	if (sk->sk_user_data) {
-		write_unlock_bh(&sk->sk_callback_lock);
-		return false;
-	}
-	l->old_data_ready = sk->sk_data_ready;
-	l->old_write_space = sk->sk_write_space;
-	l->old_state_change = sk->sk_state_change;
-	sk->sk_user_data = l;
-	sk->sk_data_ready = on_data_ready;
-	sk->sk_write_space = on_write_space;
-	sk->sk_state_change = on_state_change;
-	write_unlock_bh(&sk->sk_callback_lock);
-	return true;
-}
-
 /* ---- adding and settling ---- */
 
-static bool has_ktls(const struct sock *sk)
-{
-	const struct tcp_ulp_ops *ulp = inet_csk(sk)->icsk_ulp_ops;
-
-	return ulp && strcmp(ulp->name, "tls") == 0;
-}
-
-static int check_socket(struct socket *sock, bool tls, const char **ret_why)
-{
-	struct sock *sk = sock->sk;
-
-	*ret_why = "that is no TCP socket";
-	if ((sk->sk_family != AF_INET && sk->sk_family != AF_INET6) || sk->sk_type != SOCK_STREAM ||
-	    sk->sk_protocol != IPPROTO_TCP)
-		return -EINVAL;
-	*ret_why = "the socket is not connected";
-	if (sk->sk_state != TCP_ESTABLISHED)
-		return -ENOTCONN;
-	*ret_why = "the socket is somebody else's already";
-	if (sk->sk_user_data)
-		return -EBUSY;
-	*ret_why = "the socket has no kernel TLS";
-	if (tls && !has_ktls(sk))
-		return -EPROTO;
-	*ret_why = "links without TLS are for tests: load the module with plain=1";
-	if (!tls && !plain)
-		return -EPERM;
-	return 0;
-}
-
-static void prepare_socket(struct sock *sk)
-{
-	lock_sock(sk);
-	sk->sk_allocation = GFP_NOIO;
-	compat_sock_no_task_frag(sk);
-	release_sock(sk);
-	tcp_sock_set_nodelay(sk);
-}
-
-static struct rvol_link *link_new(struct rvol *r, u32 number, u8 slot, struct socket *sock,
-				  bool tls, const void *ahead, u32 len)
+/* sock is the link's on success */
+static struct rvol_link *link_new(struct rvol *r, const struct rvol_link_order *o,
+				  struct link_sock *sock)
 {
 	struct rvol_link *l = kzalloc(sizeof(*l), GFP_KERNEL);
 
 	if (!l)
 		return NULL;
-	if (len > 0) {
-		l->ahead_memory = kvmalloc(len, GFP_KERNEL);
-		if (!l->ahead_memory) {
-			kfree(l);
-			return NULL;
-		}
-		memcpy(l->ahead_memory, ahead, len);
-		l->ahead = l->ahead_memory;
-		l->ahead_len = len;
-	}
 	kref_init(&l->ref);
 	l->r = r;
-	l->number = number;
-	l->slot = slot;
-	l->sock = sock;
-	l->tls = tls;
+	l->number = o->number;
+	l->slot = o->slot;
+	l->purpose = o->purpose;
+	l->renew_at = o->renew_at;
+	l->now = sock;
+	l->out = link_sock_get(sock);
+	l->ahead = sock->ahead;
+	l->ahead_len = sock->ahead_len;
 	spin_lock_init(&l->queue_lock);
 	INIT_LIST_HEAD(&l->queue);
 	INIT_WORK(&l->tx_work, link_on_tx);
@@ -300,7 +198,7 @@ static int admit(struct rvol *r, struct rvol_link *l, const char **ret_why)
 	if (l->number >= RVOL_LINK_FIRST && accepted >= REPL_ACCEPTED_MAX)
 		return -ENOSPC;
 	*ret_why = "the socket is somebody else's already";
-	if (!take_callbacks(l))
+	if (!link_sock_attach(l->now, l))
 		return -EBUSY;
 	old = link_find(r, l->number);
 	if (old) {
@@ -310,40 +208,51 @@ static int admit(struct rvol *r, struct rvol_link *l, const char **ret_why)
 	list_add_tail(&l->list, &r->links);
 	l->up = r->changed = true;
 	tell_up(r, l->number);
+	/* what had come before the callbacks were there */
+	queue_work(rvol_wq, &l->rx_work);
 	return 0;
 }
 
-int link_add(struct rvol *r, u32 number, u8 slot, int fd, bool tls, const void *ahead, u32 len,
-	     const char **ret_why)
+static int add_new(struct rvol *r, const struct rvol_link_order *o, struct link_sock *sock,
+		   const char **ret_why)
 {
-	struct socket *sock;
-	struct rvol_link *l;
+	struct rvol_link *l = link_new(r, o, sock);
 	int rv;
 
-	*ret_why = "that is no socket";
-	sock = sockfd_lookup(fd, &rv);
-	if (!sock)
-		return rv;
-	rv = check_socket(sock, tls, ret_why);
-	if (rv < 0) {
-		sockfd_put(sock);
-		return rv;
-	}
-	l = link_new(r, number, slot, sock, tls, ahead, len);
 	*ret_why = "no memory";
 	if (!l) {
-		sockfd_put(sock);
+		link_sock_put(sock);
 		return -ENOMEM;
 	}
-	prepare_socket(sock->sk);
 	rvol_enter(r);
 	rv = admit(r, l, ret_why);
-	if (rv == 0) /* what had come before the callbacks were there */
-		queue_work(rvol_wq, &l->rx_work);
 	rvol_leave(r);
 	if (rv < 0)
 		link_put(l);
 	return rv;
+}
+
+static int renew(struct rvol *r, const struct rvol_link_order *o, struct link_sock *sock,
+		 const char **ret_why)
+{
+	int rv;
+
+	rvol_enter(r);
+	rv = renewal_admit(link_find(r, o->number), sock, o, ret_why);
+	rvol_leave(r);
+	if (rv < 0)
+		link_sock_put(sock);
+	return rv;
+}
+
+int link_add(struct rvol *r, const struct rvol_link_order *o, const char **ret_why)
+{
+	struct link_sock *sock;
+	int rv = link_sock_new(o, &sock, ret_why);
+
+	if (rv < 0)
+		return rv;
+	return o->renew ? renew(r, o, sock, ret_why) : add_new(r, o, sock, ret_why);
 }
 
 int link_del(struct rvol *r, u32 number)
@@ -355,7 +264,7 @@ int link_del(struct rvol *r, u32 number)
 	if (l)
 		retire(l);
 	/* a link for pulls also that did not come up: the learner turns to another source */
-	if ((l || number == RVOL_LINK_PULL) && rvol_live(r))
+	if (l || number == RVOL_LINK_PULL)
 		tell_down(r, number);
 	rvol_leave(r);
 	return l ? 0 : -ENOENT;
@@ -367,6 +276,7 @@ static bool settle_one(struct rvol *r, struct rvol_link *l, u64 now)
 	int queued = atomic_read(&l->queued);
 	u32 number = l->number;
 
+	renewal_settle(l);
 	if (READ_ONCE(l->dead)) {
 		pr_info("rvol: resource=%s link=%u slot=%u ended: %s\n", r->name, number, l->slot,
 			l->dead);
@@ -377,7 +287,8 @@ static bool settle_one(struct rvol *r, struct rvol_link *l, u64 now)
 	if (number < RVOL_LINK_PULL &&
 	    (l->lags ? queued < (int)RVOL_LAG_LOW : queued > (int)RVOL_LAG_HIGH)) {
 		l->lags = !l->lags;
-		repl_mirror_link_lags(r->mirror, l->slot, l->lags, &r->sink, now);
+		if (rvol_live(r))
+			repl_mirror_link_lags(r->mirror, l->slot, l->lags, &r->sink, now);
 		return true;
 	}
 	if (l->held && link_takes(l)) {

@@ -33,15 +33,15 @@ static int receive(struct rvol_link *l, struct msghdr *msg)
 	int rv;
 
 	msg->msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-	if (l->tls) {
+	if (l->now->tls) {
 		msg->msg_control = &control;
 		msg->msg_controllen = sizeof(control);
 	}
-	rv = READ_ONCE(l->sock->ops)->recvmsg(l->sock, msg, room, msg->msg_flags);
-	if (rv > 0 && l->tls && is_control(msg, &control.cmsg, sizeof(control)))
+	rv = READ_ONCE(l->now->sock->ops)->recvmsg(l->now->sock, msg, room, msg->msg_flags);
+	if (rv > 0 && l->now->tls && is_control(msg, &control.cmsg, sizeof(control)))
 		return -EPROTO;
 	/* a TLS socket may stop at the end of a record, a plain one only when it is empty */
-	l->drained = !l->tls && rv > 0 && (size_t)rv < room;
+	l->drained = !l->now->tls && rv > 0 && (size_t)rv < room;
 	return rv;
 }
 
@@ -54,8 +54,8 @@ static u32 from_ahead(struct rvol_link *l, void *to, u32 len)
 	l->ahead_len -= n;
 	if (l->ahead_len == 0) {
 		l->ahead = NULL;
-		kvfree(l->ahead_memory);
-		l->ahead_memory = NULL;
+		kvfree(l->now->ahead);
+		l->now->ahead = NULL;
 	}
 	return n;
 }
@@ -125,6 +125,7 @@ static void deliver(struct rvol_link *l)
 	m.buf = buf_handle(l->buf);
 	l->buf = NULL; /* the core's now */
 	l->have = 0;
+	l->rx_records += wire_records(m.payload_len);
 	trace_rvol_receive(r, l->number, &m);
 	repl_mirror_receive(r->mirror, l->number, &m, &r->sink, r->now);
 }
@@ -132,7 +133,11 @@ static void deliver(struct rvol_link *l)
 /* false: it ends */
 static bool head_done(struct rvol_link *l)
 {
+	struct wire_link_msg m;
+
 	l->have = 0;
+	if (wire_get_link(l->head, &m) == 0)
+		return renewal_on_message(l, &m);
 	if (wire_get(l->head, &l->msg) < 0) {
 		link_give_up(l, "it sends what is no message");
 		return false;

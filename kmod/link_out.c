@@ -35,7 +35,18 @@ void links_exit(void)
 void link_msg_free(struct link_msg *m)
 {
 	buf_put(m->buf);
+	link_sock_put(m->then);
 	mempool_free(m, &msgs);
+}
+
+static void put_last(struct rvol_link *l, struct link_msg *out)
+{
+	spin_lock(&l->queue_lock);
+	list_add_tail(&out->list, &l->queue);
+	spin_unlock(&l->queue_lock);
+	l->flush_due = true;
+	if (atomic_add_return((int)out->len, &l->queued) > (int)RVOL_QUEUE_MAX)
+		link_give_up(l, "it takes what is sent too slowly");
 }
 
 static void queue_msg(struct rvol_link *l, const struct repl_msg *m)
@@ -45,13 +56,22 @@ static void queue_msg(struct rvol_link *l, const struct repl_msg *m)
 	trace_rvol_send(l->r, l->number, m);
 	wire_put(out->head, m);
 	out->buf = m->payload_len ? buf_get(buf_of(m->buf)) : NULL;
+	out->then = NULL;
 	out->len = WIRE_HEADER + m->payload_len;
-	spin_lock(&l->queue_lock);
-	list_add_tail(&out->list, &l->queue);
-	spin_unlock(&l->queue_lock);
-	l->flush_due = true;
-	if (atomic_add_return((int)out->len, &l->queued) > (int)RVOL_QUEUE_MAX)
-		link_give_up(l, "it takes what is sent too slowly");
+	put_last(l, out);
+}
+
+void link_say(struct rvol_link *l, u8 kind, u32 renewal, struct link_sock *then)
+{
+	const struct wire_link_msg m = { .kind = kind, .renewal = renewal };
+	struct link_msg *out = mempool_alloc(&msgs, GFP_NOIO);
+
+	trace_rvol_renewal(l->r, l->number, true, &m);
+	wire_put_link(out->head, &m);
+	out->buf = NULL;
+	out->then = then ? link_sock_get(then) : NULL;
+	out->len = WIRE_HEADER;
+	put_last(l, out);
 }
 
 static void queue_ack(struct rvol_link *l)
@@ -75,8 +95,14 @@ void link_send(struct rvol *r, const struct repl_effect *e)
 	struct rvol_link *l = link_find(r, e->link);
 	const struct repl_msg *m = e->msg;
 
-	if (!l)
+	if (!l) {
+		rvol_fence(r, "message %u is for link %u, which is not there", m->kind, e->link);
 		return;
+	}
+	if (m->payload_len && !buf_keep(buf_of(m->buf))) {
+		link_give_up(l, "no memory for a payload");
+		return;
+	}
 	if (m->kind == REPL_MSG_ACK) {
 		l->ack = *m;
 		l->ack_due = l->flush_due = true;
@@ -138,7 +164,7 @@ static u32 msg_segments(struct link_msg *m, u32 skip, struct bio_vec *vec, u32 m
 	return n;
 }
 
-/* bytes; *ret_n segments */
+/* As far as it goes over the same socket. Bytes; *ret_n segments */
 static u32 gather(struct rvol_link *l, u32 *ret_n)
 {
 	u32 n = 0, bytes = 0, skip = l->sent;
@@ -150,6 +176,8 @@ static u32 gather(struct rvol_link *l, u32 *ret_n)
 			break;
 		n += msg_segments(m, skip, l->vec + n, LINK_TX_SEGMENTS - n);
 		skip = 0;
+		if (m->then)
+			break;
 	}
 	spin_unlock(&l->queue_lock);
 	for (u32 i = 0; i < n; i++)
@@ -174,8 +202,22 @@ static void consume(struct rvol_link *l, u32 bytes)
 		list_del(&m->list);
 		spin_unlock(&l->queue_lock);
 		l->sent -= m->len;
+		if (m->then)
+			swap(l->out, m->then);
+		if (m->then)
+			WRITE_ONCE(l->tx_records, 0);
 		link_msg_free(m);
 	}
+}
+
+/* kTLS makes records of what it gets in one call */
+static void count(struct rvol_link *l, u32 bytes)
+{
+	u64 before = l->tx_records, after = before + DIV_ROUND_UP(bytes, TLS_MAX_PAYLOAD_SIZE);
+
+	WRITE_ONCE(l->tx_records, after);
+	if (before < l->renew_at && after >= l->renew_at)
+		rvol_work_soon(l->r); /* renewal_settle looks */
 }
 
 /* the only sender at the moment */
@@ -187,7 +229,7 @@ static void send_all(struct rvol_link *l)
 
 	while (!READ_ONCE(l->dead) && (bytes = gather(l, &n)) > 0) {
 		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, l->vec, n, bytes);
-		rv = READ_ONCE(l->sock->ops)->sendmsg(l->sock, &msg, bytes);
+		rv = READ_ONCE(l->out->sock->ops)->sendmsg(l->out->sock, &msg, bytes);
 		if (rv == -EAGAIN)
 			return;                           /* on_write_space goes on */
 		if (rv == -EINTR || rv == -ERESTARTSYS) { /* of who submitted: a worker can */
@@ -198,6 +240,7 @@ static void send_all(struct rvol_link *l)
 			link_give_up(l, "it cannot be sent to");
 			return;
 		}
+		count(l, (u32)rv);
 		consume(l, (u32)rv);
 	}
 }

@@ -6,11 +6,13 @@
  * worker, so a device that never answers holds up nothing but what was asked of
  * it.
  */
-#include "rvol.h"
+#include "print.h"
 #include "trace.h"
 
 struct lower_op {
 	struct llist_node node; /* in r->answers */
+	struct list_head list;  /* in r->lower_ops */
+	unsigned long began;    /* jiffies */
 	struct rvol *r;         /* a reference */
 	struct rvol_vol *v;
 	enum repl_effect_kind kind;
@@ -46,9 +48,23 @@ void lower_exit(void)
 	bioset_exit(&ops);
 }
 
+/* One of ours is not opened at all: that would make this node its writer. And below another one it
+ * could stand still: a section that finds no memory for a bio submits what it has and waits. */
+static bool is_ours(const char *path)
+{
+	dev_t dev;
+
+	return lookup_bdev(path, &dev) == 0 && MAJOR(dev) == device_major();
+}
+
 int lower_open(struct lower_dev *d, const char *path, u64 bytes, const char **ret_why)
 {
-	int rv = compat_bdev_open(d, path, d);
+	int rv;
+
+	*ret_why = "a device of it is a volume of this module";
+	if (is_ours(path))
+		return -ELOOP;
+	rv = compat_bdev_open(d, path, d);
 
 	*ret_why = rv == -EBUSY ? "a device of it is mounted or used by another program"
 				: "a device of it cannot be opened";
@@ -103,15 +119,16 @@ static void on_bio_end(struct bio *bio)
 	answer(container_of(bio, struct lower_op, bio), blk_status_to_errno(bio->bi_status));
 }
 
+static const char *const words[] = {
+	[REPL_DISK_WRITE] = "data write",   [REPL_DISK_READ] = "data read",
+	[REPL_DISK_FLUSH] = "data flush",   [REPL_META_WRITE] = "metadata write",
+	[REPL_META_READ] = "metadata read", [REPL_META_FLUSH] = "metadata flush",
+};
+
 /* The words that STATUS shows. What was to make something durable counts most: after it nobody
  * knows what the device has. */
 static void note_error(struct lower_op *op)
 {
-	static const char *const words[] = {
-		[REPL_DISK_WRITE] = "data write",   [REPL_DISK_READ] = "data read",
-		[REPL_DISK_FLUSH] = "data flush",   [REPL_META_WRITE] = "metadata write",
-		[REPL_META_READ] = "metadata read", [REPL_META_FLUSH] = "metadata flush",
-	};
 	bool fua = op->kind == REPL_META_WRITE && (op->bio.bi_opf & REQ_FUA);
 	bool durable = fua || op->kind == REPL_DISK_FLUSH || op->kind == REPL_META_FLUSH;
 	struct rvol *r = op->r;
@@ -132,7 +149,9 @@ static void flush_answer(struct lower_op *op, u64 now)
 
 	if (op->status < 0)
 		f->status = op->status;
-	if (--f->left == 0)
+	if (f->left == 0)
+		rvol_fence(r, "a flush ends that is not under way");
+	else if (--f->left == 0)
 		repl_mirror_disk_done(r->mirror, f->id, f->status, &r->sink, now);
 }
 
@@ -190,10 +209,25 @@ void lower_answers(struct rvol *r, u64 now)
 			io_lower_done(r, op->io);
 		if (rvol_live(r))
 			tell(op, now);
+		list_del(&op->list);
 		buf_put(op->buf);
 		bio_put(&op->bio);
 		done(r);
 	}
+}
+
+void lower_print(struct seq_file *s, const struct rvol *r)
+{
+	struct lower_op *op;
+	u32 n = 0;
+
+	list_for_each_entry(op, &r->lower_ops, list)
+		if (n++ < PRINT_MAX)
+			seq_printf(s, "%u ms %s volume=%u len=%u id=%llx%s\n",
+				   jiffies_to_msecs(jiffies - op->began), words[op->kind],
+				   op->v->number, op->len, op->id,
+				   op->io ? " for the application" : "");
+	seq_printf(s, "lower=%u\n", n);
 }
 
 /* ---- what the core wants; entered ---- */
@@ -214,6 +248,8 @@ static struct lower_op *op_of(struct bio *bio, struct rvol_vol *v, const struct 
 	op->seq = 0;
 	bio->bi_end_io = on_bio_end;
 	bio->bi_iter.bi_sector = e->off >> SECTOR_SHIFT;
+	op->began = jiffies;
+	list_add_tail(&op->list, &v->r->lower_ops);
 	begin(v->r);
 	trace_rvol_lower_begin(v->r, v->number, e->kind, e->id, e->off, e->len, 0);
 	return op;
@@ -239,11 +275,6 @@ static void add_payload(struct lower_op *op, u32 off, u32 len)
 
 	op->bio.bi_vcnt = n;
 	op->bio.bi_iter.bi_size = len;
-}
-
-static u32 segments_of(u32 off, u32 len)
-{
-	return DIV_ROUND_UP(offset_in_page(off) + len, PAGE_SIZE);
 }
 
 static void collect(struct lower_op *op)
@@ -278,7 +309,8 @@ static void write(struct rvol_vol *v, const struct repl_effect *e)
 		zero(v, e);
 		return;
 	}
-	op = op_new(v, v->data.bdev, segments_of(e->buf_off, e->len), REQ_OP_WRITE | REQ_SYNC, e);
+	op = op_new(v, v->data.bdev, buf_n_segments(buf_of(e->buf), e->buf_off, e->len),
+		    REQ_OP_WRITE | REQ_SYNC, e);
 	if (e->id >> 32 == DISK_STREAM)
 		op->seq = v->r->mirror->replica.io[(u32)e->id % REPL_INFLIGHT_MAX].seq;
 	op->buf = buf_of(e->buf);
@@ -305,7 +337,7 @@ static struct rvol_io *asked_by(struct rvol *r, const struct repl_effect *e)
 	if (q->state != REQ_READING || (q->order & ~0ull >> 16) != s->msg.id >> 16)
 		return NULL;
 	io = (struct rvol_io *)(uintptr_t)q->id;
-	return io->read && !io->lower && io->step == e->len ? io : NULL;
+	return io->flying && io->read && !io->lower && io->step == e->len ? io : NULL;
 }
 
 /* Into the application's own pages where it can be; no copy. Its bio has to wait then for the
@@ -326,7 +358,7 @@ static bool read_straight(struct rvol_vol *v, const struct repl_effect *e)
 	bio->bi_opf = REQ_OP_READ | (bio->bi_opf & (REQ_SYNC | REQ_META | REQ_PRIO));
 	op = op_of(bio, v, e);
 	op->io = io;
-	io->lower = true;
+	io->lower = io->straight = true;
 	collect(op);
 	return true;
 }
@@ -337,7 +369,7 @@ static void read(struct rvol_vol *v, const struct repl_effect *e)
 
 	if (read_straight(v, e))
 		return;
-	op = op_new(v, v->data.bdev, segments_of(0, e->len), REQ_OP_READ, e);
+	op = op_new(v, v->data.bdev, DIV_ROUND_UP(e->len, PAGE_SIZE), REQ_OP_READ, e);
 	op->buf = buf_new(e->len, NULL, NULL);
 	if (!op->buf) {
 		answer(op, -ENOMEM);
@@ -388,10 +420,55 @@ static void flush(struct rvol *r, const struct repl_effect *e)
 	}
 }
 
+static const char *check_data(const struct rvol_vol *v, const struct repl_effect *e)
+{
+	u32 most = e->op == REPL_OP_DATA ? REPL_WRITE_MAX : REPL_EXTENT_BYTES;
+	const struct rvol_buf *b = buf_of(e->buf);
+
+	if (!e->len || e->len > most || (e->off | e->len) % REPL_SECTOR)
+		return "of an odd size";
+	if (e->off > v->copy_size || e->len > v->copy_size - e->off)
+		return "behind the end";
+	if (e->kind == REPL_DISK_WRITE && e->op == REPL_OP_DATA &&
+	    (!b || e->buf_off > b->len || e->len > b->len - e->buf_off))
+		return "without its data";
+	return NULL;
+}
+
+static const char *check_meta(const struct rvol_vol *v, const struct repl_effect *e)
+{
+	if (e->off % REPL_META_PAGE || e->off >= meta_bytes(v->copy_size))
+		return "behind the end";
+	return e->kind == REPL_META_WRITE && !e->page ? "without its page" : NULL;
+}
+
+/* What is wrong with it, or NULL. The core is ours, and the devices are somebody's data. */
+static const char *check_effect(const struct rvol *r, const struct repl_effect *e)
+{
+	bool flushes = e->kind == REPL_DISK_FLUSH || e->kind == REPL_META_FLUSH;
+	const struct rvol_flush *f = e->kind == REPL_DISK_FLUSH ? &r->data_flush : &r->meta_flush;
+	u32 number = flushes ? REPL_META_HOME : e->volume;
+	const struct rvol_vol *v = number < RVOL_VOLUMES_MAX ? r->vol[number] : NULL;
+
+	if (!v || !v->has_lower)
+		return "of a volume that has no disk here";
+	if (flushes)
+		return f->left ? "before the last one has ended" : NULL;
+	return e->kind == REPL_DISK_WRITE || e->kind == REPL_DISK_READ ? check_data(v, e)
+								       : check_meta(v, e);
+}
+
 void lower_effect(struct rvol *r, const struct repl_effect *e)
 {
-	struct rvol_vol *v = r->vol[e->volume];
+	const char *wrong = check_effect(r, e);
+	struct rvol_vol *v;
 
+	if (wrong) {
+		rvol_fence(r, "%s %s", words[e->kind], wrong);
+		fence_effect(e);
+		return;
+	}
+	v = r->vol[e->volume];
 	switch (e->kind) {
 	case REPL_DISK_WRITE:
 		write(v, e);

@@ -29,6 +29,7 @@ const struct nla_policy order_policy[RVOL_A_MAX + 1] = {
 	[RVOL_A_SEED] = { .type = NLA_U64 },
 	[RVOL_A_READ_POLICY] = NLA_POLICY_MAX(NLA_U8, REPL_READ_POLICIES - 1),
 	[RVOL_A_HANDOVER] = NLA_POLICY_MAX(NLA_U8, 1),
+	[RVOL_A_COPY_WRITES] = NLA_POLICY_MAX(NLA_U8, RVOL_COPIES_WAYS - 1),
 	[RVOL_A_STATE_PAGE] = NLA_POLICY_EXACT_LEN(RVOL_META_PAGE),
 	[RVOL_A_STATE_COPY] = NLA_POLICY_MAX(NLA_U8, 1),
 	[RVOL_A_HOT_PAGE] = NLA_POLICY_EXACT_LEN(RVOL_META_PAGE),
@@ -51,13 +52,19 @@ const struct nla_policy order_policy[RVOL_A_MAX + 1] = {
 	[RVOL_A_AHEAD] = { .type = NLA_BINARY }, /* an attribute cannot be longer than AHEAD_MAX */
 	[RVOL_A_ON] = NLA_POLICY_MAX(NLA_U8, 1),
 	[RVOL_A_DEADLINE_MS] = NLA_POLICY_RANGE(NLA_U32, 1, RVOL_FREEZE_MAX_MS),
+	[RVOL_A_PURPOSE] = NLA_POLICY_RANGE(NLA_U8, RVOL_PURPOSE_SESSION, RVOL_PURPOSE_PULL),
+	[RVOL_A_RENEW] = NLA_POLICY_MIN(NLA_U32, 1),
+	[RVOL_A_RENEW_AT] = NLA_POLICY_MIN(NLA_U64, 1),
 	/* no row, refused: what only the module says */
 };
 static_assert(RVOL_AHEAD_MAX >= U16_MAX - NLA_HDRLEN, "the length of AHEAD needs a check");
 static_assert(RVOL_SLOTS_MAX == REPL_SLOTS_MAX && RVOL_VOLUMES_MAX == REPL_VOLUMES_MAX,
 	      "the interface and the core differ in their limits");
 static_assert(RVOL_META_PAGE == REPL_META_PAGE && RVOL_LINK_SLOT(3) == REPL_LINK_SLOT(3) &&
-		      RVOL_LINK_PULL == REPL_LINK_PULL && RVOL_LINK_FIRST == REPL_LINK_FIRST,
+		      RVOL_LINK_PULL == REPL_LINK_PULL && RVOL_LINK_FIRST == REPL_LINK_FIRST &&
+		      RVOL_LINKS_MAX == REPL_SLOTS_MAX + 1 + REPL_ACCEPTED_MAX &&
+		      RVOL_PURPOSE_SESSION == (int)WIRE_SESSION &&
+		      RVOL_PURPOSE_PULL == (int)WIRE_PULL,
 	      "the interface and the core differ in their numbers");
 
 static struct nlattr *get(const struct genl_info *info, int attr)
@@ -117,7 +124,7 @@ static int get_record(struct genl_info *info, struct repl_record *ret, const cha
 static int check_alive(const struct rvol *r, const char **ret_why)
 {
 	if (r->failed) {
-		*ret_why = r->failed;
+		*ret_why = "the resource is out of service, its status says why";
 		return -EIO;
 	}
 	if (r->ending) {
@@ -246,13 +253,24 @@ static int check_link(struct rvol *r, struct genl_info *info, const char **ret_w
 
 static int on_link_add(struct rvol *r, struct genl_info *info, const char **ret_why)
 {
-	struct nlattr *ahead = get(info, RVOL_A_AHEAD);
-	bool tls = get(info, RVOL_A_TLS);
+	struct nlattr *ahead = get(info, RVOL_A_AHEAD), *renew = get(info, RVOL_A_RENEW);
+	struct rvol_link_order o = {
+		.number = nla_get_u32(get(info, RVOL_A_LINK)),
+		.slot = nla_get_u8(get(info, RVOL_A_SLOT)),
+		.purpose = get(info, RVOL_A_PURPOSE) ? nla_get_u8(get(info, RVOL_A_PURPOSE)) : 0,
+		.fd = nla_get_s32(get(info, RVOL_A_FD)),
+		.tls = get(info, RVOL_A_TLS),
+		.ahead = ahead ? nla_data(ahead) : NULL,
+		.ahead_len = ahead ? nla_len(ahead) : 0,
+		.renew = renew ? nla_get_u32(renew) : 0,
+		.renew_at =
+			get(info, RVOL_A_RENEW_AT) ? nla_get_u64(get(info, RVOL_A_RENEW_AT)) : 0,
+	};
 	int rv = check_link(r, info, ret_why);
 
 	if (rv < 0)
 		return rv;
-	if (tls == !!get(info, RVOL_A_PLAIN)) {
+	if (o.tls == !!get(info, RVOL_A_PLAIN)) {
 		*ret_why = "a link is either TLS or PLAIN";
 		return -EINVAL;
 	}
@@ -261,9 +279,7 @@ static int on_link_add(struct rvol *r, struct genl_info *info, const char **ret_
 	mutex_unlock(&r->lock);
 	if (rv < 0)
 		return rv;
-	return link_add(r, nla_get_u32(get(info, RVOL_A_LINK)), nla_get_u8(get(info, RVOL_A_SLOT)),
-			nla_get_s32(get(info, RVOL_A_FD)), tls, ahead ? nla_data(ahead) : NULL,
-			ahead ? nla_len(ahead) : 0, ret_why);
+	return link_add(r, &o, ret_why);
 }
 
 static int on_link_del(struct rvol *r, struct genl_info *info, const char **ret_why)
@@ -281,6 +297,8 @@ static int on_resource_set(struct rvol *r, struct genl_info *info, u64 now, cons
 {
 	if (get(info, RVOL_A_HANDOVER))
 		r->handover = nla_get_u8(get(info, RVOL_A_HANDOVER));
+	if (get(info, RVOL_A_COPY_WRITES))
+		WRITE_ONCE(r->copy_writes, nla_get_u8(get(info, RVOL_A_COPY_WRITES)));
 	if (get(info, RVOL_A_READ_POLICY))
 		repl_mirror_set_read_policy(r->mirror, nla_get_u8(get(info, RVOL_A_READ_POLICY)));
 	if (get(info, RVOL_A_COPIES)) {
@@ -389,7 +407,7 @@ static const struct command {
 	},
 	[RVOL_CMD_RESOURCE_SET] = {
 		.needs = A(UUID),
-		.takes = A(COPIES) | A(READ_POLICY) | A(HANDOVER),
+		.takes = A(COPIES) | A(READ_POLICY) | A(HANDOVER) | A(COPY_WRITES),
 		.inside = on_resource_set,
 	},
 	[RVOL_CMD_RESOURCE_DEL] = { A(UUID), A(FORCE), .on = on_resource_del },
@@ -407,7 +425,7 @@ static const struct command {
 	},
 	[RVOL_CMD_LINK_ADD] = {
 		.needs = A(UUID) | A(LINK) | A(SLOT) | A(FD),
-		.takes = A(TLS) | A(PLAIN) | A(AHEAD),
+		.takes = A(TLS) | A(PLAIN) | A(AHEAD) | A(PURPOSE) | A(RENEW) | A(RENEW_AT),
 		.on = on_link_add,
 	},
 	[RVOL_CMD_LINK_DEL] = { A(UUID) | A(LINK), .on = on_link_del },

@@ -59,7 +59,10 @@ static void go(struct rvol *r, struct rvol_io *io, u64 now)
 
 	/* before the call: it may be completed in it */
 	list_add_tail(&io->list, &r->flying);
-	rv = next_step(r, io, now);
+	io->flying = true;
+	rv = rvol_live(r) ? next_step(r, io, now) : -EIO;
+	if (rv < 0)
+		io->flying = false;
 	if (rv == -EBUSY) {
 		list_move(&io->list, &r->waiting);
 	} else if (rv < 0) {
@@ -86,10 +89,24 @@ void ios_take(struct rvol *r, u64 now)
 	llist_for_each_entry_safe(io, next, list, incoming) start(r, io, now);
 }
 
+/* Has it brought the data? What the bio's memory held before is nobody's business. */
+static bool brought(const struct rvol_io *io, const struct repl_effect *e)
+{
+	return e->buf ? buf_of(e->buf)->len >= io->step : io->straight;
+}
+
 void io_complete(struct rvol *r, const struct repl_effect *e)
 {
 	struct rvol_io *io = (struct rvol_io *)(uintptr_t)e->id;
+	bool known = io && io->flying;
 
+	if (!known || (io->read && e->status == 0 && !brought(io, e))) {
+		rvol_fence(r, known ? "a read has brought less than was asked for"
+				    : "a request ends that is not under way");
+		fence_effect(e);
+		return;
+	}
+	io->flying = false;
 	io->result = e->status;
 	if (io->read)
 		io->buf = buf_of(e->buf);
@@ -163,7 +180,7 @@ void ios_fail(struct rvol *r)
 		finish(r, io, -EIO);
 }
 
-static void end(struct rvol_io *io)
+void io_end(struct rvol_io *io)
 {
 	struct rvol *r = io->vol->r;
 	struct bio *bio = io->bio;
@@ -171,7 +188,8 @@ static void end(struct rvol_io *io)
 
 	if (read && io->buf && !io->status)
 		buf_to_bio(io->buf, bio, bio->bi_iter);
-	buf_put(io->buf);
+	if (io->buf != &io->lent)
+		buf_put(io->buf);
 	bio_end_io_acct(bio, io->began);
 	bio->bi_status = io->status;
 	mempool_free(io, &r->ios);
@@ -185,7 +203,11 @@ void ios_end(struct list_head *done)
 {
 	struct rvol_io *io, *next;
 
-	list_for_each_entry_safe(io, next, done, list)
-		end(io);
+	list_for_each_entry_safe(io, next, done, list) {
+		if (io->buf == &io->lent)
+			buf_put(io->buf); /* who has the last reference ends it */
+		else
+			io_end(io);
+	}
 	INIT_LIST_HEAD(done);
 }

@@ -47,6 +47,8 @@ static void send_msg(struct rvol *r, const struct repl_effect *e)
 static void pull_link(struct rvol *r, u8 slot)
 {
 	link_close(r, REPL_LINK_PULL);
+	if (slot != REPL_NO_SLOT && slot >= REPL_SLOTS_MAX)
+		rvol_fence(r, "pulls from slot %u are wanted", slot);
 	r->pull_slot = slot;
 	r->changed = true;
 }
@@ -55,6 +57,10 @@ static void emit(struct repl_sink *sink, const struct repl_effect *e)
 {
 	struct rvol *r = of_sink(sink);
 
+	if (r->failed) {
+		fence_effect(e);
+		return;
+	}
 	switch (e->kind) {
 	case REPL_SEND:
 		send_msg(r, e);
@@ -90,6 +96,9 @@ static void emit(struct repl_sink *sink, const struct repl_effect *e)
 		break;
 	case REPL_CHANGED:
 		r->changed = true;
+		break;
+	default:
+		rvol_fence(r, "the core emits effect %d", e->kind);
 		break;
 	}
 }
@@ -141,6 +150,13 @@ static u64 acked_elsewhere(const struct repl_writer *w)
 	return least;
 }
 
+static bool only_copy(const struct repl_writer *w)
+{
+	u32 self = 1u << w->self;
+
+	return w->state == WRITER_SERVING && w->self_disk && w->members == self && w->sent == self;
+}
+
 /* Those up to seq bring a section about; see answer() in lower.c. */
 static void hear_answers_to(struct rvol *r, u64 seq)
 {
@@ -149,20 +165,17 @@ static void hear_answers_to(struct rvol *r, u64 seq)
 }
 
 /* what follows from the calls of this section; they may lead to more */
-static void settle(struct rvol *r)
+static void settle_live(struct rvol *r)
 {
-	if (!rvol_live(r)) {
-		ios_take(r, r->now);         /* they fail */
-		hear_answers_to(r, U64_MAX); /* no acknowledgement comes any more */
-		lower_answers(r, r->now);
-		return;
-	}
 	links_settle(r, r->now);
 	ios_take(r, r->now);
 	hear_answers_to(r, acked_elsewhere(&r->mirror->writer));
 	if (!llist_empty(&r->answers))
 		lower_answers(r, r->now);
 	ios_settle(r, r->now);
+	if (!rvol_live(r))
+		return;
+	WRITE_ONCE(r->only_copy, only_copy(&r->mirror->writer));
 	if (r->opened && r->mirror->writer.state == WRITER_STOPPED)
 		ios_fail_waiting(r);
 	freeze_settle(r);
@@ -172,6 +185,18 @@ static void settle(struct rvol *r)
 	trace_rvol_state(r);
 	r->wants = rvol_wants(r);
 	vols_settle(r);
+}
+
+static void settle(struct rvol *r)
+{
+	if (rvol_live(r))
+		settle_live(r);
+	if (rvol_live(r))
+		return;
+	fence_settle(r);
+	ios_take(r, r->now);         /* they fail */
+	hear_answers_to(r, U64_MAX); /* no acknowledgement comes any more */
+	lower_answers(r, r->now);
 }
 
 /* what a section has collected, to be carried out after it */
@@ -266,17 +291,6 @@ void rvol_kick(struct rvol *r)
 	rvol_leave(r);
 }
 
-void rvol_fence(struct rvol *r, const char *why)
-{
-	if (r->failed)
-		return;
-	pr_err("rvol: resource=%s fenced: %s\n", r->name, why);
-	r->failed = why;
-	r->changed = true;
-	freeze_end(r, why);
-	ios_fail(r);
-}
-
 static void on_work(struct work_struct *work)
 {
 	struct rvol *r = container_of(work, struct rvol, work);
@@ -293,6 +307,15 @@ void rvol_work_soon(struct rvol *r)
 		rvol_put(r);
 }
 
+/* what the core itself finds odd; in every section it would cost too much */
+static void check(struct rvol *r)
+{
+	const char *why = repl_mirror_check(r->mirror);
+
+	if (why)
+		rvol_fence(r, "%s", why);
+}
+
 static void on_tick(struct work_struct *work)
 {
 	struct rvol *r = container_of(to_delayed_work(work), struct rvol, tick);
@@ -300,7 +323,9 @@ static void on_tick(struct work_struct *work)
 
 	r->ticking = false;
 	if (rvol_live(r)) {
-		repl_mirror_tick(r->mirror, &r->sink, now);
+		check(r);
+		if (rvol_live(r))
+			repl_mirror_tick(r->mirror, &r->sink, now);
 		links_tick(r);
 		r->changed |= rvol_wants(r) != r->wants;
 	}
@@ -349,6 +374,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	INIT_LIST_HEAD(&r->done);
 	INIT_LIST_HEAD(&r->waiting);
 	INIT_LIST_HEAD(&r->links);
+	INIT_LIST_HEAD(&r->lower_ops);
 	bio_list_init(&r->lower);
 	freeze_prepare(r);
 	init_llist_head(&r->answers);
@@ -384,6 +410,7 @@ int rvol_new(const struct rvol_config *c, struct rvol **ret, const char **ret_wh
 			return rv;
 		}
 	}
+	debug_add(r);
 	*ret = r;
 	return 0;
 }
@@ -426,6 +453,8 @@ int rvol_boot(struct rvol *r, const struct repl_record *record, const char **ret
 	rvol_enter(r);
 	if (r->ending)
 		why = "the resource is being deleted";
+	else if (r->failed)
+		why = "the resource is out of service";
 	else if (r->booted)
 		why = "the resource is up already";
 	else if (!r->vol[REPL_META_HOME])
@@ -460,7 +489,7 @@ int rvol_end(struct rvol *r, bool force, const char **ret_why)
 		return 0;
 	}
 	/* all others may serve at once when this node says that it has stopped */
-	if (r->opened && r->mirror->writer.n_requests == 0)
+	if (r->opened && rvol_live(r) && r->mirror->writer.n_requests == 0)
 		repl_mirror_close(r->mirror, &r->sink, r->now);
 	rvol_leave(r); /* it is sent */
 
@@ -476,6 +505,7 @@ int rvol_end(struct rvol *r, bool force, const char **ret_why)
 			vol_hide(r->vol[i]);
 	smp_mb(); /* see lower_read_through */
 	lower_close_soon(r);
+	debug_remove(r);
 	rvol_put(r);
 	return 0;
 }

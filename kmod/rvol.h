@@ -44,8 +44,10 @@ struct rvol_link;
 
 struct rvol_buf {
 	refcount_t ref;
-	u32 len;           /* bytes */
-	atomic_t *account; /* received: bytes that its resource holds; or NULL */
+	struct rvol_io *lender; /* the pages are those of its bio; NULL: they are its own */
+	bool stays;             /* lent: they must not go to another copy as they are */
+	u32 len;                /* bytes */
+	atomic_t *account;      /* received: bytes that its resource holds; or NULL */
 	u32 n_pages;
 	struct page **page;  /* all but the last are full */
 	struct page *few[4]; /* what page points to when these are enough */
@@ -70,10 +72,16 @@ struct page *buf_page(void); /* for such a first page; NULL: none now */
 void buf_page_put(struct page *page);
 struct rvol_buf *buf_get(struct rvol_buf *b);
 void buf_put(struct rvol_buf *b); /* NULL is fine; process context */
+/* The payload of a write, its bio's pages without a copy; the bio ends (io_end) when the last
+ * reference goes. stays: only the own copy may have them, see buf_keep. */
+struct rvol_buf *buf_lent(struct rvol_io *io, bool stays);
+/* From now on its bytes are the same for all copies. false: no memory. */
+bool buf_keep(struct rvol_buf *b);
 void buf_from_bio(struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
 void buf_to_bio(const struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
 /* Describes len bytes from off on; at most max segments. How many were needed. */
 u32 buf_segments(const struct rvol_buf *b, u32 off, u32 len, struct bio_vec *ret, u32 max);
+u32 buf_n_segments(const struct rvol_buf *b, u32 off, u32 len);
 
 /* ---- a request of the application ---- */
 
@@ -85,13 +93,16 @@ struct rvol_io {
 	struct rvol_vol *vol;
 	struct bio *bio;
 	struct rvol_buf *buf; /* of a write with data; what a read brought */
+	struct rvol_buf lent; /* what buf points to when its pages are the bio's */
 	unsigned long began;  /* jiffies, for the statistics */
 	u8 todo;              /* enum rvol_io_phase, still to come */
 	u8 op;                /* enum repl_op */
 	bool read;
-	bool lower; /* a lower device reads straight into the bio: it cannot end before that */
-	bool ended; /* it would have, but for that */
-	int result; /* of the step that is completed */
+	bool flying;   /* the core has it */
+	bool straight; /* a lower device was asked to read into the bio */
+	bool lower;    /* a lower device reads straight into the bio: it cannot end before that */
+	bool ended;    /* it would have, but for that */
+	int result;    /* of the step that is completed */
 	blk_status_t status;
 	u64 at; /* next byte of the range, and how many are left */
 	u64 left;
@@ -160,12 +171,16 @@ struct rvol {
 	struct repl_mirror_config config; /* for the mirror that BOOT makes */
 	struct rvol_heads *heads;         /* the same; NULL afterwards, and without a copy */
 
+	struct dentry *debug; /* its folder in debugfs */
+
 	struct mutex disks_lock; /* while a gendisk is made or goes; taken before lock */
 	struct mutex lock;       /* all below, unless said otherwise */
 	struct repl_mirror *mirror;
 	bool booted, ending;
-	bool was_in_sync;   /* the record at BOOT had this copy in its set */
-	const char *failed; /* fenced: the invariant that did not hold; NULL */
+	bool was_in_sync; /* the record at BOOT had this copy in its set */
+	bool failed;      /* out of service, see fence.c; the mirror is not called */
+	bool fenced;      /* and that was carried out */
+	char why_failed[RVOL_NAME_MAX];
 	struct rvol_vol *vol[RVOL_VOLUMES_MAX];
 	u32 writers;       /* volumes that are open for writing */
 	bool opened;       /* repl_mirror_open was called and not closed */
@@ -203,8 +218,11 @@ struct rvol {
 	 * the own disk answers beyond it is not what a write waits for: the section of the
 	 * acknowledgement will find it. */
 	u64 acked_elsewhere;
+	bool only_copy;                /* serving, and no other copy is told of what is written */
+	u8 copy_writes;                /* enum rvol_copy */
 	struct task_struct *submitter; /* of bios in rvol_leave(): it looks at answers itself */
 	atomic_t n_lower;              /* operations of lower devices under way */
+	struct list_head lower_ops;    /* those of the core, oldest first; r->lock */
 	struct work_struct close_work;
 	struct llist_head answers;  /* struct lower_op that have ended; any context */
 	struct llist_head incoming; /* struct rvol_io that were submitted; any context */
@@ -251,7 +269,12 @@ void rvol_leave(struct rvol *r);
 /* Something was put into answers or incoming: a section takes it, of this task's when nobody is in
  * one, else of who is. Process context. */
 void rvol_kick(struct rvol *r);
-void rvol_fence(struct rvol *r, const char *why); /* entered: an invariant does not hold */
+
+/* fence.c */
+/* entered: something does not hold that always must; the sentence says what */
+__printf(2, 3) void rvol_fence(struct rvol *r, const char *fmt, ...);
+void fence_settle(struct rvol *r);              /* entered, not in a call of the core */
+void fence_effect(const struct repl_effect *e); /* in emit: it is not carried out */
 
 /* requests.c: what the application asks, between device.c and the core */
 void ios_take(struct rvol *r, u64 now);                        /* entered: what is incoming */
@@ -261,6 +284,7 @@ void ios_settle(struct rvol *r, u64 now);                      /* entered: what 
 void ios_fail_waiting(struct rvol *r);                         /* entered */
 void ios_fail(struct rvol *r);        /* entered: all; the core must not complete any afterwards */
 void ios_end(struct list_head *done); /* not entered */
+void io_end(struct rvol_io *io);      /* by buf.c: its pages are given back; any context */
 
 /* freeze.c */
 int freeze_init(void);
@@ -275,9 +299,16 @@ void freeze_settle(struct rvol *r);               /* entered: has its time come?
 bool freeze_admits(struct rvol *r, struct bio *bio);
 void freeze_write_over(struct rvol *r); /* not entered */
 
+/* debugfs.c; not entered */
+int debug_init(void);
+void debug_exit(void);
+void debug_add(struct rvol *r);
+void debug_remove(struct rvol *r); /* waits for who reads or writes one of its files */
+
 /* device.c */
 int device_init(void);
 void device_exit(void);
+unsigned int device_major(void); /* of our volumes */
 int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, const char *data_path,
 	    const char *meta_path, const char **ret_why);
 int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why);
@@ -303,11 +334,19 @@ void lower_close_soon(struct rvol *r);
 void lower_on_close(struct work_struct *work);
 
 /* link.c */
+struct rvol_link_order {
+	u32 number;
+	u8 slot, purpose;
+	int fd; /* the caller's socket */
+	bool tls;
+	const void *ahead; /* bytes already read from it, copied */
+	u32 ahead_len;
+	u32 renew;    /* number of the renewal: the next socket of a link that is up; 0: a link */
+	u64 renew_at; /* records, see uapi/rvol.h; 0: never */
+};
 int links_init(void);
 void links_exit(void);
-/* fd: the caller's socket. ahead: bytes already read from it, copied. */
-int link_add(struct rvol *r, u32 number, u8 slot, int fd, bool tls, const void *ahead, u32 len,
-	     const char **ret_why);
+int link_add(struct rvol *r, const struct rvol_link_order *o, const char **ret_why);
 int link_del(struct rvol *r, u32 number);                    /* -ENOENT */
 void link_send(struct rvol *r, const struct repl_effect *e); /* entered */
 void link_close(struct rvol *r, u32 number);                 /* entered: the core wants it away */
@@ -319,6 +358,9 @@ void link_flush(struct rvol_link *l); /* not entered; gives back what links_take
 void links_end(struct rvol *r);       /* entered: all go, nothing is reported */
 bool link_is_up(const struct rvol *r, u32 number); /* entered */
 u32 links_accepted(const struct rvol *r);          /* entered: mask of slots */
+/* entered: the one after that, NULL: the first; NULL: that was the last */
+struct rvol_link *links_next(const struct rvol *r, const struct rvol_link *after);
+void link_info(const struct rvol_link *l, struct rvol_link_info *ret); /* entered */
 
 /* status.c */
 u32 rvol_wants(const struct rvol *r); /* entered: slots that the writer wants a link to */

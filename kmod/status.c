@@ -106,7 +106,7 @@ static void mirror_status(struct rvol *r, struct rvol_status *ret)
 			ret->links_up |= 1u << i;
 		ret->accepted[i] = (accepted >> i) & 1;
 	}
-	strscpy(ret->reason, r->failed ? r->failed : s.reason, sizeof(ret->reason));
+	strscpy(ret->reason, s.reason, sizeof(ret->reason));
 }
 
 static void fill(struct rvol *r, struct rvol_status *ret)
@@ -130,9 +130,12 @@ static void fill(struct rvol *r, struct rvol_status *ret)
 	if (r->disk_error)
 		strscpy(ret->disk_error, r->disk_error, sizeof(ret->disk_error));
 	if (r->mirror) {
-		r->wants = rvol_wants(r);
+		if (rvol_live(r))
+			r->wants = rvol_wants(r);
 		mirror_status(r, ret);
 	}
+	if (r->failed)
+		strscpy(ret->reason, r->why_failed, sizeof(ret->reason));
 	rvol_leave(r);
 }
 
@@ -155,18 +158,35 @@ static int put_volumes(struct sk_buff *skb, struct rvol *r)
 	return rv;
 }
 
+static int put_links(struct sk_buff *skb, struct rvol *r)
+{
+	int rv = 0;
+
+	mutex_lock(&r->lock);
+	for (struct rvol_link *l = links_next(r, NULL); rv == 0 && l; l = links_next(r, l)) {
+		struct rvol_link_info i;
+
+		link_info(l, &i);
+		rv = nla_put(skb, RVOL_A_LINK_INFO, sizeof(i), &i);
+	}
+	mutex_unlock(&r->lock);
+	return rv;
+}
+
 /* The number of the last event comes first: what changes while this is put together has an event
  * with a higher one. */
-static int put_status(struct sk_buff *skb, struct rvol *r, u32 portid, u32 seq, int flags)
+static int put_status(struct sk_buff *skb, struct rvol *r, u32 portid, u32 seq, bool dumped)
 {
-	void *head = genlmsg_put(skb, portid, seq, &netlink_family, flags, RVOL_CMD_STATUS);
+	void *head = genlmsg_put(skb, portid, seq, &netlink_family, dumped ? NLM_F_MULTI : 0,
+				 RVOL_CMD_STATUS);
 	struct rvol_status s = { 0 };
 
 	if (!head)
 		return -EMSGSIZE;
 	fill(r, &s);
 	if (nla_put(skb, RVOL_A_UUID, RVOL_UUID_BYTES, r->uuid) < 0 ||
-	    nla_put(skb, RVOL_A_STATUS, sizeof(s), &s) < 0 || put_volumes(skb, r) < 0) {
+	    nla_put(skb, RVOL_A_STATUS, sizeof(s), &s) < 0 || put_volumes(skb, r) < 0 ||
+	    (!dumped && put_links(skb, r) < 0)) {
 		genlmsg_cancel(skb, head);
 		return -EMSGSIZE;
 	}
@@ -177,13 +197,14 @@ static int put_status(struct sk_buff *skb, struct rvol *r, u32 portid, u32 seq, 
 int status_reply(struct rvol *r, struct genl_info *info, const char **ret_why)
 {
 	size_t room = nla_total_size(RVOL_UUID_BYTES) + nla_total_size(sizeof(struct rvol_status)) +
-		      RVOL_VOLUMES_MAX * nla_total_size(sizeof(struct rvol_volume));
+		      RVOL_VOLUMES_MAX * nla_total_size(sizeof(struct rvol_volume)) +
+		      RVOL_LINKS_MAX * nla_total_size(sizeof(struct rvol_link_info));
 	struct sk_buff *skb = genlmsg_new(room, GFP_KERNEL);
 	int rv;
 
 	if (!skb)
 		return -ENOMEM;
-	rv = put_status(skb, r, info->snd_portid, info->snd_seq, 0);
+	rv = put_status(skb, r, info->snd_portid, info->snd_seq, false);
 	if (rv < 0) {
 		nlmsg_free(skb);
 		return rv;
@@ -204,8 +225,7 @@ int status_dump(struct sk_buff *skb, struct netlink_callback *cb)
 
 	BUILD_BUG_ON(sizeof(*at) > sizeof(cb->ctx));
 	while (rv == 0 && (r = table_next(at->begun ? at->uuid : NULL))) {
-		rv = put_status(skb, r, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-				NLM_F_MULTI);
+		rv = put_status(skb, r, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, true);
 		if (rv == 0) {
 			memcpy(at->uuid, r->uuid, RVOL_UUID_BYTES);
 			at->begun = true;

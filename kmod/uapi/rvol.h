@@ -37,6 +37,7 @@
 #define RVOL_LINK_SLOT(s) (1u + (s))
 #define RVOL_LINK_PULL 32u
 #define RVOL_LINK_FIRST 64u
+#define RVOL_LINKS_MAX (RVOL_SLOTS_MAX + 1 + 64) /* to slots, for pulls, accepted */
 
 enum rvol_cmd {
 	RVOL_CMD_UNSPEC,
@@ -46,7 +47,7 @@ enum rvol_cmd {
 	 * written next goes to the other copy). The volumes it is to begin with follow by
 	 * VOLUME_ADD, then BOOT. -EEXIST: there already. */
 	RVOL_CMD_RESOURCE_ADD,
-	/* UUID and any of COPIES, READ_POLICY, HANDOVER */
+	/* UUID and any of COPIES, READ_POLICY, HANDOVER, COPY_WRITES */
 	RVOL_CMD_RESOURCE_SET,
 	/* UUID, FORCE (flag). Without FORCE -EBUSY while a volume is open. With it, requests end
 	 * with an error at once; what the devices have not answered yet keeps a small remainder
@@ -67,8 +68,12 @@ enum rvol_cmd {
 	RVOL_CMD_CAS_DONE,
 	/* UUID, LINK, SLOT, FD (a connected TCP socket of the caller's; greeted both ways), TLS
 	 * (flag: kTLS is set up both ways) or PLAIN (flag: refused unless the module was loaded
-	 * with plain=1); AHEAD: bytes that were read from it after the greeting. A link of the same
-	 * number that is up is taken down first. */
+	 * with plain=1); AHEAD: bytes that were read from it after the greeting; PURPOSE, when
+	 * another node has opened it. A link of the same number that is up is taken down first.
+	 * With RENEW_AT there is an event when so many TLS records have gone in one direction.
+	 * With RENEW (number of the renewal, as greeted) it is the next socket of the link of that
+	 * number, whose stream goes over to it (docs/protocol.md#renewal): -ENOENT no such link is
+	 * up, -EBUSY it is being renewed. STATUS shows when it is over. */
 	RVOL_CMD_LINK_ADD,
 	/* UUID, LINK. RVOL_LINK_PULL also when it is not up (-ENOENT all the same): the source does
 	 * not answer, the learner wants another. */
@@ -108,6 +113,7 @@ enum rvol_attr {
 	RVOL_A_SEED,        /* u64 */
 	RVOL_A_READ_POLICY, /* u8 */
 	RVOL_A_HANDOVER,    /* u8, 0 or 1 */
+	RVOL_A_COPY_WRITES, /* u8, enum rvol_copy */
 	RVOL_A_STATE_PAGE,  /* binary, 4096 */
 	RVOL_A_STATE_COPY,  /* u8, 0 or 1 */
 	RVOL_A_HOT_PAGE,    /* binary, 4096 */
@@ -133,6 +139,10 @@ enum rvol_attr {
 	RVOL_A_STATUS,      /* binary, struct rvol_status */
 	RVOL_A_VOLUME,      /* binary, struct rvol_volume; one for each volume */
 	RVOL_A_DEADLINE_MS, /* u32 */
+	RVOL_A_PURPOSE,     /* u8, enum rvol_purpose */
+	RVOL_A_RENEW,       /* u32, not 0 */
+	RVOL_A_RENEW_AT,    /* u64, records */
+	RVOL_A_LINK_INFO,   /* binary, struct rvol_link_info; one for each link, not in a dump */
 	RVOL_A_COUNT
 };
 #define RVOL_A_MAX (RVOL_A_COUNT - 1)
@@ -164,6 +174,15 @@ struct rvol_record {
 #define RVOL_STATUS_FROZEN 2048u
 #define RVOL_STATUS_LAPSED 4096u /* the last freeze has ended without a THAW */
 
+/* what is copied before it is written, so that all copies get the same bytes */
+enum rvol_copy {
+	RVOL_COPY_ALWAYS, /* all, as soon as there is another copy */
+	RVOL_COPY_DIRECT, /* but for pages in writeback, which nobody changes */
+	RVOL_COPY_NEVER,  /* nothing: the application leaves alone what it writes */
+	RVOL_COPIES_WAYS
+};
+
+enum rvol_purpose { RVOL_PURPOSE_SESSION = 1, RVOL_PURPOSE_PULL = 2 };
 enum rvol_role { RVOL_IDLE, RVOL_CANDIDATE, RVOL_WRITER, RVOL_RELEASING, RVOL_STOPPED };
 enum rvol_mode { RVOL_OUT, RVOL_LEARNER, RVOL_MEMBER, RVOL_DISK_FAILED, RVOL_NO_COPY };
 enum rvol_peer {
@@ -212,6 +231,15 @@ struct rvol_volume {
 	__u64 copy_size;              /* of the own copy; 0 none */
 	__u64 reads, writes, flushes; /* of the application, since it was made */
 	__u64 lower_flushes;          /* that the data device was asked for */
+};
+
+struct rvol_link_info {
+	__u32 number;
+	__u8 slot, purpose; /* enum rvol_purpose; 0 was not told */
+	__u16 unused;
+	__u64 sent, received; /* TLS records over its present sockets; received: at most */
+	__u32 renewing;       /* number of the renewal that is under way; 0 none */
+	__u32 renewed;        /* how often it was, since it was added */
 };
 
 #endif

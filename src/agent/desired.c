@@ -187,6 +187,11 @@ static void fill_plane(struct agent *a, const struct bundle *b, const struct rep
 		[READ_LEAST_PENDING] = PLANE_READ_LEAST_PENDING,
 		[READ_STRIPED] = PLANE_READ_STRIPED,
 	};
+	static const enum plane_copy_writes copy[COPY_WAYS] = {
+		[COPY_ALWAYS] = PLANE_COPY_ALWAYS,
+		[COPY_DIRECT] = PLANE_COPY_DIRECT,
+		[COPY_NEVER] = PLANE_COPY_NEVER,
+	};
 
 	memset(r, 0, sizeof(*r)); /* also the gaps: it is hashed */
 	snprintf(r->name, sizeof(r->name), "%s", b->resource.name);
@@ -196,6 +201,7 @@ static void fill_plane(struct agent *a, const struct bundle *b, const struct rep
 	r->writer = b->record.writer;
 	r->read_policy = read[b->policy.read];
 	r->handover = b->policy.handover;
+	r->copy_writes = copy[b->policy.copy_writes];
 	text_uuid_parse(own->uuid, r->replica_uuid);
 	for (int i = 0; i < b->n; i++)
 		fill_peer(a, &b->replica[i], &r->peer[b->replica[i].slot]);

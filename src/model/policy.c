@@ -15,11 +15,17 @@ static const char *const read_names[READ_POLICIES] = {
 	[READ_STRIPED] = "striped",
 };
 
+static const char *const copy_names[COPY_WAYS] = {
+	[COPY_ALWAYS] = "always",
+	[COPY_DIRECT] = "direct",
+	[COPY_NEVER] = "never",
+};
+
 /* -1: none of them */
-static int read_number(const char *text)
+static int number_of(const char *text, const char *const *names, int n)
 {
-	for (int i = 0; i < READ_POLICIES; i++) {
-		if (strcmp(read_names[i], text) == 0)
+	for (int i = 0; i < n; i++) {
+		if (strcmp(names[i], text) == 0)
 			return i;
 	}
 	return -1;
@@ -35,7 +41,7 @@ int policy_check(const char *what, json *props, struct err *err)
 {
 	const char *text = jget_str(props, POLICY_READ, NULL);
 
-	if (text && read_number(text) < 0)
+	if (text && number_of(text, read_names, READ_POLICIES) < 0)
 		return err_set(err, -E_INVALID,
 			       "%s: property " POLICY_READ " is \"%.40s\"; possible are local, "
 			       "round-robin, least-pending and striped",
@@ -45,6 +51,12 @@ int policy_check(const char *what, json *props, struct err *err)
 		return err_set(err, -E_INVALID,
 			       "%s: property " POLICY_HANDOVER
 			       " is \"%.40s\"; possible are on and off",
+			       what, text);
+	text = jget_str(props, POLICY_COPY, NULL);
+	if (text && number_of(text, copy_names, COPY_WAYS) < 0)
+		return err_set(err, -E_INVALID,
+			       "%s: property " POLICY_COPY
+			       " is \"%.40s\"; possible are always, direct and never",
 			       what, text);
 	return 0;
 }
@@ -60,21 +72,33 @@ static int handover_of(json *props)
 	return drbd ? strcasecmp(drbd, "yes") == 0 : -1;
 }
 
-static int read_of(json *props)
+static int word_of(json *props, const char *key, const char *const *names, int n)
 {
-	const char *text = jget_str(props, POLICY_READ, NULL);
+	const char *text = jget_str(props, key, NULL);
 
-	return text ? read_number(text) : -1;
+	return text ? number_of(text, names, n) : -1;
+}
+
+/* of the resource, else of its group, else the first of the words */
+static int first_of(json *props, json *group_props, const char *key, const char *const *names,
+		    int n)
+{
+	int word = word_of(props, key, names, n);
+
+	if (word < 0)
+		word = word_of(group_props, key, names, n);
+	return word < 0 ? 0 : word;
 }
 
 struct policy policy_of(json *props, json *group_props)
 {
-	int read = read_of(props), handover = handover_of(props);
+	int read = first_of(props, group_props, POLICY_READ, read_names, READ_POLICIES);
+	int copy = first_of(props, group_props, POLICY_COPY, copy_names, COPY_WAYS);
+	int handover = handover_of(props);
 
-	if (read < 0)
-		read = read_of(group_props);
 	if (handover < 0)
 		handover = handover_of(group_props);
-	return (struct policy){ .read = read < 0 ? READ_LOCAL : (enum read_policy)read,
-				.handover = handover > 0 };
+	return (struct policy){ .read = (enum read_policy)read,
+				.handover = handover > 0,
+				.copy_writes = (enum copy_writes)copy };
 }

@@ -4,6 +4,8 @@
  * the data plane:
  *   sds/read-policy   local (default), round-robin, least-pending, striped
  *   sds/handover      on, off (default): a second node may open it for a moment
+ *   sds/copy-writes   always (default), direct, never: what the kernel plane
+ *                     copies before it is written
  * LINSTOR's drivers ask for the latter, for a live migration, by setting
  * DrbdOptions/Net/allow-two-primaries to "yes"; that counts as on.
  */
@@ -14,13 +16,22 @@
 
 #define POLICY_READ "sds/read-policy"
 #define POLICY_HANDOVER "sds/handover"
+#define POLICY_COPY "sds/copy-writes"
 #define POLICY_TWO_PRIMARIES "DrbdOptions/Net/allow-two-primaries"
 
 enum read_policy { READ_LOCAL, READ_ROUND_ROBIN, READ_LEAST_PENDING, READ_STRIPED, READ_POLICIES };
 
+enum copy_writes {
+	COPY_ALWAYS,
+	COPY_DIRECT, /* not what is in the page cache */
+	COPY_NEVER,
+	COPY_WAYS
+};
+
 struct policy {
 	enum read_policy read;
 	bool handover;
+	enum copy_writes copy_writes;
 };
 
 /* -E_INVALID, with what is possible, when a property has another value; what: "resource db" */

@@ -62,8 +62,9 @@ void conn_uncork(struct conn *c);
 void conn_keep_buffers(struct conn *c);
 void conn_read_pause(struct conn *c);
 void conn_read_resume(struct conn *c);
-size_t conn_queued(const struct conn *c);   /* bytes not yet handed to the kernel */
-uint64_t conn_handed(const struct conn *c); /* bytes the kernel took so far; valid in on_close */
+size_t conn_queued(const struct conn *c);    /* bytes not yet handed to the kernel */
+uint64_t conn_records(const struct conn *c); /* TLS: written under the present key */
+uint64_t conn_handed(const struct conn *c);  /* bytes the kernel took so far; valid in on_close */
 /* Begins the end (what is queued is sent first, at most 2 s); on_close follows. Idempotent. */
 void conn_close(struct conn *c);
 /* Ends now, queued bytes are dropped; on_close follows (later). */

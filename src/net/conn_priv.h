@@ -15,12 +15,14 @@
 #include "net/ktls.h"
 
 #define CONN_NAME_MAX 96
-#define CONN_LOW_MARK (64u << 10)     /* on_drain when fewer bytes wait */
-#define CONN_LINGER_MS 2000           /* from conn_close to the end, whatever waits */
-#define CONN_GATHER_MAX 64            /* segments given to the kernel at once */
-#define CONN_SEG_SIZE (64u << 10)     /* room of a segment that collects small writes */
-#define CONN_SPARE_MAX 8              /* segments of each sort a thread keeps for the next write */
-#define CONN_REKEY_RECORDS (1u << 22) /* TLS records under one key; AES-GCM bears 2^24.5 */
+#define CONN_LOW_MARK (64u << 10) /* on_drain when fewer bytes wait */
+#define CONN_LINGER_MS 2000       /* from conn_close to the end, whatever waits */
+#define CONN_GATHER_MAX 64        /* segments given to the kernel at once */
+#define CONN_SEG_SIZE (64u << 10) /* room of a segment that collects small writes */
+#define CONN_SPARE_MAX 8          /* segments of each sort a thread keeps for the next write */
+/* TLS records under one key; AES-GCM bears 2^24.5. Data links change their socket long before
+ * (LINK_RENEW_RECORDS), for the kernel cannot follow a new key. */
+#define CONN_REKEY_RECORDS (1u << 24)
 #define CONN_HANDLES 3
 
 enum conn_stage {

@@ -253,6 +253,11 @@ static int encrypt(struct conn *c, const uint8_t *data, size_t len)
 	return 0;
 }
 
+uint64_t conn_records(const struct conn *c)
+{
+	return c->records;
+}
+
 int conn_tls_push(struct conn *c)
 {
 	size_t len = c->corked_plain.len;

@@ -18,7 +18,7 @@ static u32 index_of(const struct kernel_resource *k, const struct kernel_dial *d
 	return (u32)(d - k->dial);
 }
 
-static u32 number_of(const struct kernel_resource *k, const struct kernel_dial *d)
+u32 kernel_dial_number(const struct kernel_resource *k, const struct kernel_dial *d)
 {
 	u32 i = index_of(k, d);
 
@@ -47,33 +47,29 @@ static void delete_link(struct kernel_resource *k, u32 number)
 
 /* ---- handing over ---- */
 
-/* -EAGAIN: again in a moment. *ret_gone: l is not there any more */
-static int hand_over(struct kernel_resource *k, struct link *l, u32 number, u8 slot, bool *ret_gone,
-		     struct err *err)
+int kernel_link_give(struct kernel_resource *k, struct link *l, struct kernel_request *q,
+		     bool *ret_gone, struct err *err)
 {
-	struct kernel_request q = kernel_request_of(k, RVOL_CMD_LINK_ADD);
 	size_t len = 0;
 	u8 *ahead = NULL;
 	int rv;
 
 	*ret_gone = false;
-	rv = link_to_kernel(l, &q.fd, &ahead, &len, err);
+	rv = link_to_kernel(l, &q->fd, &ahead, &len, err);
 	if (rv < 0)
 		return rv;
 	*ret_gone = true;
-	q.with = KERNEL_WITH(LINK) | KERNEL_WITH(SLOT) | KERNEL_WITH(FD) | KERNEL_WITH(TLS);
-	q.link = number;
-	q.slot = slot;
+	q->with |= KERNEL_WITH(LINK) | KERNEL_WITH(SLOT) | KERNEL_WITH(FD) | KERNEL_WITH(TLS);
 	if (len > 0) {
-		q.with |= KERNEL_WITH(AHEAD);
-		q.ahead = ahead;
-		q.ahead_len = (u32)len;
+		q->with |= KERNEL_WITH(AHEAD);
+		q->ahead = ahead;
+		q->ahead_len = (u32)len;
 	}
 	if (len > KERNEL_AHEAD_MAX)
 		rv = err_set(err, -EMSGSIZE, "%zu bytes were read ahead", len);
 	else
-		rv = kernel_ask_module(k, &q, err);
-	close(q.fd);
+		rv = kernel_ask_module(k, q, err);
+	close(q->fd);
 	free(ahead);
 	k->l.known = false;
 	return rv;
@@ -171,24 +167,31 @@ static u8 slot_for(struct kernel_resource *k, const struct kernel_dial *d)
 	return i == KERNEL_DIAL_PULL ? k->view.status.pull_slot : (u8)i;
 }
 
-static void dial(struct kernel_resource *k, struct kernel_dial *d, u64 now)
+struct link_target kernel_dial_target(const struct kernel_resource *k, const struct kernel_dial *d)
 {
-	bool knock = index_of(k, d) == KERNEL_DIAL_KNOCK;
-	u8 to = slot_for(k, d);
-	const struct plane_peer *peer = &k->r.peer[to];
+	const struct plane_peer *peer = &k->r.peer[d->to];
 	struct link_target t = {
 		.host = peer->address,
 		.node = peer->node,
 		.port = peer->port,
 		.purpose = purpose_of(k, d),
 		.from = (u8)k->r.self,
-		.to = to,
-		.number = number_of(k, d),
+		.to = d->to,
+		.number = kernel_dial_number(k, d),
 	};
 
 	memcpy(t.resource, k->r.uuid, sizeof(t.resource));
-	d->to = to;
+	return t;
+}
+
+static void dial(struct kernel_resource *k, struct kernel_dial *d, u64 now)
+{
+	bool knock = index_of(k, d) == KERNEL_DIAL_KNOCK;
+	struct link_target t;
+
+	d->to = slot_for(k, d);
 	d->greeted = false;
+	t = kernel_dial_target(k, d);
 	d->link =
 		link_open(&k->env->plane.links, &t, knock ? &knock_ops : &dial_ops, k, &k->account);
 	if (!d->link)
@@ -209,11 +212,17 @@ static void hang_up(struct kernel_dial *d)
 
 static void give_dial(struct kernel_resource *k, struct kernel_dial *d, u64 now)
 {
+	struct kernel_request q = kernel_request_of(k, RVOL_CMD_LINK_ADD);
 	struct link *l = d->link;
 	struct err err = { 0 };
 	bool gone;
-	int rv = hand_over(k, l, number_of(k, d), d->to, &gone, &err);
+	int rv;
 
+	q.with = KERNEL_WITH(RENEW_AT);
+	q.renew_at = k->env->plane.links.renew_records;
+	q.link = kernel_dial_number(k, d);
+	q.slot = d->to;
+	rv = kernel_link_give(k, l, &q, &gone, &err);
 	if (again(rv, d->greeted_at, now))
 		return;
 	if (rv < 0) {
@@ -241,7 +250,7 @@ static void dial_settle(struct kernel_resource *k, struct kernel_dial *d, bool w
 		d->pace.next_at = 0; /* wanted again, it is dialled at once */
 	}
 	if (!want && d->in_kernel && index_of(k, d) < KERNEL_DIAL_PULL)
-		delete_link(k, number_of(k, d));
+		delete_link(k, kernel_dial_number(k, d));
 	if (want && !d->link && !d->in_kernel && now >= d->pace.next_at)
 		dial(k, d, now);
 	if (d->link && d->greeted && !knock)
@@ -261,6 +270,7 @@ static struct kernel_accepted *accepted_of(struct kernel_resource *k, const stru
 static void accepted_end(struct kernel_resource *k, struct kernel_accepted *a)
 {
 	a->used = false;
+	kernel_renewal_drop(&a->renewal);
 	if (a->link)
 		link_close(a->link);
 	else
@@ -323,6 +333,8 @@ u8 kernel_links_judge(struct kernel_resource *k, struct link *l, const struct wi
 		return status;
 	if (!kernel_takes_links(&k->r, &k->view, &k->l) || !plane_has_disk(&k->r))
 		return WIRE_NOT_READY;
+	if (g->renewal)
+		return kernel_renewal_judge(k, l, g);
 	replace_old(k, g);
 	for (a = k->accepted; a < k->accepted + REPL_ACCEPTED_MAX && a->used; a++)
 		;
@@ -342,11 +354,17 @@ u8 kernel_links_judge(struct kernel_resource *k, struct link *l, const struct wi
 
 static void give_accepted(struct kernel_resource *k, struct kernel_accepted *a, u64 now)
 {
+	struct kernel_request q = kernel_request_of(k, RVOL_CMD_LINK_ADD);
 	struct link *l = a->link;
 	struct err err = { 0 };
 	bool gone;
-	int rv = hand_over(k, l, a->number, a->slot, &gone, &err);
+	int rv;
 
+	q.with = KERNEL_WITH(PURPOSE);
+	q.purpose = a->purpose;
+	q.link = a->number;
+	q.slot = a->slot;
+	rv = kernel_link_give(k, l, &q, &gone, &err);
 	if (again(rv, a->greeted_at, now))
 		return;
 	a->link = NULL;
@@ -387,6 +405,7 @@ void kernel_links_settle(struct kernel_resource *k, u64 now)
 	for (u32 i = 0; i < REPL_ACCEPTED_MAX; i++)
 		if (waits_to_go(&k->accepted[i]))
 			give_accepted(k, &k->accepted[i], now);
+	kernel_renewals_settle(k, now);
 }
 
 static void dial_seen(struct kernel_resource *k, struct kernel_dial *d, bool is_up, u64 now)
@@ -406,6 +425,29 @@ static void dial_seen(struct kernel_resource *k, struct kernel_dial *d, bool is_
 		d->pace.next_at = 0; /* wanted again, it is dialled at once */
 	}
 	d->in_kernel = is_up;
+	if (!is_up)
+		kernel_renewal_drop(&d->renewal);
+}
+
+/* one that a former life has accepted */
+static void accepted_found(struct kernel_resource *k, const struct rvol_link_info *info)
+{
+	struct kernel_accepted *a = NULL;
+
+	for (u32 i = 0; i < REPL_ACCEPTED_MAX; i++) {
+		if (!k->accepted[i].used)
+			a = a ? a : &k->accepted[i];
+		else if (k->accepted[i].number == info->number)
+			return;
+	}
+	if (a)
+		*a = (struct kernel_accepted){
+			.used = true,
+			.greeted = true,
+			.number = info->number,
+			.slot = info->slot,
+			.purpose = info->purpose,
+		};
 }
 
 void kernel_links_seen(struct kernel_resource *k, u64 now)
@@ -417,9 +459,14 @@ void kernel_links_seen(struct kernel_resource *k, u64 now)
 	for (u32 i = 0; i < REPL_ACCEPTED_MAX; i++) {
 		struct kernel_accepted *a = &k->accepted[i];
 
-		if (a->used && !a->link && !k->view.status.accepted[a->slot])
-			a->used = false;
+		if (!a->used || a->link || kernel_view_link(&k->view, a->number))
+			continue;
+		a->used = false;
+		kernel_renewal_drop(&a->renewal);
 	}
+	for (u32 i = 0; i < k->view.n_links; i++)
+		if (k->view.link[i].number >= RVOL_LINK_FIRST)
+			accepted_found(k, &k->view.link[i]);
 }
 
 static u64 dial_due(const struct kernel_resource *k, const struct kernel_dial *d, bool want,
@@ -435,7 +482,7 @@ static u64 dial_due(const struct kernel_resource *k, const struct kernel_dial *d
 u64 kernel_links_due(const struct kernel_resource *k, u64 now)
 {
 	u32 wanted = kernel_links_wanted(&k->r, &k->view, &k->l);
-	u64 due = UINT64_MAX;
+	u64 due = kernel_renewals_due(k, now);
 
 	for (u32 i = 0; i < KERNEL_DIALS; i++)
 		due = PORT_MIN(due, dial_due(k, &k->dial[i], wanted & (1u << i), now));
@@ -454,7 +501,8 @@ void kernel_links_peers(struct kernel_resource *k, const struct plane_resource *
 		    plane_same_peer(&old->peer[d->to], &k->r.peer[d->to]))
 			continue;
 		if (d->in_kernel)
-			delete_link(k, number_of(k, d));
+			delete_link(k, kernel_dial_number(k, d));
+		kernel_renewal_drop(&d->renewal);
 		hang_up(d);
 		d->pace.next_at = 0;
 	}
@@ -465,12 +513,17 @@ void kernel_links_peers(struct kernel_resource *k, const struct plane_resource *
 
 void kernel_links_end(struct kernel_resource *k)
 {
-	for (u32 i = 0; i < KERNEL_DIALS; i++)
+	for (u32 i = 0; i < KERNEL_DIALS; i++) {
 		hang_up(&k->dial[i]);
+		kernel_renewal_drop(&k->dial[i].renewal);
+	}
 	for (u32 i = 0; i < REPL_ACCEPTED_MAX; i++) {
 		struct kernel_accepted *a = &k->accepted[i];
 
-		if (!a->used || !a->link)
+		if (!a->used)
+			continue;
+		kernel_renewal_drop(&a->renewal);
+		if (!a->link)
 			continue;
 		a->used = false;
 		link_close(a->link);
@@ -480,9 +533,16 @@ void kernel_links_end(struct kernel_resource *k)
 
 void kernel_links_forget(struct kernel_resource *k)
 {
-	for (u32 i = 0; i < KERNEL_DIALS; i++)
+	for (u32 i = 0; i < KERNEL_DIALS; i++) {
 		k->dial[i].in_kernel = false;
-	for (u32 i = 0; i < REPL_ACCEPTED_MAX; i++)
-		if (k->accepted[i].used && !k->accepted[i].link)
-			k->accepted[i].used = false;
+		kernel_renewal_drop(&k->dial[i].renewal);
+	}
+	for (u32 i = 0; i < REPL_ACCEPTED_MAX; i++) {
+		struct kernel_accepted *a = &k->accepted[i];
+
+		if (!a->used || a->link)
+			continue;
+		a->used = false;
+		kernel_renewal_drop(&a->renewal);
+	}
 }

@@ -152,6 +152,10 @@ static bool parse_view(struct nlmsghdr *h, struct kernel_view *ret)
 				take_struct(&ret->volume[ret->n_volumes++], sizeof(ret->volume[0]),
 					    a);
 			break;
+		case RVOL_A_LINK_INFO:
+			if (ret->n_links < RVOL_LINKS_MAX)
+				take_struct(&ret->link[ret->n_links++], sizeof(ret->link[0]), a);
+			break;
 		}
 	}
 	ret->status.name[RVOL_NAME_MAX - 1] = '\0';
@@ -259,6 +263,7 @@ static const struct field {
 	[RVOL_A_SEED] = FIELD(FIELD_U64, seed),
 	[RVOL_A_READ_POLICY] = FIELD(FIELD_U8, read_policy),
 	[RVOL_A_HANDOVER] = FIELD(FIELD_U8, handover),
+	[RVOL_A_COPY_WRITES] = FIELD(FIELD_U8, copy_writes),
 	[RVOL_A_STATE_PAGE] = FIELD(FIELD_PAGE, state_page),
 	[RVOL_A_STATE_COPY] = FIELD(FIELD_U8, state_copy),
 	[RVOL_A_HOT_PAGE] = FIELD(FIELD_PAGE, hot_page),
@@ -280,6 +285,9 @@ static const struct field {
 	[RVOL_A_PLAIN] = { .kind = FIELD_FLAG },
 	[RVOL_A_AHEAD] = FIELD(FIELD_AHEAD, ahead),
 	[RVOL_A_ON] = FIELD(FIELD_U8, on),
+	[RVOL_A_PURPOSE] = FIELD(FIELD_U8, purpose),
+	[RVOL_A_RENEW] = FIELD(FIELD_U32, renew),
+	[RVOL_A_RENEW_AT] = FIELD(FIELD_U64, renew_at),
 };
 
 static int put_field(struct nl_msg *msg, int attr, const struct kernel_request *q)
@@ -569,5 +577,13 @@ const struct rvol_volume *kernel_view_volume(const struct kernel_view *view, u32
 	for (u32 i = 0; i < view->n_volumes; i++)
 		if (view->volume[i].number == number)
 			return &view->volume[i];
+	return NULL;
+}
+
+const struct rvol_link_info *kernel_view_link(const struct kernel_view *view, u32 number)
+{
+	for (u32 i = 0; i < view->n_links; i++)
+		if (view->link[i].number == number)
+			return &view->link[i];
 	return NULL;
 }

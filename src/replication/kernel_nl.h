@@ -27,11 +27,11 @@ struct kernel_request {
 	u8 uuid[RVOL_UUID_BYTES]; /* always */
 	u64 with;
 	const char *name, *data_path, *meta_path;
-	u8 self, slot, number, read_policy, handover, accepted, on;
+	u8 self, slot, number, read_policy, handover, copy_writes, accepted, on, purpose;
 	u8 state_copy, hot_copy;
 	const u8 *state_page, *hot_page; /* RVOL_META_PAGE bytes each */
-	u32 copies, node, tag_counter, minor, link;
-	u64 boot, seed, size, copy_size, token;
+	u32 copies, node, tag_counter, minor, link, renew;
+	u64 boot, seed, size, copy_size, token, renew_at;
 	struct rvol_record record;
 	int fd;
 	const u8 *ahead;
@@ -44,6 +44,8 @@ struct kernel_view {
 	struct rvol_status status;
 	u32 n_volumes;
 	struct rvol_volume volume[RVOL_VOLUMES_MAX];
+	u32 n_links; /* a dump has none */
+	struct rvol_link_info link[RVOL_LINKS_MAX];
 };
 
 /* All return 0 or a negative errno with a sentence, the module's where it gave one. -ENODEV: the
@@ -74,5 +76,8 @@ struct kernel_port {
 struct kernel_port *kernel_nl_new(void); /* NULL: no memory */
 /* volume of that number in the view, or NULL */
 const struct rvol_volume *kernel_view_volume(const struct kernel_view *view, u32 number);
+
+/* link of that number in the view, or NULL */
+const struct rvol_link_info *kernel_view_link(const struct kernel_view *view, u32 number);
 
 #endif

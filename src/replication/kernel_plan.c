@@ -112,7 +112,8 @@ static enum kernel_step boot(const struct plane_resource *r, const struct kernel
 static bool options_differ(const struct plane_resource *r, const struct kernel_local *l)
 {
 	return !l->options_set || l->copies != plane_copies(r) ||
-	       l->read_policy != r->read_policy || l->handover != r->handover;
+	       l->read_policy != r->read_policy || l->handover != r->handover ||
+	       l->copy_writes != r->copy_writes;
 }
 
 static bool may_heal(const struct plane_resource *r, const struct kernel_local *l)

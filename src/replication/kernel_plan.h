@@ -57,6 +57,7 @@ struct kernel_local {
 	u32 copies;
 	enum plane_read_policy read_policy;
 	bool handover;
+	enum plane_copy_writes copy_writes;
 	bool knocked; /* a copy that is out of sync waits at our door */
 	u64 heal_at;  /* not before */
 	u64 mend_at;  /* its disk has failed: attached again then; 0: not planned */

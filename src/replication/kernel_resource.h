@@ -6,7 +6,7 @@
  * here is only what this process must remember beside it. Plane's thread.
  * plane_kernel.c makes and ends it. Files: kernel_resource.c (life),
  * kernel_plan.c (the next step), kernel_steps.c (what is said to the module),
- * kernel_job.c (what may block), kernel_link.c.
+ * kernel_job.c (what may block), kernel_link.c, kernel_renew.c.
  */
 #ifndef SDSD_REPLICATION_KERNEL_RESOURCE_H
 #define SDSD_REPLICATION_KERNEL_RESOURCE_H
@@ -39,6 +39,17 @@ struct kernel_plane {       /* what the resources of a plane share */
 	bool told; /* defined is valid */
 };
 
+/* The next socket of a link that the module has. */
+struct kernel_renewal {
+	struct link *link; /* in user space: until it is handed over */
+	bool greeted;
+	u64 greeted_at;
+	u32 number;     /* 0: none is under way */
+	u32 renewed;    /* how often the link was, when it began */
+	u64 not_before; /* one did not succeed */
+	bool said;      /* and was logged */
+};
+
 struct kernel_dial {       /* a link we want to have, to a slot, for pulls or to knock */
 	struct link *link; /* in user space: until it is handed over; a knock for good */
 	bool greeted;      /* both ways */
@@ -47,6 +58,7 @@ struct kernel_dial {       /* a link we want to have, to a slot, for pulls or to
 	u8 to;
 	struct link_pace pace;
 	char said[128]; /* the reason that was logged last */
+	struct kernel_renewal renewal;
 };
 
 struct kernel_accepted { /* a link that another node has opened to the own copy */
@@ -56,6 +68,7 @@ struct kernel_accepted { /* a link that another node has opened to the own copy 
 	u64 greeted_at;
 	u32 number;
 	u8 slot, purpose;
+	struct kernel_renewal renewal;
 };
 
 struct kernel_ask {       /* of consensus; 0: nothing is asked */
@@ -142,5 +155,17 @@ void kernel_links_peers(struct kernel_resource *k, const struct plane_resource *
 void kernel_links_end(struct kernel_resource *k);    /* those in user space */
 void kernel_links_forget(struct kernel_resource *k); /* the module has none any more */
 bool kernel_links_knocked(const struct kernel_resource *k);
+/* Its socket goes to the module with q, which has the rest of what LINK_ADD needs. -EAGAIN: again
+ * in a moment. *ret_gone: l is not there any more */
+int kernel_link_give(struct kernel_resource *k, struct link *l, struct kernel_request *q,
+		     bool *ret_gone, struct err *err);
+u32 kernel_dial_number(const struct kernel_resource *k, const struct kernel_dial *d);
+struct link_target kernel_dial_target(const struct kernel_resource *k, const struct kernel_dial *d);
+
+/* kernel_renew.c */
+u8 kernel_renewal_judge(struct kernel_resource *k, struct link *l, const struct wire_greeting *g);
+void kernel_renewals_settle(struct kernel_resource *k, u64 now);
+u64 kernel_renewals_due(const struct kernel_resource *k, u64 now);
+void kernel_renewal_drop(struct kernel_renewal *n); /* its link has gone, or goes */
 
 #endif

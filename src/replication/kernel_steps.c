@@ -107,10 +107,12 @@ void kernel_set_options(struct kernel_resource *k)
 	struct kernel_request q = kernel_request_of(k, RVOL_CMD_RESOURCE_SET);
 	struct err err = { 0 };
 
-	q.with = KERNEL_WITH(COPIES) | KERNEL_WITH(READ_POLICY) | KERNEL_WITH(HANDOVER);
+	q.with = KERNEL_WITH(COPIES) | KERNEL_WITH(READ_POLICY) | KERNEL_WITH(HANDOVER) |
+		 KERNEL_WITH(COPY_WRITES);
 	q.copies = plane_copies(&k->r);
 	q.read_policy = (u8)k->r.read_policy;
 	q.handover = k->r.handover;
+	q.copy_writes = (u8)k->r.copy_writes;
 	k->l.known = false;
 	if (kernel_ask_module(k, &q, &err) < 0) {
 		kernel_failed(k, "its options are not taken", err.text);
@@ -120,6 +122,7 @@ void kernel_set_options(struct kernel_resource *k)
 	k->l.copies = q.copies;
 	k->l.read_policy = k->r.read_policy;
 	k->l.handover = k->r.handover;
+	k->l.copy_writes = k->r.copy_writes;
 }
 
 void kernel_heal(struct kernel_resource *k, bool on, u64 now)

@@ -3,9 +3,9 @@
  * link.c - greeting, frames in, frames out. Called by volume.c for links it
  * opens and sends on, and by plane_user.c for those that others opened. It
  * judges no greeting and knows no message beyond its frame; what breaks the
- * frame ends the link.
+ * frame ends the link. How a link changes its socket is link_renew.c's.
  */
-#include "replication/link.h"
+#include "replication/link_priv.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -48,6 +48,8 @@ const char *link_refusal(u8 status)
 		return "it does not know this node under this number (yet)";
 	case WIRE_NOT_READY:
 		return "its replica is not attached yet";
+	case WIRE_NO_RENEWAL:
+		return "it has no such link that can be renewed now";
 	default:
 		return "it gives no reason";
 	}
@@ -92,7 +94,7 @@ static void on_timer_closed(uv_handle_t *handle)
 }
 
 /* from now on nothing is received and nobody told; the conn may still send */
-static void end(struct link *l)
+void link_end(struct link *l)
 {
 	if (l->state == LINK_ENDING)
 		return;
@@ -104,6 +106,7 @@ static void end(struct link *l)
 	l->payload = NULL;
 	l->ops = NULL;
 	l->account = NULL;
+	l->out = NULL;
 	uv_close((uv_handle_t *)&l->timer, on_timer_closed);
 }
 
@@ -114,20 +117,22 @@ static void report_down(struct link *l, const char *why)
 
 	if (l->state == LINK_ENDING)
 		return;
-	end(l);
+	link_end(l);
+	renewal_drop(l, false);
+	if (l->renews)
+		renewal_spare_down(l, why);
 	if (ops)
 		ops->down(l, why, owner);
 }
 
-static void uncork(struct link *l)
+void link_uncork(struct link *l)
 {
-	if (l->corked && l->conn)
-		conn_uncork(l->conn);
+	if (l->corked && l->out)
+		conn_uncork(l->out);
 	l->corked = false;
 }
 
-/* ends it with a reason that the owner hears: what is queued is lost */
-static void fail(struct link *l, const char *why)
+void link_fail(struct link *l, const char *why)
 {
 	report_down(l, why);
 	if (l->conn)
@@ -136,20 +141,20 @@ static void fail(struct link *l, const char *why)
 
 /* ---- sending ---- */
 
-static void put(struct link *l, const void *data, size_t len)
+void link_put(struct link *l, const void *data, size_t len)
 {
-	if (l->broken || !l->conn)
+	if (l->broken || !l->out)
 		return;
 	l->set->turn->sent = true;
 	if (!l->corked) {
 		l->corked = true;
-		conn_cork(l->conn);
+		conn_cork(l->out);
 		turn_add(l->set->turn, &l->flush);
 	}
-	if (conn_queued(l->conn) + len > LINK_QUEUE_MAX) {
+	if (link_queued(l) + len > LINK_QUEUE_MAX) {
 		l->broken = true;
 		l->why = "it takes what is sent too slowly";
-	} else if (conn_write(l->conn, data, len) < 0) {
+	} else if (conn_write(l->out, data, len) < 0) {
 		l->broken = true;
 		l->why = "it cannot be written to";
 	}
@@ -162,9 +167,9 @@ static void put_message(struct link *l, const struct repl_msg *m)
 	u8 head[WIRE_HEADER];
 
 	wire_put(head, m);
-	put(l, head, sizeof(head));
+	link_put(l, head, sizeof(head));
 	if (m->payload_len > 0)
-		put(l, payload_of(m->buf)->data, m->payload_len);
+		link_put(l, payload_of(m->buf)->data, m->payload_len);
 }
 
 static void put_ack(struct link *l)
@@ -224,9 +229,9 @@ static void on_flush_turn(struct turn_item *item)
 	struct link *l = (struct link *)((char *)item - offsetof(struct link, flush));
 
 	put_ack(l);
-	uncork(l);
+	link_uncork(l);
 	if (l->broken)
-		fail(l, l->why);
+		link_fail(l, l->why);
 }
 
 static void put_greeting(struct link *l)
@@ -234,18 +239,23 @@ static void put_greeting(struct link *l)
 	u8 out[WIRE_GREETING];
 
 	wire_put_greeting(out, &l->hello);
-	put(l, out, sizeof(out));
+	link_put(l, out, sizeof(out));
 }
 
 /* ---- greeting ---- */
 
 static void go_up(struct link *l)
 {
-	l->state = LINK_UP;
 	l->have = 0;
 	uv_timer_stop(&l->timer);
 	if (!l->set->for_kernel)
 		conn_keep_buffers(l->conn);
+	if (l->renews) {
+		l->state = LINK_SPARE;
+		renewal_begin(l->renews);
+		return;
+	}
+	l->state = LINK_UP;
 	l->ops->up(l, l->owner);
 }
 
@@ -258,7 +268,8 @@ static void judge(struct link *l, const struct wire_greeting *g)
 					  .purpose = g->purpose,
 					  .from = g->to,
 					  .to = g->from,
-					  .boot = s->boot };
+					  .boot = s->boot,
+					  .renewal = g->renewal };
 	memcpy(answer->cluster, s->cluster, sizeof(answer->cluster));
 	memcpy(answer->resource, g->resource, sizeof(answer->resource));
 	l->slot = g->from;
@@ -273,7 +284,7 @@ static void judge(struct link *l, const struct wire_greeting *g)
 		answer->status = s->judge(l, g, s->arg);
 	put_greeting(l);
 	if (answer->status == WIRE_WELCOME) {
-		assert(l->ops);
+		assert(l->ops || l->renews);
 		s->ungreeted--;
 		go_up(l);
 		return;
@@ -289,13 +300,13 @@ static void judge(struct link *l, const struct wire_greeting *g)
 static void on_answer(struct link *l, const struct wire_greeting *g)
 {
 	if (g->status != WIRE_WELCOME) {
-		fail(l, link_refusal(g->status));
+		link_fail(l, link_refusal(g->status));
 		return;
 	}
 	if (g->version != WIRE_VERSION ||
 	    memcmp(g->resource, l->hello.resource, sizeof(g->resource)) != 0 ||
-	    g->from != l->hello.to || g->to != l->hello.from) {
-		fail(l, "its greeting does not answer ours");
+	    g->from != l->hello.to || g->to != l->hello.from || g->renewal != l->hello.renewal) {
+		link_fail(l, "its greeting does not answer ours");
 		return;
 	}
 	go_up(l);
@@ -308,7 +319,7 @@ static void on_greeting(struct link *l)
 	l->have = 0;
 	if (wire_get_greeting(l->head, &g) < 0) {
 		link_complain(l->set, "peer=%s sends no greeting but something else", l->node);
-		fail(l, "it sends no greeting");
+		link_fail(l, "it sends no greeting");
 	} else if (l->opened) {
 		on_answer(l, &g);
 	} else {
@@ -349,15 +360,22 @@ static void deliver(struct link *l)
 	m.buf = payload_handle(l->payload);
 	l->payload = NULL; /* the owner's now */
 	l->have = 0;
+	l->received += wire_records(m.payload_len);
 	l->ops->message(l, &m, l->owner);
 }
 
 static void on_header(struct link *l)
 {
+	struct wire_link_msg m;
+
 	l->have = 0;
+	if (wire_get_link(l->head, &m) == 0) {
+		renewal_on_message(l, &m);
+		return;
+	}
 	if (wire_get(l->head, &l->msg) < 0) {
 		link_complain(l->set, "peer=%s sends what is no message, hanging up", l->node);
-		fail(l, "it sends what is no message");
+		link_fail(l, "it sends what is no message");
 		return;
 	}
 	if (l->msg.payload_len == 0) {
@@ -366,7 +384,7 @@ static void on_header(struct link *l)
 	}
 	l->payload = payload_new(l->account, l->msg.payload_len);
 	if (!l->payload)
-		fail(l, "no memory for what it sends");
+		link_fail(l, "no memory for what it sends");
 }
 
 /* at a message's beginning only: a message that has begun is read to its end */
@@ -384,7 +402,7 @@ static bool take(struct link *l, const u8 **data, size_t *len)
 			on_greeting(l);
 		return true;
 	}
-	if (l->state != LINK_UP || holds_back(l))
+	if (l->state != LINK_UP || l->renewal.switch_read || holds_back(l))
 		return false;
 	if (l->payload) {
 		l->have = gather(l->payload->data, l->have, l->payload->len, data, len);
@@ -414,19 +432,30 @@ static void on_data(struct conn *c, const uint8_t *data, size_t len, void *owner
 
 	if (l->stash.len == 0)
 		used = consume(l, data, len);
-	if (l->state == LINK_ENDING || used == len)
+	if (l->state == LINK_ENDING)
+		return;
+	if (l->renewal.switch_read) {
+		renewal_read_on(l, len - used);
+		return;
+	}
+	if (used == len)
 		return;
 	if (!l->paused) {
 		l->paused = true;
 		conn_read_pause(c);
 	}
-	if (buf_append(&l->stash, data + used, len - used) < 0)
-		fail(l, "no memory for what it sends");
+	if (renewal_is_old(l))
+		link_fail(l->renews, "it goes on sending after its SWITCH");
+	else if (buf_append(&l->stash, data + used, len - used) < 0)
+		link_fail(l, "no memory for what it sends");
 }
 
 size_t link_queued(const struct link *l)
 {
-	return l->conn ? conn_queued(l->conn) : 0;
+	const struct link *spare = l->renewal.spare;
+
+	return (l->conn ? conn_queued(l->conn) : 0) +
+	       (spare && spare->conn ? conn_queued(spare->conn) : 0);
 }
 
 void link_resume(struct link *l)
@@ -435,6 +464,10 @@ void link_resume(struct link *l)
 		return;
 	if (l->stash.len > 0)
 		buf_consume(&l->stash, consume(l, l->stash.data, l->stash.len));
+	if (l->renewal.switch_read) {
+		renewal_read_on(l, l->stash.len);
+		return;
+	}
 	if (l->state == LINK_UP && l->stash.len == 0 && !holds_back(l)) {
 		l->paused = false;
 		conn_read_resume(l->conn);
@@ -453,7 +486,7 @@ static void on_open(struct conn *c, void *owner)
 	if (!peer || strcmp(peer->node, l->node) != 0) {
 		link_complain(l->set, "peer=%s at %s: the certificate there is node %s's", l->node,
 			      conn_name(c), peer ? peer->node : "nobody");
-		fail(l, "another node answers at its address");
+		link_fail(l, "another node answers at its address");
 		return;
 	}
 	l->state = LINK_GREETING;
@@ -464,13 +497,14 @@ static void on_close(struct conn *c, const struct err *reason, void *owner)
 {
 	struct link *l = owner;
 
+	if (l->out == c)
+		l->corked = false;
 	l->conn = NULL;
-	l->corked = false;
 	report_down(l, reason->code ? reason->text : "the other side closed it");
 	check_gone(l);
 }
 
-static const struct conn_ops conn_ops = {
+const struct conn_ops link_conn_ops = {
 	.on_open = on_open,
 	.on_data = on_data,
 	.on_close = on_close,
@@ -480,7 +514,7 @@ static void on_timeout(uv_timer_t *timer)
 {
 	struct link *l = timer->data;
 
-	fail(l, "no greeting came in time");
+	link_fail(l, "no greeting came in time");
 }
 
 static struct link *link_new(struct link_set *s)
@@ -522,14 +556,16 @@ struct link *link_open(struct link_set *s, const struct link_target *t, const st
 					   .purpose = t->purpose,
 					   .from = t->from,
 					   .to = t->to,
-					   .boot = s->boot };
+					   .boot = s->boot,
+					   .renewal = t->renewal };
 	memcpy(l->hello.cluster, s->cluster, sizeof(l->hello.cluster));
 	memcpy(l->hello.resource, t->resource, sizeof(l->hello.resource));
-	l->conn = conn_connect_tls(s->loop, s->tls, ALPN_DATA, t->host, t->port, &conn_ops, l);
+	l->conn = conn_connect_tls(s->loop, s->tls, ALPN_DATA, t->host, t->port, &link_conn_ops, l);
 	if (!l->conn) {
-		end(l);
+		link_end(l);
 		return NULL;
 	}
+	l->out = l->conn;
 	if (s->for_kernel)
 		conn_for_kernel(l->conn); /* link_to_kernel says so when it cannot be */
 	l->ops = ops;
@@ -551,11 +587,11 @@ void link_accept(struct link_set *s, struct conn *c)
 		conn_abort(c);
 		return;
 	}
-	l->conn = c;
+	l->conn = l->out = c;
 	l->state = LINK_GREETING;
 	s->ungreeted++;
 	snprintf(l->node, sizeof(l->node), "%s", peer ? peer->node : "");
-	conn_set_ops(c, &conn_ops, l);
+	conn_set_ops(c, &link_conn_ops, l);
 	if (s->for_kernel)
 		conn_for_kernel(c);
 	uv_timer_start(&l->timer, on_timeout, LINK_GREETING_MS, 0);
@@ -598,13 +634,13 @@ int link_to_kernel(struct link *l, int *ret_fd, u8 **ret_ahead, size_t *ret_len,
 
 	if (l->state != LINK_UP || !l->conn)
 		return err_set(err, -ENOTCONN, "the link has ended");
-	uncork(l);
+	link_uncork(l);
 	rv = conn_to_kernel(l->conn, &fd, &ahead, &len, err);
 	if (rv < 0)
 		return rv;
-	l->conn = NULL;
+	l->conn = l->out = NULL;
 	rv = join_ahead(l, &ahead, &len);
-	end(l);
+	link_end(l);
 	if (rv < 0) {
 		close(fd);
 		free(ahead);
@@ -619,8 +655,9 @@ int link_to_kernel(struct link *l, int *ret_fd, u8 **ret_ahead, size_t *ret_len,
 void link_close(struct link *l)
 {
 	put_ack(l);
-	uncork(l);
-	end(l);
+	link_uncork(l);
+	link_end(l);
+	renewal_drop(l, !l->broken);
 	if (!l->conn)
 		return;
 	if (l->broken)
@@ -644,6 +681,9 @@ void link_pace(struct link_pace *p, bool was_up, u64 now)
 void link_set_init(struct link_set *s, uv_loop_t *loop, struct turn *turn, struct tls *tls)
 {
 	*s = (struct link_set){ .loop = loop, .turn = turn, .tls = tls };
+	s->renew_records = LINK_RENEW_RECORDS;
+	/* what a former life has begun may still be there at the other side */
+	rand_bytes(&s->renewal, sizeof(s->renewal));
 }
 
 void link_set_end(struct link_set *s, void (*ended)(void *arg), void *arg)
@@ -656,7 +696,7 @@ void link_set_end(struct link_set *s, void (*ended)(void *arg), void *arg)
 	for (l = s->head; l; l = next) {
 		next = l->next;
 		if (l->state == LINK_GREETING || l->state == LINK_CONNECTING)
-			fail(l, "this node stops");
+			link_fail(l, "this node stops");
 	}
 	check_ended(s);
 }

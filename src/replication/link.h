@@ -24,6 +24,9 @@
 #define LINK_PACE_MIN_MS 100       /* between attempts to open a link */
 #define LINK_PACE_MAX_MS 1000
 #define LINK_PACE_STABLE_MS 2000 /* one that lived so long begins the pace anew */
+/* TLS records in one direction after which a link is renewed; AES-GCM bears 2^24.5 under a key */
+#define LINK_RENEW_RECORDS (1u << 23)
+#define LINK_RENEW_RETRY_MS 10000 /* after a renewal that did not succeed */
 
 struct link;
 
@@ -36,6 +39,9 @@ struct link_ops {
 	void (*message)(struct link *l, struct repl_msg *m, void *owner);
 	/* it ended or never came up; the last call. why: a sentence */
 	void (*down)(struct link *l, const char *why, void *owner);
+	/* a renewal is over; why: a sentence, l goes on as before; NULL: over the new socket. Only
+	 * links that are renewed have it. */
+	void (*renewed)(struct link *l, const char *why, void *owner);
 };
 
 struct link_set { /* embedded in the plane */
@@ -44,10 +50,13 @@ struct link_set { /* embedded in the plane */
 	struct tls *tls;
 	u8 cluster[16];
 	u64 boot;
-	/* An accepted link's greeting: WIRE_WELCOME after link_adopt, or why not. */
+	/* An accepted link's greeting: WIRE_WELCOME after link_adopt or link_take_renewal, or why
+	 * not. */
 	u8 (*judge)(struct link *l, const struct wire_greeting *g, void *arg);
 	void *arg;
-	bool for_kernel; /* links may be given to the kernel, see link_to_kernel */
+	bool for_kernel;   /* links may be given to the kernel, see link_to_kernel */
+	u64 renew_records; /* LINK_RENEW_RECORDS, less in tests */
+	u32 renewal;       /* number of the last one that was begun here */
 	struct link *head;
 	u32 ungreeted;
 	u64 complaint_second;
@@ -57,12 +66,27 @@ struct link_set { /* embedded in the plane */
 	void *ended_arg;
 };
 
-enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_ENDING };
+/* LINK_SPARE: greeted, and its socket is one of the two that the link it renews has */
+enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_SPARE, LINK_ENDING };
+
+/* The stream of a link going over to another socket (link_renew.c, docs/protocol.md#renewal). */
+struct link_renewal {
+	u32 number;         /* 0: none is under way */
+	struct link *spare; /* has the other socket: the next one, after SWITCH was read the old
+			     * one; NULL when that has closed */
+	u32 ready;          /* the other side has that one's next socket; 0: has not said so */
+	bool switched_out;  /* SWITCH was sent: l->out is the next socket */
+	bool switch_read;   /* just now: reading goes on from the next when this call is over */
+	bool switched_in;   /* l->conn is the next one */
+};
 
 struct link {
 	struct link *next, *prev;
 	struct link_set *set;
-	struct conn *conn; /* NULL: has closed */
+	struct conn *conn; /* read from; NULL: has closed */
+	struct conn *out;  /* sent on: the same one but during a renewal; NULL: nothing is sent */
+	struct link_renewal renewal;
+	struct link *renews; /* of a spare, also before it is one: that link; else NULL */
 	enum link_state state;
 	const struct link_ops *ops; /* NULL: nobody is told any more */
 	void *owner;
@@ -88,6 +112,7 @@ struct link {
 	struct repl_msg msg;
 	struct payload *payload; /* being filled; NULL: a header is */
 	struct buf stash;
+	u64 received; /* TLS records over conn, at most */
 };
 
 struct link_target {
@@ -96,6 +121,8 @@ struct link_target {
 	u8 purpose, from, to;
 	u8 resource[16];
 	u32 number;
+	u32 renewal; /* link_renewal_number(): to be given to the kernel as the next socket of its
+		      * link; 0: a link of its own */
 };
 
 /* when a link that is wanted is tried next */
@@ -123,7 +150,15 @@ void link_adopt(struct link *l, u32 number, const struct link_ops *ops, void *ow
 /* Copies; m->buf stays the caller's. Failure shows as down, later. */
 void link_send(struct link *l, const struct repl_msg *m);
 void link_resume(struct link *l);
-size_t link_queued(const struct link *l); /* bytes that wait to be sent */
+
+/* One that was opened here, is up and nearly as long in use as its keys may be. */
+bool link_renewal_due(const struct link *l);
+/* Opens its next socket; renewed or down follows. t: as when it was opened. -ENOMEM */
+int link_renew(struct link *l, const struct link_target *t);
+/* for judge: next, whose greeting has g->renewal, is the next socket of l. What judge answers. */
+u8 link_take_renewal(struct link *l, struct link *next, const struct wire_greeting *g);
+u32 link_renewal_number(struct link_set *s); /* no other has it */
+size_t link_queued(const struct link *l);    /* bytes that wait to be sent */
 /* One that is up, of a set that is for_kernel: its socket goes to the kernel, with what was read
  * and not given to message() (malloced). Not inside up(). The link is gone after 0, down() is not
  * called. -EAGAIN: again in a moment. Other failures: the link is there, for link_close. */

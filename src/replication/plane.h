@@ -58,6 +58,10 @@ struct plane_volume { /* its strings belong to the plane_resource it is in */
 	char *socket_path; /* NBD unix socket to serve it on; NULL: none */
 };
 
+/* What the kernel plane copies before it is written, so that all copies get the same bytes (the
+ * user-space plane always has its own): as enum rvol_copy of kmod/uapi/rvol.h. */
+enum plane_copy_writes { PLANE_COPY_ALWAYS, PLANE_COPY_DIRECT, PLANE_COPY_NEVER };
+
 /* What this node must have for one resource; given again whole whenever something changed. */
 struct plane_resource {
 	char name[64];
@@ -70,6 +74,7 @@ struct plane_resource {
 	uint8_t replica_uuid[16];
 	enum plane_read_policy read_policy;
 	bool handover; /* a second node may open it for a moment, for a live migration */
+	enum plane_copy_writes copy_writes;
 	/* By number, ascending, at least one; volume 0 is there always: the metadata device of
 	 * volume 0 is the resource's home. With a disk the first set has all volumes of the
 	 * resource; one that is added later comes when its files are there. One that is left out

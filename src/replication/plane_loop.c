@@ -636,6 +636,15 @@ void plane_stop(struct plane *p, void (*stopped)(void *arg), void *arg)
 	mailbox_post(&p->to_plane, stop_on_plane, p);
 }
 
+/* for tests: a link is renewed after so many records */
+static u64 renew_records(void)
+{
+	const char *env = getenv("SDSD_RENEW_RECORDS");
+	u64 records = env ? strtoull(env, NULL, 10) : 0;
+
+	return records > 0 ? PORT_MIN(records, LINK_RENEW_RECORDS) : LINK_RENEW_RECORDS;
+}
+
 static void fill(struct plane *p, struct tls *tls, const uint8_t cluster[16], const char *node,
 		 uint32_t node_id, uint64_t boot)
 {
@@ -644,6 +653,7 @@ static void fill(struct plane *p, struct tls *tls, const uint8_t cluster[16], co
 	memcpy(p->links.cluster, cluster, sizeof(p->links.cluster));
 	p->links.boot = boot;
 	p->links.arg = p;
+	p->links.renew_records = renew_records();
 	snprintf(p->node, sizeof(p->node), "%s", node);
 	p->node_id = node_id;
 	p->boot = boot;

@@ -61,6 +61,8 @@ struct volume_dial { /* a link we want to have, to a slot or for pulls */
 	u8 to;
 	struct link_pace pace;
 	char said[128]; /* the reason that was logged last */
+	u64 renew_at;   /* a renewal did not succeed: not before */
+	bool renew_said;
 };
 
 /* A volume of the resource: the devices of the own copy, and where it is served. */

@@ -142,17 +142,38 @@ static void dial_down(struct link *l, const char *why, void *owner)
 		volume_settle_soon(v);
 }
 
+/* what fails is said once, until one succeeds */
+static void dial_renewed(struct link *l, const char *why, void *owner)
+{
+	struct volume *v = owner;
+	struct volume_dial *d = dial_of(v, l);
+
+	if (!why) {
+		log_info("link", "volume=%s peer=%s renewed", v->r.name, l->node);
+		d->renew_said = false;
+		return;
+	}
+	if (!d->renew_said)
+		log_warn("link",
+			 "volume=%s peer=%s goes on with its old keys, cannot be renewed: %s",
+			 v->r.name, l->node, why);
+	d->renew_said = true;
+	d->renew_at = clock_boot_ns() + LINK_RENEW_RETRY_MS * REPL_MS;
+}
+
 static const struct link_ops slot_ops = {
 	.up = dial_up,
 	.takes = takes_always,
 	.message = on_message,
 	.down = dial_down,
+	.renewed = dial_renewed,
 };
 static const struct link_ops pull_ops = {
 	.up = dial_up,
 	.takes = takes_bounded,
 	.message = on_message,
 	.down = dial_down,
+	.renewed = dial_renewed,
 };
 
 /* nothing is said on it, either way */
@@ -198,23 +219,31 @@ static u8 dial_purpose(const struct volume *v, const struct volume_dial *d)
 	return is_pull(v, d) ? WIRE_PULL : WIRE_SESSION;
 }
 
-static void dial(struct volume *v, struct volume_dial *d, u64 now)
+static struct link_target target_of(const struct volume *v, const struct volume_dial *d)
 {
-	u8 to = dial_slot(v, d);
-	const struct plane_peer *peer = &v->r.peer[to];
+	const struct plane_peer *peer = &v->r.peer[d->to];
 	struct link_target t = {
 		.host = peer->address,
 		.node = peer->node,
 		.port = peer->port,
 		.purpose = dial_purpose(v, d),
 		.from = (u8)v->r.self,
-		.to = to,
+		.to = d->to,
 		.number = dial_number(v, d),
 	};
 
 	memcpy(t.resource, v->r.uuid, sizeof(t.resource));
-	d->to = to;
-	d->up = false;
+	return t;
+}
+
+static void dial(struct volume *v, struct volume_dial *d, u64 now)
+{
+	struct link_target t;
+
+	d->to = dial_slot(v, d);
+	t = target_of(v, d);
+	d->up = d->renew_said = false;
+	d->renew_at = 0;
 	d->link = link_open(&v->env->plane.links, &t, ops_of(v, d), v, &v->rx);
 	if (!d->link)
 		link_pace(&d->pace, d->up, now);
@@ -238,6 +267,17 @@ void links_pull(struct volume *v, u8 slot)
 	hang_up(&v->dial[VOLUME_DIAL_PULL]);
 	v->pull_slot = slot;
 	volume_settle_soon(v);
+}
+
+static void renew(struct volume *v, struct volume_dial *d, u64 now)
+{
+	struct link_target t;
+
+	if (!d->up || now < d->renew_at || !link_renewal_due(d->link))
+		return;
+	t = target_of(v, d);
+	if (link_renew(d->link, &t) < 0)
+		dial_renewed(d->link, "no memory", v);
 }
 
 static void on_dial_timer(uv_timer_t *timer)
@@ -273,6 +313,7 @@ void links_settle(struct volume *v, u64 now)
 			dial(v, d, now);
 		if (want && !d->link)
 			next = PORT_MIN(next, d->pace.next_at);
+		renew(v, d, now);
 		if (!want && d->link) {
 			bool was_up = d->up;
 
@@ -337,6 +378,17 @@ static void replace_old(struct volume *v, const struct wire_greeting *g)
 	}
 }
 
+static u8 take_renewal(struct volume *v, struct link *next, const struct wire_greeting *g)
+{
+	for (u32 i = 0; i < VOLUME_ACCEPTED_MAX; i++) {
+		struct link *l = v->accepted[i];
+
+		if (l && l->slot == g->from && l->purpose == g->purpose)
+			return link_take_renewal(l, next, g);
+	}
+	return WIRE_NO_RENEWAL;
+}
+
 u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g)
 {
 	u8 status = link_judge(l, g, &v->r);
@@ -346,6 +398,8 @@ u8 volume_judge(struct volume *v, struct link *l, const struct wire_greeting *g)
 		return status;
 	if (!volume_up(v) || !v->has_disk)
 		return WIRE_NOT_READY;
+	if (g->renewal)
+		return take_renewal(v, l, g);
 	replace_old(v, g);
 	while (free < VOLUME_ACCEPTED_MAX && v->accepted[free])
 		free++;

@@ -1,23 +1,30 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""path.py [SYSTEM...] - instructions per replicated write: the length of the path.
+"""path.py [SYSTEM...] - instructions per request: the length of the path.
 
 One guest without KVM whose clock counts instructions: one virtual nanosecond each (QEMU's -icount),
 none while this machine is busy elsewhere. So 1e9 / IOPS is the number of instructions that one
-write costs, fio's own included, and it repeats to a fraction of a percent on a busy machine too.
-Both replicas of a volume are in the same kernel, over TCP on the loopback interface, on two RAM
-disks (brd), so the number is that of both nodes together. It says nothing about waiting (disks,
-wires, wake-ups of other CPUs), and little about real CPUs' caches. TCP segments sent for each write
-stand in brackets.
+request costs, fio's own included, and it repeats to a fraction of a percent on a busy machine too.
+All replicas of a volume are in the same kernel, over TCP on the loopback interface, so the number is
+that of all nodes together. It says nothing about waiting (disks, wires, wake-ups of other CPUs), and
+little about real CPUs' caches.
 
-Columns: 4 KiB random writes (fio, libaio, direct) with 1, 8, 32 under way; then 32 under way,
-submitted and awaited eight at a time.
+Requests are fio's (libaio, direct). "QD32/8" is 32 under way, submitted and awaited eight at a time.
+Most are on RAM disks (brd). The last ones are on 64 GiB of null_blk, which keeps nothing, with the
+metadata on RAM disks: over 1 GiB, which the hot log of rvol and the activity log of DRBD cover, and
+over all of it, of which they cover a sixteenth.
 
-To add a system: a class like those below, with a name for the command line, a sentence for --list,
-setup(guest, disks) that returns the device, teardown(guest); it goes into SYSTEMS of systems.py.
+With each figure come TCP segments sent and context switches of the whole guest for each request, and
+for the systems the kernel memory of a volume (memory.py). The tables are Markdown.
+
+--against FILE is the gate: the figures of rvol must not be more than 2 % above those of an earlier
+--json. `make bench-path` does it with reference/<kernel>.json beside this file, which --accept writes
+anew. Figures of another kernel, or of other --ms, are not comparable: that is an error.
+
+To add a system: a class as in systems.py, with a name for the command line, a sentence for --list,
+setup(guest, ground) that returns the device, teardown(guest); it goes into SYSTEMS there.
 """
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -27,67 +34,97 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "vm"))
 
 import image    # noqa: E402
+import memory   # noqa: E402
+import patterns     # noqa: E402
+from gate import Found     # noqa: E402
 from guest import Lab   # noqa: E402
-from systems import SYSTEMS     # noqa: E402
+from patterns import Pattern    # noqa: E402
+from where import Profile, Symbols    # noqa: E402
+from systems import SYSTEMS, Ground     # noqa: E402
 
 DISK_MIB = 128
-CASES = [("QD1", 1, 1), ("QD8", 8, 1), ("QD32", 32, 1), ("QD32/8", 32, 8)]
-FIO = ("fio --name=t --rw=randwrite --bs=4k --direct=1 --ioengine=libaio --iodepth=%d "
-       "--iodepth_batch_submit=%d --iodepth_batch_complete_min=%d --time_based=1 --runtime=%dms "
-       "--ramp_time=%dms --norandommap --group_reporting --output-format=json --filename=%s")
+WIDE_GIB = 64
+MIB = 1 << 20
+NARROW = "--size=1g"
+WARM = 2500     # the hot log has room for 1000 extents, DRBD's activity log for 1237
+
+ON_RAM = [
+    Pattern("4 KiB write, QD1", "randwrite", 1),
+    Pattern("4 KiB write, QD8", "randwrite", 8),
+    Pattern("4 KiB write, QD32", "randwrite", 32),
+    Pattern("4 KiB write, QD32/8", "randwrite", 32, 8),
+    Pattern("4 KiB write, sync=1, QD1", "randwrite", 1, more="--sync=1"),
+    Pattern("4 KiB read, QD1", "randread", 1),
+    Pattern("4 KiB read, QD32", "randread", 32),
+    Pattern("4 KiB read, QD32/8", "randread", 32, 8),
+    Pattern("1 MiB write, QD4", "write", 4, block=MIB, times=3),
+    Pattern("1 MiB read, QD4", "read", 4, block=MIB, times=3),
+]
+WIDE = [
+    Pattern("4 KiB write, 1 GiB, QD32", "randwrite", 32, more=NARROW, warm=WARM),
+    Pattern("4 KiB write, 64 GiB, QD32", "randwrite", 32, warm=WARM),
+    Pattern("4 KiB write, 1 GiB, QD32/8", "randwrite", 32, 8, more=NARROW, warm=WARM),
+    Pattern("4 KiB write, 64 GiB, QD32/8", "randwrite", 32, 8, warm=WARM),
+]
 
 
-def sent_segments(guest):
-    lines = guest.run("grep '^Tcp:' /proc/net/snmp").out.splitlines()
-    return int(dict(zip(lines[0].split(), lines[1].split()))["OutSegs"])
+class RamGround(Ground):
+    """RAM disks, whose pages are all there."""
+    patterns = ON_RAM
+
+    def __init__(self):
+        disks = ["/dev/ram%d" % i for i in range(6)]
+        super().__init__(disks[:3], disks[3:])
+
+    def make(self, guest):
+        guest.run("modprobe brd rd_nr=6 rd_size=%d" % (DISK_MIB << 10))
+        for disk in self.data:
+            guest.run("dd if=/dev/zero of=%s bs=1M oflag=direct 2>/dev/null; true" % disk, 300)
+
+    def unmake(self, guest):
+        guest.run("rmmod brd")
 
 
-def writes_of(guest, device):
-    return int(guest.run("cat /sys/block/%s/stat" % os.path.basename(device)).out.split()[4])
+class WideGround(Ground):
+    """More than a hot log covers: null_blk forgets what is written, the metadata is kept."""
+    patterns = WIDE
+
+    def __init__(self):
+        super().__init__(["/dev/nullb%d" % i for i in range(3)],
+                         ["/dev/ram%d" % i for i in range(3)])
+
+    def make(self, guest):
+        guest.run("modprobe brd rd_nr=3 rd_size=%d && modprobe null_blk nr_devices=3 gb=%d "
+                  "queue_mode=0 irqmode=0" % (DISK_MIB << 10, WIDE_GIB))
+
+    def unmake(self, guest):
+        guest.run("rmmod null_blk brd")
 
 
-def measure(guest, device, depth, batch, milliseconds):
-    """(instructions, TCP segments) for each write"""
-    segments, writes = sent_segments(guest), writes_of(guest, device)
-    out = guest.run(FIO % (depth, batch, batch, milliseconds, milliseconds // 2, device), 600).out
-    iops = json.loads(out[out.index("{"):])["jobs"][0]["write"]["iops"]
-    segments, writes = sent_segments(guest) - segments, writes_of(guest, device) - writes
-    return 1e9 / iops, segments / max(writes, 1)
+def run_pattern(guest, device, pattern, options):
+    ms = options.ms * pattern.times
+    if not options.profile:
+        return patterns.run(guest, device, pattern, ms)
+    with Profile(guest, Symbols(guest)) as profile:
+        result = patterns.run(guest, device, pattern, ms)
+    profile.show()
+    return result
 
 
-def run_system(guest, system, milliseconds):
-    """{case: [instructions, segments]}; RAM disks are new, and all their pages are there."""
-    guest.run("modprobe brd rd_nr=4 rd_size=%d" % (DISK_MIB << 10))
-    for disk in ("/dev/ram0", "/dev/ram1", "/dev/ram2", "/dev/ram3"):
-        guest.run("dd if=/dev/zero of=%s bs=1M oflag=direct 2>/dev/null; true" % disk, 300)
-    device = system.setup(guest, ["/dev/ram%d" % i for i in range(4)])
-    found = {name: measure(guest, device, depth, batch, milliseconds)
-             for name, depth, batch in CASES}
+def measure(guest, system, ground, options, found):
+    """All patterns of a ground, after a system has been set up on it anew."""
+    wanted = [p for p in ground.patterns if options.only in p.name]
+    if not wanted:
+        return
+    ground.make(guest)
+    device = system.setup(guest, ground)
+    for pattern in wanted:
+        side, cost = run_pattern(guest, device, pattern, options)
+        found.add(system.name, pattern.name, 1e9 / side["iops"], cost)
+        print("%-14s %-30s %9.0f" % (system.name, pattern.name, 1e9 / side["iops"]),
+              file=sys.stderr, flush=True)
     system.teardown(guest)
-    guest.run("rmmod brd")
-    return found
-
-
-def thousands(figure):
-    return "%.1fk" % (figure / 1000) if figure < 99500 else "%.0fk" % (figure / 1000)
-
-
-def show(system, found):
-    cells = ["%8s%-6s" % (thousands(i), " [%.1f]" % s if s >= 0.05 else "")
-             for i, s in found.values()]
-    print("%-14s" % system.name + "".join(cells), flush=True)
-
-
-def regressions(found, path, percent):
-    """Sentences about figures that are worse than those of an earlier --json."""
-    with open(path) as f:
-        before = json.load(f)
-    for system, cases in found.items():
-        for case, (now, _) in cases.items():
-            then = before.get(system, {}).get(case, [now])[0]
-            if now > then * (1 + percent / 100):
-                yield "%s %s: %.0f instructions, %.0f before (+%.1f %%)" % (
-                    system, case, now, then, (now / then - 1) * 100)
+    ground.unmake(guest)
 
 
 def parse():
@@ -98,31 +135,47 @@ def parse():
     parser.add_argument("--kernel", default="6.1", help="6.1, 6.12 or a folder (image.py)")
     parser.add_argument("--module", action="append", default=[], dest="modules", metavar="KO",
                         help="a module for the guest, built for that kernel")
-    parser.add_argument("--ms", type=int, default=1000,
-                        help="virtual milliseconds of each measurement, after half as many")
+    parser.add_argument("--ms", type=int, default=100,
+                        help="virtual milliseconds of each measurement, after half as many (100)")
+    parser.add_argument("--only", default="", metavar="WORDS",
+                        help="patterns whose name has these words (all, and memory)")
+    parser.add_argument("--profile", action="store_true",
+                        help="say in which functions, too (give it --only and a long --ms)")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
     parser.add_argument("--against", metavar="FILE",
-                        help="an earlier --json: exit status 1 when a figure is worse")
+                        help="an earlier --json: exit status 1 when a figure of rvol is worse")
+    parser.add_argument("--accept", action="store_true",
+                        help="write what was measured into the file of --against")
     parser.add_argument("--allow", type=float, default=2.0, metavar="PERCENT",
                         help="how much worse is no regression (2)")
     return parser.parse_args()
 
 
 def run(systems, options):
+    """(what was found, the kernel's complaints)"""
     made = image.make(options.kernel)
     folder = tempfile.mkdtemp(prefix="sdsd-path.")
-    print("kernel %s; instructions per 4 KiB write [TCP segments sent]" % made.kernel.release)
-    print("%-14s" % "" + "".join("%8s      " % name for name, _, _ in CASES), flush=True)
-    print("consoles, if it fails: %s" % folder, file=sys.stderr)
-    found = {}
-    with Lab(made, folder, memory=1024, counting=True, modules=options.modules) as lab:
+    print("kernel %s; consoles, if it fails: %s" % (made.kernel.release, folder), file=sys.stderr)
+    found = Found(made.kernel.release, options.ms)
+    with Lab(made, folder, memory=1536, counting=True, modules=options.modules) as lab:
         guest = lab.guests[0]
         for system in systems:
-            found[system.name] = run_system(guest, system, options.ms)
-            show(system, found[system.name])
+            for ground in (RamGround(), WideGround()):
+                measure(guest, system, ground, options, found)
+            if not options.only:
+                found.memory.update(memory.of_volume(guest, system))
+            if options.json:    # in time for who stops it
+                found.save(options.json)
         problems = lab.problems()
     shutil.rmtree(folder)
     return found, problems
+
+
+def judge(found, options):
+    """Sentences, each a reason for exit status 1."""
+    if options.accept or not options.against:
+        return []
+    return list(found.regressions(options.against, options.allow))
 
 
 def main():
@@ -140,11 +193,11 @@ def main():
     except image.Missing as e:
         print("path: skipped, %s" % e)
         return 0
-    if options.json:
-        with open(options.json, "w") as f:
-            json.dump(found, f, indent=1)
-    worse = list(regressions(found, options.against, options.allow)) if options.against else []
-    for line in ["worse: " + w for w in worse] + ["the kernel complains: " + p for p in problems]:
+    found.show()
+    worse = judge(found, options)
+    if options.against and options.accept:
+        found.accept(options.against)
+    for line in worse + ["the kernel complains: " + p for p in problems]:
         print(line)
     return 1 if worse or problems else 0
 

@@ -133,6 +133,12 @@ static void say_message(struct input *in)
 
 	if (!at)
 		return;
+	if (kind % 8 == 7) { /* of a renewal that is not there */
+		struct wire_link_msg link = { WIRE_LINK_READY + input_u8(in) % 3, 1 };
+
+		wire_put_link(at, &link);
+		return;
+	}
 	if (kind & 0x80) { /* any header */
 		for (u32 i = 0; i < WIRE_HEADER - 4; i++)
 			at[i] = input_u8(in);

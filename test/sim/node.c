@@ -31,6 +31,8 @@ static void do_send(struct sim_world *w, u8 node, const struct repl_effect *e)
 	side = find_end(w, node, e->link, &index);
 	if (side < 0) {
 		sim_payload_drop(w, m.buf);
+		sim_fail(w, "node %u sends message %u on link %u, which is not there", node, m.kind,
+			 e->link);
 		return;
 	}
 	if (m.kind == REPL_MSG_WRITE)
@@ -304,10 +306,14 @@ static void drain(struct sim_world *w, u8 n)
 void node_after(struct sim_world *w, u8 n)
 {
 	struct sim_node *node = &w->node[n];
+	const char *broken;
 
 	if (!node_runs(w, n))
 		return;
 	drain(w, n);
+	broken = repl_mirror_check(node->mirror);
+	if (broken)
+		sim_fail(w, "node %u: %s", n, broken);
 	for (u8 s = 0; s < w->opt.nodes; s++) {
 		bool want = repl_mirror_wants_link(node->mirror, s);
 

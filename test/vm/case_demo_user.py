@@ -12,6 +12,7 @@ RUN = "sdsd run --dir /mnt/state --run-dir /run/sdsd %s >>/mnt/sdsd.log 2>&1"
 class Node:
     """sdsd in a guest: state, log and the pool's folder are in a file system of /dev/vda."""
     words = "--plane user"
+    env = ""        # of sdsd
 
     def __init__(self, guest):
         self.guest = guest
@@ -27,7 +28,7 @@ class Node:
         self.guest.run("mount /dev/vda /mnt && mkdir -p /run/sdsd")
 
     def launch(self):
-        self.guest.start_job(RUN % self.words)
+        self.guest.start_job("%s %s" % (self.env, RUN % self.words))
 
     def answers(self):
         wait_for(lambda: self.guest.run("sdsd status", check=False).status == 0, 60,

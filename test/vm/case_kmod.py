@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The kernel module alone, all nodes in one guest (rvolctl)."""
+import re
+
 from kmod import kmod_lab, status
 from rig import quick, wait_for
 
@@ -10,7 +12,7 @@ PAIR = "rvolctl pair /dev/ram0 /dev/ram1 /dev/ram2 /dev/ram3 --daemon --record /
 def case_kmod_refuses(rig):
     """Wrong netlink requests are refused with reasons; by chance, or two at once, they do no harm."""
     g = kmod_lab(rig, cpus=2).guests[0]
-    done = g.run("nlcheck 1 20000", 300, check=False)
+    done = g.run("nlcheck 1 %d %d" % (rig.fewer(20000), rig.fewer(1000)), 300, check=False)
     rig.check(done.status == 0, done.out)
     g.run("rmmod rvol")
 
@@ -22,7 +24,8 @@ def case_kmod_pair(rig):
     g = kmod_lab(rig).guests[0]
     g.run(PAIR + "--in-sync 1")
     g.run("fio --name=t --filename=/dev/rvol0 --size=16m --rw=randwrite --bs=4k --direct=1 "
-          "--ioengine=libaio --iodepth=16 --fsync=64 --verify=crc32c", 120)
+          "--ioengine=libaio --iodepth=16 --fsync=64 --verify=crc32c --number_ios=%d"
+          % rig.fewer(4096), 120)
     wait_for(lambda: in_sync(g, 0x3) or g.run("rvolctl tell 1 heal"), 30, "both are in sync")
     g.run("rvolctl tell 1 no-heal")
     wait_for(lambda: all(s["role"] == "idle" for s in status(g).values()), 10, "released")
@@ -46,6 +49,49 @@ def case_kmod_again(rig):
     g.run("rvolctl del; rmmod rvol; modprobe rvol plain=1")
     g.run(PAIR + "--keep && mount -o rw /dev/rvol0 /mnt && grep kept /mnt/file && umount /mnt")
     g.run("rvolctl del && rmmod rvol")
+
+
+@quick
+def case_kmod_renew(rig):
+    """All links go over to other sockets again and again, under load and while a copy is brought in
+    sync; nobody notices: same epoch, every byte where it was written."""
+    g = kmod_lab(rig).guests[0]
+    g.run(PAIR + "--in-sync 1 --renew 250 --log /tmp/rvolctl.log")
+    holder = g.start_job("exec sleep 1000 3<>/dev/rvol0")
+    fio(g, "randwrite", "4k")  # the other copy is a learner
+    wait_for(lambda: in_sync(g, 0x3), 60, "both are in sync")
+    before = status(g)[0]["epoch"]
+    for rw, size in (("randwrite", "4k"), ("randrw", "64k"), ("write", "1m")):
+        fio(g, rw, size)
+    rig.check(status(g)[0]["epoch"] == before, "the epoch has changed: %s" % status(g)[0])
+    times = renewed(g)
+    rig.check(len(times) == 2 and min(times.values()) >= 20, "renewed: %s" % times)
+    holder.signal(9)
+    g.run("rvolctl del --force && cmp /dev/ram0 /dev/ram2 && rmmod rvol")
+
+
+@quick
+def case_kmod_renew_steps(rig):
+    """A renewal by hand: sockets that end at each step, messages that must not come."""
+    g = kmod_lab(rig).guests[0]
+    done = g.run("renewcheck", 300, check=False)
+    rig.check(done.status == 0, done.out)
+    g.run("rmmod rvol")
+
+
+def fio(guest, rw, size):
+    guest.run("fio --name=t --filename=/dev/rvol0 --size=48m --rw=%s --bs=%s --direct=1 "
+              "--ioengine=libaio --iodepth=16 --fsync=64 --verify=crc32c --runtime=20 "
+              "--time_based=1" % (rw, size), 300)
+
+
+def renewed(guest):
+    """How often each link was renewed: {(slot, link): times}."""
+    found = {}
+    for line in guest.run("rvolctl links").out.splitlines():
+        pairs = dict(re.findall(r"(\w+)=(\S+)", line))
+        found[int(pairs["slot"]), int(pairs["link"])] = int(pairs["renewed"])
+    return found
 
 
 def in_sync(guest, mask):

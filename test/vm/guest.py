@@ -27,7 +27,7 @@ from network import network
 
 # What a kernel prints when something is wrong with it. "BUG: agent" and "BUG: init" are ours.
 PROBLEM = re.compile(
-    r"BUG: |WARNING: |Oops|Kernel panic|KASAN|KCSAN|UBSAN|KFENCE|possible (circular|recursive) "
+    r"BUG: |BUG [\w-]+ \(|WARNING: |Oops|Kernel panic|KASAN|KCSAN|UBSAN|KFENCE|possible (circular|recursive) "
     r"locking|inconsistent lock state|suspicious RCU|INFO: task .* blocked|rcu: INFO|self-detected"
     r" stall|detected stalls|general protection fault|[Uu]nable to handle|sleeping function called|"
     r"DEADLOCK|register non-static key|locking correctness validator|unreferenced object|"
@@ -61,6 +61,7 @@ class Guest:
 
     def __init__(self, lab, index, disks):
         self.lab = lab
+        self.image = lab.image if index == 0 or lab.image.beside is None else lab.image.beside
         self.index = index
         self.name = "n%d" % (index + 1)
         self.address = "10.77.0.%d" % (index + 1)
@@ -74,12 +75,14 @@ class Guest:
 
     def command(self):
         lab = self.lab
-        words = "%s vm.name=%s %s" % (COMMAND_LINE, self.name, lab.append)
+        words = "%s vm.name=%s %s %s" % (COMMAND_LINE, self.name, self.image.kernel.words,
+                                         lab.append)
         if lab.network:
             words += " vm.address=" + self.address
         line = ["qemu-system-x86_64", "-name", self.name, "-machine", "q35",
-                "-m", str(lab.memory), "-nodefaults", "-no-user-config", "-display", "none",
-                "-no-reboot", "-kernel", lab.image.vmlinux, "-initrd", lab.initrd,
+                "-m", str(lab.memory * self.image.kernel.memory), "-nodefaults", "-no-user-config", "-display", "none",
+                "-no-reboot", "-kernel", self.image.vmlinux,
+                "-initrd", lab.initrds[self.image.kernel.name],
                 "-append", words,
                 "-chardev", "file,id=console,path=%s,append=on" % self.log,
                 "-serial", "chardev:console",
@@ -227,9 +230,9 @@ class Guest:
 
 
 class Lab:
-    """Guests that boot the same image, with disks and a network of their own.
+    """Guests with disks and a network of their own.
 
-    image     of image.py
+    image     of image.py; guests other than the first boot the one beside it, when it has one
     disks     a list of Disk, for each guest: /dev/vda, /dev/vdb, ... with serials disk0, disk1, ...
     files     {path in the guest: file}: what is there from the start, besides the image
     modules   .ko files of the project: modprobe finds them
@@ -242,21 +245,28 @@ class Lab:
                  files=None, modules=(), counting=False, append=""):
         self.image = image
         self.dir = dir
-        self.memory = memory * image.kernel.memory
+        self.memory = memory
         self.cpus = cpus
         self.counting = counting
         self.append = append
         os.makedirs(dir, exist_ok=True)
-        extra = dict(files or {})
-        for path in modules:
-            extra["lib/modules/%s/updates/%s" % (image.kernel.release,
-                                                 os.path.basename(path))] = path
-        self.initrd = image.initramfs
-        if extra:
-            self.initrd = image.initrd(os.path.join(dir, "initrd"), extra)
+        self.initrds = {i.kernel.name: self.add_to(i, dict(files or {}), modules)
+                        for i in (image, image.beside if guests > 1 else None) if i}
         wanted = guests > 1 if networked is None else networked
         self.network = network(guests) if wanted else None
         self.guests = [Guest(self, i, [Disk(**vars(d)) for d in disks]) for i in range(guests)]
+
+    def add_to(self, image, files, modules):
+        """The path of an initramfs with those files and modules, too."""
+        for path in modules:
+            if image is not self.image:     # beside it: as tools/kmod is told to
+                path = os.path.join(os.path.dirname(os.path.dirname(path)), image.kernel.name,
+                                    os.path.basename(path))
+            files["lib/modules/%s/updates/%s" % (image.kernel.release,
+                                                 os.path.basename(path))] = path
+        if not files:
+            return image.initramfs
+        return image.initrd(os.path.join(self.dir, "initrd-" + image.kernel.name), files)
 
     def up(self):
         for guest in self.guests:

@@ -98,8 +98,13 @@ class Kernel:
         if not found:
             raise Missing("no vmlinux in %s" % self.folder)
         self.file = found[0]
-        # One that checks itself is as many times slower, and shadows its memory.
-        self.patience, self.memory = (4, 2) if name == "debug" else (1, 1)
+        # One that checks itself shadows its memory and is ten times slower: cases wait longer, and
+        # do less where they count (rig.fewer). Several at once would be too slow for each other's
+        # leases.
+        self.patience, self.memory, self.slowness = (4, 2, 10) if name == "debug" else (1, 1, 1)
+        self.beside = "6.1" if name == "debug" else None
+        # It stops at the first complaint; lockdep's do not stop it, the console has them.
+        self.words = "panic_on_warn=1 oops=panic" if name == "debug" else ""
 
 
 def unpack_kernel(path):
@@ -299,6 +304,7 @@ class Image:
 
     def __init__(self, kernel, folder):
         self.kernel = kernel
+        self.beside = None      # another one, for further guests of a lab
         self.vmlinux = os.path.join(folder, "vmlinux")
         self.initramfs = os.path.join(folder, "initramfs")
 
@@ -333,6 +339,7 @@ def make(name="6.1", out=None):
     Userland()
     folder = out or os.path.join(ROOT, "build/vm", kernel.name)
     image = Image(kernel, folder)
+    image.beside = make(kernel.beside) if kernel.beside else None
     os.makedirs(folder, exist_ok=True)
     stamp, key = os.path.join(folder, "key"), key_of(kernel)
     if os.path.exists(stamp) and open(stamp).read() == key:

@@ -2,7 +2,7 @@
 """kmod.py - guests with the kernel module, for cases: kmod_lab(rig), status(guest).
 
 What is tested comes from `make kmod`: build/kmod/<series>/rvol.ko (or run.py's --module), and the
-programs rvolctl and nlcheck in build/test.
+programs rvolctl, nlcheck, renewcheck and churn in build/test.
 """
 import os
 import re
@@ -10,7 +10,7 @@ import re
 import image
 from rig import Skip
 
-TOOLS = ("rvolctl", "nlcheck")
+TOOLS = ("rvolctl", "nlcheck", "renewcheck", "churn")
 
 
 def built(path):
@@ -24,6 +24,8 @@ def kmod_lab(rig, ram=4, ram_kib=65536, plain=True, **wishes):
     """A lab whose guests have loaded the module and have /dev/ram0 and on, of ram_kib each."""
     if not any(os.path.basename(m) == "rvol.ko" for m in rig.modules):
         rig.modules = rig.modules + [built("kmod/%s/rvol.ko" % rig.image.kernel.name)]
+    # a cache of the module's that shares another's slabs would not say what is left in it
+    wishes["append"] = wishes.get("append", "") + " slab_nomerge"
     files = dict(wishes.pop("files", {}))
     files.update({"usr/bin/" + t: built("test/" + t) for t in TOOLS})
     lab = rig.lab(files=files, **wishes)

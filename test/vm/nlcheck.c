@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nlcheck [SEED [COUNT]] - what the module refuses, and how: rows of wrong requests with the errno
- * and the words they must get, then COUNT requests by chance. Nothing of it may do harm: who runs
- * this looks for complaints of the kernel. Needs the module, loaded with plain=1, and no resources.
- * Prints what is wrong, and the sum.
+ * nlcheck [SEED [COUNT [ROUNDS]]] - what the module refuses, and how: rows of wrong requests with
+ * the errno and the words they must get, ROUNDS of two processes at once, COUNT requests by chance.
+ * Nothing of it may do harm: who runs this looks for complaints of the kernel. Needs the module,
+ * loaded with plain=1, and no resources. Prints what is wrong, and the sum.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -237,9 +238,16 @@ static const struct row booted[] = {
 	{ "a negative file", LINK, -ERANGE, NULL, { U32(FD, 0xffffffff) } },
 	{ "no file", LINK, -EBADF, NULL, { U32(FD, 999999) } },
 	{ "a file", LINK, -ENOTSOCK, NULL, { { 0 } } },
+	{ "renewal 0", LINK, -ERANGE, NULL, { U32(RENEW, 0) } },
+	{ "a short renewal", LINK, -EINVAL, NULL, { U8(RENEW, 1) } },
+	{ "renewed after nothing", LINK, -ERANGE, NULL, { U64(RENEW_AT, 0) } },
+	{ "no purpose", LINK, -ERANGE, NULL, { U8(PURPOSE, 0) } },
+	{ "a knock", LINK, -ERANGE, NULL, { U8(PURPOSE, 3) } },
+	{ "a link told by us", LINK, -EINVAL, NULL, { BYTES(LINK_INFO, 32) } },
 	{ "ON 2", RVOL_CMD_HEAL, -ERANGE, NULL, { U8(ON, 2) } },
 	{ "nothing to set", RVOL_CMD_RESOURCE_SET, 0, NULL, { { 0 } } },
 	{ "handover", RVOL_CMD_RESOURCE_SET, 0, NULL, { U8(HANDOVER, 1), U32(COPIES, 6) } },
+	{ "no way to copy", RVOL_CMD_RESOURCE_SET, -ERANGE, NULL, { U8(COPY_WRITES, 3) } },
 	{ "yield of an idle one", RVOL_CMD_YIELD, 0, NULL, { { 0 } } },
 	{ "abandon an idle one", RVOL_CMD_ABANDON, 0, NULL, { { 0 } } },
 	{ "a freeze for ever", RVOL_CMD_FREEZE, -EINVAL, "DEADLINE_MS is missing",
@@ -286,6 +294,81 @@ static void try_sockets(void)
 		try_socket("a Unix socket", pair[1]);
 	}
 	try_socket("a netlink socket", socket(AF_NETLINK, SOCK_RAW, 0));
+}
+
+/* ---- renewals out of order ---- */
+
+/* both ends of a TCP connection over loopback */
+static bool tcp_pair(int ret[2])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	ret[0] = socket(AF_INET, SOCK_STREAM, 0);
+	ret[1] = -1;
+	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(listener, 1) == 0 &&
+	    getsockname(listener, (struct sockaddr *)&at, &len) == 0 &&
+	    connect(ret[0], (struct sockaddr *)&at, sizeof(at)) == 0)
+		ret[1] = accept(listener, NULL, NULL);
+	close(listener);
+	return ret[1] >= 0;
+}
+
+static void try_link(const char *what, int fd, uint32_t renewal, int rv, const char *why)
+{
+	char how[RVOLNL_WHY_MAX + 64];
+	int got;
+
+	rvolnl_begin(&nl, RVOL_CMD_LINK_ADD, uuid);
+	rvolnl_u32(&nl, RVOL_A_LINK, RVOL_LINK_SLOT(1));
+	rvolnl_u8(&nl, RVOL_A_SLOT, 1);
+	rvolnl_put(&nl, RVOL_A_FD, &fd, sizeof(fd));
+	rvolnl_flag(&nl, RVOL_A_PLAIN);
+	if (renewal)
+		rvolnl_u32(&nl, RVOL_A_RENEW, renewal);
+	got = rvolnl_call(&nl);
+	snprintf(how, sizeof(how), "%s, \"%.200s\"", got ? strerror(-got) : "accepted", nl.why);
+	check(got == rv && strstr(nl.why, why), what, how);
+}
+
+static bool shows(uint32_t n_links, uint32_t renewing)
+{
+	static struct rvolnl_status s;
+
+	for (int i = 0; i < 500; i++) {
+		if (rvolnl_status(&nl, uuid, &s) == 0 && s.n_links == n_links &&
+		    (n_links == 0 || s.link[0].renewing == renewing))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+static void try_renewals(void)
+{
+	int old[2], next[2], third[2];
+
+	if (!tcp_pair(old) || !tcp_pair(next) || !tcp_pair(third)) {
+		check(false, "sockets for renewals", strerror(errno));
+		return;
+	}
+	try_link("a renewal of no link", next[0], 5, -ENOENT, "no link of that number");
+	try_link("a link", old[0], 0, 0, "");
+	check(shows(1, 0), "a link", "is not shown");
+	try_link("a renewal by the same socket", old[0], 5, -EBUSY, "somebody else's");
+	try_link("a renewal", next[0], 5, 0, "");
+	check(shows(1, 5), "a renewal", "is not shown");
+	try_link("a second renewal", third[0], 6, -EBUSY, "renewed already");
+	close(next[0]); /* the module has its own */
+	close(next[1]);
+	check(shows(1, 0), "a renewal whose socket ended", "is not over, or the link is");
+	try_link("the next renewal", third[0], 6, 0, "");
+	close(old[0]);
+	close(old[1]);
+	check(shows(0, 0), "a link whose old socket ended", "is still there");
+	close(third[0]);
+	close(third[1]);
 }
 
 /* ---- events ---- */
@@ -432,6 +515,33 @@ static bool ended_well(pid_t child)
 	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
+static int *arrived; /* shared: how many of both processes */
+
+static void meet(void)
+{
+	__atomic_add_fetch(arrived, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(arrived, __ATOMIC_SEQ_CST) < 2)
+		sched_yield();
+}
+
+/* The child has a netlink socket of its own when both go on. */
+static pid_t fork_and_meet(void)
+{
+	pid_t child;
+
+	if (!arrived)
+		arrived = mmap(NULL, sizeof(*arrived), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	*arrived = 0;
+	child = fork();
+	if (child < 0)
+		return child;
+	if (child == 0)
+		rvolnl_open(&nl); /* it was there a moment ago; else all that follows fails */
+	meet();
+	return child;
+}
+
 static int call_usual(uint8_t cmd, const uint8_t id[RVOL_UUID_BYTES])
 {
 	rvolnl_begin(&nl, cmd, id);
@@ -454,13 +564,11 @@ static int add_volume(const uint8_t id[RVOL_UUID_BYTES], uint8_t number, uint32_
 /* One process adds a volume while another one says that. */
 static void beside(uint8_t cmd, uint8_t number)
 {
-	pid_t child = fork();
+	pid_t child = fork_and_meet();
 
 	if (child == 0) {
-		int rv = rvolnl_open(&nl) < 0;
+		int rv = add_volume(uuid, number, MINOR + number);
 
-		if (rv == 0)
-			rv = add_volume(uuid, number, MINOR + number);
 		_exit(rv != 0 && cmd != RVOL_CMD_RESOURCE_DEL); /* one that ends may refuse */
 	}
 	check(call_usual(cmd, uuid) == 0, "a command while a volume comes", nl.why);
@@ -522,9 +630,9 @@ static void try_one_socket(unsigned rounds)
 
 		if (connected_pair(fd) < 0)
 			break;
-		child = fork();
+		child = fork_and_meet();
 		if (child == 0)
-			_exit(rvolnl_open(&nl) < 0 || add_link(other, fd[0]) < 0);
+			_exit(add_link(other, fd[0]) < 0);
 		mine = add_link(uuid, fd[0]) == 0;
 		check(ended_well(child) != mine, "a socket for two", mine ? "both" : "none");
 		close(fd[0]);
@@ -592,11 +700,11 @@ static unsigned send_by_chance(unsigned count)
 static void try_chance(unsigned count)
 {
 	unsigned taken;
-	pid_t child = fork();
+	pid_t child = fork_and_meet();
 
 	if (child == 0) {
 		seed = ~seed;
-		_exit(rvolnl_open(&nl) < 0 || (send_by_chance(count) == 0 && count >= 1000));
+		_exit(send_by_chance(count) == 0 && count >= 1000);
 	}
 	taken = send_by_chance(count);
 	check(ended_well(child), "requests by chance of two processes", "the other failed");
@@ -608,6 +716,7 @@ static void try_chance(unsigned count)
 int main(int argc, char **argv)
 {
 	unsigned count = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 20000;
+	unsigned rounds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 0) : 1000;
 
 	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
 	try_as("nobody", as_nobody);
@@ -619,11 +728,12 @@ int main(int argc, char **argv)
 	run_rows(before);
 	run_rows(not_booted);
 	try_sockets();
+	try_renewals();
 	try_events();
 	run_rows(booted);
 	try_many();
-	try_volumes_beside(100);
-	try_one_socket(100);
+	try_volumes_beside(rounds / 10);
+	try_one_socket(rounds);
 	try_chance(count);
 	printf("%u checks, %u failures\n", checks, failures);
 	return failures != 0;

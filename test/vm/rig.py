@@ -81,6 +81,10 @@ class Rig:
         if not condition:
             raise AssertionError(what)
 
+    def fewer(self, count):
+        """As many as this kernel does in the time in which a fast one does `count`; at least one."""
+        return max(1, count // self.image.kernel.slowness)
+
     def expect(self, pattern):
         """Complaints of the guests' kernels that match are wanted, not a failure."""
         self.expected.append(re.compile(pattern))

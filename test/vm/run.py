@@ -8,9 +8,9 @@ of its guests are searched for complaints of the kernel: one that the case did n
 (rig.expect) is a failure too. Cases run one after another; without names all of them, with names
 those whose name begins so.
 
-One line for each: "ok name seconds", "FAIL ...", "skip ...", then the sum. Consoles, QEMU's words
-and the disks of a failed case are kept, and named. Exit status: 0 none failed, 1 one failed. When
-this machine has no QEMU or no such kernel, all are skipped with a sentence.
+One line for each: "ok name seconds cpu seconds", "FAIL ...", "skip ...", then the sum. Consoles,
+QEMU's words and the disks of a failed case are kept, and named. Exit status: 0 none failed, 1 one
+failed. When this machine has no QEMU or no such kernel, all are skipped with a sentence.
 
 A case marks itself with `@quick` (rig.py) to be in the short set that `tools/check vm` runs.
 """
@@ -18,6 +18,7 @@ import argparse
 import glob
 import importlib
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -88,13 +89,19 @@ def run_case(name, case, made, folder, options):
     return verdict, sentence
 
 
-def show(verdict, name, seconds, sentence, folder):
-    print("%-4s %s %.1f%s" % (verdict, name, seconds, "  " + sentence if verdict == "skip" else ""),
-          flush=True)
+def show(verdict, name, seconds, cpu, sentence, folder):
+    print("%-4s %s %.1f cpu %.1f%s" % (verdict, name, seconds, cpu,
+                                       "  " + sentence if verdict == "skip" else ""), flush=True)
     if verdict == "FAIL":
         for line in sentence.splitlines()[:20]:
             print("     " + line)
         print("     kept: " + folder, flush=True)
+
+
+def cpu_used():
+    """Seconds of CPU of all guests that have ended: what a case costs, however busy the machine."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def chosen(cases, names, quick):
@@ -145,10 +152,10 @@ def main():
             counts["skip"] += 1
             continue
         folder = tempfile.mkdtemp(prefix="sdsd-vm-%s." % name, dir=options.dir)
-        began = time.monotonic()
+        began, used = time.monotonic(), cpu_used()
         verdict, sentence = run_case(name, cases[name], made, folder, options)
         counts[verdict] += 1
-        show(verdict, name, time.monotonic() - began, sentence, folder)
+        show(verdict, name, time.monotonic() - began, cpu_used() - used, sentence, folder)
         if verdict != "FAIL" and not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
     print("%(ok)d passed, %(FAIL)d failed, %(skip)d skipped" % counts)

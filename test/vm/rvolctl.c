@@ -41,9 +41,12 @@ static void usage(FILE *to)
 	      "    --daemon        in the background; returns when the devices are there\n"
 	      "    --log FILE      say there what happens (foreground: --verbose)\n"
 	      "    --poll MS       look without an event so often (100; -1 never)\n"
+	      "    --renew MS      every link goes over to another socket so often\n"
+	      "rvolctl links                   the links of all resources, a line each\n"
 	      "rvolctl status                  all resources, a line each and one for each volume\n"
 	      "rvolctl del [--force] [--name NAME]   all resources, or those of that name\n"
-	      "rvolctl tell NODE heal|no-heal|yield|abandon|handover|no-handover [--name NAME]\n"
+	      "rvolctl tell NODE heal|no-heal|yield|abandon|handover|no-handover|\n"
+	      "                       copy-always|copy-direct|copy-never [--name NAME]\n"
 	      "rvolctl tell NODE freeze [--ms N]|thaw [--token N] [--name NAME]\n"
 	      "    --ms N          the freeze ends by itself then (10000)\n"
 	      "    --token N       of the freeze (1)\n",
@@ -182,6 +185,32 @@ static int del(struct options *o, const char *name)
 	return failed;
 }
 
+static void print_links(const struct rvolnl_status *n)
+{
+	for (uint32_t i = 0; i < n->n_links; i++) {
+		const struct rvol_link_info *l = &n->link[i];
+
+		printf("%s slot=%u link=%u to=%u purpose=%u sent=%llu received=%llu renewing=%u "
+		       "renewed=%u\n",
+		       n->status.name, n->status.self, l->number, l->slot, l->purpose,
+		       (unsigned long long)l->sent, (unsigned long long)l->received, l->renewing,
+		       l->renewed);
+	}
+}
+
+static int links(struct options *o)
+{
+	static struct found found;
+	struct rvolnl_status s;
+
+	open_netlink(&o->nodes.nl);
+	rvolnl_dump(&o->nodes.nl, collect, &found);
+	for (uint32_t i = 0; i < found.n; i++)
+		if (rvolnl_status(&o->nodes.nl, found.uuid[i], &s) == 0)
+			print_links(&s);
+	return 0;
+}
+
 static const struct verb {
 	const char *name;
 	uint8_t cmd;
@@ -194,6 +223,9 @@ static const struct verb {
 	{ "abandon", RVOL_CMD_ABANDON, 0, 0 },
 	{ "handover", RVOL_CMD_RESOURCE_SET, RVOL_A_HANDOVER, 1 },
 	{ "no-handover", RVOL_CMD_RESOURCE_SET, RVOL_A_HANDOVER, 0 },
+	{ "copy-always", RVOL_CMD_RESOURCE_SET, RVOL_A_COPY_WRITES, RVOL_COPY_ALWAYS },
+	{ "copy-direct", RVOL_CMD_RESOURCE_SET, RVOL_A_COPY_WRITES, RVOL_COPY_DIRECT },
+	{ "copy-never", RVOL_CMD_RESOURCE_SET, RVOL_A_COPY_WRITES, RVOL_COPY_NEVER },
 	{ "freeze", RVOL_CMD_FREEZE, 0, 0 },
 	{ "thaw", RVOL_CMD_THAW, 0, 0 },
 };
@@ -298,6 +330,7 @@ enum option_id {
 	O_DAEMON,
 	O_LOG,
 	O_POLL,
+	O_RENEW,
 	O_FORCE,
 	O_TOKEN,
 	O_MS,
@@ -318,6 +351,7 @@ static const struct option known[] = {
 	{ "daemon", no_argument, NULL, O_DAEMON },
 	{ "log", required_argument, NULL, O_LOG },
 	{ "poll", required_argument, NULL, O_POLL },
+	{ "renew", required_argument, NULL, O_RENEW },
 	{ "force", no_argument, NULL, O_FORCE },
 	{ "token", required_argument, NULL, O_TOKEN },
 	{ "ms", required_argument, NULL, O_MS },
@@ -380,6 +414,9 @@ static void take(struct options *o, int option)
 	case O_POLL:
 		o->poll_ms = strcmp(optarg, "-1") == 0 ? -1 : (int)number(optarg);
 		break;
+	case O_RENEW:
+		w->renew_ms = (int)number(optarg);
+		break;
 	case O_FORCE:
 		o->force = true;
 		break;
@@ -416,6 +453,8 @@ int main(int argc, char **argv)
 	argc -= optind;
 	if (strcmp(what, "status") == 0 && argc == 0)
 		return status(&o);
+	if (strcmp(what, "links") == 0 && argc == 0)
+		return links(&o);
 	if (strcmp(what, "del") == 0 && argc == 0)
 		return del(&o, o.nodes.name);
 	if (!o.nodes.name)

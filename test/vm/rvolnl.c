@@ -216,6 +216,8 @@ static void on_status(uint8_t cmd, const uint8_t *attrs, size_t len, void *arg)
 			take(&s.status, sizeof(s.status), a);
 		else if (a->nla_type == RVOL_A_VOLUME && s.n_volumes < RVOL_VOLUMES_MAX)
 			take(&s.volume[s.n_volumes++], sizeof(s.volume[0]), a);
+		else if (a->nla_type == RVOL_A_LINK_INFO && s.n_links < RVOL_LINKS_MAX)
+			take(&s.link[s.n_links++], sizeof(s.link[0]), a);
 	}
 	r->on(&s, r->arg);
 }

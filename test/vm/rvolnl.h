@@ -32,6 +32,8 @@ struct rvolnl_status {
 	struct rvol_status status;
 	uint32_t n_volumes;
 	struct rvol_volume volume[RVOL_VOLUMES_MAX];
+	uint32_t n_links; /* not of a dump */
+	struct rvol_link_info link[RVOL_LINKS_MAX];
 };
 typedef void rvolnl_on_status(const struct rvolnl_status *s, void *arg);
 

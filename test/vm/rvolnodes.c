@@ -16,6 +16,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "replication/meta_file.h"
@@ -366,7 +367,9 @@ static struct node *node_at(struct nodes *w, uint8_t slot)
 	return slot < w->n && !w->node[slot].gone ? &w->node[slot] : NULL;
 }
 
-static int add_link(struct nodes *w, const struct node *node, uint32_t number, uint8_t slot, int fd)
+/* renewal: 0, or its number: fd is the next socket of the link */
+static int add_link(struct nodes *w, const struct node *node, uint32_t number, uint8_t slot, int fd,
+		    uint32_t renewal)
 {
 	int rv;
 
@@ -375,6 +378,8 @@ static int add_link(struct nodes *w, const struct node *node, uint32_t number, u
 	rvolnl_u8(&w->nl, RVOL_A_SLOT, slot);
 	rvolnl_put(&w->nl, RVOL_A_FD, &fd, sizeof(fd));
 	rvolnl_flag(&w->nl, RVOL_A_PLAIN);
+	if (renewal)
+		rvolnl_u32(&w->nl, RVOL_A_RENEW, renewal);
 	rv = rvolnl_call(&w->nl);
 	if (rv < 0)
 		say(w, "node %u: link %u to slot %u is not taken: %s", node->slot + 1u, number,
@@ -407,9 +412,9 @@ static void connect_nodes(struct nodes *w, struct node *from, uint32_t number, u
 		say(w, "no connection: %s", strerror(-rv));
 		return;
 	}
-	if (add_link(w, to, to->next_link, from->slot, fd[1]) == 0) {
+	if (add_link(w, to, to->next_link, from->slot, fd[1], 0) == 0) {
 		*there = to->next_link++;
-		add_link(w, from, number, slot, fd[0]);
+		add_link(w, from, number, slot, fd[0], 0);
 		say(w, "node %u: link %u to node %u (there %u)", from->slot + 1u, number, slot + 1u,
 		    *there);
 	}
@@ -436,6 +441,52 @@ static void settle_links(struct nodes *w, struct node *node)
 		connect_nodes(w, node, RVOL_LINK_PULL, s->pull_slot, &node->pull_to);
 	} else if (s->pull_slot == NO_SLOT && s->pull_up) {
 		del_link(w, node, RVOL_LINK_PULL);
+	}
+}
+
+/* ---- renewing them ---- */
+
+static void renew_link(struct nodes *w, struct node *from, const struct rvol_link_info *l)
+{
+	bool pull = l->number == RVOL_LINK_PULL;
+	uint32_t there = pull ? from->pull_to : from->session_to[l->slot];
+	struct node *to = node_at(w, l->slot);
+	int fd[2], rv;
+
+	if (!to || !there || l->renewing)
+		return;
+	rv = connect_pair(w->listener, fd);
+	if (rv < 0) {
+		say(w, "no connection: %s", strerror(-rv));
+		return;
+	}
+	w->renewals++;
+	/* by turns the one or the other has it first */
+	if (w->renewals % 2 && add_link(w, to, there, from->slot, fd[1], w->renewals) == 0)
+		add_link(w, from, l->number, l->slot, fd[0], w->renewals);
+	else if (!(w->renewals % 2) &&
+		 add_link(w, from, l->number, l->slot, fd[0], w->renewals) == 0)
+		add_link(w, to, there, from->slot, fd[1], w->renewals);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void renew_links(struct nodes *w)
+{
+	struct timespec t;
+	long long now;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now = t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+	if (!w->renew_ms || now < w->renewed_at + w->renew_ms)
+		return;
+	w->renewed_at = now;
+	for (uint32_t i = 0; i < w->n; i++) {
+		struct node *node = &w->node[i];
+
+		for (uint32_t k = 0; !node->gone && k < node->now.n_links; k++)
+			if (node->now.link[k].number < RVOL_LINK_FIRST)
+				renew_link(w, node, &node->now.link[k]);
 	}
 }
 
@@ -504,6 +555,7 @@ void nodes_run(struct nodes *w, int poll_ms)
 		}
 		if (!left)
 			return;
+		renew_links(w);
 		poll(&p, 1, poll_ms);
 		rvolnl_drain(w->events);
 	}

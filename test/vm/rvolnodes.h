@@ -39,9 +39,12 @@ struct nodes {
 	bool adopt; /* the resources are there already */
 	bool verbose;
 	const char *record_file; /* the record outlives this process there; NULL: it does not */
+	int renew_ms;            /* every link goes over to another socket so often; 0: never */
 
 	struct rvolnl nl;
 	int events, listener;
+	uint32_t renewals;    /* number of the last one */
+	long long renewed_at; /* ms */
 	struct rvol_record record;
 };
 

@@ -44,6 +44,7 @@ void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, 
 		h->loaded[h->n] = 1;
 		hash_put(h, h->n++);
 	}
+	h->free_from = h->n;
 }
 
 enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent)
@@ -58,28 +59,39 @@ enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent)
 	return h->state[s];
 }
 
+u32 hotlog_unloaded(const struct hotlog *h, u32 at)
+{
+	at = PORT_MAX(at, h->unloaded_from);
+	while (h->state[at] == HOTLOG_FREE || h->loaded[at])
+		at++;
+	return at;
+}
+
 void hotlog_load(struct hotlog *h, u32 at, const u32 stamp[REPL_REGIONS_PER_EXTENT])
 {
 	memcpy(h->stamp[at], stamp, sizeof(h->stamp[at]));
 	h->loaded[at] = 1;
 	h->n_unloaded--;
+	if (at == h->unloaded_from)
+		h->unloaded_from++;
 }
 
 bool hotlog_add(struct hotlog *h, u32 extent)
 {
-	u32 s = 0;
+	u32 s = h->free_from;
 
 	if (h->n == REPL_HOT_MAX)
 		return false;
 	while (h->state[s] != HOTLOG_FREE)
 		s++;
+	h->free_from = s + 1;
 	h->extent[s] = extent;
 	h->state[s] = HOTLOG_ADDING;
 	h->used[s] = ++h->clock;
 	h->loaded[s] = 0;
 	h->n++;
-	h->n_adding++;
-	h->n_unloaded++;
+	h->adding[h->n_adding++] = (u16)s;
+	h->unloaded_from = h->n_unloaded++ ? PORT_MIN(h->unloaded_from, s) : s;
 	hash_put(h, s);
 	return true;
 }
@@ -97,23 +109,32 @@ void hotlog_mark(struct hotlog *h, u32 extent)
 		h->marked[s] = 1;
 }
 
+static bool may_leave(const struct hotlog *h, u32 s)
+{
+	return h->state[s] == HOTLOG_HOT && h->loaded[s] && !h->marked[s];
+}
+
 u32 hotlog_pick(struct hotlog *h)
 {
-	u32 picked = 0;
+	u32 oldest[HOTLOG_VICTIMS_MAX]; /* places, in the order of their last use */
+	u32 n = 0;
 
-	while (picked < HOTLOG_VICTIMS_MAX) {
-		u32 best = REPL_HOT_MAX;
+	for (u32 s = 0; s < REPL_HOT_MAX; s++) {
+		u32 i;
 
-		for (u32 s = 0; s < REPL_HOT_MAX; s++)
-			if (h->state[s] == HOTLOG_HOT && h->loaded[s] && !h->marked[s] &&
-			    (best == REPL_HOT_MAX || h->used[s] < h->used[best]))
-				best = s;
-		if (best == REPL_HOT_MAX)
-			break;
-		h->state[best] = HOTLOG_LEAVING;
-		picked++;
+		if (!may_leave(h, s))
+			continue;
+		if (n < HOTLOG_VICTIMS_MAX)
+			n++;
+		else if (h->used[s] >= h->used[oldest[n - 1]])
+			continue;
+		for (i = n - 1; i && h->used[oldest[i - 1]] > h->used[s]; i--)
+			oldest[i] = oldest[i - 1];
+		oldest[i] = s;
 	}
-	return picked;
+	for (u32 i = 0; i < n; i++)
+		h->state[oldest[i]] = HOTLOG_LEAVING;
+	return n;
 }
 
 u32 hotlog_leaving(const struct hotlog *h, u32 out[HOTLOG_VICTIMS_MAX])
@@ -126,21 +147,29 @@ u32 hotlog_leaving(const struct hotlog *h, u32 out[HOTLOG_VICTIMS_MAX])
 	return n;
 }
 
+static void drop_leaving(struct hotlog *h)
+{
+	u32 n = h->n;
+
+	for (u32 s = REPL_HOT_MAX; s-- > 0;)
+		if (h->state[s] == HOTLOG_LEAVING) {
+			h->state[s] = HOTLOG_FREE;
+			h->free_from = PORT_MIN(h->free_from, s);
+			h->n--;
+		}
+	if (h->n != n)
+		hash_rebuild(h);
+}
+
 void hotlog_page(struct hotlog *h, u8 page[REPL_META_PAGE])
 {
 	u32 n = 0;
 
-	for (u32 s = 0; s < REPL_HOT_MAX; s++) {
-		if (h->state[s] == HOTLOG_LEAVING) {
-			h->state[s] = HOTLOG_FREE;
-			h->n--;
-		}
-		if (h->state[s] == HOTLOG_FREE)
-			continue;
-		h->list[n++] = h->extent[s];
-		h->in_page[s] = 1;
-	}
-	hash_rebuild(h);
+	drop_leaving(h);
+	for (u32 s = 0; n < h->n; s++)
+		if (h->state[s] != HOTLOG_FREE)
+			h->list[n++] = h->extent[s];
+	h->n_in_page = h->n_adding;
 	h->generation++;
 	h->copy = !h->copy;
 	meta_put_hot(page, h->generation, h->list, n);
@@ -148,13 +177,9 @@ void hotlog_page(struct hotlog *h, u8 page[REPL_META_PAGE])
 
 void hotlog_durable(struct hotlog *h)
 {
-	for (u32 s = 0; s < REPL_HOT_MAX; s++) {
-		if (!h->in_page[s])
-			continue;
-		h->in_page[s] = 0;
-		if (h->state[s] == HOTLOG_ADDING) {
-			h->state[s] = HOTLOG_HOT;
-			h->n_adding--;
-		}
-	}
+	for (u32 i = 0; i < h->n_in_page; i++)
+		h->state[h->adding[i]] = HOTLOG_HOT;
+	h->n_adding -= h->n_in_page;
+	memmove(h->adding, h->adding + h->n_in_page, h->n_adding * sizeof(h->adding[0]));
+	h->n_in_page = 0;
 }

@@ -28,14 +28,16 @@ struct hotlog {
 	u32 extent[REPL_HOT_MAX];
 	u8 state[REPL_HOT_MAX];
 	u8 marked[REPL_HOT_MAX];
-	u8 in_page[REPL_HOT_MAX]; /* named by the page that is on its way to the disk */
-	u8 loaded[REPL_HOT_MAX];  /* stamp[] is filled */
+	u8 loaded[REPL_HOT_MAX]; /* stamp[] is filled */
 	u32 stamp[REPL_HOT_MAX][REPL_REGIONS_PER_EXTENT];
-	u64 used[REPL_HOT_MAX]; /* clock of the last touch, for choosing victims */
-	u16 hash[HOTLOG_HASH];  /* slot + 1; open addressing */
-	u32 list[REPL_HOT_MAX]; /* scratch of hotlog_page(): a kernel's stack has no room */
-	u32 n;                  /* not free */
+	u64 used[REPL_HOT_MAX];       /* clock of the last touch, for choosing victims */
+	u16 hash[HOTLOG_HASH];        /* slot + 1; open addressing */
+	u32 list[REPL_HOT_MAX];       /* scratch of hotlog_page(): a kernel's stack has no room */
+	u32 free_from, unloaded_from; /* no place before it is free, or waits for its stamps */
+	u16 adding[REPL_HOT_MAX];     /* places of what is ADDING, in that order */
+	u32 n;                        /* not free */
 	u32 n_adding;
+	u32 n_in_page; /* of adding[]: named by the page that is on its way to the disk */
 	u32 n_unloaded;
 	u64 clock;
 	u64 generation; /* of the page written last */
@@ -48,7 +50,9 @@ void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, 
 enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent);
 /* its place in the table, in any state but FREE; REPL_HOT_MAX: it is not there */
 u32 hotlog_find(const struct hotlog *h, u32 extent);
-/* fills the stamps of a place that has none yet */
+/* the next place from `at` on that has no stamps yet; there is one, n_unloaded counts them */
+u32 hotlog_unloaded(const struct hotlog *h, u32 at);
+/* fills the stamps of such a place */
 void hotlog_load(struct hotlog *h, u32 at, const u32 stamp[REPL_REGIONS_PER_EXTENT]);
 /* asks for an extent that is FREE; false: the table is full, victims must leave first */
 bool hotlog_add(struct hotlog *h, u32 extent);

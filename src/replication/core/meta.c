@@ -271,8 +271,7 @@ void meta_put_hot(u8 page[REPL_META_PAGE], u64 generation, const u32 *extent, u3
 
 	cursor_put(&c, generation, 8);
 	cursor_put(&c, n, 4);
-	for (u32 i = 0; i < n; i++)
-		cursor_put(&c, extent[i], 4);
+	cursor_put_words(&c, extent, n);
 	page_end(page);
 }
 
@@ -291,8 +290,7 @@ int meta_get_hot(const u8 page[REPL_META_PAGE], u64 *ret_generation, u32 extent[
 	n = (u32)cursor_get(&c, 4);
 	if (n > REPL_HOT_MAX)
 		return -EBADMSG;
-	for (u32 i = 0; i < n; i++)
-		extent[i] = (u32)cursor_get(&c, 4);
+	cursor_get_words(&c, extent, n);
 	*ret_generation = generation;
 	*ret_n = n;
 	return 0;
@@ -315,8 +313,7 @@ void meta_put_map(u8 page[REPL_META_PAGE], u32 number, u32 void_seen,
 
 	cursor_put(&c, void_seen, 4);
 	cursor_init(&c, page + MAP_STAMPS_AT, REPL_META_PAGE - MAP_STAMPS_AT);
-	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
-		cursor_put(&c, stamp[i], 4);
+	cursor_put_words(&c, stamp, REPL_STAMPS_PER_PAGE);
 	page_end(page);
 }
 
@@ -331,7 +328,6 @@ int meta_get_map(const u8 page[REPL_META_PAGE], u32 number, u32 *ret_void_seen,
 		return rc;
 	*ret_void_seen = (u32)cursor_get(&c, 4);
 	c = read_from(page, MAP_STAMPS_AT);
-	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
-		stamp[i] = (u32)cursor_get(&c, 4);
+	cursor_get_words(&c, stamp, REPL_STAMPS_PER_PAGE);
 	return 0;
 }

@@ -52,8 +52,6 @@ static void pop(struct repl_queue *q)
 static void from_writer(struct repl_sink *sink, const struct repl_effect *e)
 {
 	struct repl_mirror *m = of_writer(sink);
-	struct repl_effect local;
-
 	if (e->link != REPL_LINK_SLOT(m->self) ||
 	    (e->kind != REPL_SEND && e->kind != REPL_LINK_CLOSE)) {
 		pass(m, e);
@@ -65,9 +63,8 @@ static void from_writer(struct repl_sink *sink, const struct repl_effect *e)
 	}
 	if (!e->msg->buf)
 		return;
-	local = *e;
-	local.link = REPL_LINK_LOCAL;
-	pass(m, &local); /* the driver takes a reference for the replica */
+	m->payload.msg = e->msg;
+	pass(m, &m->payload); /* the driver takes a reference for the replica */
 }
 
 static void from_replica(struct repl_sink *sink, const struct repl_effect *e)
@@ -138,6 +135,8 @@ void repl_mirror_init(struct repl_mirror *m, const struct repl_mirror_config *c,
 {
 	m->self = c->self;
 	m->has_disk = c->disk != NULL;
+	m->payload.kind = REPL_SEND;
+	m->payload.link = REPL_LINK_LOCAL;
 	m->writer_sink.emit = from_writer;
 	m->replica_sink.emit = from_replica;
 	repl_writer_init(&m->writer, c->self, m->has_disk, c->copies, &c->tag, c->seed,

@@ -31,6 +31,7 @@ struct repl_mirror {
 	bool local_up, local_broken;
 	u64 local_up_at; /* the inner link was cut: up again then */
 	struct repl_queue to_replica, to_writer;
+	struct repl_effect payload; /* told of one that goes inside: for each only msg changes */
 };
 
 struct repl_mirror_config {
@@ -139,5 +140,8 @@ struct repl_mirror_status {
 	bool peer_up[REPL_SLOTS_MAX]; /* link is up */
 };
 void repl_mirror_status(const struct repl_mirror *m, struct repl_mirror_status *ret);
+/* Of what always holds between two calls, as far as it is cheap to see: NULL, or a sentence about
+ * what does not. Then nothing that the mirror says can be relied on. */
+const char *repl_mirror_check(const struct repl_mirror *m);
 
 #endif

@@ -116,14 +116,16 @@ void map_set(struct repl_replica *r, u32 region, u32 stamp)
 
 static void load_waiting(struct repl_replica *r)
 {
-	for (u32 i = 0; r->hot.n_unloaded && i < REPL_HOT_MAX; i++) {
+	u32 at = 0;
+
+	for (u32 left = r->hot.n_unloaded; left; left--) {
 		struct replica_page *p;
 
-		if (r->hot.state[i] == HOTLOG_FREE || r->hot.loaded[i])
-			continue;
-		p = page_of(r, map_key(r->hot.extent[i]));
+		at = hotlog_unloaded(&r->hot, at);
+		p = page_of(r, map_key(r->hot.extent[at]));
 		if (p)
-			hotlog_load(&r->hot, i, p->stamp + place_in_page(r->hot.extent[i]));
+			hotlog_load(&r->hot, at, p->stamp + place_in_page(r->hot.extent[at]));
+		at++;
 	}
 }
 
@@ -167,7 +169,7 @@ static void decode(struct repl_replica *r, struct replica_page *p, const u8 *pag
 		r->bad_pages++;
 		replica_changed(r);
 	}
-	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
+	for (u32 i = 0; seen < meta_void_last(&r->state) && i < REPL_STAMPS_PER_PAGE; i++)
 		p->stamp[i] = meta_void_apply(&r->state, seen, p->stamp[i]);
 	p->differs = r->mode == REPLICA_MEMBER && raise_unknown(r, p->stamp, REPL_STAMPS_PER_PAGE);
 }
@@ -207,13 +209,17 @@ static bool merge(struct repl_replica *r, struct replica_page *p)
 {
 	bool differs = p->differs;
 
-	for (u32 i = 0; i < REPL_HOT_MAX; i++) {
-		u32 *stamps = p->stamp + place_in_page(r->hot.extent[i]);
+	for (u32 i = 0; i < r->n_victims; i++) {
+		u32 extent = r->victim[i], at, *stamps;
 
-		if (r->hot.state[i] != HOTLOG_LEAVING || map_key(r->hot.extent[i]) != p->key ||
-		    !memcmp(stamps, r->hot.stamp[i], sizeof(r->hot.stamp[i])))
+		if (map_key(extent) != p->key)
 			continue;
-		memcpy(stamps, r->hot.stamp[i], sizeof(r->hot.stamp[i]));
+		at = hotlog_find(&r->hot, extent);
+		stamps = p->stamp + place_in_page(extent);
+		if (at == REPL_HOT_MAX || r->hot.state[at] != HOTLOG_LEAVING ||
+		    !memcmp(stamps, r->hot.stamp[at], sizeof(r->hot.stamp[at])))
+			continue;
+		memcpy(stamps, r->hot.stamp[at], sizeof(r->hot.stamp[at]));
 		differs = true;
 	}
 	return differs;

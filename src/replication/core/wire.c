@@ -63,6 +63,7 @@ void wire_put_greeting(u8 out[WIRE_GREETING], const struct wire_greeting *g)
 	cursor_put_bytes(&c, g->cluster, 16);
 	cursor_put_bytes(&c, g->resource, 16);
 	cursor_put(&c, g->boot, 8);
+	cursor_put(&c, g->renewal, 4);
 	cursor_init(&c, out + WIRE_GREETING - 4, 4);
 	cursor_put(&c, shared_crc32c(0, out, WIRE_GREETING - 4), 4);
 }
@@ -90,8 +91,45 @@ int wire_get_greeting(const u8 in[WIRE_GREETING], struct wire_greeting *ret)
 	cursor_get_bytes(&c, g.cluster, 16);
 	cursor_get_bytes(&c, g.resource, 16);
 	g.boot = cursor_get(&c, 8);
+	g.renewal = (u32)cursor_get(&c, 4);
 	*ret = g;
 	return 0;
+}
+
+_Static_assert((int)WIRE_LINK_READY >= (int)REPL_MSG_KINDS,
+	       "no kind is both the core's and a link's");
+
+void wire_put_link(u8 out[WIRE_HEADER], const struct wire_link_msg *m)
+{
+	struct cursor c;
+
+	memset(out, 0, WIRE_HEADER);
+	cursor_init(&c, out, WIRE_HEADER);
+	cursor_put(&c, m->kind, 1);
+	cursor_init(&c, out + 24, 8);
+	cursor_put(&c, m->renewal, 8);
+	cursor_init(&c, out + WIRE_HEADER - 4, 4);
+	cursor_put(&c, shared_crc32c(0, out, WIRE_HEADER - 4), 4);
+}
+
+int wire_get_link(const u8 in[WIRE_HEADER], struct wire_link_msg *ret)
+{
+	u8 copy[WIRE_HEADER];
+	struct cursor c;
+
+	if (in[0] < WIRE_LINK_READY || in[0] > WIRE_LINK_SWITCHED)
+		return -EPROTO; /* before the sum: mostly it is the core's */
+	memcpy(copy, in, WIRE_HEADER);
+	cursor_init(&c, copy + WIRE_HEADER - 4, 4);
+	if (cursor_get(&c, 4) != shared_crc32c(0, copy, WIRE_HEADER - 4))
+		return -EPROTO;
+	cursor_init(&c, copy + 4, 4);
+	if (cursor_get(&c, 4) != 0)
+		return -EPROTO; /* it has no payload */
+	ret->kind = in[0];
+	cursor_init(&c, copy + 24, 8);
+	ret->renewal = (u32)cursor_get(&c, 8);
+	return ret->renewal ? 0 : -EPROTO;
 }
 
 /*

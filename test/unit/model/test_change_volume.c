@@ -392,6 +392,33 @@ Test(change_volume, policies)
 	cr_expect_eq(policy_of(NULL, NULL).read, READ_LOCAL);
 }
 
+Test(change_volume, what_is_copied)
+{
+	static const struct {
+		const char *props, *group;
+		enum copy_writes copy;
+		bool fine;
+	} rows[] = {
+		{ "{}", "{}", COPY_ALWAYS, true },
+		{ "{\"sds/copy-writes\":\"direct\"}", "{\"sds/copy-writes\":\"never\"}",
+		  COPY_DIRECT, true },
+		{ "{}", "{\"sds/copy-writes\":\"never\"}", COPY_NEVER, true },
+		{ "{\"sds/copy-writes\":\"sometimes\"}", "{}", COPY_ALWAYS, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json *props = world_json(rows[i].props), *group = world_json(rows[i].group);
+		struct err err = { 0 };
+
+		cr_expect_eq(policy_of(props, group).copy_writes, rows[i].copy, "row %zu", i);
+		cr_expect_eq(policy_check("resource db", props, &err),
+			     rows[i].fine ? 0 : -E_INVALID, "row %zu", i);
+		cr_expect(rows[i].fine || strstr(err.text, "direct and never"), "%s", err.text);
+		json_object_put(props);
+		json_object_put(group);
+	}
+}
+
 Test(change_volume, policies_are_checked_where_they_are_set)
 {
 	json *bad = world_json("{\"override_props\":{\"sds/read-policy\":\"fast\"}}");

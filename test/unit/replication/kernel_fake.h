@@ -105,9 +105,47 @@ static int fake_volume(struct fake_resource *r, const struct kernel_request *q)
 	return 0;
 }
 
+static struct rvol_link_info *fake_link_info(struct fake_resource *r, u32 number)
+{
+	for (u32 i = 0; i < r->view.n_links; i++)
+		if (r->view.link[i].number == number)
+			return &r->view.link[i];
+	return NULL;
+}
+
+static void fake_list(struct fake_resource *r, u32 number, u8 slot, u8 purpose)
+{
+	r->view.link[r->view.n_links++] =
+		(struct rvol_link_info){ .number = number, .slot = slot, .purpose = purpose };
+}
+
+static void fake_unlist(struct fake_resource *r, u32 number)
+{
+	struct rvol_link_info *i = fake_link_info(r, number);
+
+	if (i)
+		*i = r->view.link[--r->view.n_links];
+}
+
+static int fake_renew(struct fake_resource *r, const struct kernel_request *q)
+{
+	struct rvol_link_info *i = fake_link_info(r, q->link);
+
+	if (!i || i->renewing)
+		return i ? -EBUSY : -ENOENT;
+	i->renewing = q->renew;
+	return 0;
+}
+
 static int fake_link(struct fake_resource *r, const struct kernel_request *q, bool up)
 {
 	u32 bit = q->link < RVOL_LINK_PULL ? 1u << (q->link - 1) : 0;
+
+	if (q->with & KERNEL_WITH(RENEW))
+		return fake_renew(r, q);
+	fake_unlist(r, q->link);
+	if (up)
+		fake_list(r, q->link, q->slot, q->purpose);
 
 	if (q->link == RVOL_LINK_PULL)
 		r->view.status.pull_up = up;

@@ -20,6 +20,7 @@ Test(kernel, a_node_without_a_disk_asks_nobody)
 	char path[128], target[64] = "";
 
 	r.handover = true;
+	r.copy_writes = PLANE_COPY_DIRECT;
 	plane_kernel.set(plane, &r);
 	cr_assert(wait_for(is_up), "%s", status.error);
 	cr_assert(wait_for(is_optioned));
@@ -38,6 +39,7 @@ Test(kernel, a_node_without_a_disk_asks_nobody)
 	cr_expect_not(q.with & KERNEL_WITH(DATA_PATH));
 	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_SET, &q), 1);
 	cr_expect_eq(q.handover, 1);
+	cr_expect_eq(q.copy_writes, RVOL_COPY_DIRECT);
 	snprintf(path, sizeof(path), "%s/rvol/by-res/db/0", dev);
 	cr_assert_gt(readlink(path, target, sizeof(target) - 1), 0);
 	cr_expect_str_eq(target, "../../../rvol1007");

@@ -12,6 +12,7 @@ static u8 greeting[WIRE_GREETING];
 static u32 n_greeting;
 static bool peer_closed;
 static u8 verdict;
+static u32 n_accepted, renewal; /* of the last greeting, or for the next */
 
 static void peer_data(struct conn *c, const uint8_t *bytes, size_t len, void *owner)
 {
@@ -26,6 +27,7 @@ static void peer_data(struct conn *c, const uint8_t *bytes, size_t len, void *ow
 	cr_assert_eq(g.purpose, WIRE_SESSION);
 	cr_assert_eq(g.from, 0);
 	cr_assert_eq(g.to, 1);
+	renewal = g.renewal;
 	g.from = 1;
 	g.to = 0;
 	g.status = verdict;
@@ -44,6 +46,7 @@ static const struct conn_ops peer_ops = { .on_data = peer_data, .on_close = peer
 static void on_accept(struct conn *c, void *arg)
 {
 	peer = c;
+	n_accepted++;
 	n_greeting = 0;
 	conn_set_ops(c, &peer_ops, NULL);
 }
@@ -66,6 +69,7 @@ static void want_link(struct fake_resource *f)
 static void drop_link(struct fake_resource *f)
 {
 	f->view.status.links_up = 0;
+	f->view.n_links = 0;
 }
 
 static bool is_link_given(void)
@@ -120,6 +124,7 @@ Test(kernel_link, a_refused_link_is_tried_again)
 static void peer_open(struct conn *c, void *owner)
 {
 	struct wire_greeting g = { .version = WIRE_VERSION, .purpose = *(u8 *)owner, .from = 1 };
+	g.renewal = renewal;
 	u8 out[WIRE_GREETING];
 
 	memset(g.resource, 0xdb, sizeof(g.resource));
@@ -223,4 +228,191 @@ Test(kernel_link, who_knocks_is_healed)
 	end_peer();
 	cr_assert(wait_for(is_healed));
 	cr_expect_eq(fake_count(RVOL_CMD_LINK_ADD, NULL), 0, "a knock stays here");
+}
+
+/* ---- renewal ---- */
+
+static void wear_out(struct fake_resource *f)
+{
+	f->view.link[0].sent = LINK_RENEW_RECORDS;
+}
+
+static void receive_much(struct fake_resource *f)
+{
+	f->view.link[0].received = LINK_RENEW_RECORDS;
+}
+
+static void renew(struct fake_resource *f)
+{
+	f->view.link[0].renewing = 0;
+	f->view.link[0].renewed++;
+	f->view.link[0].sent = f->view.link[0].received = 0;
+}
+
+static void drop_next(struct fake_resource *f)
+{
+	f->view.link[0].renewing = 0;
+}
+
+static void up_with_link(void)
+{
+	listen_as_b();
+	plane_kernel.set(plane, &r);
+	cr_assert(wait_for(is_up));
+	show(want_link);
+	cr_assert(wait_for(is_link_given));
+	settle();
+	cr_assert_eq(n_accepted, 1);
+	cr_expect_eq(renewal, 0);
+}
+
+static bool is_accepted_again(void)
+{
+	return n_accepted > 1 && is_greeted();
+}
+
+static bool is_renewed_twice(void)
+{
+	return fake_count(RVOL_CMD_LINK_ADD, NULL) > 2;
+}
+
+Test(kernel_link, a_link_is_renewed_when_its_keys_are_nearly_worn_out)
+{
+	struct kernel_request q;
+	u32 number;
+
+	up_with_link();
+	fake_count(RVOL_CMD_LINK_ADD, &q);
+	cr_expect_eq(q.renew_at, LINK_RENEW_RECORDS);
+	cr_expect(q.with & KERNEL_WITH(RENEW_AT));
+	show(wear_out);
+	cr_assert(wait_for(is_link_given_again));
+	fake_count(RVOL_CMD_LINK_ADD, &q);
+	cr_expect(q.with & KERNEL_WITH(RENEW));
+	cr_expect_eq(q.link, RVOL_LINK_SLOT(1));
+	cr_expect_eq(q.slot, 1);
+	cr_expect_neq(renewal, 0);
+	cr_expect_eq(q.renew, renewal, "as it was greeted");
+	number = renewal;
+	settle();
+	cr_expect_eq(n_accepted, 2, "one at a time");
+	show(renew);
+	settle();
+	cr_expect_eq(n_accepted, 2, "it is over");
+	show(receive_much);
+	cr_assert(wait_for(is_renewed_twice));
+	fake_count(RVOL_CMD_LINK_ADD, &q);
+	cr_expect_neq(q.renew, number);
+	cr_expect_eq(fake_count(RVOL_CMD_LINK_DEL, NULL), 0);
+}
+
+Test(kernel_link, a_renewal_that_is_refused_changes_nothing)
+{
+	up_with_link();
+	verdict = WIRE_NO_RENEWAL;
+	show(wear_out);
+	cr_assert(wait_for(is_accepted_again));
+	settle();
+	cr_expect_eq(n_accepted, 2, "it is not asked again at once");
+	cr_expect_eq(fake_count(RVOL_CMD_LINK_ADD, NULL), 1);
+	cr_expect_eq(fake_count(RVOL_CMD_LINK_DEL, NULL), 0);
+	cr_expect(status.peer[1].connected);
+}
+
+Test(kernel_link, a_renewal_that_the_module_gives_up)
+{
+	up_with_link();
+	show(wear_out);
+	cr_assert(wait_for(is_link_given_again));
+	settle();
+	show(drop_next);
+	settle();
+	cr_expect_eq(n_accepted, 2, "it is tried again later");
+	cr_expect(status.peer[1].connected);
+}
+
+Test(kernel_link, a_renewal_that_the_module_refuses)
+{
+	up_with_link();
+	pthread_mutex_lock(&fake.lock);
+	fake.refuse = -EBUSY;
+	fake.refuse_cmd = RVOL_CMD_LINK_ADD;
+	pthread_mutex_unlock(&fake.lock);
+	show(wear_out);
+	cr_assert(wait_for(is_link_given_again));
+	settle();
+	cr_expect_eq(n_accepted, 2);
+	cr_expect(status.peer[1].connected);
+}
+
+Test(kernel_link, a_link_that_ends_while_it_is_renewed)
+{
+	struct kernel_request q;
+
+	up_with_link();
+	show(wear_out);
+	cr_assert(wait_for(is_link_given_again));
+	show(drop_link);
+	cr_assert(wait_for(is_renewed_twice));
+	fake_count(RVOL_CMD_LINK_ADD, &q);
+	cr_expect_not(q.with & KERNEL_WITH(RENEW), "another link");
+	cr_expect_eq(renewal, 0);
+}
+
+Test(kernel_link, an_accepted_link_is_renewed_by_who_opened_it)
+{
+	struct kernel_request q;
+	u32 number;
+
+	attach_copy();
+	renewal = 7;
+	cr_expect_eq(open_as(tls_b, WIRE_SESSION), WIRE_NO_RENEWAL, "there is none");
+	end_peer();
+	renewal = 0;
+	cr_expect_eq(open_as(tls_b, WIRE_SESSION), WIRE_WELCOME);
+	cr_assert(wait_for(is_link_given));
+	fake_count(RVOL_CMD_LINK_ADD, &q);
+	cr_expect_eq(q.purpose, RVOL_PURPOSE_SESSION);
+	number = q.link;
+	end_peer();
+	renewal = 7;
+	cr_expect_eq(open_as(tls_b, WIRE_PULL), WIRE_NO_RENEWAL, "it is another purpose's");
+	end_peer();
+	cr_expect_eq(open_as(tls_b, WIRE_SESSION), WIRE_WELCOME);
+	cr_assert(wait_for(is_link_given_again));
+	fake_count(RVOL_CMD_LINK_ADD, &q);
+	cr_expect_eq(q.link, number);
+	cr_expect_eq(q.slot, 1);
+	cr_expect_eq(q.renew, 7);
+	settle();
+	cr_expect_eq(fake_count(RVOL_CMD_LINK_DEL, NULL), 0, "the link stays");
+	end_peer();
+}
+
+static void accepted_before(struct fake_resource *f)
+{
+	fake_list(f, 70, 1, RVOL_PURPOSE_PULL);
+	f->view.status.accepted[1] = 1;
+}
+
+Test(kernel_link, a_link_that_a_former_life_has_accepted_is_renewed)
+{
+	struct kernel_request q;
+
+	attach_copy();
+	show(accepted_before);
+	settle();
+	renewal = 9;
+	cr_expect_eq(open_as(tls_b, WIRE_PULL), WIRE_WELCOME);
+	cr_assert(wait_for(is_link_given));
+	fake_count(RVOL_CMD_LINK_ADD, &q);
+	cr_expect_eq(q.link, 70);
+	cr_expect_eq(q.renew, 9);
+	end_peer();
+	renewal = 0;
+	cr_expect_eq(open_as(tls_b, WIRE_PULL), WIRE_WELCOME);
+	cr_assert(wait_for(is_link_given_again));
+	cr_expect_eq(fake_count(RVOL_CMD_LINK_DEL, &q), 1, "one of its own replaces it");
+	cr_expect_eq(q.link, 70);
+	end_peer();
 }

@@ -81,6 +81,8 @@ Test(kernel_plan, a_life)
 	expect(KERNEL_SET, "options not told in this life");
 	r.handover = true;
 	expect(KERNEL_SET, "handover");
+	r.copy_writes = PLANE_COPY_NEVER;
+	expect(KERNEL_SET, "what is copied");
 	r.read_policy = PLANE_READ_STRIPED;
 	expect(KERNEL_SET, "read policy");
 	r.peer[2].leaving = true;

@@ -51,6 +51,37 @@ Test(cursor, a_field_that_does_not_fit_touches_nothing)
 		}
 }
 
+Test(cursor, words_are_fields_of_four_bytes)
+{
+	static const u32 value[3] = { 1, 0xdeadbeef, 0x01020304 };
+	u8 one_by_one[12], area[16];
+	u32 out[3] = { 9, 9, 9 };
+	struct cursor c;
+
+	cursor_init(&c, one_by_one, sizeof(one_by_one));
+	for (u32 i = 0; i < 3; i++)
+		cursor_put(&c, value[i], 4);
+	cursor_init(&c, area, sizeof(area));
+	cursor_put_words(&c, value, 3);
+	cr_expect_eq(c.left, sizeof(area) - sizeof(one_by_one));
+	cr_expect_eq(memcmp(area, one_by_one, sizeof(one_by_one)), 0);
+	cursor_init(&c, area, sizeof(area));
+	cursor_get_words(&c, out, 3);
+	cr_expect_eq(memcmp(out, value, sizeof(value)), 0);
+	cursor_get_words(&c, out, 2);
+	cr_expect(c.bad);
+	cr_expect_eq(out[0] | out[1], 0, "what was not read is zero");
+	cr_expect_eq(out[2], value[2]);
+	memset(area, 0xa5, sizeof(area));
+	cursor_init(&c, area, 11);
+	cursor_put_words(&c, value, 3);
+	cr_expect(c.bad);
+	cr_expect_eq(area[0], 0xa5, "all of them or none");
+	cursor_init(&c, area, sizeof(area));
+	cursor_put_words(&c, NULL, 0);
+	cr_expect_not(c.bad);
+}
+
 Test(cursor, the_error_is_sticky)
 {
 	u8 area[4] = { 1, 2, 3, 4 }, out[4] = { 9, 9, 9, 9 };

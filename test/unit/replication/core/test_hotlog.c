@@ -147,6 +147,36 @@ Test(hotlog, the_oldest_unmarked_leave)
 		cr_expect(out[i] >= 22 && out[i] < 22 + HOTLOG_VICTIMS_MAX, "%u", out[i]);
 }
 
+Test(hotlog, places_are_used_again_and_found_until_they_have_stamps)
+{
+	static const u32 stamp[REPL_REGIONS_PER_EXTENT];
+	u32 first, second;
+
+	empty();
+	fill(REPL_HOT_MAX);
+	for (u32 i = 0; i < 100; i++)
+		hotlog_touch(&h, i);
+	hotlog_unmark(&h);
+	hotlog_pick(&h); /* 100 to 163 */
+	write_page();
+	for (u32 i = 0; i < HOTLOG_VICTIMS_MAX; i++)
+		cr_assert(hotlog_add(&h, REPL_HOT_MAX + i));
+	cr_expect_not(hotlog_add(&h, 100), "full again");
+	cr_expect_eq(h.n_unloaded, HOTLOG_VICTIMS_MAX);
+	first = hotlog_unloaded(&h, 0);
+	second = hotlog_unloaded(&h, first + 1);
+	cr_expect_eq(first, hotlog_find(&h, REPL_HOT_MAX), "the lowest place is the first");
+	cr_expect_eq(second, hotlog_find(&h, REPL_HOT_MAX + 1));
+	hotlog_load(&h, second, stamp); /* stamps come in any order */
+	cr_expect_eq(hotlog_unloaded(&h, 0), first);
+	hotlog_load(&h, first, stamp);
+	cr_expect_eq(hotlog_unloaded(&h, 0), hotlog_find(&h, REPL_HOT_MAX + 2));
+	write_page();
+	cr_expect_eq(h.n_unloaded, 0);
+	cr_expect_eq(h.n_adding, 0);
+	cr_expect_eq(hotlog_touch(&h, REPL_HOT_MAX + 63), HOTLOG_HOT);
+}
+
 Test(hotlog, marks_and_adding_keep_an_extent)
 {
 	u32 out[HOTLOG_VICTIMS_MAX];

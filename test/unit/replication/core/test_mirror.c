@@ -403,3 +403,42 @@ Test(mirror, more_questions_than_a_source_holds)
 			NOW);
 	cr_expect_eq(sent(REPL_MSG_NO), 1, "one too many, and it is told");
 }
+
+/* ---- what always holds ---- */
+
+#define BROKEN(field, value)                                                             \
+	do {                                                                             \
+		__typeof__(m.field) was = m.field;                                       \
+                                                                                         \
+		m.field = (value);                                                       \
+		cr_expect(repl_mirror_check(&m), "%s = %s is not seen", #field, #value); \
+		m.field = was;                                                           \
+		cr_expect_null(repl_mirror_check(&m));                                   \
+	} while (0)
+
+Test(mirror, what_cannot_be_is_seen)
+{
+	serve();
+	cr_expect_null(repl_mirror_check(&m));
+	BROKEN(replica.mode, REPLICA_MODES);
+	BROKEN(replica.acked, m.replica.rseq + 1);
+	BROKEN(replica.ack_sent, m.replica.acked + 1);
+	BROKEN(replica.tail, m.replica.rseq - REPL_INFLIGHT_MAX - 1);
+	BROKEN(replica.disk_writes, (u32)-1);
+	BROKEN(replica.n_pulls, REPL_PULLS_MAX + 1);
+	BROKEN(replica.n_serves, (u32)-1);
+	BROKEN(replica.hot.n, REPL_HOT_MAX + 1);
+	BROKEN(writer.state, WRITER_STATES);
+	BROKEN(writer.committed, m.writer.seq + 1);
+	BROKEN(writer.n_requests, m.writer.high + 1);
+	BROKEN(writer.n_waiting, m.writer.n_requests + 1);
+	BROKEN(writer.high, REPL_REQUESTS_MAX + 1);
+	BROKEN(to_writer.len, REPL_LOCAL_MAX + 1);
+	BROKEN(to_replica.len, REPL_LOCAL_MAX + 1);
+	m.writer.sent = 1;
+	BROKEN(writer.peer[0].acked, m.writer.seq + 1);
+	m.writer.state = WRITER_SERVING;
+	m.writer.members = 2;
+	BROKEN(writer.members, 0);
+	BROKEN(writer.lost, 4);
+}

@@ -272,6 +272,52 @@ Test(wire, any_byte_with_a_right_checksum_is_harmless)
 			}
 }
 
+Test(wire, messages_of_a_link_come_back_and_are_not_the_cores)
+{
+	u8 bytes[WIRE_HEADER];
+	struct repl_msg m;
+
+	for (u8 kind = WIRE_LINK_READY; kind <= WIRE_LINK_SWITCHED; kind++) {
+		struct wire_link_msg in = { kind, ~0u - kind }, out = { 0 };
+
+		wire_put_link(bytes, &in);
+		cr_assert_eq(wire_get_link(bytes, &out), 0);
+		cr_expect_eq(out.kind, in.kind);
+		cr_expect_eq(out.renewal, in.renewal);
+		cr_expect_eq(wire_get(bytes, &m), -EPROTO);
+	}
+	for (size_t i = 0; i < PORT_ARRAY_SIZE(good); i++) {
+		struct wire_link_msg out;
+
+		wire_put(bytes, &good[i]);
+		cr_expect_eq(wire_get_link(bytes, &out), -EPROTO);
+	}
+}
+
+Test(wire, messages_of_a_link_that_are_refused)
+{
+	const struct wire_link_msg none = { WIRE_LINK_SWITCH, 0 }, some = { WIRE_LINK_SWITCH, 5 };
+	struct wire_link_msg m;
+	u8 bytes[WIRE_HEADER];
+
+	wire_put_link(bytes, &none);
+	cr_expect_eq(wire_get_link(bytes, &m), -EPROTO, "a renewal has a number");
+	wire_put_link(bytes, &some);
+	bytes[5] = 1;
+	checksum(bytes, WIRE_HEADER);
+	cr_expect_eq(wire_get_link(bytes, &m), -EPROTO, "and no payload");
+	wire_put_link(bytes, &some);
+	bytes[24]++;
+	cr_expect_eq(wire_get_link(bytes, &m), -EPROTO, "and the sum is right");
+	for (u32 kind = 0; kind < 256; kind++) {
+		wire_put_link(bytes, &some);
+		bytes[0] = (u8)kind;
+		checksum(bytes, WIRE_HEADER);
+		cr_expect_eq(wire_get_link(bytes, &m) == 0,
+			     kind >= WIRE_LINK_READY && kind <= WIRE_LINK_SWITCHED);
+	}
+}
+
 static const struct wire_greeting hello = {
 	.version = WIRE_VERSION,
 	.purpose = WIRE_PULL,
@@ -281,6 +327,7 @@ static const struct wire_greeting hello = {
 	.cluster = "0123456789abcde",
 	.resource = "fedcba987654321",
 	.boot = BIG,
+	.renewal = ~0u - 1,
 };
 
 Test(wire, a_greeting_comes_back)
@@ -298,6 +345,7 @@ Test(wire, a_greeting_comes_back)
 	cr_expect_arr_eq(g.cluster, hello.cluster, 16);
 	cr_expect_arr_eq(g.resource, hello.resource, 16);
 	cr_expect_eq(g.boot, hello.boot);
+	cr_expect_eq(g.renewal, hello.renewal);
 }
 
 Test(wire, every_damaged_byte_of_a_greeting_is_refused)

@@ -204,11 +204,11 @@ void print_requests(struct seq_file *s, struct rvol *r)
 
 static void print_link(struct seq_file *s, struct rvol_link *l)
 {
-	const struct sock *sk = l->sock->sk;
+	const struct sock *sk = l->now->sock->sk;
 	const char *dead = READ_ONCE(l->dead);
 
 	seq_printf(s, "link %u slot=%u %s tcp_state=%u queued=%d in_socket=%d unread=%d%s%s%s%s\n",
-		   l->number, l->slot, l->tls ? "tls" : "plain", sk->sk_state,
+		   l->number, l->slot, l->now->tls ? "tls" : "plain", sk->sk_state,
 		   atomic_read(&l->queued), READ_ONCE(sk->sk_wmem_queued),
 		   atomic_read(&sk->sk_rmem_alloc), l->lags ? " lags" : "",
 		   l->held ? " not read for now" : "", dead ? " ending: " : "", dead ? dead : "");

@@ -192,8 +192,13 @@ static void on_event(const u8 uuid[RVOL_UUID_BYTES], void *arg)
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct kernel_plane *env = poll->data;
+	int rv = env->port->events(env->port, on_event, env);
 
-	if (status == 0 && env->port->events(env->port, on_event, env) == 0)
+	/* A socket that has lost events has an error until it is read, and at that libuv ends its
+	 * watch. */
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_readable);
+	if (status == 0 && rv == 0)
 		return;
 	log_debug("plane", "events of the kernel module were lost");
 	plane_each(&env->plane, event_of_item);

@@ -3,7 +3,7 @@
 import case_demo_user
 from case_demo_user import Node, back, write_and_cut
 from channel import CommandFailed
-from rig import Disk, Skip, at_most, wait_for
+from rig import Disk, Skip, at_most, quick, wait_for
 
 POOL = "/mnt/pool/db_00000"
 
@@ -63,6 +63,7 @@ def open_on(rig, node, other, volume):
         return False
 
 
+@quick
 @at_most(1200)
 def case_demo_kernel(rig):
     """Three nodes; the writer loses its power; another node opens the volume and finds all."""

@@ -50,16 +50,11 @@ def find_cases():
     return found
 
 
-def missing(kernel):
-    """Why no guest can be started here, or None."""
+def make_image(kernel):
+    """What guests boot; image.Missing when none can be started here."""
     if shutil.which("qemu-system-x86_64") is None:
-        return "no qemu-system-x86_64 here: run tools/vm-deps"
-    try:
-        image.Kernel(kernel)
-        image.Userland()
-    except image.Missing as e:
-        return str(e)
-    return None
+        raise image.Missing("no qemu-system-x86_64 here: run tools/vm-deps")
+    return image.make(kernel)
 
 
 def run_case(name, case, made, folder, options):
@@ -120,6 +115,8 @@ def parse():
     parser.add_argument("cases", nargs="*", metavar="CASE", help="beginnings of names")
     parser.add_argument("--kernel", default="6.1", help="6.1, 6.12, debug or a folder (image.py)")
     parser.add_argument("--quick", action="store_true", help="only the short set")
+    parser.add_argument("--most", type=int, metavar="SECONDS",
+                        help="no case begins later than that")
     parser.add_argument("--list", action="store_true", help="names and what they do")
     parser.add_argument("--keep", action="store_true", help="keep the folders of all cases")
     parser.add_argument("--sdsd", default=os.path.join(image.ROOT, "build/sdsd"),
@@ -140,15 +137,20 @@ def main():
         return 0
     if not names:
         sys.exit("run: no case begins with %s; --list shows them" % " or ".join(options.cases))
-    why = missing(options.kernel)
-    if why:
-        print("vm: skipped, %s" % why)
+    try:
+        made = make_image(options.kernel)
+    except image.Missing as e:
+        print("vm: skipped, %s" % e)
         print("0 passed, 0 failed, %d skipped" % len(names))
         return 0
-    made = image.make(options.kernel)
     the_rig.patience = made.kernel.patience
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
+    end = time.monotonic() + options.most if options.most else float("inf")
     for name in names:
+        if time.monotonic() > end:
+            show("skip", name, 0, "no time left of %d s" % options.most, None)
+            counts["skip"] += 1
+            continue
         folder = tempfile.mkdtemp(prefix="sdsd-vm-%s." % name, dir=options.dir)
         began, used = time.monotonic(), cpu_used()
         verdict, sentence = run_case(name, cases[name], made, folder, options)

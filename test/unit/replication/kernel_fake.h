@@ -11,7 +11,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "replication/kernel_nl.h"
@@ -30,7 +32,7 @@ struct fake_resource {
 static struct fake_kernel {
 	struct kernel_port port; /* first */
 	pthread_mutex_t lock;
-	int fd;
+	int fd, far;     /* the plane's socket, and the one whose datagrams wake it */
 	bool absent;     /* the module is not loaded */
 	bool overrun;    /* events were lost */
 	bool no_devices; /* the files are no loop devices */
@@ -64,7 +66,49 @@ static struct fake_resource *fake_new(const u8 uuid[16], const char *name)
 
 static void fake_wake(void)
 {
-	cr_assert_eq(eventfd_write(fake.fd, 1), 0);
+	cr_assert_eq(send(fake.far, "", 1, 0), 1);
+}
+
+static int fake_socket(const struct sockaddr_in *at, struct sockaddr_in *ret)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*ret);
+
+	cr_assert_eq(bind(fd, (const struct sockaddr *)at, sizeof(*at)), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)ret, &len), 0);
+	return fd;
+}
+
+static void fake_connect(int fd, const struct sockaddr_in *to)
+{
+	cr_assert_eq(connect(fd, (const struct sockaddr *)to, sizeof(*to)), 0);
+}
+
+static void fake_sockets(void)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in near, far;
+
+	fake.fd = fake_socket(&any, &near);
+	fake.far = fake_socket(&any, &far);
+	fake_connect(fake.fd, &far);
+	fake_connect(fake.far, &near);
+}
+
+/* Events were lost: as with netlink the socket has an error, until it is read. With the lock. */
+static void fake_overrun(void)
+{
+	struct sockaddr_in near, far;
+	socklen_t len = sizeof(near);
+
+	fake.overrun = true;
+	cr_assert_eq(getsockname(fake.fd, (struct sockaddr *)&near, &len), 0);
+	cr_assert_eq(getsockname(fake.far, (struct sockaddr *)&far, &len), 0);
+	close(fake.far);
+	cr_assert_eq(send(fake.fd, "", 1, 0), 1); /* nobody is there to take it */
+	fake.far = fake_socket(&far, &far);
+	fake_connect(fake.far, &near);
 }
 
 /* the status of r has changed; with the lock */
@@ -275,12 +319,13 @@ static int fake_events(struct kernel_port *port, void (*each)(const u8 uuid[16],
 		       void *arg)
 {
 	u8 uuid[FAKE_RESOURCES][16];
-	eventfd_t ignored;
+	char ignored;
 	u32 n = 0;
 	bool overrun;
 
 	pthread_mutex_lock(&fake.lock);
-	eventfd_read(fake.fd, &ignored);
+	while (recv(fake.fd, &ignored, 1, 0) > 0)
+		;
 	overrun = fake.overrun;
 	fake.overrun = false;
 	for (u32 i = 0; i < FAKE_RESOURCES; i++) {
@@ -336,7 +381,7 @@ static void fake_begin(void)
 {
 	memset(&fake, 0, sizeof(fake));
 	pthread_mutex_init(&fake.lock, NULL);
-	fake.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	fake_sockets();
 	fake.port = (struct kernel_port){
 		.open = fake_open,
 		.events = fake_events,
@@ -353,6 +398,7 @@ static void fake_begin(void)
 static void fake_end(void)
 {
 	close(fake.fd);
+	close(fake.far);
 	pthread_mutex_destroy(&fake.lock);
 }
 

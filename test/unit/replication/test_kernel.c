@@ -260,17 +260,28 @@ static bool is_open(void)
 	return status.open;
 }
 
+static bool is_closed(void)
+{
+	return !is_open();
+}
+
 Test(kernel, lost_events_are_made_up_for)
 {
 	attach_copy();
 	pthread_mutex_lock(&fake.lock);
 	open_it(fake_find(r.uuid)); /* and no event of it */
-	fake.overrun = true;
-	fake_wake();
+	fake_overrun();
 	pthread_mutex_unlock(&fake.lock);
 	cr_assert(wait_for(is_open));
 	cr_expect_str_eq(status.role, "writer");
 	cr_expect(status.serving);
+
+	/* and those that come later are heard */
+	pthread_mutex_lock(&fake.lock);
+	close_it(fake_find(r.uuid));
+	fake_event(fake_find(r.uuid));
+	pthread_mutex_unlock(&fake.lock);
+	cr_assert(wait_for(is_closed));
 }
 
 /* ---- a disk that fails ---- */
@@ -349,8 +360,7 @@ Test(kernel, a_module_that_went_is_used_when_it_is_back)
 	pthread_mutex_lock(&fake.lock);
 	fake.absent = true;
 	memset(fake.resource, 0, sizeof(fake.resource));
-	fake.overrun = true;
-	fake_wake();
+	fake_overrun();
 	pthread_mutex_unlock(&fake.lock);
 	cr_assert(wait_for(is_lost), "%s", status.error);
 	cr_expect_not(status.up);

@@ -3,7 +3,8 @@
 # The list of things to do; the work is in tools/ and meson.build.
 
 .PHONY: help demo check build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
-	debug-kernel vm-debug kmod-check bench-core bench-path bench-rates clean deps hooks
+	debug-kernel vm-debug kmod-check bench-core bench-path bench-rates bench-resync \
+	bench-faults clean deps hooks
 
 help:
 	@echo 'make build       tools/deps (Debian 12) and the static binary build/sdsd'
@@ -32,6 +33,8 @@ help:
 	@echo 'make bench-path  instructions per request, raw, DRBD 8.4, rvol, and a gate: KERNEL= SYSTEMS='
 	@echo '                 ARGS=--accept: these are the figures to compare with from now on'
 	@echo 'make bench-rates the same systems by the clock, in a guest with disks'
+	@echo 'make bench-resync  a copy catches up, behind a slow disk or network'
+	@echo 'make bench-faults  how long writes wait when a node loses its power'
 
 deps:
 	@tools/deps
@@ -137,6 +140,14 @@ bench-path: kmod
 bench-rates: kmod
 	@python3 test/bench/rates.py --kernel $(or $(KERNEL),6.1) \
 		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS) $(SYSTEMS)
+
+bench-resync: kmod
+	@python3 test/bench/resync.py --kernel $(or $(KERNEL),6.1) \
+		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS)
+
+bench-faults: build kmod
+	@python3 test/bench/faults.py --kernel $(or $(KERNEL),6.1) \
+		--module build/kmod/$(or $(KERNEL),6.1)/rvol.ko $(ARGS)
 
 # WRITES=n of each case
 bench-core: deps

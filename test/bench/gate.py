@@ -98,6 +98,8 @@ class Found:
 
     def table(self, title, cell):
         systems = list(self.costs)
+        if not systems:
+            return
         names = list(dict.fromkeys(p for costs in self.costs.values() for p in costs))
         print("\n| %s | %s |" % (title, " | ".join(systems)))
         print("|---" * (len(systems) + 1) + "|")

@@ -46,6 +46,7 @@ DISK_MIB = 128
 WIDE_GIB = 64
 MIB = 1 << 20
 NARROW = "--size=1g"
+MEMORY = "memory"   # a word for --only
 WARM = 2500     # the hot log has room for 1000 extents, DRBD's activity log for 1237
 
 ON_RAM = [
@@ -138,7 +139,7 @@ def parse():
     parser.add_argument("--ms", type=int, default=100,
                         help="virtual milliseconds of each measurement, after half as many (100)")
     parser.add_argument("--only", default="", metavar="WORDS",
-                        help="patterns whose name has these words (all, and memory)")
+                        help="patterns whose name has these words, or memory (all)")
     parser.add_argument("--profile", action="store_true",
                         help="say in which functions, too (give it --only and a long --ms)")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
@@ -162,7 +163,7 @@ def run(systems, options):
         for system in systems:
             for ground in (RamGround(), WideGround()):
                 measure(guest, system, ground, options, found)
-            if not options.only:
+            if options.only in ("", MEMORY):
                 found.memory.update(memory.of_volume(guest, system))
             if options.json:    # in time for who stops it
                 found.save(options.json)

@@ -16,6 +16,8 @@ Disk(MIB, volatile=True)  every write and flush is logged by QEMU beside the dis
                           torn write is made. Costs a second write of everything.
 
 Neither is a crash of the host, or a disk that lies about its flush.
+
+Disk(MIB, mib_s=N) is no faster than that, in both directions together.
 """
 import os
 import random
@@ -28,9 +30,10 @@ FLUSH, FUA, DISCARD = 1, 2, 4
 
 
 class Disk:
-    def __init__(self, mib, volatile=False):
+    def __init__(self, mib, volatile=False, mib_s=None):
         self.mib = mib
         self.volatile = volatile
+        self.mib_s = mib_s
 
     def create(self, path):
         self.raw = path + ".raw"
@@ -48,7 +51,13 @@ class Disk:
                     "log.driver=file,log.filename=%s,file.driver=raw,"
                     "file.file.driver=file,file.file.filename=%s,file.file.discard=unmap,"
                     "discard=unmap" % (self.log, self.raw))
-        return ["-blockdev", node + ",node-name=disk%d" % index,
+        limit = []
+        if self.mib_s:
+            limit = ["-object", "throttle-group,id=limit%d,x-bps-total=%d"
+                     % (index, self.mib_s << 20)]
+            node = ("driver=throttle,throttle-group=limit%d,file." % index +
+                    node.replace(",", ",file."))
+        return limit + ["-blockdev", node + ",node-name=disk%d" % index,
                 "-device", "virtio-blk-pci,drive=disk%d,serial=disk%d,write-cache=on"
                 % (index, index)]
 

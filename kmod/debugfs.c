@@ -12,6 +12,7 @@
  *             reason that its status shows. The last resort of an operator: what is
  *             to become of it then, sdsd or RVOL_CMD_RESOURCE_DEL says.
  */
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -82,12 +83,12 @@ static const struct {
 static struct dentry *make_folder(const struct rvol *r)
 {
 	char uuid[2 * RVOL_UUID_BYTES + 1];
-	struct dentry *d = ERR_PTR(-EINVAL);
+	bool usable = r->name[0] != '.' && !strchr(r->name, '/');
+	struct dentry *other = usable ? debugfs_lookup(r->name, root) : NULL;
 
-	if (r->name[0] != '.' && !strchr(r->name, '/'))
-		d = debugfs_create_dir(r->name, root);
-	if (!IS_ERR(d))
-		return d;
+	if (usable && !other)
+		return debugfs_create_dir(r->name, root);
+	dput(other);
 	snprintf(uuid, sizeof(uuid), "%*phN", RVOL_UUID_BYTES, r->uuid);
 	return debugfs_create_dir(uuid, root);
 }

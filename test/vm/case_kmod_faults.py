@@ -10,7 +10,9 @@ DM = ("modprobe -a dm_mod dm_delay; "
       "dmsetup create d2 --table '0 131072 linear /dev/ram2 0'; dmsetup mknodes; ")
 PAIR = ("rvolctl pair /dev/ram0 /dev/ram1 %s /dev/ram3 --daemon --record /tmp/record "
         "--log /tmp/rvolctl.log")
-FIO = ("fio --name=t --filename=/dev/rvol0 --size=32m --bs=4k --direct=1 --ioengine=libaio "
+# It never makes a file of that name where the device has gone.
+FIO = ("fio --allow_file_create=0 --name=t --filename=/dev/rvol0 --size=32m --bs=4k --direct=1 "
+       "--ioengine=libaio "
        "--iodepth=8 --output=/tmp/fio.out ")
 
 
@@ -218,7 +220,8 @@ def case_kmod_leaks(rig):
     def round_of(writes):
         g.run(PAIR % "/dev/ram2" + " --dirty", 60)
         if writes:
-            g.run("(fio --name=t --filename=/dev/rvol0 --size=16m --rw=randwrite --bs=4k --direct=1 "
+            g.run("(fio --allow_file_create=0 --name=t --filename=/dev/rvol0 --size=16m "
+                  "--rw=randwrite --bs=4k --direct=1 "
                   "--ioengine=libaio --iodepth=8 --runtime=100 --time_based >/dev/null 2>&1 &) ; "
                   "sleep 0.5", 60)
         g.run("rvolctl del --force; while pidof rvolctl fio >/dev/null; do sleep 0.05; done", 60)

@@ -2,7 +2,7 @@
 #
 # The list of things to do; the work is in tools/ and meson.build.
 
-.PHONY: help demo check build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
+.PHONY: help demo check vm-tools build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
 	debug-kernel vm-debug kmod-check bench-core bench-path bench-rates bench-resync \
 	bench-faults clean deps hooks
 
@@ -103,6 +103,7 @@ debug-kernel:
 	@tools/debug-kernel
 
 # what the guests of test/vm are given
+# what the guests are given beside sdsd and the module
 VM_TOOLS := $(addprefix test/,rvolctl nlcheck renewcheck vm-ktls unixsend churn ledger)
 
 # In a cluster the first guest boots it, the others Linux 6.1. CASE='name name', ARGS for the rest
@@ -124,6 +125,9 @@ kmod: deps
 	@for series in $(or $(KERNEL),6.1 6.12); do \
 		tools/kmod build/kmod/$$series "$$(tools/kmod-headers $$series)" && \
 		ls build/kmod/$$series/rvol.ko || exit 1; done
+	@tools/build release build $(VM_TOOLS)
+
+vm-tools:
 	@tools/build release build $(VM_TOOLS)
 
 bench: build

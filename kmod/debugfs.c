@@ -4,17 +4,45 @@
  * that is stuck. The files go with the resource; who has one open reads errors
  * from then on. One more file: a row in files[].
  *
- *   fence  (written) takes the resource out of service, now; the text is the
- *          reason that its status shows. The last resort of an operator: what is
- *          to become of it then, sdsd or RVOL_CMD_RESOURCE_DEL says.
+ *   state     its role, its copy, its peers and how far they are
+ *   requests  of the application and of the lower devices, oldest first
+ *   links     and what is queued on them
+ *   hot       how full the hot log is
+ *   fence     (written) takes the resource out of service, now; the text is the
+ *             reason that its status shows. The last resort of an operator: what is
+ *             to become of it then, sdsd or RVOL_CMD_RESOURCE_DEL says.
  */
 #include <linux/debugfs.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "rvol.h"
+#include "print.h"
 
 static struct dentry *root;
+
+/* defines <name>_fops: a file that shows what print_<name>() says */
+#define SHOWS(name)                                              \
+	static int name##_show(struct seq_file *s, void *unused) \
+	{                                                        \
+		return show(s, print_##name);                    \
+	}                                                        \
+	DEFINE_SHOW_ATTRIBUTE(name)
+
+/* The section is one like any other: who could not have the mutex meanwhile relies on its end. */
+static int show(struct seq_file *s, void (*print)(struct seq_file *s, struct rvol *r))
+{
+	struct rvol *r = s->private;
+
+	rvol_enter(r);
+	print(s, r);
+	rvol_leave(r);
+	return 0;
+}
+
+SHOWS(state);
+SHOWS(requests);
+SHOWS(links);
+SHOWS(hot);
 
 static ssize_t fence_write(struct file *file, const char __user *from, size_t len, loff_t *pos)
 {
@@ -44,6 +72,8 @@ static const struct {
 	umode_t mode;
 	const struct file_operations *ops;
 } files[] = {
+	{ "state", 0400, &state_fops }, { "requests", 0400, &requests_fops },
+	{ "links", 0400, &links_fops }, { "hot", 0400, &hot_fops },
 	{ "fence", 0200, &fence_ops },
 };
 

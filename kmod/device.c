@@ -578,6 +578,11 @@ int device_init(void)
 	return min(major, 0);
 }
 
+unsigned int device_major(void)
+{
+	return (unsigned int)major;
+}
+
 void device_exit(void)
 {
 	unregister_blkdev(major, "rvol");

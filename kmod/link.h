@@ -49,8 +49,8 @@ struct rvol_link {
 	const char *dead;      /* why it has to go; set anywhere, told by links_settle */
 
 	/* r->lock */
-	bool up, lags, held, flush_due, ack_due, commit_due;
-	struct repl_msg ack, commit; /* not sent yet: a later one takes its place */
+	bool up, lags, held, flush_due, ack_due;
+	struct repl_msg ack; /* not sent yet: a later one takes its place */
 	struct link_renewal renewal;
 	u32 renewed;  /* how often */
 	u64 renew_at; /* so many TLS records in either direction are told to sdsd; 0: none are */

@@ -66,6 +66,7 @@ void link_say(struct rvol_link *l, u8 kind, u32 renewal, struct link_sock *then)
 	const struct wire_link_msg m = { .kind = kind, .renewal = renewal };
 	struct link_msg *out = mempool_alloc(&msgs, GFP_NOIO);
 
+	trace_rvol_renewal(l->r, l->number, true, &m);
 	wire_put_link(out->head, &m);
 	out->buf = NULL;
 	out->then = then ? link_sock_get(then) : NULL;
@@ -80,15 +81,7 @@ static void queue_ack(struct rvol_link *l)
 	l->ack_due = false;
 }
 
-static void queue_commit(struct rvol_link *l)
-{
-	if (l->commit_due)
-		queue_msg(l, &l->commit);
-	l->commit_due = false;
-}
-
-/* An acknowledgement counts for all before it, and a commit point is in the next write: neither is
- * sent alone when it can be avoided. */
+/* An acknowledgement counts for all before it: it waits for the end of the section. */
 void link_send(struct rvol *r, const struct repl_effect *e)
 {
 	struct rvol_link *l = link_find(r, e->link);
@@ -107,24 +100,8 @@ void link_send(struct rvol *r, const struct repl_effect *e)
 		l->ack_due = l->flush_due = true;
 		return;
 	}
-	if (m->kind == REPL_MSG_COMMIT) {
-		l->commit = *m;
-		l->commit_due = true;
-		return;
-	}
 	queue_ack(l);
-	if (m->kind == REPL_MSG_WRITE || m->kind == REPL_MSG_PING)
-		l->commit_due = false; /* they carry it */
-	queue_commit(l);
 	queue_msg(l, m);
-}
-
-void links_tick(struct rvol *r)
-{
-	struct rvol_link *l;
-
-	list_for_each_entry(l, &r->links, list)
-		queue_commit(l);
 }
 
 u32 links_take(struct rvol *r, struct rvol_link **ret, u32 max)

@@ -6,6 +6,7 @@
  * next socket; all of this is done with the mutex of the resource held.
  */
 #include "link.h"
+#include "trace.h"
 
 static void begin(struct rvol_link *l, struct link_sock *next, u32 number)
 {
@@ -15,11 +16,14 @@ static void begin(struct rvol_link *l, struct link_sock *next, u32 number)
 	link_say(l, WIRE_LINK_READY, number, NULL);
 }
 
+/* The other side may have seen its end before, and be READY for another already. */
 static void over(struct rvol_link *l)
 {
-	link_sock_shut(l->renewal.other);
-	link_sock_put(l->renewal.other);
-	l->renewal = (struct link_renewal){ 0 };
+	struct link_renewal *rn = &l->renewal;
+
+	link_sock_shut(rn->other);
+	link_sock_put(rn->other);
+	*rn = (struct link_renewal){ .ready = rn->ready == rn->number ? 0 : rn->ready };
 	l->r->changed = true;
 }
 
@@ -79,6 +83,7 @@ bool renewal_on_message(struct rvol_link *l, const struct wire_link_msg *m)
 	struct link_renewal *rn = &l->renewal;
 	bool ours = m->renewal == rn->number;
 
+	trace_rvol_renewal(l->r, l->number, false, m);
 	if (m->kind == WIRE_LINK_READY) {
 		if (!rn->switched_out) {
 			rn->ready = m->renewal; /* perhaps of one that is still to be handed over */

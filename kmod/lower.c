@@ -6,11 +6,13 @@
  * worker, so a device that never answers holds up nothing but what was asked of
  * it.
  */
-#include "rvol.h"
+#include "print.h"
 #include "trace.h"
 
 struct lower_op {
 	struct llist_node node; /* in r->answers */
+	struct list_head list;  /* in r->lower_ops */
+	unsigned long began;    /* jiffies */
 	struct rvol *r;         /* a reference */
 	struct rvol_vol *v;
 	enum repl_effect_kind kind;
@@ -46,9 +48,23 @@ void lower_exit(void)
 	bioset_exit(&ops);
 }
 
+/* One of ours is not opened at all: that would make this node its writer. And below another one it
+ * could stand still: a section that finds no memory for a bio submits what it has and waits. */
+static bool is_ours(const char *path)
+{
+	dev_t dev;
+
+	return lookup_bdev(path, &dev) == 0 && MAJOR(dev) == device_major();
+}
+
 int lower_open(struct lower_dev *d, const char *path, u64 bytes, const char **ret_why)
 {
-	int rv = compat_bdev_open(d, path, d);
+	int rv;
+
+	*ret_why = "a device of it is a volume of this module";
+	if (is_ours(path))
+		return -ELOOP;
+	rv = compat_bdev_open(d, path, d);
 
 	*ret_why = rv == -EBUSY ? "a device of it is mounted or used by another program"
 				: "a device of it cannot be opened";
@@ -193,10 +209,25 @@ void lower_answers(struct rvol *r, u64 now)
 			io_lower_done(r, op->io);
 		if (rvol_live(r))
 			tell(op, now);
+		list_del(&op->list);
 		buf_put(op->buf);
 		bio_put(&op->bio);
 		done(r);
 	}
+}
+
+void lower_print(struct seq_file *s, const struct rvol *r)
+{
+	struct lower_op *op;
+	u32 n = 0;
+
+	list_for_each_entry(op, &r->lower_ops, list)
+		if (n++ < PRINT_MAX)
+			seq_printf(s, "%u ms %s volume=%u len=%u id=%llx%s\n",
+				   jiffies_to_msecs(jiffies - op->began), words[op->kind],
+				   op->v->number, op->len, op->id,
+				   op->io ? " for the application" : "");
+	seq_printf(s, "lower=%u\n", n);
 }
 
 /* ---- what the core wants; entered ---- */
@@ -217,6 +248,8 @@ static struct lower_op *op_of(struct bio *bio, struct rvol_vol *v, const struct 
 	op->seq = 0;
 	bio->bi_end_io = on_bio_end;
 	bio->bi_iter.bi_sector = e->off >> SECTOR_SHIFT;
+	op->began = jiffies;
+	list_add_tail(&op->list, &v->r->lower_ops);
 	begin(v->r);
 	trace_rvol_lower_begin(v->r, v->number, e->kind, e->id, e->off, e->len, 0);
 	return op;

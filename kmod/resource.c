@@ -326,7 +326,6 @@ static void on_tick(struct work_struct *work)
 		check(r);
 		if (rvol_live(r))
 			repl_mirror_tick(r->mirror, &r->sink, now);
-		links_tick(r);
 		r->changed |= rvol_wants(r) != r->wants;
 	}
 	rvol_leave(r);
@@ -374,6 +373,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	INIT_LIST_HEAD(&r->done);
 	INIT_LIST_HEAD(&r->waiting);
 	INIT_LIST_HEAD(&r->links);
+	INIT_LIST_HEAD(&r->lower_ops);
 	bio_list_init(&r->lower);
 	freeze_prepare(r);
 	init_llist_head(&r->answers);

@@ -222,6 +222,7 @@ struct rvol {
 	u8 copy_writes;                /* enum rvol_copy */
 	struct task_struct *submitter; /* of bios in rvol_leave(): it looks at answers itself */
 	atomic_t n_lower;              /* operations of lower devices under way */
+	struct list_head lower_ops;    /* those of the core, oldest first; r->lock */
 	struct work_struct close_work;
 	struct llist_head answers;  /* struct lower_op that have ended; any context */
 	struct llist_head incoming; /* struct rvol_io that were submitted; any context */
@@ -307,6 +308,7 @@ void debug_remove(struct rvol *r); /* waits for who reads or writes one of its f
 /* device.c */
 int device_init(void);
 void device_exit(void);
+unsigned int device_major(void); /* of our volumes */
 int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, const char *data_path,
 	    const char *meta_path, const char **ret_why);
 int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why);
@@ -349,7 +351,6 @@ int link_del(struct rvol *r, u32 number);                    /* -ENOENT */
 void link_send(struct rvol *r, const struct repl_effect *e); /* entered */
 void link_close(struct rvol *r, u32 number);                 /* entered: the core wants it away */
 void links_settle(struct rvol *r, u64 now); /* entered: lags, dead ones, those held back */
-void links_tick(struct rvol *r);            /* entered: commit points that had no company */
 /* entered: those with something to send, for link_flush; others are left to their workers */
 u32 links_take(struct rvol *r, struct rvol_link **ret, u32 max);
 void link_flush(struct rvol_link *l); /* not entered; gives back what links_take took */

@@ -93,6 +93,32 @@ DEFINE_EVENT(rvol_lower, rvol_lower_end,
 	TP_PROTO(const struct rvol *r, u32 volume, int kind, u64 id, u64 off, u32 len, int status),
 	TP_ARGS(r, volume, kind, id, off, len, status));
 
+/* what the ends of a link say to each other about a renewal */
+TRACE_EVENT(rvol_renewal,
+	TP_PROTO(const struct rvol *r, u32 link, bool sent, const struct wire_link_msg *m),
+	TP_ARGS(r, link, sent, m),
+	TP_STRUCT__entry(
+		__array(char, name, RVOL_NAME_MAX)
+		__field(u32, link)
+		__field(bool, sent)
+		__field(u8, kind)
+		__field(u32, renewal)
+	),
+	TP_fast_assign(
+		memcpy(__entry->name, r->name, RVOL_NAME_MAX);
+		__entry->link = link;
+		__entry->sent = sent;
+		__entry->kind = m->kind;
+		__entry->renewal = m->renewal;
+	),
+	TP_printk("resource=%s link=%u %s %s renewal=%u", __entry->name, __entry->link,
+		  __entry->sent ? "sends" : "receives",
+		  __print_symbolic(__entry->kind, { WIRE_LINK_READY, "ready" },
+				   { WIRE_LINK_SWITCH, "switch" },
+				   { WIRE_LINK_SWITCHED, "switched" }),
+		  __entry->renewal)
+);
+
 TRACE_EVENT(rvol_state,
 	TP_PROTO(const struct rvol *r),
 	TP_ARGS(r),

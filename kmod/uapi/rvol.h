@@ -177,7 +177,7 @@ struct rvol_record {
 /* what is copied before it is written, so that all copies get the same bytes */
 enum rvol_copy {
 	RVOL_COPY_ALWAYS, /* all, as soon as there is another copy */
-	RVOL_COPY_DIRECT, /* but for the page cache's, which does not change what is being written */
+	RVOL_COPY_DIRECT, /* but for pages in writeback, which nobody changes */
 	RVOL_COPY_NEVER,  /* nothing: the application leaves alone what it writes */
 	RVOL_COPIES_WAYS
 };

@@ -126,14 +126,14 @@ void disk_release(struct disk *d)
 	disk_close(d);
 }
 
-static int open_one(const char *path, int *ret_fd, struct err *err)
+static int open_one(const char *path, bool shared, int *ret_fd, struct err *err)
 {
 	int flags = O_RDWR | O_CLOEXEC;
 	struct stat st;
 	int fd;
 
 	/* exclusive on a block device: nobody else has it mounted or claimed */
-	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode))
+	if (!shared && stat(path, &st) == 0 && S_ISBLK(st.st_mode))
 		flags |= O_EXCL;
 	fd = open(path, flags);
 	if (fd < 0)
@@ -161,11 +161,11 @@ int disk_open(struct disk *d, const char *data_path, const char *meta_path, u64 
 {
 	int rv;
 
-	rv = open_one(data_path, &d->data_fd, err);
+	rv = open_one(data_path, d->shared, &d->data_fd, err);
 	if (rv == 0)
 		rv = disk_check_size(d, data_path, size_bytes, err);
 	if (rv == 0)
-		rv = open_one(meta_path, &d->meta_fd, err);
+		rv = open_one(meta_path, d->shared, &d->meta_fd, err);
 	if (rv < 0)
 		disk_close(d);
 	return rv;

@@ -84,6 +84,7 @@ struct disk { /* embedded in its owner */
 	struct disk_job *head, *tail;
 	u32 running;
 	bool queued;
+	bool shared; /* see disk_open() */
 	struct disk *next;
 };
 
@@ -95,8 +96,9 @@ bool disk_pool_linger(void *pool);
 void disk_init(struct disk *d, struct disk_pool *pool,
 	       void (*done)(struct disk_job *job, void *owner), void *owner);
 void disk_release(struct disk *d); /* no jobs; closes the files */
-/* Blocking; called from a DISK_JOB_CALL. Block devices are opened exclusively. -E_INVALID when
- * the data is smaller than size_bytes. */
+/* Blocking; called from a DISK_JOB_CALL. Block devices are opened exclusively, unless d->shared
+ * says that the kernel module has them for us. -E_INVALID when the data is smaller than
+ * size_bytes. */
 int disk_open(struct disk *d, const char *data_path, const char *meta_path, u64 size_bytes,
 	      struct err *err);
 int disk_check_size(const struct disk *d, const char *data_path, u64 size_bytes, struct err *err);

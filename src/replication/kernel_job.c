@@ -96,7 +96,8 @@ static bool is_ready(const struct kernel_job *j, const struct plane_volume *spec
 
 /* ---- attach ---- */
 
-/* the same checks as of the plane that does its I/O itself */
+/* The same checks as of the plane that does its I/O itself. A device that is looked at for growth
+ * is held by the module, which has opened it exclusively. */
 static int check_volume(struct kernel_job *j, const struct plane_volume *spec, bool flush,
 			struct home *home, u64 *ret_size)
 {
@@ -104,6 +105,7 @@ static int check_volume(struct kernel_job *j, const struct plane_volume *spec, b
 	int rv;
 
 	disk_init(&d, NULL, NULL, NULL);
+	d.shared = !flush && kernel_view_volume(&j->view, (u32)spec->number);
 	rv = attach_open(&d, &j->r, spec, ret_size, &j->err);
 	if (rv == 0 && flush) {
 		rv = attach_flush(&d, &j->err);

@@ -180,37 +180,10 @@ static void put_ack(struct link *l)
 	put_message(l, &l->ack);
 }
 
-static void put_commit(struct link *l)
-{
-	if (!l->commit_due)
-		return;
-	l->commit_due = false;
-	put_message(l, &l->commit);
-}
-
-static void on_commit_due(uv_timer_t *timer)
-{
-	put_commit(timer->data);
-}
-
-/* The commit point is in the next write, too, which is mostly on its way already, and nobody waits
- * for it: alone it would cost as much as a write's acknowledgement. */
-static void keep_commit(struct link *l, const struct repl_msg *m)
-{
-	l->commit = *m;
-	l->commit_due = true;
-	if (!uv_is_active((uv_handle_t *)&l->timer))
-		uv_timer_start(&l->timer, on_commit_due, LINK_COMMIT_MS, 0);
-}
-
 void link_send(struct link *l, const struct repl_msg *m)
 {
 	if (l->state != LINK_UP)
 		return;
-	if (m->kind == REPL_MSG_COMMIT) {
-		keep_commit(l, m);
-		return;
-	}
 	if (m->kind == REPL_MSG_ACK) { /* cumulative: the last of a turn says it all */
 		l->ack = *m;
 		l->ack_due = true;
@@ -218,9 +191,6 @@ void link_send(struct link *l, const struct repl_msg *m)
 		return;
 	}
 	put_ack(l);
-	if (m->kind == REPL_MSG_WRITE || m->kind == REPL_MSG_PING)
-		l->commit_due = false; /* they carry it */
-	put_commit(l);
 	put_message(l, m);
 }
 

@@ -18,7 +18,6 @@
 #define LINK_GREETING_MS 5000
 #define LINK_QUEUE_MAX (48u << 20) /* bytes waiting to be sent; who does not take them is cut */
 #define LINK_STASH_MAX (4u << 20)  /* bytes that were read and cannot be taken yet */
-#define LINK_COMMIT_MS 5           /* how long a commit point waits for a message to go with */
 #define LINK_UNGREETED_MAX 128     /* accepted, greeting not judged yet */
 #define LINK_COMPLAINTS_PER_S 2    /* log lines about peers that break rules */
 #define LINK_PACE_MIN_MS 100       /* between attempts to open a link */
@@ -97,13 +96,12 @@ struct link {
 	bool opened;                     /* by us */
 	bool paused, corked;
 	bool broken; /* cannot be written to: down follows at the end of the turn */
-	bool ack_due, commit_due;
+	bool ack_due;
 	bool timer_closed;
 	char node[64];              /* that must be at the other end (opened) or is (accepted) */
 	const char *why;            /* for down: static text */
 	struct wire_greeting hello; /* ours */
 	struct repl_msg ack;        /* not sent yet: a later one takes its place */
-	struct repl_msg commit;     /* the same; it waits for company, LINK_COMMIT_MS at most */
 	struct turn_item flush;
 	uv_timer_t timer;
 	/* receiving */

@@ -95,9 +95,12 @@ void renewal_begin(struct link *l)
 
 /* ---- the end of one ---- */
 
+/* The other side may have seen its end before, and be READY for another already. */
 static void over(struct link *l, const char *why)
 {
-	l->renewal = (struct link_renewal){ 0 };
+	struct link_renewal *r = &l->renewal;
+
+	*r = (struct link_renewal){ .ready = r->ready == r->number ? 0 : r->ready };
 	if (l->ops && l->ops->renewed)
 		l->ops->renewed(l, why, l->owner);
 }

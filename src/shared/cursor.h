@@ -37,18 +37,18 @@ static inline u8 *cursor_take(struct cursor *c, size_t len)
 }
 
 /* Byte by byte in the language, so that neither alignment nor the machine's byte order matters;
- * compilers make one store, one load of it. */
+ * compilers make one store, one load of it. Masked, since sparse asks about constants otherwise. */
 static inline void cursor_put_2(u8 *at, u32 v)
 {
-	at[0] = (u8)v;
-	at[1] = (u8)(v >> 8);
+	at[0] = (u8)(v & 0xff);
+	at[1] = (u8)(v >> 8 & 0xff);
 }
 
 static inline void cursor_put_4(u8 *at, u32 v)
 {
-	at[0] = (u8)v;
-	at[1] = (u8)(v >> 8);
-	at[2] = (u8)(v >> 16);
+	at[0] = (u8)(v & 0xff);
+	at[1] = (u8)(v >> 8 & 0xff);
+	at[2] = (u8)(v >> 16 & 0xff);
 	at[3] = (u8)(v >> 24);
 }
 
@@ -71,7 +71,7 @@ static inline void cursor_put(struct cursor *c, u64 value, u32 bytes)
 		return;
 	switch (bytes) {
 	case 1:
-		*at = (u8)value;
+		*at = (u8)(value & 0xff);
 		break;
 	case 2:
 		cursor_put_2(at, (u32)value);

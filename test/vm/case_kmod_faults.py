@@ -198,6 +198,16 @@ def case_kmod_probes(rig):
     g.run("rvolctl del && rmmod rvol")
 
 
+def case_kmod_nested(rig):
+    """A volume of the module is no disk for another one, and is not opened to find that out."""
+    g = kmod_lab(rig, ram=5).guests[0]
+    g.run(PAIR % "/dev/ram2", 120)
+    # the data device would be written to by who makes it: that of the metadata is the volume
+    done = g.run("rvolctl one /dev/ram4 /dev/rvol0 --name n --minor 8 --dirty 2>&1", 60, check=False)
+    rig.check(done.status != 0 and "is a volume of this module" in done.out, done.out)
+    g.run("rvolctl del --force; rmmod rvol")
+
+
 @at_most(1200)
 def case_kmod_leaks(rig):
     """Made and deleted a hundred times, also under writes: the module goes, and its memory is back."""

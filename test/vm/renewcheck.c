@@ -243,6 +243,14 @@ static void sockets_end(void)
 	hand_over(NEXT, renewal, NULL, 0);
 	check(hears(OLD, WIRE_LINK_READY), "READY of another");
 	let_go();
+	go_to("next ends, and the other side has another already", GREETED);
+	say(OLD, WIRE_LINK_READY, renewal + 1);
+	hang_up(NEXT);
+	check(becomes(true, 0), "the link goes on without it");
+	renewal++;
+	hand_over(NEXT, renewal, NULL, 0);
+	check(hears(OLD, WIRE_LINK_READY) && hears(OLD, WIRE_LINK_SWITCH), "both at once");
+	let_go();
 	go_to("next ends after the switch", SENDS);
 	hang_up(NEXT);
 	check(becomes(false, 0) && ends(OLD), "the link is down");

@@ -5,6 +5,7 @@
  * machine has it.
  */
 #include "replication/disk_priv.h"
+#include "replication/loopdev.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -526,4 +527,32 @@ Test(disk_threads, a_short_job_is_waited_for_awake)
 		cr_assert_lt(++tries, 100000);
 	}
 	disk_release(&d);
+}
+
+/* ---- opening ---- */
+
+Test(disk_open, a_block_device_that_is_in_use_is_shared_or_refused, .timeout = 30)
+{
+	char file[] = "/tmp/sdsd-open-XXXXXX", dev[LOOPDEV_PATH_MAX];
+	int fd = mkstemp(file), kept, holder;
+	struct err err = { 0 };
+	struct disk d;
+
+	cr_assert_eq(ftruncate(fd, 1 << 20), 0);
+	if (access("/dev/loop-control", R_OK | W_OK) < 0) {
+		unlink(file);
+		cr_skip_test("no loop devices here");
+	}
+	cr_assert_eq(loopdev_attach(file, dev, &kept, &err), 0, "%s", err.text);
+	holder = open(dev, O_RDWR | O_EXCL | O_CLOEXEC); /* as the kernel module has it */
+	cr_assert_geq(holder, 0);
+	disk_init(&d, NULL, NULL, NULL);
+	cr_expect_eq(disk_open(&d, dev, file, 0, &err), -EBUSY);
+	d.shared = true;
+	cr_expect_eq(disk_open(&d, dev, file, 1 << 20, &err), 0, "%s", err.text);
+	disk_release(&d);
+	close(holder);
+	close(kept);
+	close(fd);
+	unlink(file);
 }

@@ -160,25 +160,6 @@ Test(link, acks_of_a_turn_become_one)
 	cr_expect_eq(one.got, 3);
 }
 
-Test(link, commit_goes_in_company)
-{
-	struct repl_msg commit = { .kind = REPL_MSG_COMMIT }, join = { .kind = REPL_MSG_JOIN };
-
-	both_up();
-	for (commit.commit = 1; commit.commit <= 3; commit.commit++)
-		link_send(one.link, &commit);
-	WAIT(two.got == 1);
-	cr_expect_eq(two.last.commit, 3, "alone when nothing else is sent, and the last of them");
-	link_send(one.link, &commit);
-	send_write(one.link, &one.account, 5, 512);
-	link_send(one.link, &commit);
-	link_send(one.link, &join);
-	WAIT(two.got == 4);
-	cr_expect_eq(two.last.kind, REPL_MSG_JOIN, "and the commit point stays ahead of it");
-	run_for(20);
-	cr_expect_eq(two.got, 4, "a write has its own");
-}
-
 Test(link, holding_back)
 {
 	both_up();

@@ -168,14 +168,14 @@ Test(link_renew, closed_in_the_middle)
 
 /* ---- an acceptor by hand ---- */
 
-#define HANDS 2
+#define HANDS 3
 
 static struct hand { /* the acceptor's end of a socket */
 	struct conn *conn;
 	bool opened, closed;
 	u8 head[4096];
 	size_t have;
-} hand[HANDS]; /* of the old socket, of the next one */
+} hand[HANDS]; /* of the old socket, of the next one, and of one more */
 static u32 hands;
 static u32 number; /* of the renewal, as one has said in its greeting */
 
@@ -318,7 +318,7 @@ static void let_go(void)
 		if (hand[i].conn)
 			conn_abort(hand[i].conn);
 	WAIT(one.down || !one.link);
-	WAIT(!hand[0].conn && !hand[1].conn);
+	WAIT(!hand[0].conn && !hand[1].conn && !hand[2].conn);
 }
 
 Test(link_renew, the_way_through)
@@ -347,6 +347,20 @@ Test(link_renew, next_dies_before_the_switch)
 	alive_on(&hand[0]);
 	say(&hand[0], WIRE_LINK_SWITCH, number);
 	WAIT(one.down);
+	let_go();
+}
+
+Test(link_renew, next_dies_and_the_other_side_has_another_already)
+{
+	go_to(GREETED);
+	say(&hand[0], WIRE_LINK_READY, number + 1);
+	alive_on(&hand[0]);
+	conn_abort(hand[1].conn);
+	WAIT(one.not_renewed == 1);
+	renew();
+	greet_as(&hand[2], WIRE_WELCOME, 0);
+	hear(&hand[0], WIRE_LINK_READY);
+	hear(&hand[0], WIRE_LINK_SWITCH);
 	let_go();
 }
 

@@ -44,6 +44,7 @@ static void submit_io(struct rvol *r, struct rvol_io *io)
 {
 	struct blk_plug_cb *cb = blk_check_plugged(on_unplug, r, sizeof(struct rvol_plug));
 	struct rvol_plug *plug = (struct rvol_plug *)cb;
+	struct bio_list *outer;
 
 	if (plug) {
 		if (!plug->ios.next)
@@ -53,7 +54,12 @@ static void submit_io(struct rvol *r, struct rvol_io *io)
 	}
 	rvol_get(r);
 	llist_add(&io->incoming, &r->incoming);
+	/* Inside of submit_bio what goes to other devices is put off until we have returned: then
+	 * nobody would look for its end but a worker. */
+	outer = current->bio_list;
+	current->bio_list = NULL;
 	rvol_kick(r);
+	current->bio_list = outer;
 	rvol_put(r);
 }
 

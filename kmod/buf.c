@@ -240,8 +240,8 @@ void buf_to_bio(const struct rvol_buf *b, struct bio *bio, struct bvec_iter iter
 	copy(b, bio, iter, true);
 }
 
-/* The segments of a bio that has lent its pages; ret may be NULL. Not page by page: 1 MiB that begins
- * inside a page touches one page more than a bio below can have segments. */
+/* The segments of a bio that has lent its pages; ret may be NULL. Not page by page: 1 MiB that
+ * begins inside a page touches one more than a bio below can have segments. */
 static u32 lent_segments(const struct bio *bio, u32 off, u32 len, struct bio_vec *ret, u32 max)
 {
 	struct bvec_iter it = bio->bi_iter, at;

@@ -179,20 +179,36 @@ struct rvol_buf *buf_get(struct rvol_buf *b)
 	return b;
 }
 
+static void free_pages_of(struct rvol_buf *b)
+{
+	for (u32 i = 0; i < b->n_pages; i++)
+		give_back(b->page[i]);
+	if (b->page != b->few)
+		kfree(b->page);
+}
+
 void buf_put(struct rvol_buf *b)
 {
 	if (!b || !refcount_dec_and_test(&b->ref))
 		return;
 	if (b->account)
 		atomic_sub(b->len, b->account);
-	for (u32 i = 0; i < b->n_pages; i++)
-		give_back(b->page[i]);
-	if (b->page != b->few)
-		kfree(b->page);
-	if (b->lender)
-		io_end(b->lender);
-	else
-		mempool_free(b, &bufs);
+	if (b->lender) {
+		io_given_back(b->lender);
+		return;
+	}
+	free_pages_of(b);
+	mempool_free(b, &bufs);
+}
+
+bool buf_put_lent(struct rvol_buf *b)
+{
+	return refcount_dec_and_test(&b->ref);
+}
+
+void buf_end_lent(struct rvol_buf *b)
+{
+	free_pages_of(b);
 }
 
 /* one segment of a bio against the payload at off */

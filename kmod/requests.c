@@ -180,15 +180,18 @@ void ios_fail(struct rvol *r)
 		finish(r, io, -EIO);
 }
 
-void io_end(struct rvol_io *io)
+static void end(struct rvol_io *io)
 {
 	struct rvol *r = io->vol->r;
 	struct bio *bio = io->bio;
 	bool read = io->read;
 
+	lockdep_assert_not_held(&r->lock); /* who is told may ask for more, and wait for it */
 	if (read && io->buf && !io->status)
 		buf_to_bio(io->buf, bio, bio->bi_iter);
-	if (io->buf != &io->lent)
+	if (io->buf == &io->lent)
+		buf_end_lent(io->buf);
+	else
 		buf_put(io->buf);
 	bio_end_io_acct(bio, io->began);
 	bio->bi_status = io->status;
@@ -203,11 +206,26 @@ void ios_end(struct list_head *done)
 {
 	struct rvol_io *io, *next;
 
-	list_for_each_entry_safe(io, next, done, list) {
-		if (io->buf == &io->lent)
-			buf_put(io->buf); /* who has the last reference ends it */
-		else
-			io_end(io);
-	}
+	list_for_each_entry_safe(io, next, done, list)
+		if (io->buf != &io->lent || buf_put_lent(io->buf))
+			end(io);
 	INIT_LIST_HEAD(done);
+}
+
+/* Mostly ios_end has the last reference. Else whoever has it may be in a section, which no bio ends
+ * in: who is told of its end may come with the next one. */
+void io_given_back(struct rvol_io *io)
+{
+	struct rvol *r = io->vol->r;
+
+	llist_add(&io->incoming, &r->given_back);
+	rvol_work_soon(r);
+}
+
+void ios_end_given_back(struct rvol *r)
+{
+	struct llist_node *list = llist_del_all(&r->given_back);
+	struct rvol_io *io, *next;
+
+	llist_for_each_entry_safe(io, next, list, incoming) end(io);
 }

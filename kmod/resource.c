@@ -57,6 +57,7 @@ static void emit(struct repl_sink *sink, const struct repl_effect *e)
 {
 	struct rvol *r = of_sink(sink);
 
+	lockdep_assert_held(&r->lock);
 	if (r->failed) {
 		fence_effect(e);
 		return;
@@ -164,6 +165,38 @@ static void hear_answers_to(struct rvol *r, u64 seq)
 	smp_mb();
 }
 
+static void drop_queue(struct repl_queue *q)
+{
+	for (u32 i = 0; i < q->len; i++)
+		buf_put(buf_of(q->msg[(q->head + i) % REPL_LOCAL_MAX].buf));
+}
+
+/* What the core holds of payloads when it is left as it is: see its structures for what is whose.
+ * Not later than that: a request whose pages they are would never end. */
+static void drop_payloads(struct rvol *resource)
+{
+	struct repl_mirror *m = resource->mirror;
+	struct repl_replica *r = &m->replica;
+	struct repl_writer *w = &m->writer;
+
+	if (!m || resource->dropped)
+		return;
+	resource->dropped = true;
+	drop_queue(&m->to_replica);
+	drop_queue(&m->to_writer);
+	for (u32 i = 0; i < ARRAY_SIZE(r->io); i++)
+		buf_put(buf_of(r->io[i].buf));
+	for (u32 i = 0; i < ARRAY_SIZE(r->pull); i++)
+		if (r->pull[i].state != PULL_FREE)
+			buf_put(buf_of(r->pull[i].buf));
+	for (u32 i = 0; i < ARRAY_SIZE(r->serve); i++)
+		if (r->serve[i].state == SERVE_READ)
+			buf_put(buf_of(r->serve[i].msg.buf));
+	for (u32 i = 0; i < ARRAY_SIZE(w->request); i++)
+		if (w->request[i].state == REQ_LEASE)
+			buf_put(buf_of(w->request[i].buf));
+}
+
 /* what follows from the calls of this section; they may lead to more */
 static void settle_live(struct rvol *r)
 {
@@ -197,6 +230,7 @@ static void settle(struct rvol *r)
 	ios_take(r, r->now);         /* they fail */
 	hear_answers_to(r, U64_MAX); /* no acknowledgement comes any more */
 	lower_answers(r, r->now);
+	drop_payloads(r);
 }
 
 /* what a section has collected, to be carried out after it */
@@ -256,6 +290,8 @@ static void carry_out(struct rvol *r, struct collected *c)
 		cmpxchg(&r->submitter, current, NULL);
 	}
 	ios_end(&c->done);
+	if (unlikely(!llist_empty(&r->given_back)))
+		ios_end_given_back(r);
 	send_event(r, c->event);
 }
 
@@ -378,6 +414,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	freeze_prepare(r);
 	init_llist_head(&r->answers);
 	init_llist_head(&r->incoming);
+	init_llist_head(&r->given_back);
 	INIT_WORK(&r->work, on_work);
 	INIT_WORK(&r->free_work, on_free);
 	INIT_WORK(&r->close_work, lower_on_close);
@@ -514,39 +551,10 @@ void rvol_get(struct rvol *r)
 	kref_get(&r->ref);
 }
 
-static void drop_queue(struct repl_queue *q)
-{
-	for (u32 i = 0; i < q->len; i++)
-		buf_put(buf_of(q->msg[(q->head + i) % REPL_LOCAL_MAX].buf));
-}
-
-/* what the core holds of payloads when it is left as it is: see its structures for what is whose */
-static void drop_payloads(struct repl_mirror *m)
-{
-	struct repl_replica *r = &m->replica;
-	struct repl_writer *w = &m->writer;
-
-	drop_queue(&m->to_replica);
-	drop_queue(&m->to_writer);
-	for (u32 i = 0; i < ARRAY_SIZE(r->io); i++)
-		buf_put(buf_of(r->io[i].buf));
-	for (u32 i = 0; i < ARRAY_SIZE(r->pull); i++)
-		if (r->pull[i].state != PULL_FREE)
-			buf_put(buf_of(r->pull[i].buf));
-	for (u32 i = 0; i < ARRAY_SIZE(r->serve); i++)
-		if (r->serve[i].state == SERVE_READ)
-			buf_put(buf_of(r->serve[i].msg.buf));
-	for (u32 i = 0; i < ARRAY_SIZE(w->request); i++)
-		if (w->request[i].state == REQ_LEASE)
-			buf_put(buf_of(w->request[i].buf));
-}
-
 static void on_free(struct work_struct *work)
 {
 	struct rvol *r = container_of(work, struct rvol, free_work);
 
-	if (r->mirror)
-		drop_payloads(r->mirror);
 	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
 		if (r->vol[i])
 			vol_free(r->vol[i]);

@@ -72,9 +72,12 @@ struct page *buf_page(void); /* for such a first page; NULL: none now */
 void buf_page_put(struct page *page);
 struct rvol_buf *buf_get(struct rvol_buf *b);
 void buf_put(struct rvol_buf *b); /* NULL is fine; process context */
-/* The payload of a write, its bio's pages without a copy; the bio ends (io_end) when the last
- * reference goes. stays: only the own copy may have them, see buf_keep. */
+/* The payload of a write, its bio's pages without a copy; the bio ends when the last reference is
+ * put. stays: only the own copy may have them, see buf_keep. */
 struct rvol_buf *buf_lent(struct rvol_io *io, bool stays);
+/* true: it was the last reference, the caller ends the bio, and before that buf_end_lent */
+bool buf_put_lent(struct rvol_buf *b);
+void buf_end_lent(struct rvol_buf *b);
 /* From now on its bytes are the same for all copies. false: no memory. */
 bool buf_keep(struct rvol_buf *b);
 void buf_from_bio(struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
@@ -88,7 +91,7 @@ u32 buf_n_segments(const struct rvol_buf *b, u32 off, u32 len);
 enum rvol_io_phase { IO_PREFLUSH = 1, IO_RANGE = 2, IO_POSTFLUSH = 4 };
 
 struct rvol_io {
-	struct llist_node incoming; /* until a section takes it */
+	struct llist_node incoming; /* until a section takes it; in given_back */
 	struct list_head list;      /* in a plug, waiting, flying, completed, done */
 	struct rvol_vol *vol;
 	struct bio *bio;
@@ -177,6 +180,7 @@ struct rvol {
 	struct mutex lock;       /* all below, unless said otherwise */
 	struct repl_mirror *mirror;
 	bool booted, ending;
+	bool dropped;     /* what the mirror held of payloads, as it is not called any more */
 	bool was_in_sync; /* the record at BOOT had this copy in its set */
 	bool failed;      /* out of service, see fence.c; the mirror is not called */
 	bool fenced;      /* and that was carried out */
@@ -224,9 +228,10 @@ struct rvol {
 	atomic_t n_lower;              /* operations of lower devices under way */
 	struct list_head lower_ops;    /* those of the core, oldest first; r->lock */
 	struct work_struct close_work;
-	struct llist_head answers;  /* struct lower_op that have ended; any context */
-	struct llist_head incoming; /* struct rvol_io that were submitted; any context */
-	struct work_struct work;    /* takes answers, incoming, dead links */
+	struct llist_head answers;    /* struct lower_op that have ended; any context */
+	struct llist_head incoming;   /* struct rvol_io that were submitted; any context */
+	struct llist_head given_back; /* struct rvol_io: to be ended, not entered; any context */
+	struct work_struct work;      /* takes answers, incoming, dead links */
 	struct delayed_work tick;
 	struct work_struct free_work;
 	bool ticking;
@@ -284,7 +289,9 @@ void ios_settle(struct rvol *r, u64 now);                      /* entered: what 
 void ios_fail_waiting(struct rvol *r);                         /* entered */
 void ios_fail(struct rvol *r);        /* entered: all; the core must not complete any afterwards */
 void ios_end(struct list_head *done); /* not entered */
-void io_end(struct rvol_io *io);      /* by buf.c: its pages are given back; any context */
+void ios_end_given_back(struct rvol *r); /* not entered */
+/* By buf.c: its pages are. The caller has a reference to the resource; process context. */
+void io_given_back(struct rvol_io *io);
 
 /* freeze.c */
 int freeze_init(void);

@@ -148,18 +148,22 @@ def case_kmod_read_ahead(rig):
 
 
 def case_kmod_end_slow(rig):
-    """Deleted while writes are at slow disks of both copies and no other has acknowledged them: all
-    is given back when the disks answer."""
+    """Deleted while writes are at slow disks, of both copies or of the only one, or wait for its
+    metadata: all is given back when the disks answer."""
     g = kmod_lab(rig).guests[0]
     g.run("modprobe -a dm_mod dm_delay; for d in 0 2; do dmsetup create d$d --table "
           "\"0 131072 delay /dev/ram$d 0 0 /dev/ram$d 0 4000\"; done; dmsetup mknodes")
-    g.run("rvolctl pair /dev/mapper/d0 /dev/ram1 /dev/mapper/d2 /dev/ram3 --dirty --daemon", 120)
-    hold_open(g)
-    job = g.start_job("dd if=/dev/urandom of=/dev/rvol0 bs=4k count=1 oflag=direct")
-    wait_for(lambda: status(g)[0]["requests"] != "0", 30, "the write is under way")
-    g.run("rvolctl del --force; kill $(cat /tmp/holder)")
-    rig.check(job.wait(30, check=False).status != 0, "the write has not failed")
-    g.run("rmmod rvol && dmsetup remove d0 && dmsetup remove d2", 30)
+    for nodes in "pair /dev/mapper/d0 /dev/ram1 /dev/mapper/d2 /dev/ram3", \
+                 "one /dev/mapper/d0 /dev/ram1", "one /dev/ram1 /dev/mapper/d2":
+        g.run("rvolctl %s --dirty --daemon" % nodes, 120)
+        g.run("sleep 100000 </dev/null 9<>/dev/rvol0 >/dev/null 2>&1 & echo $! >/tmp/holder")
+        wait_for(lambda: status(g)[0]["role"] == "writer", 60, "it is served")
+        job = g.start_job("dd if=/dev/urandom of=/dev/rvol0 bs=4k count=1 oflag=direct")
+        wait_for(lambda: status(g)[0]["requests"] != "0", 30, "the write is under way")
+        g.run("rvolctl del --force; kill $(cat /tmp/holder)")
+        rig.check(job.wait(30, check=False).status != 0, "the write has not failed")
+        g.run("rmmod rvol && modprobe rvol plain=1", 30)
+    g.run("dmsetup remove d0 && dmsetup remove d2")
 
 
 def case_kmod_slow_disk(rig):

@@ -71,7 +71,7 @@ int buf_init(void)
 	cache = KMEM_CACHE(rvol_buf, SLAB_HWCACHE_ALIGN);
 	if (!cache)
 		return -ENOMEM;
-	rv = mempool_init_slab_pool(&bufs, RVOL_IOS_MIN, cache);
+	rv = mempool_init_slab_pool(&bufs, RVOL_MSGS_MIN, cache);
 	if (rv < 0)
 		goto destroy_cache;
 	rv = mempool_init_page_pool(&pages, RVOL_PAGES_MIN, 0);
@@ -109,10 +109,36 @@ void buf_page_put(struct page *page)
 		give_back(page);
 }
 
-static bool fill(struct rvol_buf *b, u32 want, bool reserve)
+/* Waits for one, with the lock. */
+static struct page *reserved_page(void)
 {
-	while (b->n_pages < want) {
-		struct page *page = reserve ? mempool_alloc(&pages, GFP_NOIO) : buf_page();
+	return mempool_alloc(&pages, GFP_NOIO);
+}
+
+/* The kernel's last ones, before a section waits for what only another section can give back. */
+static struct page *last_page(void)
+{
+	struct page *page = buf_page();
+
+	while (!page) {
+		page = alloc_page(GFP_NOIO | __GFP_MEMALLOC | __GFP_NOWARN);
+		if (!page)
+			schedule_timeout_uninterruptible(1);
+	}
+	return page;
+}
+
+static struct page *page_now(void)
+{
+	struct page *page = buf_page();
+
+	return page ? page : mempool_alloc(&pages, GFP_NOWAIT | __GFP_NOWARN);
+}
+
+static bool fill(struct rvol_buf *b, struct page *(*take)(void))
+{
+	while (b->n_pages < DIV_ROUND_UP(b->len, PAGE_SIZE)) {
+		struct page *page = take();
 
 		if (!page)
 			return false;
@@ -121,30 +147,71 @@ static bool fill(struct rvol_buf *b, u32 want, bool reserve)
 	return true;
 }
 
-struct rvol_buf *buf_new(u32 len, atomic_t *account, struct page *first)
+static void free_pages_of(struct rvol_buf *b)
 {
-	struct rvol_buf *b = mempool_alloc(&bufs, GFP_NOIO);
+	while (b->n_pages > 0)
+		give_back(b->page[--b->n_pages]);
+	if (b->page != b->few)
+		kfree(b->page);
+	b->page = NULL;
+}
+
+static struct rvol_buf *without_pages(u32 len, atomic_t *account, gfp_t gfp)
+{
+	struct rvol_buf *b = mempool_alloc(&bufs, gfp);
 	u32 want = DIV_ROUND_UP(len, PAGE_SIZE);
 
+	if (!b)
+		return NULL;
 	*b = (struct rvol_buf){ .len = len, .account = account };
 	refcount_set(&b->ref, 1);
 	b->page = b->few;
 	if (want > ARRAY_SIZE(b->few))
-		b->page = kmalloc_array(want, sizeof(*b->page), GFP_NOIO);
+		b->page = kmalloc_array(want, sizeof(*b->page), gfp);
 	if (!b->page) {
 		mempool_free(b, &bufs);
 		return NULL;
 	}
 	if (account)
 		atomic_add(len, account);
-	if (first)
-		b->page[b->n_pages++] = first;
-	if (!fill(b, want, false)) {
+	return b;
+}
+
+struct rvol_buf *buf_new(u32 len)
+{
+	struct rvol_buf *b = without_pages(len, NULL, GFP_NOIO);
+
+	if (b && !fill(b, buf_page)) {
 		mutex_lock(&reserve_lock);
-		fill(b, want, true);
+		fill(b, reserved_page);
 		mutex_unlock(&reserve_lock);
 	}
 	return b;
+}
+
+struct rvol_buf *buf_of_section(u32 len)
+{
+	struct rvol_buf *b = without_pages(len, NULL, GFP_NOIO);
+
+	if (b)
+		fill(b, last_page);
+	return b;
+}
+
+struct rvol_buf *buf_try(u32 len, atomic_t *account, struct page *first)
+{
+	struct rvol_buf *b = without_pages(len, account, GFP_NOWAIT | __GFP_NOWARN);
+
+	if (!b)
+		return NULL;
+	if (first)
+		b->page[b->n_pages++] = first;
+	if (fill(b, page_now))
+		return b;
+	if (first) /* stays the caller's */
+		b->page[0] = b->page[--b->n_pages];
+	buf_put(b);
+	return NULL;
 }
 
 struct rvol_buf *buf_lent(struct rvol_io *io, bool stays)
@@ -158,17 +225,17 @@ struct rvol_buf *buf_lent(struct rvol_io *io, bool stays)
 
 bool buf_keep(struct rvol_buf *b)
 {
-	struct bio *bio;
 	u32 want = DIV_ROUND_UP(b->len, PAGE_SIZE);
 
 	if (!b->lender || !b->stays)
 		return true;
-	bio = b->lender->bio;
 	b->page = want > ARRAY_SIZE(b->few) ? kmalloc_array(want, sizeof(*b->page), GFP_NOWAIT)
 					    : b->few;
-	if (!b->page || !fill(b, want, false))
-		return false; /* what it has goes with the last reference */
-	buf_from_bio(b, bio, bio->bi_iter);
+	if (!b->page || !fill(b, buf_page)) {
+		free_pages_of(b); /* it stays what it was: the own copy is written from it */
+		return false;
+	}
+	buf_from_bio(b, b->lender->bio, b->lender->bio->bi_iter);
 	b->stays = false;
 	return true;
 }
@@ -177,14 +244,6 @@ struct rvol_buf *buf_get(struct rvol_buf *b)
 {
 	refcount_inc(&b->ref);
 	return b;
-}
-
-static void free_pages_of(struct rvol_buf *b)
-{
-	for (u32 i = 0; i < b->n_pages; i++)
-		give_back(b->page[i]);
-	if (b->page != b->few)
-		kfree(b->page);
 }
 
 void buf_put(struct rvol_buf *b)

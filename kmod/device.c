@@ -90,8 +90,11 @@ static bool is_stable(struct bio *bio)
 	struct bvec_iter it;
 	struct bio_vec bv;
 
-	bio_for_each_segment(bv, bio,
-			     it) if (!folio_test_writeback(page_folio(bv.bv_page))) return false;
+	bio_for_each_segment(bv, bio, it)
+	{
+		if (!folio_test_writeback(page_folio(bv.bv_page)))
+			return false;
+	}
 	return true;
 }
 
@@ -99,8 +102,9 @@ static blk_status_t take_payload(struct rvol_io *io)
 {
 	struct rvol *r = io->vol->r;
 	u8 copy = READ_ONCE(r->copy_writes);
+	bool lend = copy == RVOL_COPY_NEVER || (copy == RVOL_COPY_DIRECT && is_stable(io->bio));
 
-	if (copy == RVOL_COPY_NEVER || (copy == RVOL_COPY_DIRECT && is_stable(io->bio))) {
+	if (lend && READ_ONCE(r->no_learner)) {
 		io->buf = buf_lent(io, false);
 		return BLK_STS_OK;
 	}
@@ -108,7 +112,7 @@ static blk_status_t take_payload(struct rvol_io *io)
 		io->buf = buf_lent(io, true);
 		return BLK_STS_OK;
 	}
-	io->buf = buf_new((u32)io->left, NULL, NULL);
+	io->buf = buf_new((u32)io->left);
 	if (!io->buf)
 		return BLK_STS_RESOURCE;
 	buf_from_bio(io->buf, io->bio, io->bio->bi_iter);

@@ -77,6 +77,7 @@ struct rvol_link {
 	const u8 *ahead;      /* read and not looked at: in page, or in now->ahead; NULL: nothing */
 	u32 ahead_len;
 	bool drained;   /* the socket had no more than it gave */
+	bool starved;   /* head is whole, and there was no memory for its payload; r->lock */
 	u64 rx_records; /* over now, at most */
 
 	struct work_struct end_work;

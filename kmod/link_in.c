@@ -107,8 +107,8 @@ static struct rvol_buf *payload_new(struct rvol_link *l)
 	struct rvol_buf *b;
 
 	if (!l->page || l->ahead != page_address(l->page) || l->ahead_len > len)
-		return buf_new(len, &l->r->rx_bytes, NULL);
-	b = buf_new(len, &l->r->rx_bytes, l->page);
+		return buf_try(len, &l->r->rx_bytes, NULL);
+	b = buf_try(len, &l->r->rx_bytes, l->page);
 	if (!b)
 		return NULL;
 	l->have = l->ahead_len;
@@ -130,7 +130,7 @@ static void deliver(struct rvol_link *l)
 	repl_mirror_receive(r->mirror, l->number, &m, &r->sink, r->now);
 }
 
-/* false: it ends */
+/* false: it ends, or there is no memory for what follows */
 static bool head_done(struct rvol_link *l)
 {
 	struct wire_link_msg m;
@@ -147,9 +147,12 @@ static bool head_done(struct rvol_link *l)
 		return true;
 	}
 	l->buf = payload_new(l);
-	if (!l->buf)
-		link_give_up(l, "no memory for what it sends");
-	else if (l->have == l->buf->len)
+	if (!l->buf) { /* links_retry goes on, with this head */
+		l->have = WIRE_HEADER;
+		l->starved = l->r->starved = true;
+		return false;
+	}
+	if (l->have == l->buf->len)
 		deliver(l);
 	return !READ_ONCE(l->dead);
 }
@@ -158,6 +161,19 @@ bool link_takes(const struct rvol_link *l)
 {
 	return atomic_read(&l->r->rx_bytes) < (int)RVOL_RX_MAX &&
 	       (l->number < RVOL_LINK_PULL || repl_mirror_takes_input(l->r->mirror, l->number));
+}
+
+void links_retry(struct rvol *r)
+{
+	struct rvol_link *l;
+
+	r->starved = false;
+	list_for_each_entry(l, &r->links, list) {
+		if (!l->starved)
+			continue;
+		l->starved = false;
+		queue_work(rvol_wq, &l->rx_work);
+	}
 }
 
 /* One receiving call. 1: there may be more, 0: nothing more for now, or for ever. */
@@ -170,6 +186,8 @@ static int step(struct rvol_link *l)
 		l->held = true; /* links_settle goes on */
 		return 0;
 	}
+	if (at_head && l->have == WIRE_HEADER)
+		return head_done(l);
 	rv = at_head ? receive_head(l) : receive_payload(l);
 	if (rv == -EAGAIN || rv == -EINTR || rv == -ERESTARTSYS)
 		return 0;

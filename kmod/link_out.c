@@ -20,7 +20,7 @@ int links_init(void)
 	msg_cache = KMEM_CACHE(link_msg, 0);
 	if (!msg_cache)
 		return -ENOMEM;
-	rv = mempool_init_slab_pool(&msgs, RVOL_IOS_MIN, msg_cache);
+	rv = mempool_init_slab_pool(&msgs, RVOL_MSGS_MIN, msg_cache);
 	if (rv < 0)
 		kmem_cache_destroy(msg_cache);
 	return rv;

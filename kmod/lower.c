@@ -31,7 +31,7 @@ static struct bio_set ops, clones;
 
 int lower_init(void)
 {
-	int rv = bioset_init(&ops, RVOL_IOS_MIN, offsetof(struct lower_op, bio),
+	int rv = bioset_init(&ops, RVOL_OPS_MIN, offsetof(struct lower_op, bio),
 			     BIOSET_NEED_BVECS | BIOSET_NEED_RESCUER);
 
 	if (rv < 0)
@@ -370,7 +370,7 @@ static void read(struct rvol_vol *v, const struct repl_effect *e)
 	if (read_straight(v, e))
 		return;
 	op = op_new(v, v->data.bdev, DIV_ROUND_UP(e->len, PAGE_SIZE), REQ_OP_READ, e);
-	op->buf = buf_new(e->len, NULL, NULL);
+	op->buf = buf_of_section(e->len);
 	if (!op->buf) {
 		answer(op, -ENOMEM);
 		return;
@@ -386,7 +386,7 @@ static void meta(struct rvol_vol *v, const struct repl_effect *e)
 	struct lower_op *op = op_new(v, v->meta.bdev, 1, opf | REQ_META | REQ_SYNC, e);
 
 	op->len = REPL_META_PAGE;
-	op->buf = buf_new(REPL_META_PAGE, NULL, NULL);
+	op->buf = buf_of_section(REPL_META_PAGE);
 	if (is_write) {
 		v->meta_written = true;
 		memcpy(page_address(op->buf->page[0]), e->page, REPL_META_PAGE);

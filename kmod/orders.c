@@ -276,7 +276,7 @@ static int on_link_add(struct rvol *r, struct genl_info *info, const char **ret_
 	}
 	mutex_lock(&r->lock);
 	rv = check_alive(r, ret_why);
-	mutex_unlock(&r->lock);
+	rvol_unlock(r);
 	if (rv < 0)
 		return rv;
 	return link_add(r, &o, ret_why);

@@ -123,7 +123,8 @@ u64 rvol_enter(struct rvol *r)
 
 static void set_ticking(struct rvol *r)
 {
-	bool on = rvol_live(r) && (repl_mirror_busy(r->mirror) || r->event_due || r->freeze.state);
+	bool on = r->event_due ||
+		  (rvol_live(r) && (repl_mirror_busy(r->mirror) || r->freeze.state || r->starved));
 
 	if (on && !r->ticking) {
 		rvol_get(r);
@@ -151,11 +152,14 @@ static u64 acked_elsewhere(const struct repl_writer *w)
 	return least;
 }
 
-static bool only_copy(const struct repl_writer *w)
+/* Whose payloads may be lent; see device.c. */
+static void note_copies(struct rvol *r, const struct repl_writer *w)
 {
 	u32 self = 1u << w->self;
+	bool serving = w->state == WRITER_SERVING;
 
-	return w->state == WRITER_SERVING && w->self_disk && w->members == self && w->sent == self;
+	WRITE_ONCE(r->only_copy, serving && w->self_disk && w->members == self && w->sent == self);
+	WRITE_ONCE(r->no_learner, serving && !(w->sent & ~w->members));
 }
 
 /* Those up to seq bring a section about; see answer() in lower.c. */
@@ -208,7 +212,7 @@ static void settle_live(struct rvol *r)
 	ios_settle(r, r->now);
 	if (!rvol_live(r))
 		return;
-	WRITE_ONCE(r->only_copy, only_copy(&r->mirror->writer));
+	note_copies(r, &r->mirror->writer);
 	if (r->opened && r->mirror->writer.state == WRITER_STOPPED)
 		ios_fail_waiting(r);
 	freeze_settle(r);
@@ -268,6 +272,13 @@ static bool left_over(const struct rvol *r)
 	return !llist_empty(&r->answers) || !llist_empty(&r->incoming);
 }
 
+void rvol_unlock(struct rvol *r)
+{
+	mutex_unlock(&r->lock);
+	if (left_over(r))
+		rvol_work_soon(r);
+}
+
 static void send_event(struct rvol *r, u64 event)
 {
 	if (!event || netlink_event(r->uuid, event))
@@ -275,9 +286,7 @@ static void send_event(struct rvol *r, u64 event)
 	mutex_lock(&r->lock);
 	r->event_due = true;
 	set_ticking(r);
-	mutex_unlock(&r->lock);
-	if (left_over(r))
-		rvol_work_soon(r);
+	rvol_unlock(r);
 }
 
 static void carry_out(struct rvol *r, struct collected *c)
@@ -362,6 +371,7 @@ static void on_tick(struct work_struct *work)
 		check(r);
 		if (rvol_live(r))
 			repl_mirror_tick(r->mirror, &r->sink, now);
+		links_retry(r);
 		r->changed |= rvol_wants(r) != r->wants;
 	}
 	rvol_leave(r);

@@ -36,6 +36,10 @@
 #define RVOL_IN_USE_MS 4000        /* another writer heard for so long: the open is refused */
 #define RVOL_IOS_MIN 128           /* of a resource: requests that can be had without memory */
 #define RVOL_PAGES_MIN 512         /* of the module: pages of payloads, the same */
+/* Of the module, the same, of what is taken in a section: as many as one resource can have under
+ * way, since its answers give them back, and wait for its mutex. */
+#define RVOL_OPS_MIN (REPL_REQUESTS_MAX + REPL_INFLIGHT_MAX + 128)
+#define RVOL_MSGS_MIN (4 * REPL_INFLIGHT_MAX)
 
 struct rvol;
 struct rvol_link;
@@ -66,8 +70,13 @@ static inline struct rvol_buf *buf_of(repl_buf h)
 int buf_init(void);
 void buf_exit(void);
 /* May wait for other payloads to be given back, never for I/O of file systems; NULL only for a
- * payload of many pages when its list cannot be had. account may be NULL. */
-struct rvol_buf *buf_new(u32 len, atomic_t *account, struct page *first /* or NULL; taken */);
+ * payload of many pages when its list cannot be had. */
+struct rvol_buf *buf_new(u32 len);
+/* The same in a section, which does not wait for payloads that another section gives back. */
+struct rvol_buf *buf_of_section(u32 len);
+/* Of what is received: never waits; NULL: no memory now. account may be NULL. first (or NULL) is
+ * its first page, taken when it succeeds. */
+struct rvol_buf *buf_try(u32 len, atomic_t *account, struct page *first);
 struct page *buf_page(void); /* for such a first page; NULL: none now */
 void buf_page_put(struct page *page);
 struct rvol_buf *buf_get(struct rvol_buf *b);
@@ -223,6 +232,7 @@ struct rvol {
 	 * acknowledgement will find it. */
 	u64 acked_elsewhere;
 	bool only_copy;                /* serving, and no other copy is told of what is written */
+	bool no_learner;               /* serving, and all that are told are waited for */
 	u8 copy_writes;                /* enum rvol_copy */
 	struct task_struct *submitter; /* of bios in rvol_leave(): it looks at answers itself */
 	atomic_t n_lower;              /* operations of lower devices under way */
@@ -235,6 +245,7 @@ struct rvol {
 	struct delayed_work tick;
 	struct work_struct free_work;
 	bool ticking;
+	bool starved;  /* some link waits for memory: the next tick tries again */
 	mempool_t ios; /* struct rvol_io */
 };
 
@@ -271,6 +282,8 @@ void rvol_exit(void);                /* waits until the last resource is gone */
 void rvol_work_soon(struct rvol *r); /* any context */
 u64 rvol_enter(struct rvol *r);      /* the time */
 void rvol_leave(struct rvol *r);
+/* gives back the mutex after a look at what is there, without a section */
+void rvol_unlock(struct rvol *r);
 /* Something was put into answers or incoming: a section takes it, of this task's when nobody is in
  * one, else of who is. Process context. */
 void rvol_kick(struct rvol *r);
@@ -360,6 +373,7 @@ void link_close(struct rvol *r, u32 number);                 /* entered: the cor
 void links_settle(struct rvol *r, u64 now); /* entered: lags, dead ones, those held back */
 /* entered: those with something to send, for link_flush; others are left to their workers */
 u32 links_take(struct rvol *r, struct rvol_link **ret, u32 max);
+void links_retry(struct rvol *r);     /* entered: those that were starved */
 void link_flush(struct rvol_link *l); /* not entered; gives back what links_take took */
 void links_end(struct rvol *r);       /* entered: all go, nothing is reported */
 bool link_is_up(const struct rvol *r, u32 number); /* entered */

@@ -154,7 +154,7 @@ static int put_volumes(struct sk_buff *skb, struct rvol *r)
 		vol_info(r->vol[i], &v);
 		rv = nla_put(skb, RVOL_A_VOLUME, sizeof(v), &v);
 	}
-	mutex_unlock(&r->lock);
+	rvol_unlock(r);
 	return rv;
 }
 
@@ -169,7 +169,7 @@ static int put_links(struct sk_buff *skb, struct rvol *r)
 		link_info(l, &i);
 		rv = nla_put(skb, RVOL_A_LINK_INFO, sizeof(i), &i);
 	}
-	mutex_unlock(&r->lock);
+	rvol_unlock(r);
 	return rv;
 }
 

@@ -148,7 +148,7 @@ def main():
     end = time.monotonic() + options.most if options.most else float("inf")
     for name in names:
         if time.monotonic() > end:
-            show("skip", name, 0, "no time left of %d s" % options.most, None)
+            show("skip", name, 0, 0, "no time left of %d s" % options.most, None)
             counts["skip"] += 1
             continue
         folder = tempfile.mkdtemp(prefix="sdsd-vm-%s." % name, dir=options.dir)

@@ -3,7 +3,9 @@
  * churn.c - churn FILE SECONDS: writes a buffer past the page cache at offsets
  * drawn by chance, and changes it all the while from another thread, as memory
  * of a virtual machine may change: copies that were made from it at two moments
- * differ. Prints how often it wrote.
+ * differ. The buffer is 1 MiB of a huge page and begins inside of a small one:
+ * few segments, but one page more than a request of that size can have. Prints
+ * how often it wrote.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,10 +14,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#define BLOCK 65536u
+#define BLOCK (1u << 20)
+#define HUGE (2u << 20)
+#define INSIDE 512u /* where in a page it begins */
 #define SPAN (16u << 20)
 
 static atomic_bool over;
@@ -29,9 +34,20 @@ static void *change(void *buffer)
 	return NULL;
 }
 
+static void *new_buffer(void)
+{
+	char *huge = aligned_alloc(HUGE, HUGE);
+
+	if (!huge)
+		return NULL;
+	if (madvise(huge, HUGE, MADV_HUGEPAGE))
+		perror("churn: no huge pages");
+	return huge + INSIDE;
+}
+
 int main(int argc, char **argv)
 {
-	void *buffer = aligned_alloc(4096, BLOCK);
+	void *buffer = new_buffer();
 	time_t end = time(NULL) + (argc == 3 ? strtol(argv[2], NULL, 10) : 0);
 	unsigned long writes = 0;
 	pthread_t thread;

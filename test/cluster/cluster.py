@@ -28,12 +28,24 @@ import time
 SDSD = os.environ.get("SDSD", "")
 POOL = "pool"
 SKIPPED = 77
+PYTHON = "/usr/bin/python3"  # the one that python3-libnbd is for
 
 
 def need_sdsd():
     """Ends the test as skipped when there is no binary to test."""
     if not SDSD or not os.access(SDSD, os.X_OK):
         print("1..0 # SKIP no sdsd binary: set SDSD")
+        sys.exit(SKIPPED)
+
+
+def have_libnbd():
+    return subprocess.run([PYTHON, "-c", "import nbd"], stderr=subprocess.DEVNULL,
+                          check=False).returncode == 0
+
+
+def need_libnbd():
+    if not have_libnbd():
+        print("1..0 # SKIP python3-libnbd is missing")
         sys.exit(SKIPPED)
 
 

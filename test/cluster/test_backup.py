@@ -10,9 +10,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+from cluster import PYTHON, Cluster, Tap, need_libnbd, need_sdsd, wait_for  # noqa: E402
 
-PYTHON = "/usr/bin/python3"
 WRITE = """
 import nbd, sys
 h = nbd.NBD(); h.connect_unix(sys.argv[1])
@@ -59,10 +58,7 @@ def error_of(c, volume, node):
 
 def main():
     need_sdsd()
-    if subprocess.run([PYTHON, "-c", "import nbd"], stderr=subprocess.DEVNULL,
-                      check=False).returncode:
-        print("1..0 # SKIP python3-libnbd is missing")
-        sys.exit(77)
+    need_libnbd()
     with Cluster(3) as c:
         n1, n2, _ = c.nodes
         for name, where in (("db", "n1,n2"), ("solo", "n2")):

@@ -11,9 +11,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+from cluster import PYTHON, Cluster, Tap, need_libnbd, need_sdsd, wait_for  # noqa: E402
 
-PYTHON = "/usr/bin/python3"
 BLOCK = 65536
 QUICK_S = 2.0  # for an open that takes the volume from somebody; no more is promised
 
@@ -130,10 +129,7 @@ def finish(c, first, second):
 
 def main():
     need_sdsd()
-    if subprocess.run([PYTHON, "-c", "import nbd"], stderr=subprocess.DEVNULL,
-                      check=False).returncode:
-        print("1..0 # SKIP python3-libnbd is missing")
-        sys.exit(77)
+    need_libnbd()
     with Cluster(3) as c:
         n1, n2, n3 = c.nodes
         r = n1.cli("volume", "create", "db", "16M", "--nodes", "n1,n2")

@@ -11,9 +11,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+from cluster import PYTHON, Cluster, Tap, need_libnbd, need_sdsd, wait_for  # noqa: E402
 
-PYTHON = "/usr/bin/python3"
 SIZE = 64 << 20
 
 WRITE = """
@@ -25,12 +24,6 @@ for i in range(int(sys.argv[2])):
 h.flush()
 h.shutdown()
 """.replace("%%", "%")
-
-
-def need_libnbd():
-    if subprocess.run([PYTHON, "-c", "import nbd"], stderr=subprocess.DEVNULL).returncode:
-        print("1..0 # SKIP python3-libnbd is missing")
-        sys.exit(77)
 
 
 def write(node, n, volume="db"):

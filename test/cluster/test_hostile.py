@@ -21,9 +21,9 @@ import uuid
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "soak"))
-from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+from cluster import PYTHON, Cluster, Tap, have_libnbd, need_sdsd, wait_for  # noqa: E402
 import place  # noqa: E402
-from workload import PYTHON, have_libnbd, socket_of  # noqa: E402
+from workload import socket_of  # noqa: E402
 
 SIZE = 20 << 20  # FILL writes 16 MiB: extents that are not in the hot log are needed, too
 PAGE = 4096

@@ -9,9 +9,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+from cluster import PYTHON, Cluster, Tap, need_libnbd, need_sdsd, wait_for  # noqa: E402
 
-PYTHON = "/usr/bin/python3"
 RECORDS = "100"  # TLS records after which a link is renewed; else 2^23
 
 CLIENT = """
@@ -95,10 +94,7 @@ def content(node):
 
 def main():
     need_sdsd()
-    if subprocess.run([PYTHON, "-c", "import nbd"], stderr=subprocess.DEVNULL,
-                      check=False).returncode:
-        print("1..0 # SKIP python3-libnbd is missing")
-        sys.exit(77)
+    need_libnbd()
     with Cluster(3, prepare=lambda n: n.env.update(SDSD_RENEW_RECORDS=RECORDS)) as c:
         r = c.nodes[0].cli("volume", "create", "db", "17M", "--nodes", "n1,n2")
         tap.ok(r.code == 0, "volume create", r)

@@ -9,9 +9,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+from cluster import PYTHON, Cluster, Tap, have_libnbd, need_sdsd, wait_for  # noqa: E402
 
-PYTHON = "/usr/bin/python3"
 MIB = 1 << 20
 
 tap = Tap()
@@ -168,11 +167,6 @@ for line in sys.stdin:
         print("error", e)
     sys.stdout.flush()
 """
-
-
-def have_libnbd():
-    return subprocess.run([PYTHON, "-c", "import nbd"], stderr=subprocess.DEVNULL,
-                          check=False).returncode == 0
 
 
 class Client:

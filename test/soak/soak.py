@@ -31,8 +31,9 @@ import faults  # noqa: E402
 import net  # noqa: E402
 import place  # noqa: E402
 from content import says_why  # noqa: E402
-from cluster import SDSD, Cluster, Tap, Timeout, need_sdsd, wait_for  # noqa: E402
-from workload import CLIENT, PYTHON, Application, Volume, have_libnbd, socket_of  # noqa: E402
+from cluster import (PYTHON, SDSD, Cluster, Tap, Timeout, have_libnbd, need_sdsd,  # noqa: E402
+                     wait_for)
+from workload import CLIENT, Application, Volume, socket_of  # noqa: E402
 
 NAMES = ["n1", "n2", "n3"]
 OPENS_S = 90      # a volume must open somewhere so long after the last fault

@@ -13,9 +13,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "cluster"))
 sys.path.insert(0, HERE)
-from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+from cluster import PYTHON, Cluster, Tap, have_libnbd, need_sdsd, wait_for  # noqa: E402
 from place import sanitizer_of  # noqa: E402
-from workload import PYTHON, have_libnbd, socket_of  # noqa: E402
+from workload import socket_of  # noqa: E402
 
 EIO = 5
 MEND_S = 10  # a copy that may be attached again by itself is, after so long

@@ -7,17 +7,13 @@ import subprocess
 import threading
 import time
 
+from cluster import PYTHON
 from content import Content
 
-PYTHON = "/usr/bin/python3"  # the one that python3-libnbd is for
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "client.py")
 PAUSE_S = 0.1
 IMPATIENT_S = 4.0  # an application that is to move and whose requests hang is killed
 FINAL_S = 60.0     # all faults are over: what still hangs then is a fault
-
-
-def have_libnbd():
-    return subprocess.run([PYTHON, "-c", "import nbd"], stderr=subprocess.DEVNULL).returncode == 0
 
 
 def socket_of(node, volume):

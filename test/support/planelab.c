@@ -342,7 +342,7 @@ static void end_on_loop(struct call *c)
 static void make_node(struct lab *l, int i)
 {
 	struct lab_node *node = &l->node[i];
-	char dir[128], name[16], ca[192], cert[192], key[192];
+	char dir[128], name[16];
 	struct testpki_node id = { .name = name, .id = (uint32_t)i + 1 };
 	struct meta_label label = { .name = "db", .size_bytes = l->size_bytes };
 	struct err err = { 0 };
@@ -358,13 +358,9 @@ static void make_node(struct lab *l, int i)
 	snprintf(node->meta, sizeof(node->meta), "%s/db.meta", dir);
 	if (mkdir(dir, 0700) < 0)
 		abort();
-	testpki_write(l->pki, dir, &id);
-	snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
-	snprintf(cert, sizeof(cert), "%s/node.pem", dir);
-	snprintf(key, sizeof(key), "%s/node.key", dir);
-	node->tls = tls_new(ca, cert, key, &err);
-	if (!node->tls || listener_tcp(&l->loop, "127.0.0.1", 0, node->tls, 64, on_accept, node,
-				       &node->listener, &err) < 0) {
+	node->tls = testpki_tls(l->pki, dir, &id);
+	if (listener_tcp(&l->loop, "127.0.0.1", 0, node->tls, 64, on_accept, node, &node->listener,
+			 &err) < 0) {
 		fprintf(stderr, "lab: %s\n", err.text);
 		abort();
 	}

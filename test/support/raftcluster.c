@@ -55,7 +55,7 @@ void cluster_init(struct cluster *cl, int n)
 	for (int i = 0; i < n; i++) {
 		struct cluster_node *node = &cl->nodes[i];
 		struct testpki_node cert = { .id = (uint32_t)i + 1 };
-		char name[16], path[3][160];
+		char name[16];
 		struct err err = { 0 };
 
 		node->cluster = cl;
@@ -64,12 +64,7 @@ void cluster_init(struct cluster *cl, int n)
 		cr_assert_eq(mkdir(node->dir, 0700), 0);
 		snprintf(name, sizeof(name), "n%u", node->id);
 		cert.name = name;
-		testpki_write(cl->pki, node->dir, &cert);
-		snprintf(path[0], sizeof(path[0]), "%s/ca.pem", node->dir);
-		snprintf(path[1], sizeof(path[1]), "%s/node.pem", node->dir);
-		snprintf(path[2], sizeof(path[2]), "%s/node.key", node->dir);
-		node->tls = tls_new(path[0], path[1], path[2], &err);
-		cr_assert(node->tls, "%s", err.text);
+		node->tls = testpki_tls(cl->pki, node->dir, &cert);
 		cr_assert_eq(listener_tcp(&cl->loop, "127.0.0.1", 0, node->tls, LISTEN_MAX,
 					  on_accept, node, &node->listener, &err),
 			     0, "%s", err.text);

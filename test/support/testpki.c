@@ -16,6 +16,7 @@
 #include "base/text.h"
 
 #define TESTPKI_SPAN_S 3600
+#define TESTPKI_PATH 512
 
 struct testpki {
 	char cluster[TLS_ID_MAX];
@@ -94,7 +95,7 @@ void testpki_fingerprint(const struct testpki *p, char out[TLS_FINGERPRINT_LEN +
 
 static FILE *create(const char *dir, const char *name)
 {
-	char path[512];
+	char path[TESTPKI_PATH];
 	FILE *f;
 
 	must((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) < sizeof(path));
@@ -146,4 +147,22 @@ void testpki_write(const struct testpki *p, const char *dir, const struct testpk
 	write_key(dir, key);
 	X509_free(cert);
 	EVP_PKEY_free(key);
+}
+
+struct tls *testpki_tls(const struct testpki *p, const char *dir, const struct testpki_node *node)
+{
+	char ca[TESTPKI_PATH], cert[TESTPKI_PATH], key[TESTPKI_PATH];
+	struct err err = { 0 };
+	struct tls *t;
+
+	testpki_write(p, dir, node);
+	snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
+	snprintf(cert, sizeof(cert), "%s/node.pem", dir);
+	snprintf(key, sizeof(key), "%s/node.key", dir);
+	t = tls_new(ca, cert, key, &err);
+	if (!t) {
+		fprintf(stderr, "testpki: %s\n", err.text);
+		abort();
+	}
+	return t;
 }

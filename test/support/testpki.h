@@ -28,5 +28,7 @@ struct testpki_node {
 
 /* writes the three files into dir, which exists */
 void testpki_write(const struct testpki *p, const char *dir, const struct testpki_node *node);
+/* the same, and the node's context made of them; aborts when it cannot be */
+struct tls *testpki_tls(const struct testpki *p, const char *dir, const struct testpki_node *node);
 
 #endif

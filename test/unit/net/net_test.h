@@ -62,17 +62,7 @@ __attribute__((unused)) static void teardown(void)
 __attribute__((unused)) static struct tls *make_tls(const struct testpki *ca,
 						    const struct testpki_node *node)
 {
-	char ca_pem[64], cert[64], key[64];
-	struct err err = { 0 };
-	struct tls *t;
-
-	testpki_write(ca, dir, node);
-	snprintf(ca_pem, sizeof(ca_pem), "%s/ca.pem", dir);
-	snprintf(cert, sizeof(cert), "%s/node.pem", dir);
-	snprintf(key, sizeof(key), "%s/node.key", dir);
-	t = tls_new(ca_pem, cert, key, &err);
-	cr_assert_not_null(t, "%s", err.text);
-	return t;
+	return testpki_tls(ca, dir, node);
 }
 
 static void end_on_open(struct conn *c, void *owner)

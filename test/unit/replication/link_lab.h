@@ -152,18 +152,7 @@ static void on_accept(struct conn *c, void *arg)
 
 static struct tls *make_tls(const char *name, u32 id)
 {
-	struct testpki_node node = { .name = name, .id = id };
-	char ca[64], cert[64], key[64];
-	struct err err = { 0 };
-	struct tls *t;
-
-	testpki_write(pki, dir, &node);
-	snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
-	snprintf(cert, sizeof(cert), "%s/node.pem", dir);
-	snprintf(key, sizeof(key), "%s/node.key", dir);
-	t = tls_new(ca, cert, key, &err);
-	cr_assert_not_null(t, "%s", err.text);
-	return t;
+	return testpki_tls(pki, dir, &(struct testpki_node){ .name = name, .id = id });
 }
 
 static void setup(void)

@@ -113,7 +113,7 @@ void link_info(const struct rvol_link *l, struct rvol_link_info *ret)
 		.purpose = purpose_of(l),
 		.sent = READ_ONCE(l->tx_records),
 		.received = l->rx_records,
-		.renewing = l->renewal.number,
+		.renewing = l->renewal.rules.number,
 		.renewed = l->renewed,
 	};
 }

@@ -6,6 +6,7 @@
 #ifndef RVOL_LINK_H
 #define RVOL_LINK_H
 
+#include "replication/core/renewal.h"
 #include "rvol.h"
 
 #define LINK_TX_SEGMENTS 64u
@@ -32,11 +33,8 @@ struct link_msg {
 };
 
 struct link_renewal {
-	u32 number;              /* 0: none is under way */
-	struct link_sock *other; /* the next socket; when SWITCH was read the old one */
-	u32 ready;               /* the other side has that one's next socket */
-	bool switched_out;       /* SWITCH is in the queue, or sent */
-	bool switched_in;        /* SWITCH was read */
+	struct repl_renewal rules; /* switched_out: SWITCH is in the queue, or sent */
+	struct link_sock *other;   /* the next socket; when SWITCH was read the old one */
 };
 
 struct rvol_link {

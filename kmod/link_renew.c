@@ -10,32 +10,29 @@
 
 static void begin(struct rvol_link *l, struct link_sock *next, u32 number)
 {
-	l->renewal.number = number;
+	l->renewal.rules.number = number;
 	l->renewal.other = next;
 	l->r->changed = true;
 	link_say(l, WIRE_LINK_READY, number, NULL);
 }
 
-/* The other side may have seen its end before, and be READY for another already. */
 static void over(struct rvol_link *l)
 {
 	struct link_renewal *rn = &l->renewal;
 
 	link_sock_shut(rn->other);
 	link_sock_put(rn->other);
-	*rn = (struct link_renewal){ .ready = rn->ready == rn->number ? 0 : rn->ready };
+	rn->other = NULL;
+	repl_renewal_end(&rn->rules);
 	l->r->changed = true;
 }
 
-/* Both sides have both sockets. */
 static void switch_if_ready(struct rvol_link *l)
 {
 	struct link_renewal *rn = &l->renewal;
 
-	if (!rn->other || rn->ready != rn->number || rn->switched_out)
-		return;
-	rn->switched_out = true;
-	link_say(l, WIRE_LINK_SWITCH, rn->number, rn->other);
+	if (repl_renewal_switches(&rn->rules, rn->other))
+		link_say(l, WIRE_LINK_SWITCH, rn->rules.number, rn->other);
 }
 
 int renewal_admit(struct rvol_link *l, struct link_sock *next, const struct rvol_link_order *o,
@@ -48,7 +45,7 @@ int renewal_admit(struct rvol_link *l, struct link_sock *next, const struct rvol
 	if (l->slot != o->slot)
 		return -EINVAL;
 	*ret_why = "the link is being renewed already";
-	if (l->renewal.number)
+	if (l->renewal.rules.number)
 		return -EBUSY;
 	*ret_why = "the socket is somebody else's already";
 	if (!link_sock_attach(next, l))
@@ -69,37 +66,32 @@ static bool read_on(struct rvol_link *l)
 	}
 	WRITE_ONCE(l->now, l->renewal.other);
 	l->renewal.other = old;
-	l->renewal.switched_in = true;
+	l->renewal.rules.switched_in = true;
 	l->ahead = l->now->ahead;
 	l->ahead_len = l->now->ahead_len;
 	l->drained = false;
 	l->rx_records = 0;
-	link_say(l, WIRE_LINK_SWITCHED, l->renewal.number, NULL);
+	link_say(l, WIRE_LINK_SWITCHED, l->renewal.rules.number, NULL);
 	return true;
 }
 
 bool renewal_on_message(struct rvol_link *l, const struct wire_link_msg *m)
 {
-	struct link_renewal *rn = &l->renewal;
-	bool ours = m->renewal == rn->number;
-
 	trace_rvol_renewal(l->r, l->number, false, m);
-	if (m->kind == WIRE_LINK_READY) {
-		if (!rn->switched_out) {
-			rn->ready = m->renewal; /* perhaps of one that is still to be handed over */
-			switch_if_ready(l);
-		}
+	switch (repl_renewal_hear(&l->renewal.rules, m)) {
+	case REPL_RENEWAL_NOTHING:
+		switch_if_ready(l);
 		return true;
-	}
-	if (m->kind == WIRE_LINK_SWITCH && ours && rn->switched_out && !rn->switched_in)
+	case REPL_RENEWAL_READ_ON:
 		return read_on(l);
-	if (m->kind == WIRE_LINK_SWITCHED && ours && rn->switched_in) {
+	case REPL_RENEWAL_OVER:
 		over(l);
 		l->renewed++;
 		return true;
+	default:
+		link_give_up(l, "it breaks the rules of renewals");
+		return false;
 	}
-	link_give_up(l, "it breaks the rules of renewals");
-	return false;
 }
 
 static bool is_due(const struct rvol_link *l)
@@ -117,9 +109,9 @@ void renewal_settle(struct rvol_link *l)
 		l->r->changed |= l->due;
 	}
 	/* what becomes of the old socket after SWITCH does not matter: all of it was read */
-	if (!rn->other || rn->switched_in || !link_sock_ended(rn->other))
+	if (!rn->other || rn->rules.switched_in || !link_sock_ended(rn->other))
 		return;
-	if (rn->switched_out)
+	if (rn->rules.switched_out)
 		link_give_up(l, "its next socket has ended");
 	else
 		over(l);

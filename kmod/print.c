@@ -213,7 +213,7 @@ static void print_link(struct seq_file *s, struct rvol_link *l)
 		   l->number, l->slot, l->now->tls ? "tls" : "plain", sk->sk_state,
 		   atomic_read(&l->queued), READ_ONCE(sk->sk_wmem_queued),
 		   atomic_read(&sk->sk_rmem_alloc), l->renewed,
-		   l->renewal.number ? " being renewed" : "", l->lags ? " lags" : "",
+		   l->renewal.rules.number ? " being renewed" : "", l->lags ? " lags" : "",
 		   l->held ? " not read for now" : "", dead ? " ending: " : "", dead ? dead : "");
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "net/conn.h"
-#include "replication/core/wire.h"
+#include "replication/core/renewal.h"
 #include "replication/payload.h"
 #include "replication/plane.h"
 #include "replication/turn.h"
@@ -70,13 +70,10 @@ enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_SPARE, LINK_ENDI
 
 /* The stream of a link going over to another socket (link_renew.c, docs/protocol.md#renewal). */
 struct link_renewal {
-	u32 number;         /* 0: none is under way */
-	struct link *spare; /* has the other socket: the next one, after SWITCH was read the old
-			     * one; NULL when that has closed */
-	u32 ready;          /* the other side has that one's next socket; 0: has not said so */
-	bool switched_out;  /* SWITCH was sent: l->out is the next socket */
-	bool switch_read;   /* just now: reading goes on from the next when this call is over */
-	bool switched_in;   /* l->conn is the next one */
+	struct repl_renewal rules; /* switched_out: l->out is the next socket; _in: l->conn */
+	struct link *spare;        /* has the other socket: the next one, after SWITCH was read the
+				    * old one; NULL when that has closed */
+	bool switch_read; /* just now: reading goes on from the next when this call is over */
 };
 
 struct link {

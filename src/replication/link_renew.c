@@ -10,7 +10,7 @@
 
 static void say(struct link *l, u8 kind)
 {
-	struct wire_link_msg m = { .kind = kind, .renewal = l->renewal.number };
+	struct wire_link_msg m = { .kind = kind, .renewal = l->renewal.rules.number };
 	u8 out[WIRE_HEADER];
 
 	wire_put_link(out, &m);
@@ -28,14 +28,15 @@ u32 link_renewal_number(struct link_set *s)
 
 bool link_renewal_due(const struct link *l)
 {
-	return l->state == LINK_UP && l->opened && l->purpose != WIRE_KNOCK && !l->renewal.number &&
+	return l->state == LINK_UP && l->opened && l->purpose != WIRE_KNOCK &&
+	       !l->renewal.rules.number &&
 	       (conn_records(l->out) >= l->set->renew_records ||
 		l->received >= l->set->renew_records);
 }
 
 static void adopt_spare(struct link *l, struct link *spare, u32 number)
 {
-	l->renewal.number = number;
+	l->renewal.rules.number = number;
 	l->renewal.spare = spare;
 	spare->renews = l;
 }
@@ -55,13 +56,12 @@ int link_renew(struct link *l, const struct link_target *t)
 
 u8 link_take_renewal(struct link *l, struct link *next, const struct wire_greeting *g)
 {
-	if (l->state != LINK_UP || l->renewal.number || l->purpose == WIRE_KNOCK)
+	if (l->state != LINK_UP || l->renewal.rules.number || l->purpose == WIRE_KNOCK)
 		return WIRE_NO_RENEWAL;
 	adopt_spare(l, next, g->renewal);
 	return WIRE_WELCOME;
 }
 
-/* Both sides have both sockets. */
 static void switch_out(struct link *l)
 {
 	struct link *spare = l->renewal.spare;
@@ -69,7 +69,6 @@ static void switch_out(struct link *l)
 	say(l, WIRE_LINK_SWITCH);
 	link_uncork(l);
 	link_uncork(spare);
-	l->renewal.switched_out = true;
 	l->out = spare->conn;
 	spare->out = NULL;
 }
@@ -81,9 +80,7 @@ static bool has_next(const struct link *l)
 
 static void switch_if_ready(struct link *l)
 {
-	struct link_renewal *r = &l->renewal;
-
-	if (has_next(l) && r->ready == r->number && !r->switched_out)
+	if (repl_renewal_switches(&l->renewal.rules, has_next(l)))
 		switch_out(l);
 }
 
@@ -95,12 +92,9 @@ void renewal_begin(struct link *l)
 
 /* ---- the end of one ---- */
 
-/* The other side may have seen its end before, and be READY for another already. */
 static void over(struct link *l, const char *why)
 {
-	struct link_renewal *r = &l->renewal;
-
-	*r = (struct link_renewal){ .ready = r->ready == r->number ? 0 : r->ready };
+	repl_renewal_end(&l->renewal.rules);
 	if (l->ops && l->ops->renewed)
 		l->ops->renewed(l, why, l->owner);
 }
@@ -138,12 +132,12 @@ void renewal_drop(struct link *l, bool flush)
 void renewal_spare_down(struct link *spare, const char *why)
 {
 	struct link *l = spare->renews;
-	struct link_renewal *r = &l->renewal;
+	struct repl_renewal *n = &l->renewal.rules;
 
 	part(l);
-	if (r->switched_in)
+	if (n->switched_in)
 		return; /* it was the old socket; SWITCHED may still be on its way */
-	if (r->switched_out)
+	if (n->switched_out)
 		link_fail(l, why);
 	else
 		over(l, why);
@@ -151,29 +145,27 @@ void renewal_spare_down(struct link *spare, const char *why)
 
 /* ---- what the other side says ---- */
 
-static void on_switched(struct link *l)
-{
-	close_spare(part(l), true);
-	over(l, NULL);
-}
-
 void renewal_on_message(struct link *l, const struct wire_link_msg *m)
 {
-	struct link_renewal *r = &l->renewal;
-	bool ours = m->renewal == r->number;
+	enum repl_renewal_step step = l->purpose == WIRE_KNOCK
+					      ? REPL_RENEWAL_WRONG
+					      : repl_renewal_hear(&l->renewal.rules, m);
 
-	if (m->kind == WIRE_LINK_READY && l->purpose != WIRE_KNOCK) {
-		if (!r->switched_out) {
-			r->ready = m->renewal; /* perhaps of one whose greeting is still to come */
-			switch_if_ready(l);
-		}
-	} else if (m->kind == WIRE_LINK_SWITCH && ours && r->switched_out && !r->switched_in) {
-		r->switch_read = true;
-	} else if (m->kind == WIRE_LINK_SWITCHED && ours && r->switched_in) {
-		on_switched(l);
-	} else {
+	switch (step) {
+	case REPL_RENEWAL_NOTHING:
+		switch_if_ready(l);
+		break;
+	case REPL_RENEWAL_READ_ON:
+		l->renewal.switch_read = true;
+		break;
+	case REPL_RENEWAL_OVER:
+		close_spare(part(l), true);
+		over(l, NULL);
+		break;
+	case REPL_RENEWAL_WRONG:
 		link_complain(l->set, "peer=%s breaks the rules of renewals, hanging up", l->node);
 		link_fail(l, "it breaks the rules of renewals");
+		break;
 	}
 }
 
@@ -189,7 +181,7 @@ void renewal_read_on(struct link *l, size_t behind)
 		link_fail(l, "it goes on sending after its SWITCH");
 		return;
 	}
-	l->renewal.switched_in = true;
+	l->renewal.rules.switched_in = true;
 	l->conn = spare->conn;
 	l->paused = spare->paused;
 	l->received = 0;
@@ -208,5 +200,6 @@ void renewal_read_on(struct link *l, size_t behind)
 
 bool renewal_is_old(const struct link *spare)
 {
-	return spare->state == LINK_SPARE && spare->renews && spare->renews->renewal.switched_in;
+	return spare->state == LINK_SPARE && spare->renews &&
+	       spare->renews->renewal.rules.switched_in;
 }

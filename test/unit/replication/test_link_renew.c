@@ -69,7 +69,7 @@ Test(link_renew, nothing_is_lost_doubled_or_out_of_order)
 
 	begin_stream();
 	while ((one.renewed < 25 || two.renewed < 25) && clock_boot_ns() < end) {
-		if (!one.link->renewal.number && !two.link->renewal.number)
+		if (!one.link->renewal.rules.number && !two.link->renewal.rules.number)
 			renew();
 		turn_once();
 		/* now and then one of them takes nothing for a while */
@@ -128,7 +128,7 @@ Test(link_renew, only_one_at_a_time)
 
 	begin_stream();
 	renew();
-	WAIT(two.link->renewal.number);
+	WAIT(two.link->renewal.rules.number);
 	cr_expect_eq(link_take_renewal(two.link, NULL, &g), WIRE_NO_RENEWAL);
 	WAIT(one.renewed == 1 && two.renewed == 1);
 }
@@ -156,7 +156,7 @@ Test(link_renew, closed_in_the_middle)
 
 	begin_stream();
 	renew();
-	WAIT(two.link->renewal.number);
+	WAIT(two.link->renewal.rules.number);
 	some_messages(&one, &sent[0]);
 	l = one.link;
 	one.link = NULL;
@@ -490,7 +490,7 @@ static void breaks(enum step step, u32 which, u8 kind)
 {
 	go_to(step);
 	if (step == DIALLED)
-		number = one.link->renewal.number;
+		number = one.link->renewal.rules.number;
 	say(&hand[which], kind, number);
 	WAIT(one.down);
 	cr_expect(strstr(one.why, "rules of renewals") || strstr(one.why, "after its SWITCH"), "%s",

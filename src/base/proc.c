@@ -1,160 +1,175 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * proc.c - child processes with a deadline. Called by the storage backends and
- * the agent's steps. It knows nothing of what it runs.
+ * proc.c - child processes with a deadline. Called by the storage backends in
+ * worker threads. It knows nothing of what it runs.
  *
- * The child leads a process group of its own, so that what it starts dies with
- * it: SIGTERM at the deadline (LVM finishes its metadata write), SIGKILL a
- * little later. A child in uninterruptible sleep survives even that; the
- * caller is told -ETIMEDOUT nevertheless and the memory stays until it ends.
- *
- * A struct proc goes when its handles have closed (handles counts them) and
- * the callback has run.
+ * The child leads a session of its own, so that what it starts dies with it:
+ * SIGTERM at the deadline (LVM finishes its metadata write), SIGKILL a little
+ * later. A child in uninterruptible sleep survives even that; the caller is told
+ * -ETIMEDOUT nevertheless, and a thread stays behind to reap it when it ends.
  */
 #include "base/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define PROC_TERM_MS 2000 /* from SIGTERM to SIGKILL */
 #define PROC_KILL_MS 1000 /* from SIGKILL to giving up */
 #define PROC_DRAIN_MS 500 /* output may come from a grandchild that lives on: wait so long */
 #define PROC_READ_SIZE 65536
-#define PROC_DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define PROC_PATH_MAX 4096
+#define PROC_DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define MS 1000000ull
 
 enum proc_stage {
 	PROC_RUNNING,
 	PROC_TERMINATED, /* deadline passed, SIGTERM sent */
 	PROC_KILLED,     /* SIGKILL sent */
-	PROC_EXITED,     /* reaped; waiting for the end of its output */
-	PROC_REPORTED,   /* cb has run */
+	PROC_EXITED,     /* waiting for the end of its output */
+	PROC_OVER,
 };
 
 struct proc {
-	uv_process_t process;
-	uv_timer_t timer;
-	uv_pipe_t out, errout;
+	pid_t pid;
+	int pidfd;
+	int out, errout; /* -1: ended */
 	enum proc_stage stage;
-	int handles;   /* not closed yet */
-	int open_ends; /* output pipes before their end */
+	uint64_t until_ns; /* of the stage */
 	bool late, overflow;
-	struct proc_result result;
-	void (*cb)(const struct proc_result *, void *arg);
-	void *arg;
-	char **argv, **env; /* owned; each one block */
+	struct proc_result *result;
 	uint8_t chunk[PROC_READ_SIZE];
 };
 
-static void proc_free(struct proc *p)
+/* --- start -------------------------------------------------------------- */
+
+/* -ENOENT: no such program in PATH */
+static int find_program(const char *name, char out[PROC_PATH_MAX])
 {
-	buf_release(&p->result.out);
-	buf_release(&p->result.errout);
-	free(p->argv);
-	free(p->env);
-	free(p);
-}
+	const char *path = getenv("PATH");
 
-static void on_handle_closed(uv_handle_t *handle)
-{
-	struct proc *p = handle->data;
-
-	if (--p->handles == 0)
-		proc_free(p);
-}
-
-static void close_handle(uv_handle_t *handle)
-{
-	if (!uv_is_closing(handle))
-		uv_close(handle, on_handle_closed);
-}
-
-/* the pointers and the strings of one vector in one block; extra are appended */
-static char **copy_vector(const char *const from[], const char *const extra[])
-{
-	size_t count = 1, bytes = 0, n = 0;
-	char **copy, *text;
-
-	for (size_t i = 0; from[i]; i++, count++)
-		bytes += strlen(from[i]) + 1;
-	for (size_t i = 0; extra[i]; i++, count++)
-		bytes += strlen(extra[i]) + 1;
-	copy = malloc(count * sizeof(*copy) + bytes);
-	if (!copy)
-		return NULL;
-	text = (char *)(copy + count);
-	for (size_t i = 0; i + 1 < count; i++) {
-		const char *s = from[n] ? from[n++] : extra[i - n];
-		size_t len = strlen(s) + 1;
-
-		copy[i] = memcpy(text, s, len);
-		text += len;
+	if (strchr(name, '/')) {
+		snprintf(out, PROC_PATH_MAX, "%s", name);
+		return access(out, X_OK) < 0 ? -errno : 0;
 	}
-	copy[count - 1] = NULL;
-	return copy;
+	path = path ? path : PROC_DEFAULT_PATH;
+	while (*path) {
+		size_t len = strcspn(path, ":");
+
+		snprintf(out, PROC_PATH_MAX, "%.*s/%s", (int)len, path, name);
+		if (access(out, X_OK) == 0)
+			return 0;
+		path += len + (path[len] == ':');
+	}
+	return -ENOENT;
 }
 
 /* Our environment, with messages in English and in a fixed form. Which of two entries of one
- * name counts differs between programs, so an LC_ALL of ours is left out rather than doubled. */
+ * name counts differs between programs, so an LC_ALL of ours is left out rather than doubled. The
+ * strings are borrowed. */
 static char **make_env(void)
 {
-	const char *extra[3] = { "LC_ALL=C", NULL, NULL };
-	const char **kept;
+	static char english[] = "LC_ALL=C", path[] = "PATH=" PROC_DEFAULT_PATH;
 	size_t count = 0, n = 0;
 	char **env;
 
 	while (environ[count])
 		count++;
-	kept = calloc(count + 1, sizeof(*kept));
-	if (!kept)
-		return NULL;
+	env = calloc(count + 3, sizeof(*env));
+	if (!env)
+		abort();
 	for (size_t i = 0; i < count; i++) {
 		if (strncmp(environ[i], "LC_ALL=", 7) != 0)
-			kept[n++] = environ[i];
+			env[n++] = environ[i];
 	}
+	env[n++] = english;
 	if (!getenv("PATH"))
-		extra[1] = PROC_DEFAULT_PATH;
-	env = copy_vector(kept, extra);
-	free(kept);
+		env[n++] = path;
 	return env;
 }
 
-static void report(struct proc *p)
+static int spawn(struct proc *p, const char *const argv[], int in, int out, int errout)
 {
-	bool alive = p->stage < PROC_EXITED;
+	posix_spawn_file_actions_t files;
+	char program[PROC_PATH_MAX];
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	char **env;
+	int rv = find_program(argv[0], program);
 
-	/* one that ended well after SIGTERM has done its work */
-	if (p->late && (alive || p->result.status != 0))
-		p->result.status = -ETIMEDOUT;
-	else if (p->overflow)
-		p->result.status = -EMSGSIZE;
-	p->stage = PROC_REPORTED;
-	p->cb(&p->result, p->arg);
-	close_handle((uv_handle_t *)&p->timer);
-	close_handle((uv_handle_t *)&p->out);
-	close_handle((uv_handle_t *)&p->errout);
-	if (alive)
-		uv_unref((uv_handle_t *)&p->process); /* reaped when it ends, if ever */
-	else
-		close_handle((uv_handle_t *)&p->process);
+	if (rv < 0)
+		return rv;
+	env = make_env();
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, in, 0);
+	posix_spawn_file_actions_adddup2(&files, out, 1);
+	posix_spawn_file_actions_adddup2(&files, errout, 2);
+	posix_spawn_file_actions_addclosefrom_np(&files, 3);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+						POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	rv = -posix_spawn(&p->pid, program, &files, &attr, (char *const *)argv, env);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	free(env);
+	return rv;
 }
 
-static void on_timer(uv_timer_t *timer);
-
-static void kill_group(struct proc *p, int sig, enum proc_stage stage, int next_ms)
+static int start(struct proc *p, const char *const argv[])
 {
-	kill(-p->process.pid, sig);
+	int out[2] = { -1, -1 }, errout[2] = { -1, -1 };
+	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int rv = in < 0 ? -errno : 0;
+
+	if (rv == 0 && (pipe2(out, O_CLOEXEC) < 0 || pipe2(errout, O_CLOEXEC) < 0))
+		rv = -errno;
+	if (rv == 0)
+		rv = spawn(p, argv, in, out[1], errout[1]);
+	for (int i = 0; i < 3; i++) {
+		int fd = i == 0 ? in : i == 1 ? out[1] : errout[1];
+
+		if (fd >= 0)
+			close(fd);
+	}
+	p->out = out[0];
+	p->errout = errout[0];
+	if (rv < 0)
+		return rv;
+	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	return 0;
+}
+
+/* --- watching it -------------------------------------------------------- */
+
+static void enter(struct proc *p, enum proc_stage stage, int ms)
+{
 	p->stage = stage;
-	uv_timer_start(&p->timer, on_timer, (uint64_t)next_ms, 0);
+	p->until_ns = clock_boot_ns() + (uint64_t)ms * MS;
 }
 
-static void on_timer(uv_timer_t *timer)
+static void kill_group(struct proc *p, int sig, enum proc_stage stage, int ms)
 {
-	struct proc *p = timer->data;
+	kill(-p->pid, sig);
+	enter(p, stage, ms);
+}
 
+static void on_deadline(struct proc *p)
+{
 	switch (p->stage) {
 	case PROC_RUNNING:
 		p->late = true;
@@ -163,138 +178,148 @@ static void on_timer(uv_timer_t *timer)
 	case PROC_TERMINATED:
 		kill_group(p, SIGKILL, PROC_KILLED, PROC_KILL_MS);
 		break;
-	case PROC_KILLED:
-	case PROC_EXITED:
-		report(p);
-		break;
-	case PROC_REPORTED:
+	default:
+		enter(p, PROC_OVER, 0);
 		break;
 	}
 }
 
-static void on_exit_cb(uv_process_t *process, int64_t status, int sig)
+static void take_output(struct proc *p, int *fd, bool is_out)
 {
-	struct proc *p = process->data;
+	struct buf *to = is_out ? &p->result->out : &p->result->errout;
+	ssize_t n = read(*fd, p->chunk, sizeof(p->chunk));
 
-	if (p->stage == PROC_REPORTED) {
-		close_handle((uv_handle_t *)process);
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n <= 0) {
+		close(*fd);
+		*fd = -1;
 		return;
 	}
-	if (p->stage != PROC_RUNNING)
-		kill(-process->pid, SIGKILL); /* the rest of the group had its time, too */
-	p->stage = PROC_EXITED;
-	p->result.status = sig ? -sig : (int)status;
-	if (p->open_ends == 0)
-		report(p);
-	else
-		uv_timer_start(&p->timer, on_timer, PROC_DRAIN_MS, 0);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	struct proc *p = handle->data;
-
-	*buf = uv_buf_init((char *)p->chunk, sizeof(p->chunk));
-}
-
-static void end_of_output(struct proc *p, uv_stream_t *stream)
-{
-	close_handle((uv_handle_t *)stream);
-	if (--p->open_ends == 0 && p->stage == PROC_EXITED)
-		report(p);
-}
-
-static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	struct proc *p = stream->data;
-	bool is_out = stream == (uv_stream_t *)&p->out;
-	struct buf *to = is_out ? &p->result.out : &p->result.errout;
-	int rv;
-
-	if (n < 0) {
-		end_of_output(p, stream);
-		return;
-	}
-	rv = buf_append(to, buf->base, (size_t)n);
 	/* Half an answer on standard output could be taken for a whole one: that run has failed.
 	 * Of complaints the first ones suffice. */
-	if (rv < 0 && is_out && !p->overflow) {
+	if (buf_append(to, p->chunk, (size_t)n) < 0 && is_out && !p->overflow) {
 		p->overflow = true;
 		if (p->stage == PROC_RUNNING)
 			kill_group(p, SIGKILL, PROC_KILLED, PROC_KILL_MS);
 	}
 }
 
-static void on_spawn_failed(uv_timer_t *timer)
+static void on_exited(struct proc *p)
 {
-	struct proc *p = timer->data;
+	int status;
 
-	p->stage = PROC_EXITED;
-	report(p);
+	if (waitpid(p->pid, &status, WNOHANG) != p->pid)
+		return;
+	if (p->stage != PROC_RUNNING)
+		kill(-p->pid, SIGKILL); /* the rest of the group had its time, too */
+	p->result->status = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+	close(p->pidfd);
+	p->pidfd = -1;
+	enter(p, PROC_EXITED, PROC_DRAIN_MS);
 }
 
-static void start_reading(struct proc *p, uv_pipe_t *pipe)
+static int wait_ms(const struct proc *p)
 {
-	p->open_ends++;
-	if (uv_read_start((uv_stream_t *)pipe, on_alloc, on_output) < 0)
-		end_of_output(p, (uv_stream_t *)pipe);
+	uint64_t now = clock_boot_ns();
+
+	return now < p->until_ns ? (int)((p->until_ns - now) / MS) + 1 : 0;
 }
 
-static void spawn(struct proc *p, uv_loop_t *loop, int deadline_ms)
+static void watch(struct proc *p)
 {
-	uv_stdio_container_t stdio[3] = {
-		{ .flags = UV_IGNORE },
-		{ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-		  .data.stream = (uv_stream_t *)&p->out },
-		{ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-		  .data.stream = (uv_stream_t *)&p->errout },
-	};
-	uv_process_options_t options = {
-		.exit_cb = on_exit_cb,
-		.file = p->argv[0],
-		.args = p->argv,
-		.env = p->env,
-		.flags = UV_PROCESS_DETACHED, /* a session and so a group of its own */
-		.stdio = stdio,
-		.stdio_count = 3,
-	};
+	while (p->stage != PROC_OVER) {
+		struct pollfd fds[3] = { { p->pidfd, POLLIN, 0 },
+					 { p->out, POLLIN, 0 },
+					 { p->errout, POLLIN, 0 } };
+
+		if (p->stage == PROC_EXITED && p->out < 0 && p->errout < 0)
+			return;
+		if (poll(fds, 3, wait_ms(p)) == 0) {
+			on_deadline(p);
+			continue;
+		}
+		if (fds[1].revents)
+			take_output(p, &p->out, true);
+		if (fds[2].revents)
+			take_output(p, &p->errout, false);
+		if (fds[0].revents)
+			on_exited(p);
+	}
+}
+
+/* --- its end ------------------------------------------------------------ */
+
+static void *reap(void *arg)
+{
+	waitpid((pid_t)(intptr_t)arg, NULL, 0);
+	return NULL;
+}
+
+/* It does not even die of SIGKILL: it is in the kernel. */
+static void leave_behind(pid_t pid)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_create(&thread, &attr, reap, (void *)(intptr_t)pid);
+	pthread_attr_destroy(&attr);
+}
+
+static void finish(struct proc *p)
+{
+	bool alive = p->pidfd >= 0;
+
+	/* one that ended well after SIGTERM has done its work */
+	if (p->late && (alive || p->result->status != 0))
+		p->result->status = -ETIMEDOUT;
+	else if (p->overflow)
+		p->result->status = -EMSGSIZE;
+	if (alive) {
+		close(p->pidfd);
+		leave_behind(p->pid);
+	}
+	if (p->out >= 0)
+		close(p->out);
+	if (p->errout >= 0)
+		close(p->errout);
+}
+
+int proc_run(const char *const argv[], const struct proc_options *o, struct proc_result *ret)
+{
+	struct proc *p = calloc(1, sizeof(*p));
 	int rv;
 
-	rv = uv_spawn(loop, &p->process, &options);
+	if (!p)
+		abort();
+	memset(ret, 0, sizeof(*ret));
+	buf_init(&ret->out, PROC_OUTPUT_MAX);
+	buf_init(&ret->errout, PROC_OUTPUT_MAX);
+	p->result = ret;
+	p->pidfd = -1;
+	rv = start(p, argv);
 	if (rv < 0) {
-		p->result.status = rv;
-		uv_timer_start(&p->timer, on_spawn_failed, 0, 0);
-		return;
+		ret->status = rv;
+	} else {
+		ret->started = true;
+		if (o->watch) {
+			atomic_store(&o->watch->since_ns, clock_boot_ns());
+			atomic_store(&o->watch->pid, p->pid);
+		}
+		enter(p, PROC_RUNNING, o->deadline_ms);
+		watch(p);
+		if (o->watch)
+			atomic_store(&o->watch->pid, 0);
 	}
-	p->result.started = true;
-	uv_timer_start(&p->timer, on_timer, (uint64_t)deadline_ms, 0);
-	start_reading(p, &p->out);
-	start_reading(p, &p->errout);
+	finish(p);
+	free(p);
+	return ret->status;
 }
 
-int proc_run(uv_loop_t *loop, const char *const argv[], int deadline_ms,
-	     void (*cb)(const struct proc_result *, void *arg), void *arg)
+void proc_release(struct proc_result *r)
 {
-	static const char *const nothing[] = { NULL };
-	struct proc *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return -ENOMEM;
-	p->argv = copy_vector(argv, nothing);
-	p->env = make_env();
-	if (!p->argv || !p->env) {
-		proc_free(p);
-		return -ENOMEM;
-	}
-	p->cb = cb;
-	p->arg = arg;
-	p->handles = 4;
-	buf_init(&p->result.out, PROC_OUTPUT_MAX);
-	buf_init(&p->result.errout, PROC_OUTPUT_MAX);
-	uv_timer_init(loop, &p->timer);
-	uv_pipe_init(loop, &p->out, 0);
-	uv_pipe_init(loop, &p->errout, 0);
-	p->timer.data = p->out.data = p->errout.data = p->process.data = p;
-	spawn(p, loop, deadline_ms);
-	return 0;
+	buf_release(&r->out);
+	buf_release(&r->errout);
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * proc.h - runs a program as a killable child with a deadline, off the loop
- * (uv_spawn). Output is collected up to a limit. Used by storage backends.
- * The child sees LC_ALL=C and reads from /dev/null. At the deadline its process
- * group gets SIGTERM, two seconds later SIGKILL.
+ * proc.h - runs a program as a killable child with a deadline. Blocking: called
+ * from worker threads. Output is collected up to a limit. Used by storage backends.
+ * The child sees LC_ALL=C, has no descriptors of ours, and reads from /dev/null. At the deadline its process group gets SIGTERM, two seconds later SIGKILL.
  */
 #ifndef SDSD_BASE_PROC_H
 #define SDSD_BASE_PROC_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <uv.h>
 
 #include "base/buf.h"
 
@@ -20,13 +19,24 @@ struct proc_result {
 	 * -ETIMEDOUT (killed), -EMSGSIZE (killed: standard output passed PROC_OUTPUT_MAX) */
 	int status;
 	bool started;      /* tells a -signal from the code that the start failed with */
-	struct buf out;    /* standard output, owned by the proc, valid during the callback */
+	struct buf out;    /* standard output */
 	struct buf errout; /* standard error */
 };
 
-/* 0 or -ENOMEM (then no cb). argv is copied. cb is called exactly once, later, on the loop.
- * deadline_ms > 0. */
-int proc_run(uv_loop_t *loop, const char *const argv[], int deadline_ms,
-	     void (*cb)(const struct proc_result *, void *arg), void *arg);
+/* What runs at the moment, for other threads to look at. */
+struct proc_watch {
+	_Atomic int pid;           /* 0: nothing */
+	_Atomic uint64_t since_ns; /* clock_boot_ns */
+};
+
+struct proc_options {
+	int deadline_ms;          /* > 0 */
+	struct proc_watch *watch; /* may be NULL */
+};
+
+/* Fills ret, whose buffers the caller releases with proc_release whatever happened. Returns
+ * ret->status. */
+int proc_run(const char *const argv[], const struct proc_options *o, struct proc_result *ret);
+void proc_release(struct proc_result *r);
 
 #endif

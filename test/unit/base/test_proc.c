@@ -2,6 +2,8 @@
 /* test_proc.c - exits, signals, deadlines, output limits, children of children. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 
 TestSuite(proc, .fini = test_no_leaks);
 
-static int calls, status;
+static int status;
 static bool started;
 static char out[4096], errout[4096];
 static size_t out_len, errout_len;
@@ -24,31 +26,26 @@ static void copy(char *to, size_t size, const struct buf *from)
 	snprintf(to, size, "%s", from->data ? (char *)from->data : "");
 }
 
-static void on_done(const struct proc_result *r, void *arg)
-{
-	calls++;
-	status = r->status;
-	started = r->started;
-	copy(out, sizeof(out), &r->out);
-	copy(errout, sizeof(errout), &r->errout);
-	out_len = r->out.len;
-	errout_len = r->errout.len;
-}
-
 /* milliseconds it took */
-static int run(const char *const argv[], int deadline_ms)
+static int run_with(const char *const argv[], const struct proc_options *o)
 {
 	uint64_t start = clock_boot_ns();
-	uv_loop_t loop;
+	struct proc_result r;
 
-	uv_loop_init(&loop);
-	calls = 0;
-	cr_assert_eq(proc_run(&loop, argv, deadline_ms, on_done, NULL), 0);
-	cr_assert_eq(calls, 0, "called back from within");
-	uv_run(&loop, UV_RUN_DEFAULT);
-	cr_assert_eq(calls, 1);
-	cr_assert_eq(uv_loop_close(&loop), 0);
+	status = proc_run(argv, o, &r);
+	cr_expect_eq(status, r.status);
+	started = r.started;
+	copy(out, sizeof(out), &r.out);
+	copy(errout, sizeof(errout), &r.errout);
+	out_len = r.out.len;
+	errout_len = r.errout.len;
+	proc_release(&r);
 	return (int)((clock_boot_ns() - start) / 1000000);
+}
+
+static int run(const char *const argv[], int deadline_ms)
+{
+	return run_with(argv, &(struct proc_options){ .deadline_ms = deadline_ms });
 }
 
 #define SH(script) ((const char *const[]){ "sh", "-c", script, NULL })
@@ -165,4 +162,37 @@ Test(proc, output_limit)
 	cr_expect_eq(status, 0, "complaints are cut, that is all");
 	cr_expect_str_eq(out, "fine\n");
 	cr_expect_leq(errout_len, PROC_OUTPUT_MAX);
+}
+
+static void *look(void *arg)
+{
+	struct proc_watch *w = arg;
+
+	while (!atomic_load(&w->pid))
+		usleep(1000);
+	cr_expect_leq(atomic_load(&w->since_ns), clock_boot_ns());
+	kill(atomic_load(&w->pid), SIGUSR1);
+	return NULL;
+}
+
+Test(proc, watched)
+{
+	struct proc_watch w = { 0 };
+	pthread_t thread;
+
+	cr_assert_eq(pthread_create(&thread, NULL, look, &w), 0);
+	run_with(SH("exec sleep 20"), &(struct proc_options){ .deadline_ms = 5000, .watch = &w });
+	pthread_join(thread, NULL);
+	cr_expect_eq(status, -SIGUSR1);
+	cr_expect_eq(w.pid, 0);
+}
+
+Test(proc, descriptors_stay_here)
+{
+	int fd = open("/dev/null", O_RDONLY); /* not marked to be closed */
+
+	cr_assert_geq(fd, 3);
+	run(SH("ls /proc/self/fd | wc -l"), 5000);
+	cr_expect_str_eq(out, "4\n", "0, 1, 2 and that of ls: %s", out);
+	close(fd);
 }

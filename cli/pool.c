@@ -11,41 +11,60 @@
 #include "cli/show.h"
 #include "cli/verbs.h"
 
-#define CREATE_ARGS "<node> <name> --dir DIR [--kind file|file-thin]"
+#define CREATE_ARGS "<node> <name> --dir DIR | --vg VG | --thin-pool VG/POOL [--kind KIND]"
 
+/* the kind's name in the API; NULL: there is no such kind */
 static const char *kind_of(const char *text)
 {
-	if (strcmp(text, "file") == 0)
-		return "FILE";
-	if (strcmp(text, "file-thin") == 0)
-		return "FILE_THIN";
+	static const char *const kinds[][2] = { { "file", "FILE" },
+						{ "file-thin", "FILE_THIN" },
+						{ "lvm", "LVM" },
+						{ "lvm-thin", "LVM_THIN" } };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(text, kinds[i][0]) == 0)
+			return kinds[i][1];
+	}
 	return NULL;
+}
+
+static json *pool_body(const char *name, const char *kind, const char *source)
+{
+	json *body = json_object_new_object(), *props = json_object_new_object();
+
+	jset_str(props, "StorDriver/StorPoolName", source);
+	jset_str(body, "storage_pool_name", name);
+	jset_str(body, "provider_kind", kind);
+	jset(body, "props", props);
+	return body;
 }
 
 static int create(int argc, char **argv)
 {
-	const char *words[2], *dir = NULL, *kind = "file-thin";
-	const struct option_spec specs[] = { { "--dir", &dir, NULL }, { "--kind", &kind, NULL } };
-	json *body, *props, *doc;
+	const char *words[2], *dir = NULL, *vg = NULL, *thin = NULL, *kind = NULL, *source;
+	const struct option_spec specs[] = { { "--dir", &dir, NULL },
+					     { "--vg", &vg, NULL },
+					     { "--thin-pool", &thin, NULL },
+					     { "--kind", &kind, NULL } };
+	json *doc;
 	char path[512];
-	int rv = show_words(argc, argv, specs, 2, words, 2, "pool create " CREATE_ARGS);
+	int rv = show_words(argc, argv, specs, 4, words, 2, "pool create " CREATE_ARGS);
 
 	if (rv != CLI_OK)
 		return rv;
-	if (!dir)
-		return client_fail(CLI_USAGE, "a pool needs its directory: --dir DIR");
+	if (!!dir + !!vg + !!thin != 1)
+		return client_fail(CLI_USAGE, "a pool is made of one of --dir DIR, --vg VG and "
+					      "--thin-pool VG/POOL");
+	source = dir ? dir : vg ? vg : thin;
+	if (!kind)
+		kind = dir ? "file-thin" : vg ? "lvm" : "lvm-thin";
 	if (!kind_of(kind))
-		return client_fail(CLI_USAGE, "--kind is file or file-thin, not %s", kind);
-	body = json_object_new_object();
-	props = json_object_new_object();
-	jset_str(props, "StorDriver/FileDir", dir);
-	jset_str(body, "storage_pool_name", words[1]);
-	jset_str(body, "provider_kind", kind_of(kind));
-	jset(body, "props", props);
+		return client_fail(CLI_USAGE, "--kind is file, file-thin, lvm or lvm-thin, not %s",
+				   kind);
 	rv = client_call("POST",
 			 client_path(path, sizeof(path), "/v1/nodes/%/storage-pools", words[0],
 				     NULL),
-			 body, &doc);
+			 pool_body(words[1], kind_of(kind), source), &doc);
 	return rv == CLI_OK ? show_done(doc) : rv;
 }
 
@@ -72,14 +91,14 @@ static void row(struct table *t, json *pool)
 	table_cell(t, "%s", jget_str(pool, "provider_kind", ""));
 	size_cell(t, pool, "free_capacity");
 	size_cell(t, pool, "total_capacity");
-	table_cell(t, "%s", jget_str(jget(pool, "props"), "StorDriver/FileDir", ""));
+	table_cell(t, "%s", jget_str(jget(pool, "props"), "StorDriver/StorPoolName", ""));
 	table_cell(t, "%s", report ? jget_str(report, "message", "") : "ok");
 }
 
 static int list(int argc, char **argv)
 {
-	static const char *const heads[] = { "NODE",   "POOL",      "KIND",  ">FREE",
-					     ">TOTAL", "DIRECTORY", "STATE", NULL };
+	static const char *const heads[] = { "NODE",   "POOL",   "KIND",  ">FREE",
+					     ">TOTAL", "SOURCE", "STATE", NULL };
 
 	return show_list(argc, argv, "pool list", "/v1/view/storage-pools", heads, row);
 }
@@ -91,11 +110,15 @@ static int delete (int argc, char **argv)
 }
 
 const struct cli_verb pool_verbs[] = {
-	{ "pool", "create", CREATE_ARGS, "makes a directory of a node a storage pool", create,
+	{ "pool", "create", CREATE_ARGS, "makes something of a node a storage pool", create,
 	  "  --dir DIR              absolute path of an existing directory on that node\n"
-	  "  --kind file            copies take their whole size at once\n"
-	  "  --kind file-thin       copies grow as they are written (default)\n\n"
-	  "Example: sdsd pool create n1 ssd --dir /var/lib/sdsd/ssd" },
+	  "  --vg VG                an existing volume group of LVM\n"
+	  "  --thin-pool VG/POOL    an existing thin pool of LVM: copies take space as they are\n"
+	  "                         written, and snapshots are possible\n"
+	  "  --kind KIND            in a directory: file (copies take their whole size at once)\n"
+	  "                         or file-thin (they grow as they are written; the default)\n\n"
+	  "Examples: sdsd pool create n1 ssd --dir /var/lib/sdsd/ssd\n"
+	  "          sdsd pool create n1 fast --thin-pool vg0/thin" },
 	{ "pool", "list", "", "the storage pools of all nodes", list, NULL },
 	{ "pool", "delete", "<node> <name>", "forgets a pool that holds no copies", delete, NULL },
 	{ .noun = NULL },

@@ -412,7 +412,7 @@ static int want_pool(const char *key, json *doc, uint64_t revision, void *arg)
 	memset(&p->pool, 0, sizeof(p->pool));
 	snprintf(p->pool.kind, sizeof(p->pool.kind), "%s", pool_kind_name(parsed.kind));
 	snprintf(p->pool.name, sizeof(p->pool.name), "%s", parsed.name);
-	snprintf(p->pool.dir, sizeof(p->pool.dir), "%s", parsed.dir);
+	snprintf(p->pool.source, sizeof(p->pool.source), "%s", parsed.source);
 	if (memcmp(&before, &p->pool, sizeof(before)) != 0)
 		observe_pool(a, p);
 	p->wanted = true;

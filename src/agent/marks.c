@@ -36,7 +36,7 @@ int mark_write(const char *dir, const char *uuid, int number, const struct agent
 	jset_str(doc, "volume", m->volume);
 	jset_str(doc, "pool", m->pool.name);
 	jset_str(doc, "kind", m->pool.kind);
-	jset_str(doc, "dir", m->pool.dir);
+	jset_str(doc, "source", m->pool.source);
 	text = json_text(doc);
 	path_of(dir, uuid, number, path);
 	rv = fs_write(path, text, strlen(text), 0600, err);
@@ -74,7 +74,7 @@ int mark_read(const char *dir, const char *uuid, int number, struct agent_mark *
 	if (take(doc, "name", m.name, sizeof(m.name)) < 0 ||
 	    take(doc, "pool", m.pool.name, sizeof(m.pool.name)) < 0 ||
 	    take(doc, "kind", m.pool.kind, sizeof(m.pool.kind)) < 0 ||
-	    take(doc, "dir", m.pool.dir, sizeof(m.pool.dir)) < 0)
+	    take(doc, "source", m.pool.source, sizeof(m.pool.source)) < 0)
 		rv = err_set(err, -E_CORRUPT, "%s is damaged", path);
 	else
 		*ret = m;

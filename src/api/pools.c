@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * pools.c - storage pools: per node, in one view, made and deleted. Called through
- * routes.c. The directory of a pool travels in LINSTOR's properties.
+ * routes.c. What a pool is made of travels in LINSTOR's properties.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -127,27 +127,28 @@ static int pool_of_body(struct api_call *c, struct pool *ret, json **ret_props, 
 	json *props = jget(c->doc, "props");
 	const char *name = jget_str(c->doc, "storage_pool_name", "");
 	const char *kind = jget_str(c->doc, "provider_kind", "");
-	const char *dir = jget_str(props, "StorDriver/FileDir",
-				   jget_str(props, "StorDriver/StorPoolName", ""));
+	const char *source = jget_str(props, "StorDriver/StorPoolName",
+				      jget_str(props, "StorDriver/FileDir", ""));
 	struct pool p = { 0 };
 
 	if (strlen(name) > NAME_MAX_LEN || strlen(c->match.arg[0]) > NAME_MAX_LEN)
 		return err_set(err, -E_INVALID, "a name of more than %d characters", NAME_MAX_LEN);
-	if (strlen(dir) >= sizeof(p.dir))
-		return err_set(err, -E_INVALID, "a directory of more than %zu characters",
-			       sizeof(p.dir) - 1);
+	if (strlen(source) >= sizeof(p.source))
+		return err_set(err, -E_INVALID, "a directory or group of more than %zu characters",
+			       sizeof(p.source) - 1);
 	if (pool_kind_parse(kind, &p.kind) < 0)
 		return err_set(err, -E_INVALID,
 			       "Storage pools of kind '%.40s' are not supported by this version: "
-			       "use FILE or FILE_THIN",
+			       "use " POOL_KINDS_TEXT,
 			       kind);
-	if (!dir[0])
+	if (!source[0])
 		return err_set(err, -E_INVALID,
-			       "Storage pool '%s' needs a directory: property StorDriver/FileDir",
+			       "Storage pool '%s' needs what it is made of, a directory, a volume "
+			       "group or group/thin pool: property StorDriver/StorPoolName",
 			       name);
 	snprintf(p.node, sizeof(p.node), "%.*s", NAME_MAX_LEN, c->match.arg[0]);
 	snprintf(p.name, sizeof(p.name), "%.*s", NAME_MAX_LEN, name);
-	snprintf(p.dir, sizeof(p.dir), "%s", dir);
+	snprintf(p.source, sizeof(p.source), "%s", source);
 	*ret_props = json_copy(props);
 	if (*ret_props) {
 		json_object_object_del(*ret_props, "StorDriver/FileDir");

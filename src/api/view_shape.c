@@ -71,7 +71,9 @@ json *view_node(struct api *a, json *doc)
 	jset(o, "props", view_props(doc));
 	jset(o, "net_interfaces", nics);
 	jset(o, "storage_providers",
-	     view_strings((const char *const[]){ "DISKLESS", "FILE", "FILE_THIN" }, 3));
+	     view_strings((const char *const[]){ "DISKLESS", "FILE", "FILE_THIN", "LVM",
+						 "LVM_THIN" },
+			  5));
 	jset(o, "resource_layers", layer_stack());
 	jset(o, "unsupported_providers", view_object());
 	jset(o, "unsupported_layers", view_object());
@@ -79,7 +81,7 @@ json *view_node(struct api *a, json *doc)
 	return o;
 }
 
-static json *pool_shape(const char *node, const char *name, const char *kind)
+static json *pool_shape(const char *node, const char *name, const char *kind, bool snapshots)
 {
 	char space[2 * NAME_MAX_LEN + 2];
 	json *o = view_object();
@@ -90,31 +92,33 @@ static json *pool_shape(const char *node, const char *name, const char *kind)
 	jset_str(o, "provider_kind", kind);
 	jset_str(o, "free_space_mgr_name", space);
 	jset_bool(o, "external_locking", false);
-	jset_bool(o, "supports_snapshots", false);
+	jset_bool(o, "supports_snapshots", snapshots);
 	return o;
 }
 
-static json *pool_traits(bool thin)
+static json *pool_traits(bool thin, bool snapshots)
 {
 	json *traits = view_object();
 
 	jset_str(traits, "Provisioning", thin ? "Thin" : "Fat");
-	jset_str(traits, "SupportsSnapshots", "false");
+	jset_str(traits, "SupportsSnapshots", snapshots ? "true" : "false");
 	return traits;
 }
 
 json *view_pool(struct api *a, const struct pool *p, json *doc)
 {
-	json *o = pool_shape(p->node, p->name, pool_kind_name(p->kind));
+	bool snapshots = pool_kind_can_snapshot(p->kind);
+	json *o = pool_shape(p->node, p->name, pool_kind_name(p->kind), snapshots);
 	json *seen = observed_pool(a->observed, p->node, p->name, api_mono_ms());
 	json *props = view_props(doc), *reports = view_list();
 	const char *error = jget_str(seen, "error", "");
 	int64_t free_kib, total_kib;
 
-	jset_str(props, "StorDriver/StorPoolName", p->dir);
-	jset_str(props, "StorDriver/FileDir", p->dir);
+	jset_str(props, "StorDriver/StorPoolName", p->source);
+	if (pool_kind_is_file(p->kind))
+		jset_str(props, "StorDriver/FileDir", p->source);
 	jset(o, "props", props);
-	jset(o, "static_traits", pool_traits(p->kind == POOL_FILE_THIN));
+	jset(o, "static_traits", pool_traits(pool_kind_is_thin(p->kind), snapshots));
 	/* both or neither: clients compute with them */
 	if (jget_i64(seen, "free_kib", &free_kib) == 0 &&
 	    jget_i64(seen, "total_kib", &total_kib) == 0 && free_kib >= 0 && total_kib >= 0) {
@@ -135,7 +139,7 @@ json *view_pool(struct api *a, const struct pool *p, json *doc)
 
 json *view_pool_diskless(struct api *a, const char *node)
 {
-	json *o = pool_shape(node, POOL_DISKLESS, "DISKLESS");
+	json *o = pool_shape(node, POOL_DISKLESS, "DISKLESS", false);
 	json *doc = NULL;
 	char key[STORE_KEY_MAX];
 

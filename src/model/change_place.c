@@ -82,7 +82,7 @@ static int add_pool(const char *key, json *doc, uint64_t revision, void *arg)
 		of_node = s;
 	}
 	memcpy(of_node->pool, p.name, sizeof(p.name));
-	of_node->thin = p.kind == POOL_FILE_THIN;
+	of_node->thin = pool_kind_is_thin(p.kind);
 	of_node->pool_revision = revision;
 	return 0;
 }
@@ -223,7 +223,7 @@ static int fill_present(struct bundle *b, const struct replica *r, struct spot *
 		return rv;
 	rv = pool_parse(doc, &p, NULL);
 	json_object_put(doc);
-	s->thin = rv == 0 && p.kind == POOL_FILE_THIN;
+	s->thin = rv == 0 && pool_kind_is_thin(p.kind);
 	return rv < 0 ? rv : fill_candidate(b, s, c);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * change_pool.c - pools of a node. Called by the API. The directory itself is
- * made and looked after by the node's agent.
+ * change_pool.c - pools of a node. Called by the API. What a pool is made of is
+ * looked after by the node's agent.
  */
 #include "model/change.h"
 
@@ -28,11 +28,10 @@ static int check_against(const char *key, json *doc, uint64_t revision, void *ar
 		return err_set(c->err, -E_EXISTS,
 			       "pool %s/%s exists already; choose another name or delete it first",
 			       c->p->node, name);
-	if (strcmp(jget_str(doc, "dir", ""), c->p->dir) == 0)
+	if (strcmp(jget_str(doc, "source", ""), c->p->source) == 0)
 		return err_set(c->err, -E_EXISTS,
-			       "pool %s/%s: directory %s belongs to pool %s/%s already; choose "
-			       "another one",
-			       c->p->node, c->p->name, c->p->dir, c->p->node, name);
+			       "pool %s/%s: %s belongs to pool %s/%s already; choose another one",
+			       c->p->node, c->p->name, c->p->source, c->p->node, name);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * pool.c - the document of a pool and its struct. Called by change_pool.c, the
- * agent and the API. To add a kind: the enum, a row of kind_names, and a
+ * agent and the API. To add a kind: the enum, a row of kinds, and a
  * backend in src/storage.
  */
 #include "model/pool.h"
@@ -13,29 +13,49 @@
 #include "base/text.h"
 #include "model/field.h"
 
+#define LVM_NAME_MAX 127
+
 static const struct {
 	const char *name;
 	const char *joined; /* as some clients write it */
-} kind_names[POOL_KINDS] = {
-	[POOL_FILE] = { "FILE", "file" },
-	[POOL_FILE_THIN] = { "FILE_THIN", "filethin" },
+	bool thin, file, snapshots;
+} kinds[POOL_KINDS] = {
+	[POOL_FILE] = { "FILE", "file", false, true, true },
+	[POOL_FILE_THIN] = { "FILE_THIN", "filethin", true, true, true },
+	[POOL_LVM] = { "LVM", "lvm", false, false, false },
+	[POOL_LVM_THIN] = { "LVM_THIN", "lvmthin", true, false, true },
 };
 
 const char *pool_kind_name(enum pool_kind k)
 {
-	return kind_names[k].name;
+	return kinds[k].name;
 }
 
 int pool_kind_parse(const char *text, enum pool_kind *ret)
 {
 	for (int k = 0; text && k < POOL_KINDS; k++) {
-		if (strcasecmp(text, kind_names[k].name) == 0 ||
-		    strcasecmp(text, kind_names[k].joined) == 0) {
+		if (strcasecmp(text, kinds[k].name) == 0 ||
+		    strcasecmp(text, kinds[k].joined) == 0) {
 			*ret = (enum pool_kind)k;
 			return 0;
 		}
 	}
 	return -E_INVALID;
+}
+
+bool pool_kind_is_thin(enum pool_kind k)
+{
+	return kinds[k].thin;
+}
+
+bool pool_kind_is_file(enum pool_kind k)
+{
+	return kinds[k].file;
+}
+
+bool pool_kind_can_snapshot(enum pool_kind k)
+{
+	return kinds[k].snapshots;
 }
 
 /* No "..", so that two pools are in one directory only when their texts say so. */
@@ -54,6 +74,44 @@ static bool is_plain_dir(const char *dir)
 	return strcmp(dir + len - 2, "/.") != 0 && (len < 3 || strcmp(dir + len - 3, "/..") != 0);
 }
 
+/* a name of LVM: of a volume group, of a logical volume */
+static size_t lvm_name_len(const char *text)
+{
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+_.-";
+	size_t len = strspn(text, allowed);
+	bool dots = (len == 1 && text[0] == '.') || (len == 2 && text[0] == '.' && text[1] == '.');
+
+	return text[0] == '-' || dots || len > LVM_NAME_MAX ? 0 : len;
+}
+
+static int check_source(const struct pool *p, struct err *err)
+{
+	size_t group = lvm_name_len(p->source), rest;
+
+	if (pool_kind_is_file(p->kind))
+		return is_plain_dir(p->source)
+			       ? 0
+			       : err_set(err, -E_INVALID,
+					 "pool %s/%s: directory \"%.200s\" must be an absolute path "
+					 "such as /var/lib/sdsd/pool, without //, . or .. and not /",
+					 p->node, p->name, p->source);
+	if (p->kind == POOL_LVM)
+		return group && !p->source[group]
+			       ? 0
+			       : err_set(err, -E_INVALID,
+					 "pool %s/%s: \"%.200s\" is no name of a volume group, such "
+					 "as vg0",
+					 p->node, p->name, p->source);
+	rest = group && p->source[group] == '/' ? lvm_name_len(p->source + group + 1) : 0;
+	return rest && !p->source[group + 1 + rest]
+		       ? 0
+		       : err_set(err, -E_INVALID,
+				 "pool %s/%s: \"%.200s\" must name a volume group and its thin "
+				 "pool, such as vg0/thin",
+				 p->node, p->name, p->source);
+}
+
 int pool_check(const struct pool *p, struct err *err)
 {
 	uint8_t raw[16];
@@ -70,11 +128,9 @@ int pool_check(const struct pool *p, struct err *err)
 	if ((unsigned)p->kind >= POOL_KINDS)
 		return err_set(err, -E_INVALID, "pool %s/%s: unknown kind %d", p->node, p->name,
 			       (int)p->kind);
-	if (!is_plain_dir(p->dir))
-		return err_set(err, -E_INVALID,
-			       "pool %s/%s: directory \"%.200s\" must be an absolute path such as "
-			       "/var/lib/sdsd/pool, without //, . or .. and not /",
-			       p->node, p->name, p->dir);
+	rv = check_source(p, err);
+	if (rv < 0)
+		return rv;
 	if (p->uuid[0] && text_uuid_parse(p->uuid, raw) < 0)
 		return err_set(err, -E_INVALID, "pool %s/%s: \"%s\" is not a uuid", p->node,
 			       p->name, p->uuid);
@@ -99,11 +155,11 @@ int pool_parse(json *doc, struct pool *ret, struct err *err)
 	snprintf(what, sizeof(what), "pool %s/%s", p.node, p.name);
 	if ((rv = field_uuid(doc, what, p.uuid, err)) < 0 ||
 	    (rv = field_str(doc, what, "kind", kind, sizeof(kind), err)) < 0 ||
-	    (rv = field_str(doc, what, "dir", p.dir, sizeof(p.dir), err)) < 0)
+	    (rv = field_str(doc, what, "source", p.source, sizeof(p.source), err)) < 0)
 		return rv;
 	if (pool_kind_parse(kind, &p.kind) < 0)
 		return err_set(err, -E_INVALID,
-			       "%s: kind \"%s\" is not known; use FILE or FILE_THIN", what, kind);
+			       "%s: kind \"%s\" is not known; use " POOL_KINDS_TEXT, what, kind);
 	rv = pool_check(&p, err);
 	if (rv < 0)
 		return rv;
@@ -118,7 +174,7 @@ json *pool_doc(const struct pool *p)
 	jset_str(doc, "node", p->node);
 	jset_str(doc, "name", p->name);
 	jset_str(doc, "kind", pool_kind_name(p->kind));
-	jset_str(doc, "dir", p->dir);
+	jset_str(doc, "source", p->source);
 	jset_str(doc, "uuid", p->uuid);
 	jset(doc, "props", json_object_new_object());
 	return doc;

@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pool.h - where replicas of a node live. Document "pool/<node>/<name>":
- * {"node","name","kind":"FILE"|"FILE_THIN","dir":"/var/lib/sdsd/pool","uuid","props":{}}
- * (LINSTOR: provider_kind; the directory travels as props StorDriver/FileDir =
- * StorDriver/StorPoolName)
+ * {"node","name","kind":"FILE"|"FILE_THIN"|"LVM"|"LVM_THIN","source","uuid","props":{}}
+ * source: what it is made of: a directory, a volume group, "<group>/<thin pool>"
+ * (LINSTOR: provider_kind; the source travels as props StorDriver/StorPoolName)
  */
 #ifndef SDSD_MODEL_POOL_H
 #define SDSD_MODEL_POOL_H
+
+#include <stdbool.h>
 
 #include "base/json.h"
 #include "model/name.h"
 
 #define POOL_DISKLESS "DfltDisklessStorPool" /* shown by the API on every node, no document */
 
-enum pool_kind { POOL_FILE, POOL_FILE_THIN, POOL_KINDS };
+enum pool_kind { POOL_FILE, POOL_FILE_THIN, POOL_LVM, POOL_LVM_THIN, POOL_KINDS };
+#define POOL_KINDS_TEXT "FILE, FILE_THIN, LVM or LVM_THIN"
 
 struct pool {
 	char node[NAME_MAX_LEN + 1];
 	char name[NAME_MAX_LEN + 1];
 	enum pool_kind kind;
 	char uuid[37];
-	char dir[PATH_LEN_MAX];
+	char source[PATH_LEN_MAX];
 };
 
 /* The rules of the fields themselves; uuid may be "". -E_INVALID */
@@ -30,5 +33,8 @@ json *pool_doc(const struct pool *p);
 void pool_key(const char *node, const char *name, char *out, size_t len);
 const char *pool_kind_name(enum pool_kind k);               /* "FILE_THIN" */
 int pool_kind_parse(const char *text, enum pool_kind *ret); /* any case, also "filethin" */
+bool pool_kind_is_thin(enum pool_kind k);      /* copies take space as they are written */
+bool pool_kind_is_file(enum pool_kind k);      /* its source is a directory */
+bool pool_kind_can_snapshot(enum pool_kind k); /* all but LVM without thin pool */
 
 #endif

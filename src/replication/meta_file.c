@@ -74,12 +74,12 @@ static int sync_file(int fd, struct err *err)
 }
 
 /* map pages from `page` to `end` - 1 */
-static int write_fresh_map(int fd, u32 page, u32 end, u8 *batch, struct err *err)
+static int write_map(int fd, u32 page, u32 end, u32 all, u8 *batch, struct err *err)
 {
 	u32 stamp[REPL_STAMPS_PER_PAGE];
 
 	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
-		stamp[i] = REPL_STAMP_FRESH;
+		stamp[i] = all;
 	while (page < end) {
 		u32 n = PORT_MIN(end - page, BATCH_PAGES);
 		int rv;
@@ -122,7 +122,7 @@ static int check_length(int fd, u64 size_bytes, struct err *err)
 	return 0;
 }
 
-int meta_file_format(int fd, const struct meta_label *label, struct err *err)
+int meta_file_format(int fd, const struct meta_label *label, u32 stamp, struct err *err)
 {
 	u8 *batch;
 	int rv;
@@ -139,7 +139,7 @@ int meta_file_format(int fd, const struct meta_label *label, struct err *err)
 	if (rv == 0)
 		rv = sync_file(fd, err);
 	if (rv == 0)
-		rv = write_fresh_map(fd, 0, meta_map_pages(label->size_bytes), batch, err);
+		rv = write_map(fd, 0, meta_map_pages(label->size_bytes), stamp, batch, err);
 	if (rv == 0)
 		rv = sync_file(fd, err);
 	if (rv == 0) {
@@ -242,9 +242,9 @@ static int grow_locked(int fd, const struct meta_label *want, struct err *err)
 	batch = malloc(BATCH_BYTES);
 	if (!batch)
 		return err_set(err, -ENOMEM, "no memory to grow metadata");
-	/* The last page of the old map says FRESH behind the old end already. */
-	rv = write_fresh_map(fd, meta_map_pages(l.size_bytes), meta_map_pages(want->size_bytes),
-			     batch, err);
+	/* The last page of the old map says behind the old end what was said at its making. */
+	rv = write_map(fd, meta_map_pages(l.size_bytes), meta_map_pages(want->size_bytes),
+		       REPL_STAMP_FRESH, batch, err);
 	free(batch);
 	if (rv == 0)
 		rv = sync_file(fd, err);

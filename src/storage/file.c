@@ -34,6 +34,14 @@ struct names {
 	char data[FILE_NAME_MAX], meta[FILE_NAME_MAX], fresh[FILE_NAME_MAX];
 };
 
+static int check(const struct storage_pool *p, struct err *err)
+{
+	if (p->source[0] != '/')
+		return err_set(err, -E_INVALID, "pool %s: the directory must be an absolute path",
+			       p->name);
+	return 0;
+}
+
 enum owner { OWNER_NONE, OWNER_US, OWNER_OTHER, OWNER_UNKNOWN };
 
 static void names_of(const struct storage_volume *v, struct names *n)
@@ -45,8 +53,8 @@ static void names_of(const struct storage_volume *v, struct names *n)
 
 static void paths_of(const struct storage_pool *p, const struct names *n, struct storage_paths *ret)
 {
-	snprintf(ret->data, sizeof(ret->data), "%s/%s", p->dir, n->data);
-	snprintf(ret->meta, sizeof(ret->meta), "%s/%s", p->dir, n->meta);
+	snprintf(ret->data, sizeof(ret->data), "%s/%s", p->source, n->data);
+	snprintf(ret->meta, sizeof(ret->meta), "%s/%s", p->source, n->meta);
 }
 
 /* what went wrong with the directory itself, in words */
@@ -57,18 +65,19 @@ static int dir_fail(const struct storage_pool *p, int code, struct err *err)
 		return err_set(err, code,
 			       "pool %s: the directory %s does not exist: make it, or mount what "
 			       "belongs there",
-			       p->name, p->dir);
+			       p->name, p->source);
 	case -ENOTDIR:
 	case -ELOOP:
-		return err_set(err, code, "pool %s: %s is not a directory", p->name, p->dir);
+		return err_set(err, code, "pool %s: %s is not a directory", p->name, p->source);
 	case -EROFS:
 		return err_set(err, code, "pool %s: %s is on a read-only file system", p->name,
-			       p->dir);
+			       p->source);
 	case -EACCES:
 	case -EPERM:
-		return err_set(err, code, "pool %s: no permission to write in %s", p->name, p->dir);
+		return err_set(err, code, "pool %s: no permission to write in %s", p->name,
+			       p->source);
 	default:
-		return err_set(err, code, "pool %s: %s: %s", p->name, p->dir, err_name(code));
+		return err_set(err, code, "pool %s: %s: %s", p->name, p->source, err_name(code));
 	}
 }
 
@@ -77,14 +86,14 @@ static int file_fail(const struct storage_pool *p, const char *what, const char 
 {
 	if (code == -EROFS)
 		return dir_fail(p, code, err);
-	return err_set(err, code, "pool %s: cannot %s %s/%s: %s", p->name, what, p->dir, file,
+	return err_set(err, code, "pool %s: cannot %s %s/%s: %s", p->name, what, p->source, file,
 		       err_name(code));
 }
 
 /* descriptor of the pool directory, or negative */
 static int dir_open(const struct storage_pool *p, struct err *err)
 {
-	int fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(p->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? dir_fail(p, -errno, err) : fd;
 }
@@ -105,6 +114,7 @@ static int space_of(const struct storage_pool *p, int dir, struct storage_space 
 		return dir_fail(p, -EROFS, err);
 	ret->total_kib = (int64_t)(vfs.f_blocks * (vfs.f_frsize / 512) / 2);
 	ret->free_kib = (int64_t)(vfs.f_bavail * (vfs.f_frsize / 512) / 2);
+	ret->meta_percent = -1;
 	return 0;
 }
 
@@ -158,10 +168,10 @@ static int foreign(const struct storage_pool *p, const char *file, enum owner wh
 		return err_set(
 			err, -E_EXISTS,
 			"pool %s: %s/%s belongs to another replica or volume and is left alone",
-			p->name, p->dir, file);
+			p->name, p->source, file);
 	return err_set(err, -E_EXISTS,
 		       "pool %s: %s/%s is there already and is not of sdsd: move it away", p->name,
-		       p->dir, file);
+		       p->source, file);
 }
 
 /* size of a regular file; -ENOENT */
@@ -174,7 +184,7 @@ static int size_of(const struct storage_pool *p, int dir, const char *file, uint
 		return file_fail(p, "examine", file, -errno, err);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -E_CORRUPT, "pool %s: %s/%s is not a regular file", p->name,
-			       p->dir, file);
+			       p->source, file);
 	*ret = (uint64_t)st.st_size;
 	return 0;
 }
@@ -210,7 +220,7 @@ static int reserve(const struct storage_pool *p, int fd, const char *file, uint6
 			return file_fail(p, "reserve space for", file, rv, err);
 		log_warn("storage",
 			 "pool=%s volume=%s space is not reserved: the file system of %s cannot",
-			 p->name, file, p->dir);
+			 p->name, file, p->source);
 	}
 	if (ftruncate(fd, (off_t)bytes) < 0)
 		return file_fail(p, "set the size of", file, -errno, err);
@@ -229,7 +239,7 @@ static int make_meta(const struct storage_pool *p, int dir, const struct storage
 	if (rv == 0) {
 		rv = storage_meta_ops()->format(fd, v, err);
 		if (rv < 0)
-			err_prefix(err, "pool %s: %s/%s", p->name, p->dir, file);
+			err_prefix(err, "pool %s: %s/%s", p->name, p->source, file);
 	}
 	if (rv == 0 && fsync(fd) < 0)
 		rv = file_fail(p, "sync", file, -errno, err);
@@ -267,7 +277,7 @@ static int check_space(const struct storage_pool *p, int dir, const struct stora
 		return rv;
 	if (space.free_kib >= kib(want))
 		return 0;
-	return err_set(err, -ENOSPC, "pool %s: %s is full: %s wanted, %s free", p->name, p->dir,
+	return err_set(err, -ENOSPC, "pool %s: %s is full: %s wanted, %s free", p->name, p->source,
 		       text_size_kib(kib(want), text[0], sizeof(text[0])),
 		       text_size_kib(space.free_kib, text[1], sizeof(text[1])));
 }
@@ -395,7 +405,7 @@ static int missing(const struct storage_pool *p, const char *file, struct err *e
 	return err_set(err, -ENOENT,
 		       "pool %s: %s/%s is missing: it is not made anew, since it held data; is "
 		       "the right file system mounted?",
-		       p->name, p->dir, file);
+		       p->name, p->source, file);
 }
 
 static int check_size(const struct storage_pool *p, int dir, const char *file, uint64_t want,
@@ -408,7 +418,7 @@ static int check_size(const struct storage_pool *p, int dir, const char *file, u
 		return missing(p, file, err);
 	if (rv == 0 && size < want)
 		return err_set(err, -E_CORRUPT, "pool %s: %s/%s has %llu bytes, %llu expected",
-			       p->name, p->dir, file, (unsigned long long)size,
+			       p->name, p->source, file, (unsigned long long)size,
 			       (unsigned long long)want);
 	return rv;
 }
@@ -425,7 +435,7 @@ static int find_pair(const struct storage_pool *p, int dir, const struct storage
 		rv = missing(p, n->meta, err);
 	else if (rv == 0 && meta == OWNER_UNKNOWN)
 		rv = err_set(err, -E_CORRUPT, "pool %s: %s/%s is damaged or not of sdsd", p->name,
-			     p->dir, n->meta);
+			     p->source, n->meta);
 	else if (rv == 0 && meta == OWNER_OTHER)
 		rv = foreign(p, n->meta, meta, err);
 	if (rv < 0)
@@ -477,7 +487,7 @@ static int open_growing(const struct storage_pool *p, int dir, struct growing *g
 		return file_fail(p, "examine", g->name, -errno, err);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -E_CORRUPT, "pool %s: %s/%s is not a regular file", p->name,
-			       p->dir, g->name);
+			       p->source, g->name);
 	g->have = (uint64_t)st.st_size;
 	return 0;
 }
@@ -498,7 +508,7 @@ static int reserve_more(const struct storage_pool *p, const struct growing *g, s
 	if (rv == -EOPNOTSUPP || rv == -ENOSYS) {
 		log_warn("storage",
 			 "pool=%s volume=%s space is not reserved: the file system of %s cannot",
-			 p->name, g->name, p->dir);
+			 p->name, g->name, p->source);
 		return 0;
 	}
 	return rv < 0 ? file_fail(p, "reserve space for", g->name, rv, err) : 0;
@@ -533,7 +543,7 @@ static int check_more_space(const struct storage_pool *p, int dir, uint64_t want
 	if (rv < 0 || space.free_kib >= kib(want))
 		return rv;
 	return err_set(err, -ENOSPC, "pool %s: %s is full: %s wanted to grow by, %s free", p->name,
-		       p->dir, text_size_kib(kib(want), text[0], sizeof(text[0])),
+		       p->source, text_size_kib(kib(want), text[0], sizeof(text[0])),
 		       text_size_kib(space.free_kib, text[1], sizeof(text[1])));
 }
 
@@ -561,7 +571,7 @@ static int grow_pair(const struct storage_pool *p, int dir, const struct storage
 	if (rv == 0 && storage_meta_ops()->grow) {
 		rv = storage_meta_ops()->grow(meta->fd, v, err);
 		if (rv < 0)
-			err_prefix(err, "pool %s: %s/%s", p->name, p->dir, meta->name);
+			err_prefix(err, "pool %s: %s/%s", p->name, p->source, meta->name);
 	}
 	return rv;
 }
@@ -639,7 +649,7 @@ static int remove_pair(const struct storage_pool *p, const struct storage_volume
 			err, -E_CORRUPT,
 			"pool %s: %s/%s is damaged or not of sdsd and is left alone: remove it "
 			"by hand",
-			p->name, p->dir, n.meta);
+			p->name, p->source, n.meta);
 	/* otherwise nothing here is known to be ours: gone already, or never made */
 out:
 	close(dir);
@@ -669,6 +679,7 @@ static int allocated(const struct storage_pool *p, const struct storage_volume *
 
 const struct storage_ops storage_file = {
 	.kind = "FILE",
+	.check = check,
 	.probe = probe,
 	.create = create_thick,
 	.locate = locate,
@@ -679,6 +690,7 @@ const struct storage_ops storage_file = {
 
 const struct storage_ops storage_file_thin = {
 	.kind = "FILE_THIN",
+	.check = check,
 	.probe = probe,
 	.create = create_thin,
 	.locate = locate,

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * storage.c - the checked front door to the backends. Called by the agent on
- * the main loop; each call becomes a job of its pool directory, jobs of one
- * directory run one after the other in worker threads, so a file system that
- * hangs holds up its own pool and one thread. It knows no backend by heart:
- * to add one, write its ops table and add it to storage_backends[].
+ * the main loop; each call becomes a job of what it locks (its directory, its
+ * volume group), jobs of one lock run one after the other, each in a thread, so
+ * a tool or file system that hangs holds up its own pool and nothing else. It
+ * knows no backend by heart: to add one, write its ops table and add it to
+ * storage_backends[].
  */
 #include "storage/storage.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,12 +20,24 @@
 #include "storage/file.h"
 
 #define SLOW_MS 2000 /* a job that takes longer is worth a line */
+#define LOCK_TEXT_MAX (sizeof(((struct storage_pool *)0)->source) + 32)
+#define THREAD_STACK (512u << 10)
 
-enum verb { VERB_PROBE, VERB_CREATE, VERB_LOCATE, VERB_GROW, VERB_REMOVE, VERB_ALLOCATED };
-
-static const char *const verb_names[] = {
-	"probe", "create", "locate", "grow", "remove", "allocated"
+enum verb {
+	VERB_PROBE,
+	VERB_CREATE,
+	VERB_LOCATE,
+	VERB_GROW,
+	VERB_REMOVE,
+	VERB_ALLOCATED,
+	VERB_SNAPSHOT,
+	VERB_RESTORE,
+	VERB_SNAPSHOT_REMOVE
 };
+
+static const char *const verb_names[] = { "probe",    "create",  "locate",
+					  "grow",     "remove",  "allocated",
+					  "snapshot", "restore", "snapshot-remove" };
 
 static const struct storage_ops *const storage_backends[] = {
 	&storage_file,
@@ -31,13 +45,13 @@ static const struct storage_ops *const storage_backends[] = {
 };
 
 struct job {
-	uv_work_t work;
 	struct queue *queue;
 	struct job *next;
 	enum verb verb;
 	const struct storage_ops *ops; /* NULL: refused by the front door with err */
 	struct storage_pool pool;
-	struct storage_volume volume;
+	struct storage_volume volume;     /* name "": none */
+	struct storage_snapshot snapshot; /* name "": none */
 	storage_cb cb;
 	void *arg;
 	uint64_t started_ns;
@@ -48,13 +62,16 @@ struct job {
 	struct storage_space space;
 };
 
-/* one pool directory with work to do; gone when it has none */
+/* what is used by one job at a time, with jobs for it; gone when it has none */
 struct queue {
 	struct queue *next;
 	uv_loop_t *loop;
-	char dir[sizeof(((struct storage_pool *)0)->dir)];
+	uv_async_t ended; /* by the head's thread, as its last act */
+	uv_thread_t thread;
+	char lock[LOCK_TEXT_MAX];
 	struct job *head, *tail; /* head is running */
 	int n;
+	struct proc_watch watch;
 };
 
 /* main loop's thread only */
@@ -84,13 +101,6 @@ static bool name_ok(const char *name)
 	       len;
 }
 
-static bool dir_ok(const char *dir)
-{
-	size_t len = strnlen(dir, sizeof(((struct storage_pool *)0)->dir));
-
-	return len > 0 && len < sizeof(((struct storage_pool *)0)->dir) && dir[0] == '/';
-}
-
 static const struct storage_ops *find_backend(const char *kind)
 {
 	for (size_t i = 0; i < sizeof(storage_backends) / sizeof(storage_backends[0]); i++) {
@@ -101,88 +111,145 @@ static const struct storage_ops *find_backend(const char *kind)
 	return NULL;
 }
 
-static int check(const struct storage_pool *p, const struct storage_volume *v, struct err *err)
+int storage_check_pool(const struct storage_pool *p, struct err *err)
 {
+	const struct storage_ops *ops;
+
 	if (strnlen(p->name, sizeof(p->name)) == sizeof(p->name))
 		return err_set(err, -E_INVALID, "pool name too long");
-	if (!find_backend(p->kind))
+	if (strnlen(p->source, sizeof(p->source)) == sizeof(p->source))
+		return err_set(err, -E_INVALID, "pool %s: its source is too long", p->name);
+	ops = find_backend(p->kind);
+	if (!ops)
 		return err_set(err, -E_INVALID, "pool %s: kind \"%.15s\" is not known here",
 			       p->name, p->kind);
-	if (!dir_ok(p->dir))
-		return err_set(err, -E_INVALID, "pool %s: the directory must be an absolute path",
-			       p->name);
-	if (v && !name_ok(v->name))
+	return ops->check(p, err);
+}
+
+bool storage_can_snapshot(const char *kind)
+{
+	const struct storage_ops *ops = find_backend(kind);
+
+	return ops && ops->snapshot;
+}
+
+static int check_volume(const struct storage_pool *p, const struct storage_volume *v,
+			struct err *err)
+{
+	if (!name_ok(v->name))
 		return err_set(err, -E_INVALID, "pool %s: \"%.63s\" cannot be a file name", p->name,
 			       v->name);
-	if (v && (v->size_bytes == 0 || v->size_bytes % STORAGE_BLOCK || v->size_bytes > INT64_MAX))
+	if (v->size_bytes == 0 || v->size_bytes % STORAGE_BLOCK || v->size_bytes > INT64_MAX)
 		return err_set(err, -E_INVALID,
 			       "pool %s: volume %s: size %llu is no multiple of %d bytes", p->name,
 			       v->name, (unsigned long long)v->size_bytes, STORAGE_BLOCK);
 	return 0;
 }
 
-/* --- jobs --------------------------------------------------------------- */
-
-static void job_work(uv_work_t *work)
+static int check_snapshot(const struct storage_pool *p, const struct storage_snapshot *s,
+			  struct err *err)
 {
-	struct job *j = (struct job *)work;
-
-	if (!j->ops)
-		return; /* refused: status and err are set */
-	switch (j->verb) {
-	case VERB_PROBE:
-		j->status = j->ops->probe(&j->pool, &j->space, &j->err);
-		break;
-	case VERB_CREATE:
-		j->status = j->ops->create(&j->pool, &j->volume, &j->paths, &j->err);
-		break;
-	case VERB_LOCATE:
-		j->status = j->ops->locate(&j->pool, &j->volume, &j->paths, &j->err);
-		break;
-	case VERB_GROW:
-		j->status = j->ops->grow(&j->pool, &j->volume, &j->paths, &j->err);
-		break;
-	case VERB_REMOVE:
-		j->status = j->ops->remove(&j->pool, &j->volume, &j->err);
-		break;
-	case VERB_ALLOCATED:
-		j->status =
-			j->ops->allocated(&j->pool, &j->volume, &j->space.allocated_kib, &j->err);
-		break;
-	}
+	if (!name_ok(s->volume) || !name_ok(s->name))
+		return err_set(err, -E_INVALID,
+			       "pool %s: snapshot \"%.63s\" of \"%.63s\" cannot be a file name",
+			       p->name, s->name, s->volume);
+	if (!find_backend(p->kind)->snapshot)
+		return err_set(err, -EOPNOTSUPP,
+			       "pool %s: a pool of kind %s cannot take snapshots: use a thin one",
+			       p->name, p->kind);
+	return 0;
 }
 
-static void job_done(uv_work_t *work, int status);
+static int check(const struct job *j, struct err *err)
+{
+	bool of_volume = j->verb != VERB_PROBE && j->verb != VERB_SNAPSHOT_REMOVE;
+	bool of_snapshot = j->verb == VERB_SNAPSHOT || j->verb == VERB_RESTORE ||
+			   j->verb == VERB_SNAPSHOT_REMOVE;
+	int rv = storage_check_pool(&j->pool, err);
+
+	if (rv == 0 && of_volume)
+		rv = check_volume(&j->pool, &j->volume, err);
+	if (rv == 0 && of_snapshot)
+		rv = check_snapshot(&j->pool, &j->snapshot, err);
+	return rv;
+}
+
+/* --- jobs --------------------------------------------------------------- */
+
+static int job_work(struct job *j)
+{
+	const struct storage_ops *ops = j->ops;
+
+	switch (j->verb) {
+	case VERB_PROBE:
+		return ops->probe(&j->pool, &j->space, &j->err);
+	case VERB_CREATE:
+		return ops->create(&j->pool, &j->volume, &j->paths, &j->err);
+	case VERB_LOCATE:
+		return ops->locate(&j->pool, &j->volume, &j->paths, &j->err);
+	case VERB_GROW:
+		return ops->grow(&j->pool, &j->volume, &j->paths, &j->err);
+	case VERB_REMOVE:
+		return ops->remove(&j->pool, &j->volume, &j->err);
+	case VERB_ALLOCATED:
+		return ops->allocated(&j->pool, &j->volume, &j->space.allocated_kib, &j->err);
+	case VERB_SNAPSHOT:
+		return ops->snapshot(&j->pool, &j->volume, &j->snapshot, &j->err);
+	case VERB_RESTORE:
+		return ops->restore(&j->pool, &j->volume, &j->snapshot, &j->paths, &j->err);
+	case VERB_SNAPSHOT_REMOVE:
+		return ops->snapshot_remove(&j->pool, &j->snapshot, &j->err);
+	}
+	return -EINVAL;
+}
+
+static void queue_thread(void *arg)
+{
+	struct queue *q = arg;
+	struct job *j = q->head;
+
+	if (j->ops) /* else it was refused: status and err are set */
+		j->status = job_work(j);
+	uv_async_send(&q->ended);
+}
 
 static void queue_run(struct queue *q)
 {
-	int rv;
+	uv_thread_options_t o = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = THREAD_STACK };
 
 	q->head->started_ns = clock_boot_ns();
-	rv = uv_queue_work(q->loop, &q->head->work, job_work, job_done);
-	assert(rv == 0); /* fails only without a function to run */
+	if (uv_thread_create_ex(&q->thread, &o, queue_thread, q) < 0)
+		abort();
 }
 
-static struct queue *queue_find(uv_loop_t *loop, const char *dir)
+static struct queue *queue_find(uv_loop_t *loop, const char *lock)
 {
 	for (struct queue *q = queues; q; q = q->next) {
-		if (q->loop == loop && strcmp(q->dir, dir) == 0)
+		if (q->loop == loop && strcmp(q->lock, lock) == 0)
 			return q;
 	}
 	return NULL;
 }
 
-static struct queue *queue_new(uv_loop_t *loop, const char *dir)
+static void on_ended(uv_async_t *async);
+
+static struct queue *queue_new(uv_loop_t *loop, const char *lock)
 {
 	struct queue *q = calloc(1, sizeof(*q));
 
-	if (!q)
+	if (!q || uv_async_init(loop, &q->ended, on_ended) < 0)
 		abort();
+	q->ended.data = q;
 	q->loop = loop;
-	memcpy(q->dir, dir, strnlen(dir, sizeof(q->dir) - 1));
+	snprintf(q->lock, sizeof(q->lock), "%s", lock);
 	q->next = queues;
 	queues = q;
 	return q;
+}
+
+static void on_queue_closed(uv_handle_t *handle)
+{
+	free(handle->data);
 }
 
 static void queue_free(struct queue *q)
@@ -192,29 +259,31 @@ static void queue_free(struct queue *q)
 	while (*p != q)
 		p = &(*p)->next;
 	*p = q->next;
-	free(q);
+	uv_close((uv_handle_t *)&q->ended, on_queue_closed);
+}
+
+static const char *volume_name(const struct job *j)
+{
+	return j->volume.name[0] ? j->volume.name : j->snapshot.volume;
 }
 
 static void job_log(const struct job *j)
 {
 	unsigned long long ms = (clock_boot_ns() - j->started_ns) / 1000000;
 
-	log_debug("storage", "pool=%s volume=%s %s ms=%llu status=%s", j->pool.name,
-		  j->volume.name[0] ? j->volume.name : "-", verb_names[j->verb], ms,
-		  j->status < 0 ? j->err.text : "ok");
+	log_debug("storage", "pool=%s volume=%s %s ms=%llu status=%s", j->pool.name, volume_name(j),
+		  verb_names[j->verb], ms, j->status < 0 ? j->err.text : "ok");
 	if (ms >= SLOW_MS)
 		log_warn("storage", "pool=%s volume=%s %s was slow: ms=%llu", j->pool.name,
-			 j->volume.name[0] ? j->volume.name : "-", verb_names[j->verb], ms);
+			 volume_name(j), verb_names[j->verb], ms);
 }
 
-static void job_done(uv_work_t *work, int status)
+static void on_ended(uv_async_t *async)
 {
-	struct job *j = (struct job *)work;
-	struct queue *q = j->queue;
+	struct queue *q = async->data;
+	struct job *j = q->head;
 
-	if (status == UV_ECANCELED)
-		j->status = err_set(&j->err, -ECANCELED, "pool %s: the daemon is stopping",
-				    j->pool.name);
+	uv_thread_join(&q->thread);
 	assert(j->status <= 0 && (j->status == 0 || j->err.code == j->status));
 	job_log(j);
 	q->head = j->next;
@@ -227,11 +296,38 @@ static void job_done(uv_work_t *work, int status)
 	free(j);
 }
 
-static void submit(uv_loop_t *loop, enum verb verb, const struct storage_pool *p,
-		   const struct storage_volume *v, storage_cb cb, void *arg)
+static void lock_of(const struct storage_pool *p, char out[LOCK_TEXT_MAX])
+{
+	const struct storage_ops *ops = find_backend(p->kind);
+
+	if (ops->lock)
+		ops->lock(p, out, LOCK_TEXT_MAX);
+	else
+		snprintf(out, LOCK_TEXT_MAX, "%s", p->source);
+}
+
+/* a refused job goes the same way, so that its answer comes later and in order */
+static struct queue *queue_for(uv_loop_t *loop, struct job *j)
+{
+	char lock[LOCK_TEXT_MAX] = "";
+	struct queue *q;
+
+	if (j->status == 0)
+		lock_of(&j->pool, lock);
+	q = queue_find(loop, lock);
+	if (j->status == 0 && q && q->n >= STORAGE_QUEUE_MAX) {
+		j->status = err_set(&j->err, -EBUSY,
+				    "pool %s: %d operations wait already: does %s hang?",
+				    j->pool.name, STORAGE_QUEUE_MAX, j->pool.source);
+		lock[0] = 0;
+		q = queue_find(loop, lock);
+	}
+	return q ? q : queue_new(loop, lock);
+}
+
+static struct job *job_new(enum verb verb, const struct storage_pool *p, storage_cb cb, void *arg)
 {
 	struct job *j = calloc(1, sizeof(*j));
-	struct queue *q;
 
 	if (!j)
 		abort();
@@ -239,25 +335,22 @@ static void submit(uv_loop_t *loop, enum verb verb, const struct storage_pool *p
 	j->cb = cb;
 	j->arg = arg;
 	j->pool = *p;
-	if (v)
-		j->volume = *v;
-	j->status = check(p, v, &j->err);
-	if (j->status == 0 && v)
-		j->volume.meta_bytes = storage_meta_ops()->bytes(v->size_bytes);
-	/* a refused job goes the same way, so that its answer comes later and in order */
-	q = queue_find(loop, j->status == 0 ? p->dir : "");
-	if (j->status == 0 && q && q->n >= STORAGE_QUEUE_MAX) {
-		j->status = err_set(&j->err, -EBUSY,
-				    "pool %s: %d operations wait already: does %s hang?", p->name,
-				    STORAGE_QUEUE_MAX, p->dir);
-		q = queue_find(loop, "");
-	}
+	return j;
+}
+
+static void submit(uv_loop_t *loop, struct job *j)
+{
+	struct queue *q;
+
+	j->status = check(j, &j->err);
+	if (j->status == 0 && j->volume.name[0])
+		j->volume.meta_bytes = storage_meta_ops()->bytes(j->volume.size_bytes);
+	q = queue_for(loop, j);
 	if (j->status == 0)
-		j->ops = find_backend(p->kind);
-	if (!q)
-		q = queue_new(loop, j->status == 0 ? p->dir : "");
+		j->ops = find_backend(j->pool.kind);
 	j->queue = q;
-	if (q->tail && q->head)
+	j->pool.watch = &q->watch;
+	if (q->head)
 		q->tail->next = j;
 	else
 		q->head = j;
@@ -266,37 +359,95 @@ static void submit(uv_loop_t *loop, enum verb verb, const struct storage_pool *p
 		queue_run(q);
 }
 
+static void submit_volume(uv_loop_t *loop, enum verb verb, const struct storage_pool *p,
+			  const struct storage_volume *v, storage_cb cb, void *arg)
+{
+	struct job *j = job_new(verb, p, cb, arg);
+
+	j->volume = *v;
+	submit(loop, j);
+}
+
+void storage_activity(uv_loop_t *loop, const struct storage_pool *p, struct storage_activity *ret)
+{
+	char lock[LOCK_TEXT_MAX];
+	const struct queue *q;
+
+	memset(ret, 0, sizeof(*ret));
+	if (storage_check_pool(p, NULL) < 0)
+		return;
+	lock_of(p, lock);
+	q = queue_find(loop, lock);
+	if (!q || !q->head)
+		return;
+	ret->what = verb_names[q->head->verb];
+	snprintf(ret->volume, sizeof(ret->volume), "%s", volume_name(q->head));
+	ret->since_ns = q->head->started_ns;
+	ret->pid = atomic_load(&q->watch.pid);
+	ret->pid_since_ns = atomic_load(&q->watch.since_ns);
+	ret->waiting = q->n - 1;
+}
+
 void storage_probe(uv_loop_t *loop, const struct storage_pool *p, storage_cb cb, void *arg)
 {
-	submit(loop, VERB_PROBE, p, NULL, cb, arg);
+	submit(loop, job_new(VERB_PROBE, p, cb, arg));
 }
 
 void storage_create(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
 		    storage_cb cb, void *arg)
 {
-	submit(loop, VERB_CREATE, p, v, cb, arg);
+	submit_volume(loop, VERB_CREATE, p, v, cb, arg);
 }
 
 void storage_locate(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
 		    storage_cb cb, void *arg)
 {
-	submit(loop, VERB_LOCATE, p, v, cb, arg);
+	submit_volume(loop, VERB_LOCATE, p, v, cb, arg);
 }
 
 void storage_grow(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
 		  storage_cb cb, void *arg)
 {
-	submit(loop, VERB_GROW, p, v, cb, arg);
+	submit_volume(loop, VERB_GROW, p, v, cb, arg);
 }
 
 void storage_remove(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
 		    storage_cb cb, void *arg)
 {
-	submit(loop, VERB_REMOVE, p, v, cb, arg);
+	submit_volume(loop, VERB_REMOVE, p, v, cb, arg);
 }
 
 void storage_allocated(uv_loop_t *loop, const struct storage_pool *p,
 		       const struct storage_volume *v, storage_cb cb, void *arg)
 {
-	submit(loop, VERB_ALLOCATED, p, v, cb, arg);
+	submit_volume(loop, VERB_ALLOCATED, p, v, cb, arg);
+}
+
+void storage_snapshot(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
+		      const struct storage_snapshot *s, storage_cb cb, void *arg)
+{
+	struct job *j = job_new(VERB_SNAPSHOT, p, cb, arg);
+
+	j->volume = *v;
+	j->snapshot = *s;
+	submit(loop, j);
+}
+
+void storage_restore(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
+		     const struct storage_snapshot *s, storage_cb cb, void *arg)
+{
+	struct job *j = job_new(VERB_RESTORE, p, cb, arg);
+
+	j->volume = *v;
+	j->snapshot = *s;
+	submit(loop, j);
+}
+
+void storage_snapshot_remove(uv_loop_t *loop, const struct storage_pool *p,
+			     const struct storage_snapshot *s, storage_cb cb, void *arg)
+{
+	struct job *j = job_new(VERB_SNAPSHOT_REMOVE, p, cb, arg);
+
+	j->snapshot = *s;
+	submit(loop, j);
 }

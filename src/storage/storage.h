@@ -3,8 +3,9 @@
  * storage.h - backends behind one table, and the checked front door to them.
  * A backing is the pair of devices of one volume of a replica: data (content from
  * offset 0) and metadata (docs/ondisk.md). To add a backend: one file with one ops table,
- * one line in storage_backends[], one row in the test matrix.
- * Calls are asynchronous: files and tools are handled off the loop.
+ * one line in storage_backends[], one row in the test matrix (docs/storage.md).
+ * Calls are asynchronous: files and tools are handled in threads, one at a time for what
+ * cannot be used by two at once, so that what hangs holds up nothing but its own pool.
  */
 #ifndef SDSD_STORAGE_STORAGE_H
 #define SDSD_STORAGE_STORAGE_H
@@ -14,14 +15,17 @@
 #include <uv.h>
 
 #include "base/err.h"
+#include "base/proc.h"
 
 #define STORAGE_PATH_MAX 1200
 #define STORAGE_SLOTS 16 /* of a resource */
 
 struct storage_pool {  /* copied by calls */
-	char kind[16]; /* "FILE", "FILE_THIN" */
+	char kind[16]; /* "FILE", "FILE_THIN", "LVM", "LVM_THIN" */
 	char name[64];
-	char dir[1024];
+	/* what it is made of: a directory, a volume group, "<group>/<thin pool>" */
+	char source[1024];
+	struct proc_watch *watch; /* of the tool that runs; the front door's, NULL elsewhere */
 };
 struct storage_volume {
 	char name[64];      /* "<resource>_00000"; metadata: name + ".meta" */
@@ -29,12 +33,22 @@ struct storage_volume {
 	uint8_t volume[16]; /* uuid of the volume: another one had this number before */
 	uint64_t size_bytes;
 	uint64_t meta_bytes; /* filled by the front door from storage_meta_ops.bytes */
+	/* The stamp of all its regions when it is made: 0 one of zeros, else that of the snapshot's
+	 * content it begins with (docs/protocol.md#born-from-a-snapshot). */
+	uint32_t birth;
 	/* For the label only, so that a cluster can be told from its disks. Zeros and "" when the
 	 * files are only to be found or removed. */
 	uint8_t cluster[16], resource[16];
 	int number, slot;
 	char node[64];
 	char copy[STORAGE_SLOTS][64]; /* nodes of the other copies, by slot; "": none */
+};
+/* The data of a volume as it was at one moment, in the pool of that volume. */
+struct storage_snapshot {
+	char volume[64];     /* of which: storage_volume.name at that time */
+	char name[64];       /* its own, unique for the volume: "<volume>_<name>" */
+	uint8_t uuid[16];    /* against foreign ones of the same name */
+	uint64_t size_bytes; /* of the volume then */
 };
 struct storage_paths {
 	char data[STORAGE_PATH_MAX], meta[STORAGE_PATH_MAX];
@@ -49,9 +63,18 @@ struct storage_label {
 struct storage_space {
 	int64_t total_kib, free_kib; /* storage_probe */
 	int64_t allocated_kib;       /* storage_allocated: what the pair takes on the disk */
+	int meta_percent; /* storage_probe: used of a thin pool's own metadata; -1: it has none */
+};
+/* What a pool is busy with, for people who wonder why nothing goes on. */
+struct storage_activity {
+	const char *what;                /* "create", "snapshot"; NULL: nothing */
+	char volume[64];                 /* "" when it is about the pool */
+	int pid;                         /* of the tool that runs, 0: none */
+	uint64_t since_ns, pid_since_ns; /* clock_boot_ns */
+	int waiting;                     /* calls behind it */
 };
 
-#define STORAGE_QUEUE_MAX 1024 /* calls waiting for one pool directory; more get -EBUSY */
+#define STORAGE_QUEUE_MAX 1024 /* calls waiting for one pool; more get -EBUSY */
 #define STORAGE_BLOCK 4096     /* sizes are multiples of it */
 
 /* err is borrowed during the call; paths/space are set on status 0 */
@@ -60,8 +83,13 @@ typedef void (*storage_cb)(int status, const struct err *err, const struct stora
 
 struct storage_ops {
 	const char *kind;
-	/* All run in a worker thread; blocking is fine. Idempotent: made again after a crash they
-	 * finish the job. create calls storage_meta_ops()->format for a new volume. */
+	/* Is the pool's source the name of something this backend could have? Pure. */
+	int (*check)(const struct storage_pool *p, struct err *err);
+	/* What cannot be used by two calls at once: calls with the same kind of lock and the same
+	 * text of it run one after the other. NULL: the source. */
+	void (*lock)(const struct storage_pool *p, char *out, size_t len);
+	/* All others run in a worker thread; blocking is fine. Idempotent: made again after a crash
+	 * they finish the job. create calls storage_meta_ops()->format for a new volume. */
 	int (*probe)(const struct storage_pool *p, struct storage_space *ret, struct err *err);
 	int (*create)(const struct storage_pool *p, const struct storage_volume *v,
 		      struct storage_paths *ret, struct err *err);
@@ -78,6 +106,19 @@ struct storage_ops {
 			err); /* missing is fine; another owner's: -E_EXISTS; damaged: -E_CORRUPT */
 	int (*allocated)(const struct storage_pool *p, const struct storage_volume *v,
 			 int64_t *ret_kib, struct err *err);
+	/* The next three are NULL where the pool cannot.
+	 * The data device of v, which may be in use, as it is now. There already: fine, when it is
+	 * this snapshot's; -E_EXISTS when it is something else. */
+	int (*snapshot)(const struct storage_pool *p, const struct storage_volume *v,
+			const struct storage_snapshot *s, struct err *err);
+	/* create, with the content of the snapshot; v may be larger: zeros behind it. -ENOENT: the
+	 * snapshot is not there. */
+	int (*restore)(const struct storage_pool *p, const struct storage_volume *v,
+		       const struct storage_snapshot *s, struct storage_paths *ret,
+		       struct err *err);
+	/* missing is fine; another's of the same name: -E_EXISTS */
+	int (*snapshot_remove)(const struct storage_pool *p, const struct storage_snapshot *s,
+			       struct err *err);
 };
 
 /* Formats and identifies metadata; registered once by daemon.c, so that storage/ does not know the
@@ -94,8 +135,14 @@ struct storage_meta_ops {
 };
 void storage_set_meta_ops(const struct storage_meta_ops *ops);
 
+/* 0, or -E_INVALID: there is no such kind, or the source cannot be one of that kind */
+int storage_check_pool(const struct storage_pool *p, struct err *err);
+bool storage_can_snapshot(const char *kind);
+/* what the pool is busy with; on the loop's thread */
+void storage_activity(uv_loop_t *loop, const struct storage_pool *p, struct storage_activity *ret);
+
 /* The front door: checks the contract (names, sizes, kind known), runs the op in a worker, logs and
- * traces; one at a time per pool directory. cb exactly once, later, on the loop. */
+ * traces; one at a time for each lock. cb exactly once, later, on the loop. */
 void storage_probe(uv_loop_t *loop, const struct storage_pool *p, storage_cb cb, void *arg);
 /* -E_EXISTS when files of another owner are there; -ENOSPC, -EROFS, -ENOENT (directory missing)
  * with a sentence */
@@ -112,6 +159,14 @@ void storage_remove(uv_loop_t *loop, const struct storage_pool *p, const struct 
 /* space->allocated_kib */
 void storage_allocated(uv_loop_t *loop, const struct storage_pool *p,
 		       const struct storage_volume *v, storage_cb cb, void *arg);
+
+/* -EOPNOTSUPP, with a sentence, where the pool's kind cannot */
+void storage_snapshot(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
+		      const struct storage_snapshot *s, storage_cb cb, void *arg);
+void storage_restore(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
+		     const struct storage_snapshot *s, storage_cb cb, void *arg);
+void storage_snapshot_remove(uv_loop_t *loop, const struct storage_pool *p,
+			     const struct storage_snapshot *s, storage_cb cb, void *arg);
 
 /* for backends */
 const struct storage_meta_ops *storage_meta_ops(void);

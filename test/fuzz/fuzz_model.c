@@ -62,7 +62,7 @@ static int pool_create(struct call *c)
 
 	snprintf(p.node, sizeof(p.node), "%s", c->node);
 	snprintf(p.name, sizeof(p.name), "%s", c->pool);
-	snprintf(p.dir, sizeof(p.dir), "%s", jget_str(c->body, "dir", "/x"));
+	snprintf(p.source, sizeof(p.source), "%s", jget_str(c->body, "source", "/x"));
 	return change_pool_create(c->env, c->txn, &p, jget(c->body, "props"), &c->err);
 }
 

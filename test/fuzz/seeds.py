@@ -114,7 +114,7 @@ def model():
     record = {"epoch": 2, "writer": 0, "in_sync": 3, "tag": {"node": 1, "boot": "5", "counter": 1}}
     bodies = [
         {"node": "n4", "address": "10.0.0.4", "uuid": UUID, "port": 7700}, {"node": "n3"}, props,
-        {"storpool": "hdd", "dir": "/data", "props": {"a": "b"}}, {"storpool": "ssd"},
+        {"storpool": "hdd", "source": "/data", "props": {"a": "b"}}, {"storpool": "ssd"},
         {"name": "g1", "description": "d", "select_filter": filters, "props": {"a": "b"}},
         {"name": "DfltRscGrp", "select_filter": filters, **props}, {"name": "g1"},
         {"name": "vm1", "group": "DfltRscGrp", "props": {}}, props, {"name": "db"},
@@ -177,7 +177,7 @@ def docs():
     return [json.dumps(d).encode() for d in (
         {"name": "n1", "id": 1, "uuid": UUID, "address": "10.0.0.1", "port": 7700,
          "fingerprint": "0" * 64}, report,
-        {"node": "n1", "name": "ssd", "kind": "FILE_THIN", "uuid": UUID, "dir": "/x"},
+        {"node": "n1", "name": "ssd", "kind": "FILE_THIN", "uuid": UUID, "source": "/x"},
         {"name": "db", "uuid": UUID, "group": "g1", "created_ms": 5, "volumes": [volume]},
         {"epoch": 1, "writer": -1, "in_sync": 3, "tag": tag},
         {"resource": "db", "node": "n1", "uuid": UUID, "slot": 0, "pool": "ssd", "created": True},

@@ -91,7 +91,7 @@ static int pool_make(struct change_env *env, struct txn *t, u32 node, const char
 
 	snprintf(p.node, sizeof(p.node), "n%u", node);
 	snprintf(p.name, sizeof(p.name), "%s", name);
-	snprintf(p.dir, sizeof(p.dir), "/var/lib/sdsd/%s", name);
+	snprintf(p.source, sizeof(p.source), "/var/lib/sdsd/%s", name);
 	return change_pool_create(env, t, &p, NULL, err);
 }
 

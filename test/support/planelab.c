@@ -373,7 +373,7 @@ static void make_node(struct lab *l, int i)
 	if (fd < 0 || ftruncate(fd, (off_t)meta_file_bytes(l->size_bytes)) < 0)
 		abort();
 	memset(label.replica, 0xa0 + i, sizeof(label.replica));
-	if (meta_file_format(fd, &label, &err) < 0)
+	if (meta_file_format(fd, &label, REPL_STAMP_FRESH, &err) < 0)
 		abort();
 	close(fd);
 }

@@ -124,7 +124,7 @@ static void format(struct nodes *w, const struct node *node, int fd)
 	snprintf(l.node, sizeof(l.node), "node%u", node->slot + 1u);
 	if (!w->dirty)
 		make_zero(node->data, w->size);
-	if (meta_file_format(fd, &l, &err) < 0)
+	if (meta_file_format(fd, &l, REPL_STAMP_FRESH, &err) < 0)
 		nodes_die("%s: %s", node->meta, err.text);
 }
 

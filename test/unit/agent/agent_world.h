@@ -363,7 +363,7 @@ static void add_pool(const char *node)
 
 	snprintf(p.node, sizeof(p.node), "%s", node);
 	snprintf(p.name, sizeof(p.name), "ssd");
-	snprintf(p.dir, sizeof(p.dir), "%s", pool_dir);
+	snprintf(p.source, sizeof(p.source), "%s", pool_dir);
 	cr_assert_eq(WORLD(&w, change_pool_create, &p, NULL), 0, "%s", w.err.text);
 	world_report(&w, node, "ssd", 100 * GIB, 100 * GIB);
 }

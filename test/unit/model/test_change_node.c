@@ -228,7 +228,7 @@ Test(change_node, delete_conflicts_with_placing_there)
 
 Test(change_node, pools)
 {
-	struct pool p = { .node = "N1", .name = "ssd", .dir = "/var/lib/sdsd/ssd" };
+	struct pool p = { .node = "N1", .name = "ssd", .source = "/var/lib/sdsd/ssd" };
 	const int64_t size = GIB;
 	struct world w;
 	char name[16];
@@ -248,13 +248,13 @@ Test(change_node, pools)
 	snprintf(p.node, sizeof(p.node), "n9");
 	cr_expect_eq(WORLD(&w, change_pool_create, &p, NULL), -E_NOT_FOUND);
 	snprintf(p.node, sizeof(p.node), "n1");
-	p.dir[0] = '\0';
+	p.source[0] = '\0';
 	cr_expect_eq(WORLD(&w, change_pool_create, &p, NULL), -E_INVALID);
 	for (int i = 1; i < POOLS_PER_NODE_MAX; i++) {
 		snprintf(name, sizeof(name), "pool%d", i);
 		world_add_pool(&w, "n1", name, POOL_FILE);
 	}
-	snprintf(p.dir, sizeof(p.dir), "/more");
+	snprintf(p.source, sizeof(p.source), "/more");
 	cr_expect_eq(WORLD(&w, change_pool_create, &p, NULL), -E_INVALID);
 	cr_expect(world_says(&w, "32 pools"), "%s", w.err.text);
 

@@ -15,8 +15,8 @@
 #define NODE                                                                                  \
 	"{\"name\":\"n1\",\"id\":1,\"uuid\":" UUID ",\"address\":\"10.0.0.1\",\"port\":7000," \
 	"\"fingerprint\":" FINGERPRINT "}"
-#define POOL                                                                                    \
-	"{\"node\":\"n1\",\"name\":\"ssd\",\"kind\":\"FILE_THIN\",\"dir\":\"/var/lib/sdsd/p\"," \
+#define POOL                                                                                       \
+	"{\"node\":\"n1\",\"name\":\"ssd\",\"kind\":\"FILE_THIN\",\"source\":\"/var/lib/sdsd/p\"," \
 	"\"uuid\":" UUID "}"
 #define VOLUME "{\"number\":0,\"size_kib\":1048576,\"minor\":1000}"
 #define RESOURCE                                                                             \
@@ -139,14 +139,14 @@ static int pool(json *doc, struct err *err)
 Test(parse, pool_fields)
 {
 	static const struct row rows[] = {
-		{ "kind", "\"FILE\"", true },      { "kind", "\"filethin\"", true },
-		{ "kind", "\"File_Thin\"", true }, { "kind", "\"LVM\"", false },
-		{ "name", "\"ab\"", false },       { "name", "\"DFLTDISKLESSSTORPOOL\"", false },
-		{ "dir", "\"relative\"", false },  { "dir", "\"/\"", false },
-		{ "dir", "\"/a/../b\"", false },   { "dir", "\"/a/..\"", false },
-		{ "dir", "\"/a/.\"", false },      { "dir", "\"/a//b\"", false },
-		{ "dir", "\"/a/\"", false },       { "dir", "\"/a\\nb\"", false },
-		{ "dir", "\"/a/..b\"", true },
+		{ "kind", "\"FILE\"", true },        { "kind", "\"filethin\"", true },
+		{ "kind", "\"File_Thin\"", true },   { "kind", "\"LVM\"", false },
+		{ "name", "\"ab\"", false },         { "name", "\"DFLTDISKLESSSTORPOOL\"", false },
+		{ "source", "\"relative\"", false }, { "source", "\"/\"", false },
+		{ "source", "\"/a/../b\"", false },  { "source", "\"/a/..\"", false },
+		{ "source", "\"/a/.\"", false },     { "source", "\"/a//b\"", false },
+		{ "source", "\"/a/\"", false },      { "source", "\"/a\\nb\"", false },
+		{ "source", "\"/a/..b\"", true },
 	};
 	char dir[PATH_LEN_MAX + 8];
 
@@ -154,11 +154,11 @@ Test(parse, pool_fields)
 	check_text(POOL, "node", NAME_MAX_LEN, pool);
 	check_text(POOL, "name", NAME_MAX_LEN, pool);
 	check_text(POOL, "kind", 31, pool);
-	check_text(POOL, "dir", PATH_LEN_MAX - 1, pool);
+	check_text(POOL, "source", PATH_LEN_MAX - 1, pool);
 	check_text(POOL, "uuid", 36, pool);
 	snprintf(dir, sizeof(dir), "%s", world_long('a', PATH_LEN_MAX - 1));
 	dir[1] = '/';
-	check_rows(POOL, &(struct row){ "dir", dir, true }, 1, pool);
+	check_rows(POOL, &(struct row){ "source", dir, true }, 1, pool);
 }
 
 Test(parse, pool_kinds)
@@ -343,7 +343,7 @@ Test(parse, what_is_written_can_be_read)
 	cr_assert_eq(pool_parse(doc, &q, NULL), 0);
 	again = pool_doc(&q);
 	cr_assert_eq(pool_parse(again, &q2, NULL), 0);
-	cr_expect_str_eq(q.dir, q2.dir);
+	cr_expect_str_eq(q.source, q2.source);
 	cr_expect_eq(q.kind, q2.kind);
 	json_object_put(doc);
 	json_object_put(again);

@@ -175,7 +175,7 @@ static void format(u8 replica)
 	make_file(meta, meta_file_bytes(SIZE_BYTES));
 	memset(label.replica, replica, sizeof(label.replica));
 	fd = open(meta, O_RDWR | O_CLOEXEC);
-	cr_assert_eq(meta_file_format(fd, &label, &err), 0, "%s", err.text);
+	cr_assert_eq(meta_file_format(fd, &label, REPL_STAMP_FRESH, &err), 0, "%s", err.text);
 	close(fd);
 }
 

@@ -43,7 +43,7 @@ static int make_formatted(u64 size_bytes)
 	int fd = make_file(meta_file_bytes(size_bytes));
 
 	l.size_bytes = size_bytes;
-	cr_assert_eq(meta_file_format(fd, &l, &err), 0, "%s", err.text);
+	cr_assert_eq(meta_file_format(fd, &l, REPL_STAMP_FRESH, &err), 0, "%s", err.text);
 	return fd;
 }
 
@@ -189,7 +189,7 @@ Test(meta_file, refuses_what_is_none)
 	fd = make_file(100);
 	cr_expect_eq(meta_file_attach(fd, NULL, m, &err), -E_CORRUPT, "cut short");
 	cr_expect(strstr(err.text, "cut short"), "%s", err.text);
-	cr_expect_eq(meta_file_format(fd, &label, &err), -ENOSPC);
+	cr_expect_eq(meta_file_format(fd, &label, REPL_STAMP_FRESH, &err), -ENOSPC);
 	close(fd);
 	fd = make_formatted(SIZE_BYTES);
 	cr_expect_eq(meta_file_whole(fd, &label, &err), 0);
@@ -234,7 +234,7 @@ Test(meta_file, formatting_again_takes_everything_along)
 	struct err err = { 0 };
 	int fd = make_formatted(SIZE_BYTES);
 
-	cr_assert_eq(meta_file_format(fd, &l, &err), 0);
+	cr_assert_eq(meta_file_format(fd, &l, REPL_STAMP_FRESH, &err), 0);
 	cr_assert_eq(meta_file_label(fd, &got, &err), 0);
 	cr_expect_arr_eq(got.replica, l.replica, 16);
 	close(fd);
@@ -249,7 +249,7 @@ Test(meta_file, read_only_file)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	ro = open(path, O_RDONLY | O_CLOEXEC);
 	cr_assert_geq(ro, 0);
-	cr_expect_eq(meta_file_format(ro, &label, &err), -EBADF);
+	cr_expect_eq(meta_file_format(ro, &label, REPL_STAMP_FRESH, &err), -EBADF);
 	cr_expect(strstr(err.text, "cannot write metadata"), "%s", err.text);
 	close(ro);
 	close(fd);

@@ -169,7 +169,7 @@ static void setup(void)
 	cr_assert_not_null(mkdtemp(dir));
 	cr_assert_eq(uv_loop_init(&loop), 0);
 	pool = (struct storage_pool){ .kind = "FILE_THIN", .name = "ssd" };
-	snprintf(pool.dir, sizeof(pool.dir), "%s", dir);
+	snprintf(pool.source, sizeof(pool.source), "%s", dir);
 	vol = (struct storage_volume){ .name = "db_00000", .size_bytes = 8 * MIB };
 	memset(vol.owner, 7, sizeof(vol.owner));
 	memset(vol.volume, 3, sizeof(vol.volume));
@@ -491,7 +491,7 @@ Test(file, directory_errors)
 	cr_expect_eq(a.status, 0, "%s", a.text);
 	cr_expect_gt(a.space.total_kib, 0);
 	cr_expect_leq(a.space.free_kib, a.space.total_kib);
-	snprintf(pool.dir, sizeof(pool.dir), "%s/none", dir);
+	snprintf(pool.source, sizeof(pool.source), "%s/none", dir);
 	for (int i = 0; i < 3; i++) {
 		a = call(i == 0 ? probe : i == 1 ? storage_create : storage_remove);
 		cr_expect_eq(a.status, -ENOENT);
@@ -501,10 +501,10 @@ Test(file, directory_errors)
 	a = call(probe);
 	cr_expect_eq(a.status, -ENOTDIR);
 	cr_expect_not_null(strstr(a.text, "is not a directory"), "%s", a.text);
-	snprintf(pool.dir, sizeof(pool.dir), "/proc");
+	snprintf(pool.source, sizeof(pool.source), "/proc");
 	cr_expect_lt(call(storage_create).status, 0);
 	if (geteuid() != 0) {
-		snprintf(pool.dir, sizeof(pool.dir), "%s", dir);
+		snprintf(pool.source, sizeof(pool.source), "%s", dir);
 		cr_assert_eq(chmod(dir, 0500), 0);
 		a = call(probe);
 		cr_expect_eq(a.status, -EACCES);

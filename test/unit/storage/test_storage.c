@@ -94,7 +94,7 @@ Test(storage, refuses)
 		struct storage_volume v = { .size_bytes = rows[i].size };
 
 		snprintf(p.kind, sizeof(p.kind), "%s", rows[i].kind);
-		snprintf(p.dir, sizeof(p.dir), "%s", rows[i].dir ? rows[i].dir : dir);
+		snprintf(p.source, sizeof(p.source), "%s", rows[i].dir ? rows[i].dir : dir);
 		snprintf(v.name, sizeof(v.name), "%s", rows[i].name);
 		n_answers = 0;
 		storage_create(&loop, &p, &v, on_answer, NULL);
@@ -110,11 +110,11 @@ Test(storage, names_without_an_end)
 	struct storage_pool p = { .kind = "FILE", .name = "ssd" };
 	struct storage_volume v = { .size_bytes = 4096, .name = "a" };
 
-	memset(p.dir, '/', sizeof(p.dir));
+	memset(p.source, '/', sizeof(p.source));
 	storage_create(&loop, &p, &v, on_answer, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	cr_expect_eq(last_status, -E_INVALID);
-	snprintf(p.dir, sizeof(p.dir), "%s", dir);
+	snprintf(p.source, sizeof(p.source), "%s", dir);
 	memset(v.name, 'a', sizeof(v.name));
 	storage_create(&loop, &p, &v, on_answer, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
@@ -127,7 +127,7 @@ Test(storage, one_at_a_time_in_order)
 	struct storage_volume v = { .size_bytes = 1 << 20, .name = "a" };
 	int tag[4] = { 0, 1, 2, 3 };
 
-	snprintf(p.dir, sizeof(p.dir), "%s", dir);
+	snprintf(p.source, sizeof(p.source), "%s", dir);
 	storage_create(&loop, &p, &v, on_answer, &tag[0]);
 	storage_locate(&loop, &p, &v, on_answer, &tag[1]);
 	storage_remove(&loop, &p, &v, on_answer, &tag[2]);
@@ -143,7 +143,7 @@ Test(storage, queue_is_bounded)
 {
 	struct storage_pool p = { .kind = "FILE_THIN", .name = "ssd" };
 
-	snprintf(p.dir, sizeof(p.dir), "%s", dir);
+	snprintf(p.source, sizeof(p.source), "%s", dir);
 	for (int i = 0; i < STORAGE_QUEUE_MAX + 3; i++)
 		storage_probe(&loop, &p, on_answer, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);

@@ -153,3 +153,11 @@ def case_kmod_freeze_loses_a_copy(rig):
     g.run("rvolctl tell 1 thaw --token 2")
     let_go(g)
     g.run("rvolctl del && rmmod rvol")
+
+
+def case_kmod_freeze_daemon(rig):
+    """What the daemon says about a freeze and reads of it is what the module takes and shows."""
+    g = start(rig)
+    g.run("freezecheck", 60)
+    let_go(g)
+    g.run("rvolctl del && rmmod rvol")

@@ -191,7 +191,7 @@ static int delete (int argc, char **argv)
 const struct cli_verb snapshot_verbs[] = {
 	{ "snapshot", "create", CREATE_ARGS, "takes a snapshot on all copies at one moment", create,
 	  "Writes are held back while it is taken, for 2 s at most (property sds/freeze-ms of\n"
-	  "the volume or its group); when that is not enough the snapshot fails, and writes go on.\n\n"
+	  "the volume or its group); when that is not enough it fails, and writes go on.\n\n"
 	  "  --with A,B             of these volumes, too, at the same moment\n\n"
 	  "The pools of the copies must be able to: thin pools of LVM, directories of a file\n"
 	  "system that can share blocks (xfs, btrfs).\n\n"

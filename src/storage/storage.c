@@ -89,6 +89,14 @@ const struct storage_meta_ops *storage_meta_ops(void)
 	return meta_ops;
 }
 
+bool storage_label_is(const struct storage_label *l, const struct storage_volume *v)
+{
+	static const uint8_t not_told[16];
+
+	return memcmp(l->owner, v->owner, 16) == 0 &&
+	       (memcmp(l->volume, v->volume, 16) == 0 || memcmp(l->volume, not_told, 16) == 0);
+}
+
 /* --- the contract ------------------------------------------------------- */
 
 static bool name_ok(const char *name)
@@ -171,6 +179,10 @@ static int check(const struct job *j, struct err *err)
 		rv = check_volume(&j->pool, &j->volume, err);
 	if (rv == 0 && of_snapshot)
 		rv = check_snapshot(&j->pool, &j->snapshot, err);
+	if (rv == 0 && j->verb == VERB_RESTORE && j->volume.size_bytes < j->snapshot.size_bytes)
+		rv = err_set(err, -E_INVALID,
+			     "pool %s: volume %s would be smaller than its snapshot %s",
+			     j->pool.name, j->volume.name, j->snapshot.name);
 	return rv;
 }
 

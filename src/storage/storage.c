@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "storage/file.h"
+#include "storage/lvm.h"
 
 #define SLOW_MS 2000 /* a job that takes longer is worth a line */
 #define LOCK_TEXT_MAX (sizeof(((struct storage_pool *)0)->source) + 32)
@@ -42,6 +43,8 @@ static const char *const verb_names[] = { "probe",    "create",  "locate",
 static const struct storage_ops *const storage_backends[] = {
 	&storage_file,
 	&storage_file_thin,
+	&storage_lvm,
+	&storage_lvm_thin,
 };
 
 struct job {

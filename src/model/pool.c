@@ -85,31 +85,37 @@ static size_t lvm_name_len(const char *text)
 	return text[0] == '-' || dots || len > LVM_NAME_MAX ? 0 : len;
 }
 
+static bool is_volume_group(const char *source)
+{
+	size_t len = lvm_name_len(source);
+
+	return len && !source[len];
+}
+
+static bool is_thin_pool(const char *source)
+{
+	size_t len = lvm_name_len(source);
+
+	return len && source[len] == '/' && is_volume_group(source + len + 1);
+}
+
 static int check_source(const struct pool *p, struct err *err)
 {
-	size_t group = lvm_name_len(p->source), rest;
+	static const char *const expected[POOL_KINDS] = {
+		[POOL_FILE] = "an absolute path such as /var/lib/sdsd/pool, without //, . or .. "
+			      "and not /",
+		[POOL_FILE_THIN] = "an absolute path such as /var/lib/sdsd/pool, without //, . or "
+				   ".. and not /",
+		[POOL_LVM] = "the name of a volume group, such as vg0",
+		[POOL_LVM_THIN] = "a volume group and its thin pool, such as vg0/thin",
+	};
 
-	if (pool_kind_is_file(p->kind))
-		return is_plain_dir(p->source)
-			       ? 0
-			       : err_set(err, -E_INVALID,
-					 "pool %s/%s: directory \"%.200s\" must be an absolute path "
-					 "such as /var/lib/sdsd/pool, without //, . or .. and not /",
-					 p->node, p->name, p->source);
-	if (p->kind == POOL_LVM)
-		return group && !p->source[group]
-			       ? 0
-			       : err_set(err, -E_INVALID,
-					 "pool %s/%s: \"%.200s\" is no name of a volume group, such "
-					 "as vg0",
-					 p->node, p->name, p->source);
-	rest = group && p->source[group] == '/' ? lvm_name_len(p->source + group + 1) : 0;
-	return rest && !p->source[group + 1 + rest]
-		       ? 0
-		       : err_set(err, -E_INVALID,
-				 "pool %s/%s: \"%.200s\" must name a volume group and its thin "
-				 "pool, such as vg0/thin",
-				 p->node, p->name, p->source);
+	if (p->kind == POOL_LVM        ? is_volume_group(p->source)
+	    : p->kind == POOL_LVM_THIN ? is_thin_pool(p->source)
+				       : is_plain_dir(p->source))
+		return 0;
+	return err_set(err, -E_INVALID, "pool %s/%s: \"%.200s\" must be %s", p->node, p->name,
+		       p->source, expected[p->kind]);
 }
 
 int pool_check(const struct pool *p, struct err *err)

@@ -161,6 +161,51 @@ Test(parse, pool_fields)
 	check_rows(POOL, &(struct row){ "source", dir, true }, 1, pool);
 }
 
+Test(parse, pool_sources)
+{
+	static const struct {
+		enum pool_kind kind;
+		const char *source;
+		bool fine;
+	} rows[] = {
+		{ POOL_LVM, "vg0", true },
+		{ POOL_LVM, "a+b_c.d-e", true },
+		{ POOL_LVM, "", false },
+		{ POOL_LVM, "-vg", false },
+		{ POOL_LVM, ".", false },
+		{ POOL_LVM, "..", false },
+		{ POOL_LVM, "/dev/vg0", false },
+		{ POOL_LVM, "vg0/thin", false },
+		{ POOL_LVM, "vg 0", false },
+		{ POOL_LVM_THIN, "vg0/thin", true },
+		{ POOL_LVM_THIN, "vg0", false },
+		{ POOL_LVM_THIN, "vg0/", false },
+		{ POOL_LVM_THIN, "/thin", false },
+		{ POOL_LVM_THIN, "vg0/thin/x", false },
+		{ POOL_LVM_THIN, "vg0/-x", false },
+		{ POOL_FILE, "vg0", false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pool p = { .node = "n1", .name = "ssd", .kind = rows[i].kind };
+		struct err err = { 0 };
+
+		snprintf(p.source, sizeof(p.source), "%s", rows[i].source);
+		cr_expect_eq(pool_check(&p, &err), rows[i].fine ? 0 : -E_INVALID, "%s: %s",
+			     rows[i].source, err.text);
+	}
+}
+
+Test(parse, pool_source_length)
+{
+	struct pool p = { .node = "n1", .name = "ssd", .kind = POOL_LVM };
+
+	memset(p.source, 'v', 127); /* what LVM allows */
+	cr_expect_eq(pool_check(&p, NULL), 0);
+	p.source[127] = 'v';
+	cr_expect_eq(pool_check(&p, NULL), -E_INVALID);
+}
+
 Test(parse, pool_kinds)
 {
 	enum pool_kind kind;

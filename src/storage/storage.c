@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "storage/file.h"
+#include "storage/lvm.h"
 
 #define SLOW_MS 2000 /* a job that takes longer is worth a line */
 #define LOCK_TEXT_MAX (sizeof(((struct storage_pool *)0)->source) + 32)
@@ -42,6 +43,8 @@ static const char *const verb_names[] = { "probe",    "create",  "locate",
 static const struct storage_ops *const storage_backends[] = {
 	&storage_file,
 	&storage_file_thin,
+	&storage_lvm,
+	&storage_lvm_thin,
 };
 
 struct job {
@@ -87,6 +90,14 @@ const struct storage_meta_ops *storage_meta_ops(void)
 {
 	assert(meta_ops);
 	return meta_ops;
+}
+
+bool storage_label_is(const struct storage_label *l, const struct storage_volume *v)
+{
+	static const uint8_t not_told[16];
+
+	return memcmp(l->owner, v->owner, 16) == 0 &&
+	       (memcmp(l->volume, v->volume, 16) == 0 || memcmp(l->volume, not_told, 16) == 0);
 }
 
 /* --- the contract ------------------------------------------------------- */
@@ -171,6 +182,10 @@ static int check(const struct job *j, struct err *err)
 		rv = check_volume(&j->pool, &j->volume, err);
 	if (rv == 0 && of_snapshot)
 		rv = check_snapshot(&j->pool, &j->snapshot, err);
+	if (rv == 0 && j->verb == VERB_RESTORE && j->volume.size_bytes < j->snapshot.size_bytes)
+		rv = err_set(err, -E_INVALID,
+			     "pool %s: volume %s would be smaller than its snapshot %s",
+			     j->pool.name, j->volume.name, j->snapshot.name);
 	return rv;
 }
 

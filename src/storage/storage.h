@@ -170,5 +170,7 @@ void storage_snapshot_remove(uv_loop_t *loop, const struct storage_pool *p,
 
 /* for backends */
 const struct storage_meta_ops *storage_meta_ops(void);
+/* Metadata with this label is that of v. */
+bool storage_label_is(const struct storage_label *l, const struct storage_volume *v);
 
 #endif

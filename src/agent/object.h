@@ -68,7 +68,7 @@ struct agent_volume {
 	uint8_t id[16];              /* the same */
 	int minor;                   /* of its block device */
 	uint64_t size_bytes;         /* as defined */
-	struct volume_origin origin; /* what it is made from; birth 0: zeros */
+	struct volume_origin origin; /* what it is made from; uuid "": zeros */
 	uint64_t have_bytes;         /* what its files are good for, while plan.files */
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */

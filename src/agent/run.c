@@ -263,7 +263,7 @@ static void make(struct agent *a, const struct agent_pool *p, const struct stora
 	const struct volume_origin *from = &o->step_volume->origin;
 	struct storage_snapshot snapshot;
 
-	if (!from->birth) {
+	if (!from->uuid[0]) {
 		storage_create(a->config.loop, &p->pool, s, on_created, o);
 		return;
 	}

@@ -146,7 +146,7 @@ void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 	memcpy(ret->volume, v->id, sizeof(ret->volume));
 	ret->number = v->number;
 	ret->size_bytes = v->size_bytes ? v->size_bytes : STORAGE_BLOCK;
-	ret->birth = v->origin.birth;
+	ret->born = v->origin.uuid[0];
 }
 
 void volumes_snapshot(const char *resource, int number, const char *snapshot, const char *uuid,
@@ -154,7 +154,7 @@ void volumes_snapshot(const char *resource, int number, const char *snapshot, co
 {
 	memset(ret, 0, sizeof(*ret));
 	snprintf(ret->volume, sizeof(ret->volume), "%s_%05d", resource, number);
-	snprintf(ret->name, sizeof(ret->name), "%s", snapshot);
+	snprintf(ret->name, sizeof(ret->name), "%s_%s", ret->volume, snapshot);
 	text_uuid_parse(uuid, ret->uuid); /* checked by the caller */
 	ret->size_bytes = size_bytes;
 }

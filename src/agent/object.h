@@ -15,6 +15,7 @@
 #include "model/limits.h"
 #include "model/pool.h"
 #include "model/resource.h"
+#include "model/snapshot.h"
 
 #define AGENT_BUCKETS 4096
 #define AGENT_POOL_STEPS_MAX 32 /* storage steps of one pool handed over and not answered */
@@ -66,10 +67,11 @@ struct agent_volume {
 	bool wanted; /* it is defined */
 	int number;
 	char uuid[37];
-	uint8_t id[16];      /* the same */
-	int minor;           /* of its block device */
-	uint64_t size_bytes; /* as defined */
-	uint64_t have_bytes; /* what its files are good for, while plan.files */
+	uint8_t id[16];              /* the same */
+	int minor;                   /* of its block device */
+	uint64_t size_bytes;         /* as defined */
+	struct volume_origin origin; /* what it is made from; birth 0: zeros */
+	uint64_t have_bytes;         /* what its files are good for, while plan.files */
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */
 	char *data_path, *meta_path; /* while plan.files */
@@ -90,6 +92,7 @@ struct agent_object {
 	char uuid[37];               /* of the replica */
 	uint8_t owner[16];           /* the same */
 	char pool[NAME_MAX_LEN + 1];
+	char snapshot[NAME_MAX_LEN + 1]; /* the leftover is of this one, whose uuid it has; or "" */
 	uint8_t resource_uuid[16];
 	/* by number; several of one number while a former one is in use; a leftover has one */
 	struct agent_volume **volume;
@@ -181,6 +184,9 @@ uint64_t volumes_size(const struct agent_object *o, const struct agent_volume *v
 uint64_t volumes_stamp(const struct agent_object *o);
 void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 		     struct storage_volume *ret);
+/* how a snapshot of a volume is called in storage; resource: its name as it was written then */
+void volumes_snapshot(const char *resource, int number, const char *snapshot, const char *uuid,
+		      uint64_t size_bytes, struct storage_snapshot *ret);
 /* The first error of a volume, or NULL */
 const char *volumes_error(const struct agent_object *o);
 void volumes_nbd(const struct agent_object *o, int number, char *out, size_t len);

@@ -319,9 +319,11 @@ bool peers_lease(const struct repl_writer *w, u64 now)
 /* P9: one learner at a time comes in */
 void peers_settle(struct repl_writer *w, u64 now)
 {
-	if (w->join != REPL_NO_SLOT || w->lost)
+	u32 left = w->copies & ~w->members;
+
+	if (!left || w->join != REPL_NO_SLOT || w->lost)
 		return;
-	for (u32 left = w->copies & ~w->members; left; left &= left - 1) {
+	for (; left; left &= left - 1) {
 		u8 s = (u8)__builtin_ctz(left);
 		struct writer_peer *p = &w->peer[s];
 

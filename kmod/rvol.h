@@ -97,6 +97,11 @@ u32 buf_n_segments(const struct rvol_buf *b, u32 off, u32 len);
 
 /* ---- a request of the application ---- */
 
+struct rvol_plug { /* what a task submits before it says that it is through */
+	struct blk_plug_cb cb;
+	struct list_head ios;
+};
+
 enum rvol_io_phase { IO_PREFLUSH = 1, IO_RANGE = 2, IO_POSTFLUSH = 4 };
 
 struct rvol_io {
@@ -105,7 +110,6 @@ struct rvol_io {
 	struct rvol_vol *vol;
 	struct bio *bio;
 	struct rvol_buf *buf; /* of a write with data; what a read brought */
-	struct rvol_buf lent; /* what buf points to when its pages are the bio's */
 	unsigned long began;  /* jiffies, for the statistics */
 	u8 todo;              /* enum rvol_io_phase, still to come */
 	u8 op;                /* enum repl_op */
@@ -119,6 +123,10 @@ struct rvol_io {
 	u64 at; /* next byte of the range, and how many are left */
 	u64 left;
 	u32 step; /* bytes under way */
+
+	/* not cleared */
+	struct rvol_plug plug; /* of the first request in a plug */
+	struct rvol_buf lent;  /* what buf points to when its pages are the bio's */
 };
 
 /* ---- volumes ---- */

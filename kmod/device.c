@@ -182,7 +182,7 @@ static void not_served(struct rvol_vol *v, struct bio *bio)
 		bio_io_error(bio);
 }
 
-void vol_submit(struct bio *bio)
+void vol_submit_long(struct bio *bio)
 {
 	struct rvol_vol *v = bio->bi_bdev->bd_disk->private_data;
 	struct rvol *r = v->r;
@@ -214,8 +214,10 @@ void vol_submit(struct bio *bio)
 static void device_submit_bio(struct bio *bio)
 {
 	bio = bio_split_to_limits(bio);
-	if (bio)
-		vol_submit(bio);
+	if (!bio ||
+	    (bio_op(bio) == REQ_OP_READ && shortcut_read(bio->bi_bdev->bd_disk->private_data, bio)))
+		return;
+	vol_submit_long(bio);
 }
 
 /* ---- open and close ---- */

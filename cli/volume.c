@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "cli/show.h"
@@ -17,6 +18,8 @@
 #define ADD_ARGS "<name> <size> [--volume N]"
 #define GROW_ARGS "<name> <size> [--volume N]"
 #define DELETE_ARGS "<name>... | <name> --volume N"
+#define CLONE_ARGS "<name> <new name> [--group GROUP]"
+#define CLONE_PAUSE_NS 300000000
 #define NUMBER_MAX 65535 /* the daemon knows the real one */
 #define GROUP_DEFAULT "DfltRscGrp"
 #define COPIES_LIMIT 16 /* far above any: the daemon knows the real one */
@@ -384,6 +387,55 @@ static int detach(int argc, char **argv)
 	return rv == CLI_OK ? show_done(doc) : rv;
 }
 
+static bool is_cloned(const char *path, int *rv)
+{
+	json *doc = NULL;
+	bool done;
+
+	*rv = client_call("GET", path, NULL, &doc);
+	done = *rv != CLI_OK || strcmp(jget_str(doc, "status", ""), "CLONING") != 0;
+	if (*rv == CLI_OK && strcmp(jget_str(doc, "status", ""), "FAILED") == 0)
+		*rv = client_fail(CLI_FAILED,
+				  "the snapshot for it could not be taken; the log of the "
+				  "leader says why. Delete the new volume and try again");
+	json_object_put(doc);
+	return done;
+}
+
+static int clone(int argc, char **argv)
+{
+	const struct timespec pause = { .tv_nsec = CLONE_PAUSE_NS };
+	const char *words[2], *group = NULL;
+	const struct option_spec specs[] = { { "--group", &group, NULL } };
+	char path[512], progress[512];
+	json *body, *doc;
+	int rv = show_words(argc, argv, specs, 1, words, 2, "volume clone " CLONE_ARGS);
+
+	if (rv != CLI_OK)
+		return rv;
+	body = json_object_new_object();
+	jset_str(body, "name", words[1]);
+	if (group)
+		jset_str(body, "resource_group", group);
+	client_path(path, sizeof(path), "/v1/resource-definitions/%/clone", words[0], NULL);
+	client_path(progress, sizeof(progress), "/v1/resource-definitions/%/clone/%", words[0],
+		    words[1]);
+	rv = client_call("POST", path, body, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	while (!is_cloned(progress, &rv))
+		nanosleep(&pause, NULL);
+	if (rv != CLI_OK || client_settings.json) {
+		if (rv == CLI_OK)
+			return show_done(doc);
+		json_object_put(doc);
+		return rv;
+	}
+	json_object_put(doc);
+	show_new(words[1]);
+	return CLI_OK;
+}
+
 const struct cli_verb volume_verbs[] = {
 	{ "volume", "create", CREATE_ARGS, "makes a replicated volume", create,
 	  "  <size>         10G, 512MiB, 1.5T ...\n"
@@ -403,6 +455,10 @@ const struct cli_verb volume_verbs[] = {
 	  "Nodes that are away follow when they are back. A volume cannot shrink.\n\n"
 	  "Example: sdsd volume grow db 20G" },
 	{ "volume", "resize", GROW_ARGS, "the same as grow", grow, NULL },
+	{ "volume", "clone", CLONE_ARGS, "a second volume with the content that the first has now",
+	  clone,
+	  "A snapshot is taken for it (see there), and goes when the copies are made.\n\n"
+	  "Example: sdsd volume clone db db-test" },
 	{ "volume", "list", "", "all volumes and how they stand", list, NULL },
 	{ "volume", "show", "<name>", "one volume: its copies, where it can be opened", show,
 	  NULL },

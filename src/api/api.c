@@ -72,6 +72,7 @@ static void slow_tick(struct api *a, int64_t now)
 		{
 			api_reap(a);
 			take_tick(a);
+			clone_tick(a);
 		}
 	}
 }

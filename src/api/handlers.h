@@ -63,6 +63,10 @@ void snapshots_delete(struct api_call *c);
 void snapshots_restore_volumes(struct api_call *c);
 void snapshots_restore(struct api_call *c);
 void snapshots_rollback(struct api_call *c);
+/* clones.c */
+void clones_create(struct api_call *c);
+void clones_get(struct api_call *c);
+void clones_advance(struct api_call *c);
 /* snapshot_node.c: what nodes are asked, and the verdict */
 void snapshot_freeze(struct api_call *c);
 void snapshot_thaw(struct api_call *c);

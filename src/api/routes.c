@@ -75,6 +75,8 @@ const struct route api_routes[] = {
 	  snapshots_restore },
 	{ "POST", RD "/snapshot-rollback/{}", ANY, PLACE_LEADER, RC_MOD, RC_SNAPSHOT,
 	  snapshots_rollback },
+	{ "POST", RD "/clone", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN, clones_create },
+	{ "GET", RD "/clone/{}", ANY, PLACE_READ, 0, RC_RSC_DFN, clones_get },
 
 	{ "GET", SDS "status", ANY, PLACE_READ, 0, RC_CTRL, status_get },
 	{ "GET", SDS "nodes-raft", ANY, PLACE_HERE, 0, RC_CTRL, status_raft },
@@ -89,6 +91,8 @@ const struct route api_routes[] = {
 	{ "POST", SDS "snapshot-here", WHO_NODE, PLACE_HERE, RC_CRT, RC_SNAPSHOT, snapshot_here },
 	{ "POST", SDS "snapshot-taken", WHO_NODE, PLACE_LEADER, RC_MOD, RC_SNAPSHOT,
 	  snapshot_taken },
+	{ "POST", SDS "clone-advance", WHO_NODE, PLACE_LEADER, RC_MOD, RC_SNAPSHOT,
+	  clones_advance },
 	{ "POST", SDS "report", WHO_NODE, PLACE_LEADER, 0, RC_NODE, sds_report },
 	{ "POST", SDS "record-read", WHO_NODE, PLACE_FRESH, 0, RC_RSC_DFN, sds_record_read },
 	{ "POST", SDS "record-cas", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC_DFN, sds_record_cas },

@@ -26,6 +26,13 @@ struct reaper {
 	int asked;                /* requests under way */
 };
 
+/* snapshots that were taken for a clone: asked after once a second on the leader (clones.c) */
+struct cloner {
+	struct store_stamp stamp; /* of the snapshots when they were last looked through */
+	bool any;                 /* there were some */
+	int asked;                /* requests under way */
+};
+
 struct api {
 	struct api_config config;
 	const struct api_node_ops *node_ops; /* NULL: not yet */
@@ -46,6 +53,7 @@ struct api {
 	int64_t started_ms;
 	bool closing;
 	struct reaper reaper;
+	struct cloner clones;
 	struct peer *peers;           /* connections to single nodes */
 	struct take *takes;           /* snapshots that are being taken, or were a moment ago */
 	struct store_stamp snapshots; /* when none of them was orphaned */
@@ -66,6 +74,7 @@ void api_run(struct api_call *c);
 void api_update_members(struct api *a);
 
 void api_reap(struct api *a);
+void clone_tick(struct api *a);
 /* Waiting. ready is asked again and again, waited_ms says for how long; finish is called once:
  * in_time is false at the deadline and when the api ends. */
 typedef bool (*wait_ready)(void *arg, int64_t waited_ms);

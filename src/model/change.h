@@ -136,10 +136,23 @@ int change_snapshot_volumes(struct change_env *env, struct txn *t, const char *r
 int change_snapshot_restore(struct change_env *env, struct txn *t, const char *resource,
 			    const char *name, const char *to, const char *const nodes[], int n,
 			    struct err *err);
+/* both at once, on all nodes that have it */
+int change_snapshot_spawn(struct change_env *env, struct txn *t, const char *resource,
+			  const char *name, const char *to, struct err *err);
 /* The resource, which nobody has open, goes back to the snapshot: its volumes become new ones.
  * Copies without the snapshot catch up. */
 int change_snapshot_rollback(struct change_env *env, struct txn *t, const char *resource,
 			     const char *name, struct err *err);
+
+/* change_clone.c: a copy of a resource under another name, by way of a snapshot that goes when the
+ * copies are made. Begins it: the new resource without volumes, and the snapshot, to be taken.
+ * group NULL: the source's; props: beside the source's, may be NULL; ret_snapshot: its name. */
+int change_clone_begin(struct change_env *env, struct txn *t, const char *source,
+		       const char *target, const char *group, json *props,
+		       char ret_snapshot[NAME_MAX_LEN + 1], struct err *err);
+/* Does the next step of what such a snapshot is for; nothing to do yet: 0, without writes. */
+int change_clone_advance(struct change_env *env, struct txn *t, const char *source,
+			 const char *snapshot, struct err *err);
 
 /* from agents and data planes */
 /* its node has made the files of this volume; volume: its uuid, "" from a node that knows volume 0

@@ -305,6 +305,19 @@ int change_snapshot_none_on(struct change_env *env, struct txn *t, const char *n
 
 /* ---- restore ---- */
 
+/* volumes of the snapshot's sizes, in a resource that has none */
+static int add_volumes(struct bundle *b, const struct snapshot *s, struct err *err)
+{
+	int rv = 0;
+
+	if (b->resource.n_volumes > 0)
+		return err_set(err, -E_EXISTS, "resource %s: has volumes already",
+			       b->resource.name);
+	for (int i = 0; i < s->n_volumes && rv == 0; i++)
+		rv = bundle_add_volume(b, s->volume[i].number, s->volume[i].size_kib, NULL, err);
+	return rv;
+}
+
 int change_snapshot_volumes(struct change_env *env, struct txn *t, const char *resource,
 			    const char *name, const char *to, struct err *err)
 {
@@ -316,10 +329,7 @@ int change_snapshot_volumes(struct change_env *env, struct txn *t, const char *r
 		rv = bundle_load(env, t, to, &b, err);
 	if (rv < 0)
 		return rv;
-	if (b.resource.n_volumes > 0)
-		rv = err_set(err, -E_EXISTS, "resource %s: has volumes already", b.resource.name);
-	for (int i = 0; i < s.n_volumes && rv == 0; i++)
-		rv = bundle_add_volume(&b, s.volume[i].number, s.volume[i].size_kib, NULL, err);
+	rv = add_volumes(&b, &s, err);
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);
@@ -389,6 +399,26 @@ static int restore(struct bundle *b, const struct snapshot *s, const char *const
 	}
 	bundle_add_record(b, slots);
 	return 0;
+}
+
+int change_snapshot_spawn(struct change_env *env, struct txn *t, const char *resource,
+			  const char *name, const char *to, struct err *err)
+{
+	struct snapshot s;
+	struct bundle b;
+	int rv = load_taken(env, t, resource, name, &s, err);
+
+	if (rv == 0)
+		rv = bundle_load(env, t, to, &b, err);
+	if (rv < 0)
+		return rv;
+	rv = add_volumes(&b, &s, err);
+	if (rv == 0)
+		rv = restore(&b, &s, NULL, 0, err);
+	if (rv == 0)
+		bundle_save(&b);
+	bundle_release(&b);
+	return rv;
 }
 
 int change_snapshot_restore(struct change_env *env, struct txn *t, const char *resource,

@@ -15,6 +15,9 @@
 
 #include "model/resource.h"
 
+#define CLONE_TARGET "sds/clone"    /* property of a snapshot: the resource it is made for */
+#define CLONE_SOURCE "sds/clone-of" /* property of that resource */
+
 struct snapshot_volume {
 	int number;
 	char uuid[37]; /* of the volume */

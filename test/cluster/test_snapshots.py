@@ -172,6 +172,27 @@ def restore(c):
         snapshot(n1, "restore", "db", "s1", "new", "--nodes", "n9"))
 
 
+def clone(c):
+    n1, _, n3 = c.nodes
+    w = Writer(n1, "db")
+    r = good("a clone of a volume that is written to", n3.cli("volume", "clone", "db", "twin"))
+    tap.ok("Volume twin" in r.out, "shows the new volume", r)
+    w.stop()
+    c.wait_verdict("twin")
+    writes = snapshot_content(read_volume(n3, "twin"), BLOCKS)
+    tap.ok(0 < writes <= w.n, "it has what was written then", writes)
+    soon("its snapshot is gone", lambda: "clone-" not in snapshot(n1, "list").out,
+         lambda: snapshot(n1, "list"))
+    soon("everywhere", lambda: not any("clone" in f for n in c.nodes for f in files(n)))
+    bad("to a name that is taken", "exists already", n1.cli("volume", "clone", "db", "twin"))
+    bad("of nothing", "no such resource", n1.cli("volume", "clone", "nothing", "new"))
+    r = n1.http("GET", "/v1/resource-definitions/db/clone/twin")
+    tap.ok(r.status == 200 and r.json["status"] == "COMPLETE", "LINSTOR's clients are told so", r)
+    tap.eq(n1.http("GET", "/v1/resource-definitions/db/clone/copy").status, 404,
+           "what is no clone is none")
+    good("it goes", n1.cli("volume", "delete", "twin"))
+
+
 def roll_back(c):
     n1, n2, n3 = c.nodes
     kept = content(n1, "db_00000_s0")
@@ -266,6 +287,7 @@ def main():
         under_load(c)
         several(c)
         restore(c)
+        clone(c)
         roll_back(c)
         faults(c)
         delete(c)

@@ -411,3 +411,61 @@ Test(change_snapshot, documents)
 		json_object_put(doc);
 	}
 }
+
+static int advance(struct world *w, const char *snapshot)
+{
+	return WORLD(w, change_clone_advance, "db", snapshot);
+}
+
+Test(change_snapshot, cloned)
+{
+	char name[NAME_MAX_LEN + 1];
+	struct resource twin;
+	struct world w;
+	json *doc;
+
+	start(&w);
+	make_all(&w);
+	cr_expect_eq(WORLD(&w, change_clone_begin, "none", "twin", NULL, NULL, name), -E_NOT_FOUND);
+	cr_expect_eq(WORLD(&w, change_clone_begin, "db", "db", NULL, NULL, name), -E_EXISTS);
+	doc = world_json("{\"Aux/x\":\"1\"}");
+	cr_assert_eq(WORLD(&w, change_clone_begin, "db", "twin", NULL, doc, name), 0, "%s",
+		     w.err.text);
+	json_object_put(doc);
+	cr_expect_eq(advance(&w, name), 0, "it is not taken yet");
+	cr_expect_eq(resource(&w, "twin").n_volumes, 0);
+	cr_assert_eq(taken(&w, name, n1_n2, 2), 0);
+	cr_assert_eq(advance(&w, name), 0, "%s", w.err.text);
+	twin = resource(&w, "twin");
+	cr_assert_eq(twin.n_volumes, 2);
+	cr_expect_eq(advance(&w, name), 0);
+	cr_expect_eq(world_count(&w, "snapshot/"), 1, "its copies are not made yet");
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(WORLD(&w, change_replica_created, "twin", n1_n2[i / 2],
+				   replica(&w, "twin", n1_n2[i / 2]).uuid, i % 2,
+				   twin.volume[i % 2].uuid),
+			     0, "%s", w.err.text);
+	cr_expect_eq(advance(&w, name), 0);
+	cr_expect_eq(world_count(&w, "snapshot/"), 0, "it has done its work");
+	doc = world_doc(&w, "resource/twin");
+	cr_expect_str_eq(jget_str(jget(doc, "props"), "Aux/x", ""), "1");
+	cr_expect_str_eq(jget_str(jget(doc, "props"), CLONE_SOURCE, ""), "db");
+	json_object_put(doc);
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_snapshot, clone_given_up)
+{
+	char name[NAME_MAX_LEN + 1];
+	struct world w;
+
+	start(&w);
+	make_all(&w);
+	cr_assert_eq(WORLD(&w, change_clone_begin, "db", "twin", NULL, NULL, name), 0);
+	cr_assert_eq(taken(&w, name, n1_n2, 2), 0);
+	cr_assert_eq(WORLD(&w, change_resource_delete, "twin"), 0);
+	cr_expect_eq(advance(&w, name), 0, "%s", w.err.text);
+	cr_expect_eq(world_count(&w, "snapshot/"), 0, "nobody wants it any more");
+	world_close(&w);
+}

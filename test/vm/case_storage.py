@@ -238,9 +238,10 @@ def inactive(s):
     s.guest.run("rm %s && mknod %s b 254 0" % (path, path))      # of something else
     s.ok("locate db_00000")
     s.holds(path, "a")
-    s.guest.run("dmsetup suspend vg-db_00000")
-    s.ok("locate db_00000")
-    s.holds(path, "a")
+    for device in ("db_00000", "thin-tpool")[:1 + (s.kind == "LVM_THIN")]:
+        s.guest.run("dmsetup suspend vg-" + device)
+        s.ok("locate db_00000")
+        s.holds(path, "a")
     holder = s.guest.start_job("exec 3<%s; while [ ! -e /tmp/leave ]; do sleep 0.2; done" % path)
     s.refused("remove db_00000", "EBUSY", "in use")
     s.guest.run("touch /tmp/leave")

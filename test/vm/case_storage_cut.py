@@ -97,7 +97,7 @@ def case_storage_cut_file(rig):
 KILLER = """mkdir -p /tmp/cut && for t in lvcreate lvextend lvchange lvremove; do
 printf '#!/bin/sh\\nexec timeout -s KILL $CUT /sbin/%s "$@"\\n' $t >/tmp/cut/$t
 chmod 755 /tmp/cut/$t; done"""
-MOMENTS = 8
+MOMENTS = 4
 
 
 @at_most(2400)

@@ -80,9 +80,10 @@ def life(rig, nodes, open_volume, close_volume):
     wait_for(lambda: n1.verdict("db") == "safe", 120, "both copies are in sync")
     wait_for(lambda: n1.sum() == n2.sum(), 60, "the copies are alike")
     device = open_volume(n2)
-    rig.check(n2.guest.run("blockdev --getsize64 " + device).out.strip() == str(96 << 20),
-              "it has not grown")
     n2.guest.run("mkdir -p /vol && mount %s /vol" % device, 120)
+    # a device of the module learns what is served when it is opened
+    wait_for(lambda: n2.guest.run("blockdev --getsize64 " + device).out.strip() == str(96 << 20),
+             60, "it has grown")
     rig.check(n2.guest.run("sha256sum /vol/file").out == want, "the file has changed")
     n2.guest.run("umount /vol")
     close_volume(n2)

@@ -27,9 +27,10 @@ struct bundle {
 /* A resource that exists: reads all of it. -E_NOT_FOUND */
 int bundle_load(struct change_env *env, struct txn *t, const char *name, struct bundle *b,
 		struct err *err);
-/* A new resource without volumes. -E_EXISTS, -E_INVALID, -E_NOT_FOUND (the group) */
+/* A new resource without volumes. -E_EXISTS, -E_INVALID, -E_NOT_FOUND (the group), -E_LOCKED (it is
+ * to be encrypted, and there is no passphrase in this cluster) */
 int bundle_make(struct change_env *env, struct txn *t, const char *name, const char *group,
-		json *props, struct bundle *b, struct err *err);
+		enum layers layers, json *props, struct bundle *b, struct err *err);
 void bundle_release(struct bundle *b);
 void bundle_save(struct bundle *b);
 

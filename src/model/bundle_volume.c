@@ -120,6 +120,19 @@ static void insert(struct bundle *b, const struct volume *v)
 	r->volume[k] = *v;
 }
 
+static int give_key(struct bundle *b, struct volume *v, struct err *err)
+{
+	struct change_env *env = b->env;
+
+	if (!b->resource.encrypted)
+		return 0;
+	v->birth = ENCRYPTED_BIRTH;
+	if (!env->volume_key)
+		return err_set(err, -E_LOCKED, "resource %s: there are no keys here",
+			       b->resource.name);
+	return env->volume_key(v->key, err, env->arg);
+}
+
 int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *props, struct err *err)
 {
 	struct volume v = { .number = number };
@@ -135,7 +148,7 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	rv = props_new(what, props, &checked, err);
 	if (rv < 0)
 		return rv;
-	if ((rv = take_minor(b, number, &v.minor, err)) < 0 ||
+	if ((rv = give_key(b, &v, err)) < 0 || (rv = take_minor(b, number, &v.minor, err)) < 0 ||
 	    (rv = promise_more(b, v.size_kib, err)) < 0) {
 		json_object_put(checked);
 		return rv;
@@ -147,6 +160,7 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	jset_i64(doc, "size_kib", v.size_kib);
 	jset_i64(doc, "minor", v.minor);
 	jset(doc, "props", checked);
+	volume_write_origin(doc, &v);
 	rewrite_list(b, -1, doc);
 	insert(b, &v);
 	return 0;

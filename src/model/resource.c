@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "model/field.h"
+#include "model/layers.h"
 
 int resource_check_name(const char *name, struct err *err)
 {
@@ -46,7 +47,7 @@ static int volume_parse(json *doc, const char *what, const char *resource_uuid, 
 			struct err *err)
 {
 	struct volume v = { 0 };
-	int64_t number, size, minor;
+	int64_t number, size, minor, birth = 0;
 	int rv;
 
 	if ((rv = field_object(doc, what, err)) < 0 ||
@@ -59,6 +60,10 @@ static int volume_parse(json *doc, const char *what, const char *resource_uuid, 
 	if (size % VOLUME_KIB_MIN)
 		return err_set(err, -E_INVALID, "%s: \"size_kib\" must be a multiple of %d", what,
 			       VOLUME_KIB_MIN);
+	if ((jget(doc, "birth") &&
+	     (rv = field_i64(doc, what, "birth", 0, UINT32_MAX, &birth, err)) < 0) ||
+	    (rv = field_str_or_empty(doc, what, "key", v.key, sizeof(v.key), err)) < 0)
+		return rv;
 	if (number == 0 && !jget(doc, "uuid"))
 		snprintf(v.uuid, sizeof(v.uuid), "%s", resource_uuid);
 	else if ((rv = field_uuid(doc, what, v.uuid, err)) < 0)
@@ -66,6 +71,7 @@ static int volume_parse(json *doc, const char *what, const char *resource_uuid, 
 	v.number = (int)number;
 	v.size_kib = size;
 	v.minor = (int)minor;
+	v.birth = (uint32_t)birth;
 	*ret = v;
 	return 0;
 }
@@ -93,6 +99,12 @@ static int volumes_parse(json *list, const char *what, struct resource *r, struc
 			return err_set(err, -E_INVALID,
 				       "%s: \"volumes\" must be in order of number, from 0 on",
 				       what);
+		if (r->encrypted != !!r->volume[i].key[0])
+			return err_set(err, -E_INVALID,
+				       r->encrypted ? "%s: volume %d has no \"key\""
+						    : "%s: volume %d has a \"key\", but there is "
+						      "no LUKS layer",
+				       what, r->volume[i].number);
 	}
 	r->n_volumes = (int)n;
 	return 0;
@@ -102,6 +114,7 @@ int resource_parse(json *doc, struct resource *ret, struct err *err)
 {
 	char what[NAME_MAX_LEN + 16];
 	struct resource r = { 0 };
+	enum layers layers;
 	int rv;
 
 	rv = field_object(doc, "resource", err);
@@ -115,7 +128,10 @@ int resource_parse(json *doc, struct resource *ret, struct err *err)
 	if ((rv = field_uuid(doc, what, r.uuid, err)) < 0 ||
 	    (rv = field_str(doc, what, "group", r.group, sizeof(r.group), err)) < 0 ||
 	    (rv = field_i64(doc, what, "created_ms", 0, INT64_MAX, &r.created_ms, err)) < 0 ||
-	    (rv = volumes_parse(jget(doc, "volumes"), what, &r, err)) < 0)
+	    (rv = layers_parse(jget(doc, "layers"), &layers, err)) < 0)
+		return rv;
+	r.encrypted = layers == LAYERS_LUKS;
+	if ((rv = volumes_parse(jget(doc, "volumes"), what, &r, err)) < 0)
 		return rv;
 	*ret = r;
 	return 0;
@@ -214,6 +230,14 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	return 0;
 }
 
+void volume_write_origin(json *doc, const struct volume *v)
+{
+	if (v->birth)
+		jset_i64(doc, "birth", v->birth);
+	if (v->key[0])
+		jset_str(doc, "key", v->key);
+}
+
 json *resource_doc(const struct resource *r)
 {
 	json *doc = json_object_new_object(), *volumes = json_object_new_array(), *v;
@@ -225,6 +249,7 @@ json *resource_doc(const struct resource *r)
 		jset_i64(v, "size_kib", r->volume[i].size_kib);
 		jset_i64(v, "minor", r->volume[i].minor);
 		jset(v, "props", json_object_new_object());
+		volume_write_origin(v, &r->volume[i]);
 		json_object_array_add(volumes, v);
 	}
 	jset_str(doc, "name", r->name);
@@ -232,6 +257,8 @@ json *resource_doc(const struct resource *r)
 	jset_str(doc, "group", r->group);
 	jset_i64(doc, "created_ms", r->created_ms);
 	jset(doc, "props", json_object_new_object());
+	if (r->encrypted)
+		jset(doc, "layers", layers_doc(true));
 	jset(doc, "volumes", volumes);
 	return doc;
 }

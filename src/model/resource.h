@@ -3,9 +3,13 @@
  * resource.h - what is replicated as one: its volumes, its group, and who is
  * writer and in sync.
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
- *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{}}]}
+ *                     "layers":["DRBD","LUKS","STORAGE"],
+ *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
+ *                                 "birth":2,"key":"<hex>"}]}
  *                     by number; when there is any, there is number 0. A volume 0 that an older
- *                     version made has no uuid: the resource's stands for it.
+ *                     version made has no uuid: the resource's stands for it. No layers: none but
+ *                     DRBD and STORAGE. birth (protocol.md#born-from-a-snapshot): missing is 0.
+ *                     key: of an encrypted one, sealed by the master key (cluster/vault.h).
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
@@ -29,12 +33,18 @@
 
 #define WRITER_NONE (-1)
 #define LEFTOVER_ID_MAX 80
+#define VOLUME_SEALED_MAX 257 /* of a volume's sealed key, with the end */
+/* Under a LUKS layer what nobody has written is no zeros, but the same on all copies, as the
+ * content of a snapshot is: such a resource begins at this epoch, in which nobody ever serves. */
+#define ENCRYPTED_BIRTH 2
 
 struct volume {
 	int number;
 	char uuid[37];    /* so that a number used again is not taken for the former volume */
 	int64_t size_kib; /* multiple of 4; only grows */
 	int minor;        /* cluster-wide unique */
+	uint32_t birth;   /* the stamp its regions are made with; 0: of zeros */
+	char key[VOLUME_SEALED_MAX]; /* sealed; "": not encrypted */
 };
 
 struct resource {
@@ -42,6 +52,7 @@ struct resource {
 	char uuid[37];
 	char group[NAME_MAX_LEN + 1];
 	int64_t created_ms;
+	bool encrypted; /* a LUKS layer under each of its copies */
 	int n_volumes;
 	struct volume volume[VOLUMES_PER_RESOURCE_MAX];
 };
@@ -77,6 +88,7 @@ int resource_parse(json *doc, struct resource *ret, struct err *err);
 int record_parse(json *doc, struct record *ret, struct err *err);
 int replica_parse(json *doc, struct replica *ret, struct err *err);
 json *resource_doc(const struct resource *r);
+void volume_write_origin(json *doc, const struct volume *v); /* birth and key, into its document */
 json *record_doc(const struct record *r, const char *resource_uuid);
 /* sets the record's fields in a present document, whose uuid and unknown fields stay */
 void record_write(json *doc, const struct record *r);

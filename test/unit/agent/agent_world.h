@@ -337,8 +337,8 @@ static ino_t inode(const char *name)
 
 static void add_resource(const char *name)
 {
-	cr_assert_eq(WORLD(&w, change_resource_create, name, GROUP_DEFAULT, NULL), 0, "%s",
-		     w.err.text);
+	cr_assert_eq(WORLD(&w, change_resource_create, name, GROUP_DEFAULT, LAYERS_UNSAID, NULL), 0,
+		     "%s", w.err.text);
 	int number;
 
 	cr_assert_eq(WORLD(&w, change_volume_create, name, -1, 4096, NULL, &number), 0, "%s",

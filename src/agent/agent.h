@@ -29,6 +29,9 @@ struct agent_config {
 	const struct plane_ops *plane_ops;
 	struct plane *plane;
 	agent_call call;
+	/* the key of an encrypted volume; -E_LOCKED: not now, see agent_unlocked */
+	int (*unseal)(const char *sealed, uint8_t key[STORAGE_KEY_BYTES], struct err *err,
+		      void *arg);
 	void *arg;
 };
 
@@ -37,6 +40,8 @@ int agent_new(const struct agent_config *config, struct agent **ret, struct err 
 /* Begins nothing new; the memory goes when the last answer has come, so run the loop after it. The
  * plane keeps what it has. NULL is fine. */
 void agent_free(struct agent *a);
+/* unseal can now what it could not before: whatever waits for its key is looked at at once */
+void agent_unlocked(struct agent *a);
 /* plane_hooks.changed ends here: asks the plane for the resource's status and reports soon */
 void agent_poke(struct agent *a, const char *resource);
 

@@ -64,10 +64,12 @@ struct agent_volume {
 	bool wanted; /* it is defined */
 	int number;
 	char uuid[37];
-	uint8_t id[16];      /* the same */
-	int minor;           /* of its block device */
-	uint64_t size_bytes; /* as defined */
-	uint64_t have_bytes; /* what its files are good for, while plan.files */
+	uint8_t id[16];              /* the same */
+	int minor;                   /* of its block device */
+	uint64_t size_bytes;         /* as defined */
+	uint64_t have_bytes;         /* what its files are good for, while plan.files */
+	uint32_t birth;              /* as defined, as is the next */
+	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */
 	char *data_path, *meta_path; /* while plan.files */
@@ -177,6 +179,7 @@ bool volumes_usable(const struct agent_object *o, const struct agent_volume *v);
 /* what the plane may use of it */
 uint64_t volumes_size(const struct agent_object *o, const struct agent_volume *v);
 uint64_t volumes_stamp(const struct agent_object *o);
+/* What storage is to know of it, with its key when that can be had: the caller wipes ret. */
 void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 		     struct storage_volume *ret);
 /* The first error of a volume, or NULL */

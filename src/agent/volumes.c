@@ -79,6 +79,8 @@ void volumes_want(struct agent_object *o, const struct resource *r, const struct
 		v->wanted = true;
 		v->minor = wanted->minor;
 		v->size_bytes = (uint64_t)wanted->size_kib * 1024;
+		v->birth = wanted->birth;
+		memcpy(v->key, wanted->key, sizeof(v->key));
 		v->plan.made = own->made & 1u << wanted->number;
 		v->retry_ns = 0; /* something is different: no reason to wait */
 		if (v->plan.made)
@@ -145,6 +147,10 @@ void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 	memcpy(ret->volume, v->id, sizeof(ret->volume));
 	ret->number = v->number;
 	ret->size_bytes = v->size_bytes ? v->size_bytes : STORAGE_BLOCK;
+	ret->birth = v->birth;
+	ret->encrypted = v->key[0] != '\0';
+	ret->has_key = ret->encrypted && o->agent->config.unseal &&
+		       o->agent->config.unseal(v->key, ret->key, NULL, o->agent->config.arg) == 0;
 }
 
 const char *volumes_error(const struct agent_object *o)

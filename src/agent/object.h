@@ -64,11 +64,13 @@ struct agent_volume {
 	bool wanted; /* it is defined */
 	int number;
 	char uuid[37];
-	uint8_t id[16];              /* the same */
-	int minor;                   /* of its block device */
-	uint64_t size_bytes;         /* as defined */
-	uint64_t have_bytes;         /* what its files are good for, while plan.files */
-	uint32_t birth;              /* as defined, as is the next */
+	uint8_t id[16];      /* the same */
+	int minor;           /* of its block device */
+	uint64_t size_bytes; /* as defined */
+	uint64_t have_bytes; /* what its files are good for, while plan.files */
+	/* what its regions are stamped with when its devices are made: 0 as zeros; else as an
+	 * encrypted volume's, which are none */
+	uint32_t birth;
 	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */

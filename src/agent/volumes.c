@@ -79,7 +79,7 @@ void volumes_want(struct agent_object *o, const struct resource *r, const struct
 		v->wanted = true;
 		v->minor = wanted->minor;
 		v->size_bytes = (uint64_t)wanted->size_kib * 1024;
-		v->birth = wanted->birth;
+		v->birth = wanted->key[0] && !wanted->origin.birth ? BIRTH_FIRST : 0;
 		memcpy(v->key, wanted->key, sizeof(v->key));
 		v->plan.made = own->made & 1u << wanted->number;
 		v->retry_ns = 0; /* something is different: no reason to wait */

@@ -126,7 +126,6 @@ static int give_key(struct bundle *b, struct volume *v, struct err *err)
 
 	if (!b->resource.encrypted)
 		return 0;
-	v->birth = ENCRYPTED_BIRTH;
 	if (!env->volume_key)
 		return err_set(err, -E_LOCKED, "resource %s: there are no keys here",
 			       b->resource.name);
@@ -160,10 +159,27 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	jset_i64(doc, "size_kib", v.size_kib);
 	jset_i64(doc, "minor", v.minor);
 	jset(doc, "props", checked);
-	volume_write_origin(doc, &v);
+	if (v.key[0])
+		jset_str(doc, "key", v.key);
 	rewrite_list(b, -1, doc);
 	insert(b, &v);
 	return 0;
+}
+
+void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o)
+{
+	b->resource.volume[volume_at(b, number)].origin = *o;
+	volume_write_origin(bundle_volume_doc(b, number), o);
+	b->dirty = true;
+}
+
+void bundle_set_key(struct bundle *b, int number, const char *sealed)
+{
+	struct volume *v = &b->resource.volume[volume_at(b, number)];
+
+	snprintf(v->key, sizeof(v->key), "%s", sealed);
+	jset_str(bundle_volume_doc(b, number), "key", sealed);
+	b->dirty = true;
 }
 
 int bundle_grow_volume(struct bundle *b, int number, int64_t size_kib, struct err *err)

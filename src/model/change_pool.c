@@ -151,8 +151,8 @@ int change_pool_delete(struct change_env *env, struct txn *t, const char *node, 
 		return err_set(err, -E_IN_USE,
 			       "pool %s/%s: has %lld replicas; delete or move them first", node,
 			       name, (long long)p.replicas);
-	rv = check_clean(env, t, node, name, err);
-	if (rv < 0)
+	if ((rv = change_snapshot_none_on(env, t, node, name, err)) < 0 ||
+	    (rv = check_clean(env, t, node, name, err)) < 0)
 		return rv;
 	txn_put(t, key, NULL);
 	return 0;

@@ -43,11 +43,42 @@ int64_t volume_round_size(int64_t size_kib)
 	return (size_kib + VOLUME_KIB_MIN - 1) / VOLUME_KIB_MIN * VOLUME_KIB_MIN;
 }
 
+static int origin_parse(json *doc, const char *what, struct volume_origin *o, struct err *err)
+{
+	int64_t birth;
+	int rv;
+
+	if ((rv = field_object(doc, what, err)) < 0 ||
+	    (rv = field_str(doc, what, "resource", o->resource, sizeof(o->resource), err)) < 0 ||
+	    (rv = resource_check_name(o->resource, err)) < 0 ||
+	    (rv = field_str(doc, what, "snapshot", o->snapshot, sizeof(o->snapshot), err)) < 0 ||
+	    (rv = name_check("snapshot name", o->snapshot, NAME_MIN_LEN, err)) < 0 ||
+	    (rv = field_uuid(doc, what, o->uuid, err)) < 0 ||
+	    (rv = field_i64(doc, what, "size_kib", VOLUME_KIB_MIN, VOLUME_KIB_MAX, &o->size_kib,
+			    err)) < 0 ||
+	    (rv = field_i64(doc, what, "birth", 2, UINT32_MAX, &birth, err)) < 0)
+		return rv;
+	o->birth = (uint32_t)birth;
+	return 0;
+}
+
+void volume_write_origin(json *doc, const struct volume_origin *o)
+{
+	json *origin = json_object_new_object();
+
+	jset_str(origin, "resource", o->resource);
+	jset_str(origin, "snapshot", o->snapshot);
+	jset_str(origin, "uuid", o->uuid);
+	jset_i64(origin, "size_kib", o->size_kib);
+	jset_i64(origin, "birth", o->birth);
+	jset(doc, "origin", origin);
+}
+
 static int volume_parse(json *doc, const char *what, const char *resource_uuid, struct volume *ret,
 			struct err *err)
 {
 	struct volume v = { 0 };
-	int64_t number, size, minor, birth = 0;
+	int64_t number, size, minor;
 	int rv;
 
 	if ((rv = field_object(doc, what, err)) < 0 ||
@@ -60,18 +91,19 @@ static int volume_parse(json *doc, const char *what, const char *resource_uuid, 
 	if (size % VOLUME_KIB_MIN)
 		return err_set(err, -E_INVALID, "%s: \"size_kib\" must be a multiple of %d", what,
 			       VOLUME_KIB_MIN);
-	if ((jget(doc, "birth") &&
-	     (rv = field_i64(doc, what, "birth", 0, UINT32_MAX, &birth, err)) < 0) ||
-	    (rv = field_str_or_empty(doc, what, "key", v.key, sizeof(v.key), err)) < 0)
+	rv = field_str_or_empty(doc, what, "key", v.key, sizeof(v.key), err);
+	if (rv < 0)
 		return rv;
 	if (number == 0 && !jget(doc, "uuid"))
 		snprintf(v.uuid, sizeof(v.uuid), "%s", resource_uuid);
 	else if ((rv = field_uuid(doc, what, v.uuid, err)) < 0)
 		return rv;
+	if (jget(doc, "origin") &&
+	    (rv = origin_parse(jget(doc, "origin"), what, &v.origin, err)) < 0)
+		return rv;
 	v.number = (int)number;
 	v.size_kib = size;
 	v.minor = (int)minor;
-	v.birth = (uint32_t)birth;
 	*ret = v;
 	return 0;
 }
@@ -215,6 +247,7 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	    (rv = field_i64(doc, what, "slot", 0, REPLICAS_MAX - 1, &slot, err)) < 0 ||
 	    (rv = field_bool(doc, what, "diskless", &r.diskless, err)) < 0 ||
 	    (rv = made_parse(doc, what, &r.made, err)) < 0 ||
+	    (rv = field_bool(doc, what, "born", &r.born, err)) < 0 ||
 	    (rv = field_bool(doc, what, "deleting", &r.deleting, err)) < 0 ||
 	    (rv = field_str_or_empty(doc, what, "pool", r.pool, sizeof(r.pool), err)) < 0)
 		return rv;
@@ -230,14 +263,6 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	return 0;
 }
 
-void volume_write_origin(json *doc, const struct volume *v)
-{
-	if (v->birth)
-		jset_i64(doc, "birth", v->birth);
-	if (v->key[0])
-		jset_str(doc, "key", v->key);
-}
-
 json *resource_doc(const struct resource *r)
 {
 	json *doc = json_object_new_object(), *volumes = json_object_new_array(), *v;
@@ -249,7 +274,10 @@ json *resource_doc(const struct resource *r)
 		jset_i64(v, "size_kib", r->volume[i].size_kib);
 		jset_i64(v, "minor", r->volume[i].minor);
 		jset(v, "props", json_object_new_object());
-		volume_write_origin(v, &r->volume[i]);
+		if (r->volume[i].key[0])
+			jset_str(v, "key", r->volume[i].key);
+		if (r->volume[i].origin.birth)
+			volume_write_origin(v, &r->volume[i].origin);
 		json_object_array_add(volumes, v);
 	}
 	jset_str(doc, "name", r->name);
@@ -322,6 +350,8 @@ json *replica_doc(const struct replica *r)
 	jset_bool(doc, "diskless", r->diskless);
 	jset_str(doc, "pool", r->pool);
 	replica_write_made(doc, r->made);
+	if (r->born)
+		jset_bool(doc, "born", true);
 	jset_bool(doc, "deleting", r->deleting);
 	jset(doc, "props", json_object_new_object());
 	return doc;

@@ -5,17 +5,19 @@
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
  *                     "layers":["DRBD","LUKS","STORAGE"],
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
- *                                 "birth":2,"key":"<hex>"}]}
+ *                     "origin":{"resource","snapshot","uuid","size_kib","birth":2},"key":"<hex>"}]}
  *                     by number; when there is any, there is number 0. A volume 0 that an older
- *                     version made has no uuid: the resource's stands for it. No layers: none but
- *                     DRBD and STORAGE. birth (protocol.md#born-from-a-snapshot): missing is 0.
- *                     key: of an encrypted one, sealed by the master key (cluster/vault.h).
+ *                     version made has no uuid: the resource's stands for it. origin: it began
+ *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
+ *                     No layers: DRBD and STORAGE. key: of an encrypted volume, sealed by the
+ *                     master key (cluster/vault.h).
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
  * "replica/<resource>/<node>": {"resource","node","uuid","slot":0,"diskless":false,"pool":"ssd",
- *                     "created":false,"made":[1],"deleting":false,"props":{}}
- *                     created: the files of volume 0 were made; made: those of further volumes.
+ *                     "created":false,"made":[1],"born":false,"deleting":false,"props":{}}
+ *                     created: the files of volume 0 were made; made: those of further volumes;
+ *                     born: volumes with an origin are made from it, never of zeros.
  *                     Replicas exist only while the resource has a volume.
  * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's
  *                     replicas are found
@@ -32,19 +34,27 @@
 #include "model/name.h"
 
 #define WRITER_NONE (-1)
+/* Epoch and birth of a resource that begins with a snapshot; and of an encrypted one, since under a
+ * LUKS layer what nobody has written is no zeros, but alike on all copies. */
+#define BIRTH_FIRST 2
 #define LEFTOVER_ID_MAX 80
 #define VOLUME_SEALED_MAX 257 /* of a volume's sealed key, with the end */
-/* Under a LUKS layer what nobody has written is no zeros, but the same on all copies, as the
- * content of a snapshot is: such a resource begins at this epoch, in which nobody ever serves. */
-#define ENCRYPTED_BIRTH 2
+
+struct volume_origin {
+	uint32_t birth; /* the stamp of all its regions then; 0: it has no origin */
+	char resource[NAME_MAX_LEN + 1];
+	char snapshot[NAME_MAX_LEN + 1];
+	char uuid[37];    /* of the snapshot */
+	int64_t size_kib; /* of the snapshot */
+};
 
 struct volume {
 	int number;
 	char uuid[37];    /* so that a number used again is not taken for the former volume */
 	int64_t size_kib; /* multiple of 4; only grows */
 	int minor;        /* cluster-wide unique */
-	uint32_t birth;   /* the stamp its regions are made with; 0: of zeros */
-	char key[VOLUME_SEALED_MAX]; /* sealed; "": not encrypted */
+	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
+	struct volume_origin origin;
 };
 
 struct resource {
@@ -80,6 +90,7 @@ struct replica {
 	/* mask of volume numbers whose files its node made; missing ones are a failure now, never
 	 * made anew */
 	uint32_t made;
+	bool born;     /* made from the origins of the volumes that have one */
 	bool deleting; /* must leave the in-sync set first */
 };
 
@@ -88,7 +99,6 @@ int resource_parse(json *doc, struct resource *ret, struct err *err);
 int record_parse(json *doc, struct record *ret, struct err *err);
 int replica_parse(json *doc, struct replica *ret, struct err *err);
 json *resource_doc(const struct resource *r);
-void volume_write_origin(json *doc, const struct volume *v); /* birth and key, into its document */
 json *record_doc(const struct record *r, const char *resource_uuid);
 /* sets the record's fields in a present document, whose uuid and unknown fields stay */
 void record_write(json *doc, const struct record *r);
@@ -103,6 +113,7 @@ void leftover_key(const char *node, const char *id, char *out, size_t len);
 /* of the files of one volume of a replica: "<replica>", or "<replica>.<volume>" but for volume 0 */
 void leftover_id(const char *replica, int number, const char *volume, char out[LEFTOVER_ID_MAX]);
 void minor_key(int minor, char *out, size_t len);
+void volume_write_origin(json *doc, const struct volume_origin *o); /* in a volume's document */
 /* NULL when there is none of this number */
 const struct volume *resource_volume(const struct resource *r, int number);
 int64_t resource_size_kib(const struct resource *r);      /* of all volumes */

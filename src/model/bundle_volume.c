@@ -142,7 +142,7 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	rv = volume_check_size(size_kib, err);
 	if (rv < 0)
 		return rv;
-	v.size_kib = volume_round_size(size_kib);
+	v.size_kib = volume_round_size(size_kib, b->resource.encrypted);
 	snprintf(what, sizeof(what), "volume %s/%d", b->resource.name, number);
 	rv = props_new(what, props, &checked, err);
 	if (rv < 0)

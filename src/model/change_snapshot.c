@@ -348,8 +348,9 @@ static int check_volumes(const struct bundle *b, const struct snapshot *s, struc
 				       r->name, v->number, s->name, s->resource);
 		if (r->encrypted != !!v->key[0])
 			return err_set(err, -E_INVALID,
-				       "resource %s: snapshot %s of %s %s a LUKS layer, and it %s",
-				       r->name, s->name, s->resource, v->key[0] ? "has" : "has no",
+				       "resource %s: snapshot %s of %s %s LUKS layer, and it %s",
+				       r->name, s->name, s->resource,
+				       v->key[0] ? "has a" : "has no",
 				       v->key[0] ? "has none" : "has one");
 	}
 	if (r->n_volumes == s->n_volumes)

@@ -38,9 +38,11 @@ int volume_check_size(int64_t size_kib, struct err *err)
 		       text_size_kib(VOLUME_KIB_MAX, max, sizeof(max)));
 }
 
-int64_t volume_round_size(int64_t size_kib)
+int64_t volume_round_size(int64_t size_kib, bool encrypted)
 {
-	return (size_kib + VOLUME_KIB_MIN - 1) / VOLUME_KIB_MIN * VOLUME_KIB_MIN;
+	int64_t unit = encrypted ? VOLUME_REGION_KIB : VOLUME_KIB_MIN;
+
+	return (size_kib + unit - 1) / unit * unit;
 }
 
 static int origin_parse(json *doc, const char *what, struct volume_origin *o, struct err *err)

@@ -118,6 +118,8 @@ void volume_write_origin(json *doc, const struct volume_origin *o); /* in a volu
 const struct volume *resource_volume(const struct resource *r, int number);
 int64_t resource_size_kib(const struct resource *r);      /* of all volumes */
 int volume_check_size(int64_t size_kib, struct err *err); /* range; callers round it up */
-int64_t volume_round_size(int64_t size_kib);              /* up to 4 KiB */
+/* Up to 4 KiB; encrypted: to a whole region of the replication, since what an encrypted one grows
+ * by is zeros, and what it was made of is not: no region may have some of both. */
+int64_t volume_round_size(int64_t size_kib, bool encrypted);
 
 #endif

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sdsd with encrypted volumes: LUKS under each copy, keys from node to node and from passphrases."""
+import os
+
 from case_demo_kernel import KernelNode
 from case_demo_user import Node, cluster
 from rig import Disk, Skip, at_most, wait_for
@@ -34,7 +36,7 @@ class LuksNode(Node):
                        "i=$((i+1)); done >/tmp/x/pattern" % PATTERN)
         self.open("db", "/dev/nbd0")
         self.guest.run("for i in $(seq 0 %d); do dd if=/tmp/x/pattern of=/dev/nbd0 bs=64k seek=$i "
-                       "conv=notrunc 2>/dev/null; done; sync" % (blocks - 1), 300)
+                       "conv=notrunc,fsync 2>/dev/null || exit 1; done" % (blocks - 1), 300)
         found = self.read(blocks)
         self.close()
         return found
@@ -53,17 +55,49 @@ class LuksNode(Node):
         finally:
             self.close()
 
+    def sums(self, mib):
+        """of each MiB of the copy, as the replication sees it"""
+        return self.guest.run("for i in $(seq 0 %d); do dd if=/dev/mapper/sdsd-db_00000 bs=1M "
+                              "skip=$i count=1 2>/dev/null | md5sum; done" % (mib - 1),
+                              300).out.split("\n")
+
     def mappings(self):
         return [w.split()[0] for w in self.guest.run("dmsetup ls").out.splitlines()
                 if w.startswith("sdsd-")]
 
     def disk_has(self, text):
-        return self.guest.run("sync; grep -c -a -F '%s' /dev/vda" % text, 300,
-                              check=False).out.strip() != "0"
+        """Looked for on the disk itself, from outside: state, log, the pool, what was deleted."""
+        self.guest.run("sync")
+        text, end = text.encode(), b""
+        with open(self.guest.disks[0].raw, "rb") as f:
+            while True:
+                part = f.read(1 << 22)
+                if not part:
+                    return False
+                if text in end + part:
+                    return True
+                end = part[-len(text):]
+
+    def tells(self, text):
+        """Whether a command line or an environment of a process has it."""
+        self.guest.push((text + "\n").encode(), "/tmp/needle")
+        return self.guest.run("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | "
+                              "tr '\\0' '\\n' | grep -c -F -f /tmp/needle; true").out.strip() != "0"
 
     def replica(self, volume):
         found = [r for r in self.json("status")["resources"] if r["name"] == volume][0]
         return [r for r in found["replicas"] if r["node"] == self.name][0]
+
+
+def request(rig, node, method, path, body):
+    """The command line has no word for it."""
+    program = os.path.join(os.path.dirname(rig.sdsd_path), "test/unixsend")
+    if not os.access(program, os.X_OK):
+        raise Skip("no %s: tools/build release build test/unixsend" % os.path.relpath(program))
+    node.guest.push(program, "/usr/bin/unixsend", 0o755)
+    return node.guest.run("unixsend /run/sdsd/sdsd.sock", stdin=(
+        "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+        % (method, path, len(body), body)).encode()).out
 
 
 def luks_cluster(rig, count, kinds=None):
@@ -91,12 +125,11 @@ def back(nodes):
 
 def no_secrets(rig, node):
     """Neither passphrases nor what was written are where they could be found."""
-    for text in (PASSPHRASE, OTHER):
-        out = node.guest.run("cd /mnt; grep -rlaF '%s' state sdsd.log /proc/[0-9]*/cmdline "
-                             "/proc/[0-9]*/environ 2>/dev/null; true" % text, 120).out
-        rig.check(out == "", "%s: a passphrase is in %s" % (node.name, out))
-    rig.check(not node.disk_has(PATTERN), "%s: content is in the clear on the disk" % node.name)
-    rig.check(not node.disk_has(PASSPHRASE), "%s: the passphrase is on the disk" % node.name)
+    for text in (PASSPHRASE, OTHER, PATTERN):
+        rig.check(not node.disk_has(text), "%s: \"%s\" is on the disk" % (node.name, text))
+        rig.check(not node.tells(text), "%s: \"%s\" is in a command line" % (node.name, text))
+    # what is certainly there is found
+    rig.check(node.disk_has("key_sealed") and node.tells("/mnt/state"), "nothing is found at all")
 
 
 @at_most(900)
@@ -128,18 +161,23 @@ def case_luks(rig):
         rig.check(zeros == "0", "%s: the new space holds %s bytes" % (node.name, zeros))
     rig.check(n2.reread() == want, "n2 reads something else")
 
-    n3.guest.run("mkdir /mnt/pool")
     n1.cli("pool create n3 files --dir /mnt/pool")
-    n3.guest.run("sdsd volume list")
-    n1.cli("volume create plain 16M --copies 1 --nodes n3")
-    sums = [n.guest.run("sha256sum </dev/mapper/sdsd-db_00000", 120).out for n in (n1, n2)]
-    rig.check(sums[0] == sums[1], "the copies differ")
+    said = request(rig, n1, "POST", "/v1/resource-definitions/db/autoplace",
+                   '{"select_filter": {"place_count": 3}}')
+    rig.check(" 201 " in said.split("\n")[0], said)
+    wait_for(lambda: len(n1.json("status")["resources"][0]["replicas"]) == 3 and
+             n1.verdict("db") == "safe", 120, "n3 has caught up")
+    rig.check(n3.reread() == want, "n3 reads something else")
+    # also where nobody has written
+    sums = [n.sums(96) for n in (n1, n2, n3)]
+    rig.check(sums[0] == sums[1] == sums[2], "the copies differ, in MiB %r" % [
+        (i, [s[i] == sums[0][i] for s in sums]) for i in range(96)
+        if len(set(s[i] for s in sums)) > 1])
 
     n1.cli("volume delete db")
-    for node in (n1, n2):
-        wait_for(lambda: node.mappings() == [] and node.guest.run(
-            "ls /mnt/pool /sys/block | grep -c 'db_00000'; true").out.strip() == "0", 60,
-            "%s has let go of it" % node.name)
+    for node in (n1, n2, n3):
+        wait_for(lambda: node.mappings() == [] and node.guest.run("ls /mnt/pool").out == "", 60,
+                 "%s has let go of it" % node.name)
         rig.check(node.guest.run("ls -d /sys/block/loop*/loop 2>/dev/null; true").out == "",
                   "%s: a loop device is left" % node.name)
 
@@ -155,6 +193,7 @@ def case_luks_locked(rig):
     want = n1.write()
 
     n2.guest.power_cut()
+    wait_for(lambda: n1.verdict("db") != "safe", 60, "n2 is missed")
     back([n2])
     wait_for(lambda: n1.verdict("db") == "safe", 120, "n2 has the key again")
     rig.check(n2.mappings() == ["sdsd-db_00000"], "n2 has it not open")
@@ -181,13 +220,12 @@ def case_luks_locked(rig):
         no_secrets(rig, node)
 
     # a restart takes over what is open, and the file's passphrase opens the rest
-    n3.guest.run("printf '%%s\\n' '%s' >/root/pass && chmod 600 /root/pass" % OTHER)
     for node in nodes:
         node.guest.power_cut()
     n3.env = "SDSD_PASSPHRASE_FILE=/root/pass"
     n3.guest.start()
     n3.guest.wait()
-    n3.guest.run("printf '%%s\\n' '%s' >/root/pass && chmod 600 /root/pass" % OTHER)
+    n3.guest.push((OTHER + "\n").encode(), "/root/pass", 0o600)
     n3.mount()
     n3.launch()
     back([n1, n2])

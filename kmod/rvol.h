@@ -164,6 +164,7 @@ struct rvol_freeze {
 	enum rvol_freeze_state state; /* both locks to change it */
 	u64 token;                    /* of the last one; 0: none yet */
 	u64 until;                    /* ends then */
+	u32 members;                  /* FREEZE_DONE: the set when it began to hold */
 	const char *lapsed;           /* why the last one has ended without a THAW; NULL */
 	atomic_t writing;             /* writes of the application that are under way */
 	spinlock_t lock;              /* of what follows */

@@ -378,6 +378,32 @@ static int start_plane(struct daemon *d, struct err *err)
 	return rv;
 }
 
+/* --- what the leader has this node do, api.h to agent.h ------------------ */
+
+static void node_freeze(const char *resource, uint64_t token, int deadline_ms, agent_freeze_cb cb,
+			void *cb_arg, void *arg)
+{
+	agent_freeze(((struct daemon *)arg)->agent, resource, token, deadline_ms, cb, cb_arg);
+}
+
+static void node_thaw(const char *resource, uint64_t token, agent_snapshot_cb cb, void *cb_arg,
+		      void *arg)
+{
+	agent_thaw(((struct daemon *)arg)->agent, resource, token, cb, cb_arg);
+}
+
+static void node_snapshot(const char *resource, const char *name, const char *uuid,
+			  agent_snapshot_cb cb, void *cb_arg, void *arg)
+{
+	agent_snapshot(((struct daemon *)arg)->agent, resource, name, uuid, cb, cb_arg);
+}
+
+static const struct api_node_ops node_ops = {
+	.freeze = node_freeze,
+	.thaw = node_thaw,
+	.snapshot = node_snapshot,
+};
+
 static int start_agent(struct daemon *d, struct err *err)
 {
 	struct agent_config config = {
@@ -408,6 +434,7 @@ static int start_agent(struct daemon *d, struct err *err)
 
 	if (rv < 0)
 		return rv;
+	api_set_node(d->api, &node_ops, d);
 	unlock_file(d->passphrase_file, sizeof(d->passphrase_file));
 	d->unlock = unlock_new(&unlock);
 	return 0;
@@ -503,6 +530,8 @@ static void on_transferred(int status, void *arg)
 	struct daemon *d = arg;
 
 	unlock_free(d->unlock);
+	if (d->api)
+		api_set_node(d->api, NULL, NULL);
 	agent_free(d->agent);
 	d->agent = NULL;
 	if (d->plane)

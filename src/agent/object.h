@@ -15,6 +15,7 @@
 #include "model/limits.h"
 #include "model/pool.h"
 #include "model/resource.h"
+#include "model/snapshot.h"
 
 #define AGENT_BUCKETS 4096
 #define AGENT_POOL_STEPS_MAX 32 /* storage steps of one pool handed over and not answered */
@@ -64,14 +65,13 @@ struct agent_volume {
 	bool wanted; /* it is defined */
 	int number;
 	char uuid[37];
-	uint8_t id[16];      /* the same */
-	int minor;           /* of its block device */
-	uint64_t size_bytes; /* as defined */
-	uint64_t have_bytes; /* what its files are good for, while plan.files */
-	/* what its regions are stamped with when its devices are made: 0 as zeros; else as an
-	 * encrypted volume's, which are none */
-	uint32_t birth;
+	uint8_t id[16];              /* the same */
+	int minor;                   /* of its block device */
+	uint64_t size_bytes;         /* as defined */
+	struct volume_origin origin; /* what it is made from; uuid "": zeros */
+	uint64_t have_bytes;         /* what its files are good for, while plan.files */
 	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
+	bool alike; /* made of no zeros, but what nobody has written is the same on all copies */
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */
 	char *data_path, *meta_path; /* while plan.files */
@@ -92,6 +92,7 @@ struct agent_object {
 	char uuid[37];               /* of the replica */
 	uint8_t owner[16];           /* the same */
 	char pool[NAME_MAX_LEN + 1];
+	char snapshot[NAME_MAX_LEN + 1]; /* the leftover is of this one, whose uuid it has; or "" */
 	uint8_t resource_uuid[16];
 	/* by number; several of one number while a former one is in use; a leftover has one */
 	struct agent_volume **volume;
@@ -184,6 +185,9 @@ uint64_t volumes_stamp(const struct agent_object *o);
 /* What storage is to know of it, with its key when that can be had: the caller wipes ret. */
 void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 		     struct storage_volume *ret);
+/* how a snapshot of a volume is called in storage; resource: its name as it was written then */
+void volumes_snapshot(const char *resource, int number, const char *snapshot, const char *uuid,
+		      uint64_t size_bytes, struct storage_snapshot *ret);
 /* The first error of a volume, or NULL */
 const char *volumes_error(const struct agent_object *o);
 void volumes_nbd(const struct agent_object *o, int number, char *out, size_t len);

@@ -56,6 +56,8 @@ int bundle_drop_volume(struct bundle *b, int number, struct err *err);
 json *bundle_volume_doc(const struct bundle *b, int number); /* borrowed; NULL: no such volume */
 void bundle_put_leftover(struct bundle *b, const struct replica *r, const struct volume *v);
 /* before its copies are made: it begins with that snapshot's content */
+/* a resource that has no volumes yet */
+void bundle_encrypt(struct bundle *b);
 /* in place of its own: that of the snapshot it begins with */
 void bundle_set_key(struct bundle *b, int number, const char *sealed);
 void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o);
@@ -69,8 +71,8 @@ int bundle_bear_replica(struct bundle *b, const char *node, const char *pool, in
 			struct err *err);
 /* the first copies: makes the record with these slots in sync; later it does nothing */
 void bundle_add_record(struct bundle *b, uint32_t slots);
-/* of a resource that is born from a snapshot; a former record is forgotten */
-void bundle_bear_record(struct bundle *b, uint32_t epoch, uint32_t slots);
+/* anew, of a resource that has become another one */
+void bundle_renew_record(struct bundle *b, uint32_t slots);
 /* the replica's documents; one with a disk becomes leftovers. The record is the caller's
  * business. */
 int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err);

@@ -173,6 +173,13 @@ void bundle_set_origin(struct bundle *b, int number, const struct volume_origin 
 	b->dirty = true;
 }
 
+void bundle_encrypt(struct bundle *b)
+{
+	b->resource.encrypted = true;
+	jset(b->doc, "layers", layers_doc(true));
+	b->dirty = true;
+}
+
 void bundle_set_key(struct bundle *b, int number, const char *sealed)
 {
 	struct volume *v = &b->resource.volume[volume_at(b, number)];

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "storage/file.h"
 #include "storage/luks.h"
+#include "storage/lvm.h"
 
 #define SLOW_MS 2000 /* a job that takes longer is worth a line */
 #define LOCK_TEXT_MAX (sizeof(((struct storage_pool *)0)->source) + 32)
@@ -43,6 +44,8 @@ static const char *const verb_names[] = { "probe",    "create",  "locate",
 static const struct storage_ops *const storage_backends[] = {
 	&storage_file,
 	&storage_file_thin,
+	&storage_lvm,
+	&storage_lvm_thin,
 };
 
 struct job {
@@ -133,13 +136,21 @@ const struct storage_meta_ops *storage_meta_ops(void)
 	return &of_content;
 }
 
+bool storage_label_is(const struct storage_label *l, const struct storage_volume *v)
+{
+	static const uint8_t not_told[16];
+
+	return memcmp(l->owner, v->owner, 16) == 0 &&
+	       (memcmp(l->volume, v->volume, 16) == 0 || memcmp(l->volume, not_told, 16) == 0);
+}
+
 /* --- the contract ------------------------------------------------------- */
 
-static bool name_ok(const char *name)
+static bool name_ok(const char *name, size_t size)
 {
-	size_t len = strnlen(name, sizeof(((struct storage_volume *)0)->name));
+	size_t len = strnlen(name, size);
 
-	if (len == 0 || len == sizeof(((struct storage_volume *)0)->name) || name[0] == '.')
+	if (len == 0 || len == size || name[0] == '.')
 		return false;
 	return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") ==
 	       len;
@@ -180,7 +191,7 @@ bool storage_can_snapshot(const char *kind)
 static int check_volume(const struct storage_pool *p, const struct storage_volume *v,
 			struct err *err)
 {
-	if (!name_ok(v->name))
+	if (!name_ok(v->name, sizeof(v->name)))
 		return err_set(err, -E_INVALID, "pool %s: \"%.63s\" cannot be a file name", p->name,
 			       v->name);
 	if (v->size_bytes == 0 || v->size_bytes % STORAGE_BLOCK || v->size_bytes > INT64_MAX)
@@ -193,9 +204,9 @@ static int check_volume(const struct storage_pool *p, const struct storage_volum
 static int check_snapshot(const struct storage_pool *p, const struct storage_snapshot *s,
 			  struct err *err)
 {
-	if (!name_ok(s->volume) || !name_ok(s->name))
+	if (!name_ok(s->volume, sizeof(s->volume)) || !name_ok(s->name, sizeof(s->name)))
 		return err_set(err, -E_INVALID,
-			       "pool %s: snapshot \"%.63s\" of \"%.63s\" cannot be a file name",
+			       "pool %s: snapshot \"%.127s\" of \"%.63s\" cannot be a file name",
 			       p->name, s->name, s->volume);
 	if (!find_backend(p->kind)->snapshot)
 		return err_set(err, -EOPNOTSUPP,
@@ -215,6 +226,10 @@ static int check(const struct job *j, struct err *err)
 		rv = check_volume(&j->pool, &j->volume, err);
 	if (rv == 0 && of_snapshot)
 		rv = check_snapshot(&j->pool, &j->snapshot, err);
+	if (rv == 0 && j->verb == VERB_RESTORE && j->volume.size_bytes < j->snapshot.size_bytes)
+		rv = err_set(err, -E_INVALID,
+			     "pool %s: volume %s would be smaller than its snapshot %s",
+			     j->pool.name, j->volume.name, j->snapshot.name);
 	return rv;
 }
 

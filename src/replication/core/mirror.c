@@ -206,6 +206,11 @@ void repl_mirror_grow(struct repl_mirror *m, u32 volume, u64 size_bytes, struct 
 	run(m, now);
 }
 
+bool repl_mirror_leased(const struct repl_mirror *m, u64 now)
+{
+	return repl_writer_serving(&m->writer) && peers_lease(&m->writer, now);
+}
+
 u64 repl_mirror_size(const struct repl_mirror *m, u32 volume)
 {
 	return volume < REPL_VOLUMES_MAX ? m->writer.size[volume] : 0;

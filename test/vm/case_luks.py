@@ -282,12 +282,18 @@ def case_luks_kernel(rig):
     wait_for(lambda: n1.guest.run("blockdev --getsize64 %s" % n1.device("db")).out.strip() ==
              str(96 << 20), 90, "it has grown")
     n1.restart()
+    wait_for(lambda: n1.log_lines("goes on as it was in the kernel") == 1, 60, "it is found again")
     want = n1.guest.run("sha256sum /vol/file").out
     n1.guest.run("umount /vol")
     wait_for(lambda: n1.verdict("db") == "safe", 120, "both copies are in sync")
     n2.mount_volume("db")
     rig.check(n2.guest.run("sha256sum /vol/file").out == want, "the file has changed")
     n2.guest.run("umount /vol")
-    wait_for(lambda: n1.guest.run("sdsd volume delete db", check=False).status == 0, 60)
+    # paths of devices are longer than those of loop devices
+    long = "a-resource-whose-name-is-as-long-as-it-may-be-48"
+    n1.cli("volume create %s 16M --copies 2 --encrypt" % long)
+    wait_for(lambda: n1.verdict(long) == "safe", 60, "it works")
+    for name in ("db", long):
+        wait_for(lambda: n1.guest.run("sdsd volume delete " + name, check=False).status == 0, 60)
     for node in (n1, n2):
         wait_for(lambda: node.mappings() == [], 60, "%s has let go of it" % node.name)

@@ -48,8 +48,8 @@ class LuksNode(Node):
     def close(self):
         self.guest.run("nbd-client -d /dev/nbd0")
 
-    def reread(self, blocks=64):
-        self.open("db", "/dev/nbd0")
+    def reread(self, blocks=64, volume="db"):
+        self.open(volume, "/dev/nbd0")
         try:
             return self.read(blocks)
         finally:
@@ -261,6 +261,46 @@ def case_luks_damaged(rig):
     wait_for(lambda: "does not open with the volume's key" in n2.replica("db").get("error", ""),
              60, "n2 says what is wrong")
     rig.check(n2.mappings() == [], "n2 has it open")
+
+
+@at_most(900)
+def case_luks_snapshot(rig):
+    """A snapshot has its header with it: a volume made from it, and one that goes back to it, open
+    with the key of the first."""
+    class XfsNode(LuksNode):
+        def format(self):
+            self.guest.run("mkfs.xfs -q -f /dev/vda")
+            self.mount()
+            self.guest.run("mkdir /mnt/pool")
+
+        def mount(self):
+            self.guest.run("mount -t xfs /dev/vda /mnt && mkdir -p /run/sdsd")
+
+    n1, n2, _ = luks_cluster(rig, 3, [XfsNode] * 3)
+    encrypted((n1, n2))
+    want = n1.write(16)
+    n1.cli("snapshot create db s1")
+    n1.open("db", "/dev/nbd0")
+    n1.guest.run("dd if=/dev/urandom of=/dev/nbd0 bs=64k count=16 conv=notrunc,fsync 2>/dev/null",
+                 120)
+    n1.close()
+    rig.check(n2.reread(16) != want, "nothing was written")
+    n1.cli("snapshot restore db s1 again")
+    wait_for(lambda: n1.verdict("again") == "safe", 90, "it is restored")
+    for node in (n1, n2):
+        rig.check(node.reread(16, "again") == want, "%s reads something else" % node.name)
+        rig.check("sdsd-again_00000" in node.mappings(), "%s: it is not encrypted" % node.name)
+    wait_for(lambda: n1.guest.run("sdsd snapshot rollback db s1", check=False).status == 0, 60)
+    wait_for(lambda: n1.verdict("db") == "safe", 90, "it has gone back")
+    rig.check(n2.reread(16) == want, "n2 reads something else")
+    n1.cli("snapshot delete db s1")
+    for name in ("again", "db"):
+        wait_for(lambda: n1.guest.run("sdsd volume delete " + name, check=False).status == 0, 60)
+    for node in (n1, n2):
+        wait_for(lambda: node.mappings() == [] and node.guest.run("ls /mnt/pool").out == "", 60,
+                 "%s has let go of it" % node.name)
+        for text in (PASSPHRASE, PATTERN):
+            rig.check(not node.disk_has(text), "%s: \"%s\" is on the disk" % (node.name, text))
 
 
 @at_most(900)

@@ -31,6 +31,8 @@
 #define AGENT_REPORT_MAX 400     /* volumes in one report, so that a request can hold it */
 #define AGENT_COALESCE_MS 20     /* changes gather so long before a report */
 #define AGENT_PROBE_MS 10000     /* pools */
+#define AGENT_BUSY_MS 2000       /* what a pool is busy with for longer is told */
+#define AGENT_PROGRAM_MAX 17     /* the kernel's name of a process */
 #define AGENT_ALLOCATED_MS 30000 /* space of one volume */
 #define AGENT_ALLOCATED_BATCH 64 /* volumes measured in one tick */
 

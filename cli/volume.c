@@ -14,7 +14,8 @@
 #include "cli/show.h"
 #include "cli/verbs.h"
 
-#define CREATE_ARGS "<name> <size> [--copies N] [--nodes A,B] [--pool POOL] [--group GROUP]"
+#define CREATE_ARGS \
+	"<name> <size> [--copies N] [--nodes A,B] [--pool POOL] [--group GROUP] [--encrypt]"
 #define ADD_ARGS "<name> <size> [--volume N]"
 #define GROW_ARGS "<name> <size> [--volume N]"
 #define DELETE_ARGS "<name>... | <name> --volume N"
@@ -27,6 +28,7 @@
 
 struct create_options {
 	const char *copies, *nodes, *pool, *group;
+	bool encrypt;
 };
 
 /* "a,b" -> ["a","b"]; *ret_n how many */
@@ -63,6 +65,8 @@ static int filter_of(const struct create_options *o, json *filter, struct err *e
 		jset(filter, "storage_pool_list", split(o->pool, &n));
 	if (copies)
 		jset_i64(filter, "place_count", copies);
+	if (o->encrypt)
+		jset(filter, "layer_stack", split("drbd,luks,storage", &n));
 	return 0;
 }
 
@@ -91,13 +95,14 @@ static int create(int argc, char **argv)
 	const struct option_spec specs[] = { { "--copies", &o.copies, NULL },
 					     { "--nodes", &o.nodes, NULL },
 					     { "--pool", &o.pool, NULL },
-					     { "--group", &o.group, NULL } };
+					     { "--group", &o.group, NULL },
+					     { "--encrypt", NULL, &o.encrypt } };
 	json *body, *sizes, *filter, *doc;
 	const char *words[2];
 	char path[512];
 	int64_t size_kib;
 	struct err err;
-	int rv = show_words(argc, argv, specs, 4, words, 2, "volume create " CREATE_ARGS);
+	int rv = show_words(argc, argv, specs, 5, words, 2, "volume create " CREATE_ARGS);
 
 	if (rv != CLI_OK)
 		return rv;
@@ -442,7 +447,8 @@ const struct cli_verb volume_verbs[] = {
 	  "  --copies N     how many copies (default: as the group says, else 2)\n"
 	  "  --nodes A,B    only on these nodes\n"
 	  "  --pool POOL    only in pools of this name\n"
-	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n\n"
+	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n"
+	  "  --encrypt      LUKS under each copy; see sdsd encryption\n\n"
 	  "Example: sdsd volume create db 10G" },
 	{ "volume", "add", ADD_ARGS, "one more volume beside a present one", add,
 	  "  --volume N  its number, 0 to 15 (default: the lowest free one)\n\n"

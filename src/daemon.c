@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@
 #include "cluster/authority.h"
 #include "cluster/identity.h"
 #include "cluster/nodeport.h"
+#include "cluster/vault.h"
 #include "founding.h"
 #include "labels.h"
 #include "net/http.h"
@@ -36,6 +38,7 @@
 #include "replication/plane.h"
 #include "storage/storage.h"
 #include "store/store.h"
+#include "unlock.h"
 
 #define MALLOC_MAP_BYTES (256 << 10)  /* a block from here on is a mapping of its own */
 #define MALLOC_KEEP_BYTES (512 << 10) /* free at the end of a heap that is kept */
@@ -52,6 +55,9 @@ struct daemon {
 	struct store *store;
 	struct consensus *consensus;
 	struct authority authority;
+	struct vault *vault;
+	char passphrase_file[PATH_LEN_MAX];
+	struct unlock *unlock;
 	struct api *api;
 	struct founding *founding;
 	struct records *records;
@@ -218,6 +224,31 @@ static void ask_leader(struct daemon *d, const char *method, const char *path, c
 		    on_leader_answer, copy);
 }
 
+static void on_unlock_call(const char *path, const char *body, int deadline_ms, unlock_answer cb,
+			   void *cb_arg, void *arg)
+{
+	ask_leader(arg, "POST", path, body, NULL, deadline_ms, (struct leader_ask){ cb, cb_arg });
+}
+
+/* From now on there are keys in this process: no core file of it, and no other process of the same
+ * user may look into it. */
+static void on_vault_opened(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		log_warn("daemon", "core dumps cannot be switched off: %s", err_name(-errno));
+	if (d->agent)
+		agent_unlocked(d->agent);
+}
+
+static int on_unseal(const char *sealed, uint8_t key[STORAGE_KEY_BYTES], struct err *err, void *arg)
+{
+	struct daemon *d = arg;
+
+	return vault_unseal(d->vault, sealed, key, err);
+}
+
 static void on_agent_call(const char *method, const char *path, const char *body, int deadline_ms,
 			  void (*cb)(int status, json *doc, void *arg), void *cb_arg, void *arg)
 {
@@ -230,6 +261,8 @@ static void on_records_call(const char *path, const char *body, const char *requ
 	ask_leader(arg, "POST", path, body, request_id, deadline_ms,
 		   (struct leader_ask){ cb, cb_arg });
 }
+
+_Static_assert(STORAGE_KEY_BYTES == VAULT_VOLUME_KEY_LEN, "one key for both");
 
 /* --- start -------------------------------------------------------------- */
 
@@ -288,6 +321,9 @@ static int start_api(struct daemon *d, struct err *err)
 	int rv;
 
 	rv = authority_load(&d->authority, d->store, &d->id, err);
+	if (rv == 0)
+		rv = vault_new(on_vault_opened, d, &d->vault, err);
+	config.vault = d->vault;
 	if (rv == 0)
 		rv = api_new(&config, &d->api, err);
 	if (rv == 0)
@@ -382,14 +418,26 @@ static int start_agent(struct daemon *d, struct err *err)
 		.plane_ops = d->plane_ops,
 		.plane = d->plane,
 		.call = on_agent_call,
+		.unseal = on_unseal,
 		.arg = d,
 	};
-
+	struct unlock_config unlock = {
+		.loop = &d->loop,
+		.store = d->store,
+		.vault = d->vault,
+		.node = d->id.node,
+		.file = d->passphrase_file,
+		.call = on_unlock_call,
+		.arg = d,
+	};
 	int rv = agent_new(&config, &d->agent, err);
 
-	if (rv == 0)
-		api_set_node(d->api, &node_ops, d);
-	return rv;
+	if (rv < 0)
+		return rv;
+	api_set_node(d->api, &node_ops, d);
+	unlock_file(d->passphrase_file, sizeof(d->passphrase_file));
+	d->unlock = unlock_new(&unlock);
+	return 0;
 }
 
 static int start_listeners(struct daemon *d, struct err *err)
@@ -481,6 +529,7 @@ static void on_transferred(int status, void *arg)
 {
 	struct daemon *d = arg;
 
+	unlock_free(d->unlock);
 	if (d->api)
 		api_set_node(d->api, NULL, NULL);
 	agent_free(d->agent);
@@ -538,6 +587,7 @@ static void drain(struct daemon *d)
 	store_close(d->store);
 	if (uv_loop_close(&d->loop) == 0)
 		tls_free(d->tls); /* otherwise some connection is left that uses it */
+	vault_free(d->vault);
 	explicit_bzero(&d->authority, sizeof(d->authority));
 }
 

@@ -175,6 +175,12 @@ void agent_free(struct agent *a)
 	agent_put(a);
 }
 
+void agent_unlocked(struct agent *a)
+{
+	a->reload_all = true;
+	work_soon(a);
+}
+
 static void poke_object(struct agent_object *o)
 {
 	if (o->kind == AGENT_REPLICA && o->replica.plane)

@@ -29,6 +29,9 @@ struct agent_config {
 	const struct plane_ops *plane_ops;
 	struct plane *plane;
 	agent_call call;
+	/* the key of an encrypted volume; -E_LOCKED: not now, see agent_unlocked */
+	int (*unseal)(const char *sealed, uint8_t key[STORAGE_KEY_BYTES], struct err *err,
+		      void *arg);
 	void *arg;
 };
 
@@ -37,6 +40,8 @@ int agent_new(const struct agent_config *config, struct agent **ret, struct err 
 /* Begins nothing new; the memory goes when the last answer has come, so run the loop after it. The
  * plane keeps what it has. NULL is fine. */
 void agent_free(struct agent *a);
+/* unseal can now what it could not before: whatever waits for its key is looked at at once */
+void agent_unlocked(struct agent *a);
 /* snapshots.c: a snapshot that is being taken, of the copy here: all its volumes, one after the
  * other, as they are at that moment. cb once, later. -E_NOT_FOUND: this node's store has no such
  * snapshot, or not yet, or it is not being taken (any more), or not here. */

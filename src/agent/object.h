@@ -72,6 +72,8 @@ struct agent_volume {
 	uint64_t size_bytes;         /* as defined */
 	struct volume_origin origin; /* what it is made from; uuid "": zeros */
 	uint64_t have_bytes;         /* what its files are good for, while plan.files */
+	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
+	bool alike; /* made of no zeros, but what nobody has written is the same on all copies */
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */
 	char *data_path, *meta_path; /* while plan.files */
@@ -182,6 +184,7 @@ bool volumes_usable(const struct agent_object *o, const struct agent_volume *v);
 /* what the plane may use of it */
 uint64_t volumes_size(const struct agent_object *o, const struct agent_volume *v);
 uint64_t volumes_stamp(const struct agent_object *o);
+/* What storage is to know of it, with its key when that can be had: the caller wipes ret. */
 void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 		     struct storage_volume *ret);
 /* how a snapshot of a volume is called in storage; resource: its name as it was written then */

@@ -227,6 +227,7 @@ static bool measure(struct agent_object *o, uint64_t now)
 	o->measuring = v;
 	agent_get(a);
 	storage_allocated(a->config.loop, &p->pool, &s, on_measured, o);
+	explicit_bzero(s.key, sizeof(s.key));
 	return true;
 }
 

@@ -296,6 +296,7 @@ static void storage_step(struct agent_object *o, enum plan_step step, struct age
 		storage_grow(a->config.loop, &p->pool, &s, on_grown, o);
 	else
 		storage_locate(a->config.loop, &p->pool, &s, on_located, o);
+	explicit_bzero(s.key, sizeof(s.key));
 }
 
 static void nothing_to_remove(struct agent_object *o)

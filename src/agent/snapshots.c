@@ -129,6 +129,7 @@ static int gather(struct taking *t, const struct snapshot *s, struct err *err)
 				       "volume %d of %s is not there on node %s at the moment",
 				       of->number, s->resource, t->agent->config.node);
 		volumes_storage(o, v, &t->volume[i]);
+		explicit_bzero(t->volume[i].key, sizeof(t->volume[i].key));
 		volumes_snapshot(s->resource, of->number, s->name, s->uuid,
 				 (uint64_t)of->size_kib * 1024, &t->snapshot[i]);
 	}

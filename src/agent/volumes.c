@@ -80,6 +80,8 @@ void volumes_want(struct agent_object *o, const struct resource *r, const struct
 		v->minor = wanted->minor;
 		v->size_bytes = (uint64_t)wanted->size_kib * 1024;
 		v->origin = own->born ? wanted->origin : (struct volume_origin){ 0 };
+		v->alike = wanted->key[0] && !wanted->origin.uuid[0];
+		memcpy(v->key, wanted->key, sizeof(v->key));
 		v->plan.made = own->made & 1u << wanted->number;
 		v->retry_ns = 0; /* something is different: no reason to wait */
 		if (v->plan.made)
@@ -146,7 +148,10 @@ void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 	memcpy(ret->volume, v->id, sizeof(ret->volume));
 	ret->number = v->number;
 	ret->size_bytes = v->size_bytes ? v->size_bytes : STORAGE_BLOCK;
-	ret->born = v->origin.uuid[0];
+	ret->born = v->origin.uuid[0] || v->alike;
+	ret->encrypted = v->key[0] != '\0';
+	ret->has_key = ret->encrypted && o->agent->config.unseal &&
+		       o->agent->config.unseal(v->key, ret->key, NULL, o->agent->config.arg) == 0;
 }
 
 void volumes_snapshot(const char *resource, int number, const char *snapshot, const char *uuid,

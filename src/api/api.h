@@ -14,6 +14,8 @@
 #include "raft/members.h"
 #include "store/store.h"
 
+struct vault;
+
 struct api_config { /* all borrowed for the life of the api */
 	uv_loop_t *loop;
 	struct store *store;
@@ -28,6 +30,7 @@ struct api_config { /* all borrowed for the life of the api */
 		    struct buf *ret_cert_pem, char ret_fingerprint[65], struct err *err, void *arg);
 	/* adds to the join answer what the newcomer needs beside its certificate */
 	int (*join_extra)(json *answer, struct err *err, void *arg);
+	struct vault *vault; /* the master key of encrypted volumes */
 	/* join token text for (id, secret): "sds1-..." */
 	void (*token_text)(const char *id, const char *secret, char *out, size_t len, void *arg);
 	void *arg;

@@ -27,6 +27,10 @@ static void call_free(struct api_call *c)
 		c->api->calls = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
+	if (c->secret) {
+		jwipe(c->doc);
+		explicit_bzero(c->body.data, c->body.len);
+	}
 	json_object_put(c->doc);
 	buf_release(&c->body);
 	free(c->url);

@@ -36,6 +36,7 @@ struct api_call {
 	char node[64];                /* WHO_NODE: its name and Raft id */
 	uint32_t node_id;
 	bool hop;              /* came from another node: never carried on */
+	bool secret;           /* the body is wiped before it is freed, parsed or not */
 	bool stale;            /* answered without a leader, from this node's definitions */
 	uint64_t revision;     /* goes out as X-Revision when not 0 */
 	int error_status;      /* of a refusal instead of what its list says; 0: that */

@@ -54,20 +54,21 @@ int place_of_body(json *body, struct change_place *ret, struct err *err)
 	return rv;
 }
 
-int check_layers(json *list, struct err *err)
+int check_layers(struct api *a, const char *resource, json *list, struct err *err)
 {
-	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	enum layers layers;
+	struct view v;
+	bool encrypted;
+	int rv = layers_parse(list, &layers, err);
 
-	for (size_t i = 0; i < n; i++) {
-		json *one = json_object_array_get_idx(list, i);
-		const char *type = json_object_is_type(one, json_type_object)
-					   ? jget_str(one, "type", "")
-				   : one ? json_object_get_string(one)
-					 : "";
-
-		if (strcasecmp(type, "drbd") != 0 && strcasecmp(type, "storage") != 0)
-			return err_set(err, -E_INVALID,
-				       "Layer '%.40s' is not supported: use DRBD,STORAGE", type);
-	}
-	return 0;
+	/* the other way round is fine: clients send what they take for the default */
+	if (rv < 0 || layers != LAYERS_LUKS || view_load(a, resource, &v) < 0)
+		return rv;
+	encrypted = v.res.encrypted;
+	view_release(&v);
+	return encrypted ? 0
+			 : err_set(err, -E_INVALID,
+				   "resource %s was made without LUKS, and layers do not change: "
+				   "create another one and copy",
+				   resource);
 }

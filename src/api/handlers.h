@@ -53,6 +53,12 @@ void replicas_create_many(struct api_call *c);
 void replicas_delete(struct api_call *c);
 void replicas_available(struct api_call *c);
 void replicas_autoplace(struct api_call *c);
+/* encryption.c */
+void encryption_status(struct api_call *c);
+void encryption_create(struct api_call *c);
+void encryption_modify(struct api_call *c);
+void encryption_enter(struct api_call *c);
+void encryption_key(struct api_call *c);
 /* snapshots.c */
 void snapshots_list(struct api_call *c);
 void snapshots_get(struct api_call *c);
@@ -89,7 +95,8 @@ void status_local(struct api_call *c);
 
 /* select_filter of a request -> where copies go; names are borrowed from body. -E_INVALID */
 int place_of_body(json *body, struct change_place *ret, struct err *err);
-/* layer names of a request, in a list of texts or of {"type"}: only drbd and storage */
-int check_layers(json *list, struct err *err);
+/* Layers that a request names for a copy of a resource, which has its own already: -E_INVALID when
+ * it asks for encryption and the resource is not encrypted. */
+int check_layers(struct api *a, const char *resource, json *list, struct err *err);
 
 #endif

@@ -74,6 +74,8 @@ static void pending_free(struct pending *p)
 	if (p->next)
 		p->next->prev = p->prev;
 	l->n_pending--;
+	if (p->body.data)
+		explicit_bzero(p->body.data, p->body.cap); /* a passphrase, perhaps */
 	buf_release(&p->body);
 	free(p->url);
 	free(p);

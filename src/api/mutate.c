@@ -14,6 +14,7 @@
  * is nothing to do) a barrier proves that this node still leads.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cluster/vault.h"
 
 static void decide(struct mutation *m);
 
@@ -58,6 +60,8 @@ static void turn_over(struct mutation *m)
 static void mutation_free(struct mutation *m)
 {
 	json_object_put(m->answer);
+	if (m->own)
+		explicit_bzero(m->own, malloc_usable_size(m->own));
 	free(m->own);
 	free(m);
 }
@@ -254,6 +258,13 @@ static void nothing_to_do(struct mutation *m)
 		mutation_reply(m);
 }
 
+static int volume_key(char out[VOLUME_SEALED_MAX], struct err *err, void *arg)
+{
+	struct api *a = arg;
+
+	return vault_volume_key(a->config.vault, out, err);
+}
+
 static void decide(struct mutation *m)
 {
 	struct api_call *c = m->call;
@@ -263,6 +274,8 @@ static void decide(struct mutation *m)
 		.now_ms = clock_wall_ms(),
 		.mono_ms = api_mono_ms(),
 		.uuid = text_uuid,
+		.volume_key = volume_key,
+		.arg = c->api,
 	};
 	struct txn *t = txn_new(c->id, c->author);
 	struct err err = { 0 };

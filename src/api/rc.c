@@ -25,7 +25,8 @@ static const struct {
 	{ RC_STOR_POOL, RC_NOT_FOUND_STOR_POOL, RC_EXISTS_STOR_POOL, RC_INVLD_STOR_POOL_NAME },
 	{ RC_RSC_GRP, RC_NOT_FOUND_RSC_GRP, RC_EXISTS_RSC_GRP, RC_INVLD_RSC_GRP_NAME },
 	{ RC_SNAPSHOT, RC_NOT_FOUND_SNAPSHOT, RC_EXISTS_SNAPSHOT, RC_INVLD_CONF },
-	{ RC_CTRL, RC_UNKNOWN_ERROR, RC_UNKNOWN_ERROR, RC_INVLD_CONF },
+	/* nothing else of the controller's can exist twice but by chance */
+	{ RC_CTRL, RC_UNKNOWN_ERROR, RC_EXISTS_CRYPT_PASSPHRASE, RC_INVLD_CONF },
 };
 
 int64_t rc_code(uint64_t severity, uint64_t op, uint64_t object, unsigned number)
@@ -44,6 +45,8 @@ unsigned rc_number(int code, uint64_t object)
 		return RC_ACC_DENIED_COMMAND;
 	case -ENOSPC:
 		return RC_NOT_ENOUGH_FREE_SPACE;
+	case -E_LOCKED:
+		return RC_CRYPT_INIT;
 	}
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		if (numbers[i].object != object)
@@ -72,6 +75,8 @@ const char *rc_correction(int code)
 	case -E_DENIED:
 		return "Join with a fresh token (sdsd token create); anything else is asked on a "
 		       "node's own socket.";
+	case -E_LOCKED:
+		return "Enter the passphrase of the cluster: sdsd encryption enter-passphrase.";
 	case -E_NO_LEADER:
 		return "Start the missing nodes: more than half of the voters must run.";
 	case -E_UNKNOWN:

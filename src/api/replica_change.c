@@ -116,7 +116,7 @@ static int create(struct mutation *m, struct change_env *env, struct txn *t, str
 	bool diskless = wants_diskless(resource);
 	const char *pool =
 		diskless ? NULL : jget_str(jget(resource, "props"), "StorPoolName", NULL);
-	int rv = check_layers(jget(m->call->doc, "layer_list"), err);
+	int rv = check_layers(m->call->api, name, jget(m->call->doc, "layer_list"), err);
 
 	if (rv < 0)
 		return rv;
@@ -297,7 +297,7 @@ static int available(struct mutation *m, struct change_env *env, struct txn *t, 
 	struct view v;
 	int i, rv;
 
-	rv = check_layers(jget(m->call->doc, "layer_list"), err);
+	rv = check_layers(m->call->api, name, jget(m->call->doc, "layer_list"), err);
 	if (rv == 0 && view_load(m->call->api, name, &v) == 0) {
 		i = view_find(&v, node);
 		/* with a disk is more than what was asked for */
@@ -338,7 +338,7 @@ static int autoplace(struct mutation *m, struct change_env *env, struct txn *t, 
 	struct err why = { 0 };
 	int added = 0, rv;
 
-	rv = check_layers(jget(m->call->doc, "layer_list"), err);
+	rv = check_layers(m->call->api, name, jget(m->call->doc, "layer_list"), err);
 	if (rv == 0)
 		rv = place_of_body(m->call->doc, &place, err);
 	if (rv < 0)

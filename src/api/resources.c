@@ -70,11 +70,12 @@ static int create(struct mutation *m, struct change_env *env, struct txn *t, str
 	json *definition = jget(m->call->doc, "resource_definition");
 	const char *name = name_of(definition);
 	const char *group = jget_str(definition, "resource_group_name", NULL);
-	int rv = check_layers(jget(definition, "layer_data"), err);
+	enum layers layers;
+	int rv = layers_parse(jget(definition, "layer_data"), &layers, err);
 
 	if (rv < 0)
 		return rv;
-	rv = change_resource_create(env, t, name, group, jget(definition, "props"), err);
+	rv = change_resource_create(env, t, name, group, layers, jget(definition, "props"), err);
 	if (rv == -E_NOT_FOUND)
 		m->object = RC_RSC_GRP;
 	if (rv == 0)

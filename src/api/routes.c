@@ -10,6 +10,7 @@
 #define RG "/v1/resource-groups/{}"
 #define RD "/v1/resource-definitions/{}"
 #define SDS "/v1/sds/"
+#define ENC "/v1/encryption/passphrase"
 #define ANY (WHO_USER | WHO_NODE)
 
 const struct route api_routes[] = {
@@ -61,6 +62,12 @@ const struct route api_routes[] = {
 	{ "GET", RD "/resources/{}/volumes", ANY, PLACE_READ, 0, RC_RSC, replicas_volumes },
 	{ "GET", RD "/resources/{}/volumes/{}", ANY, PLACE_READ, 0, RC_RSC, replicas_volume },
 	{ "POST", RD "/autoplace", ANY, PLACE_LEADER, RC_CRT, RC_RSC, replicas_autoplace },
+
+	{ "GET", ENC, ANY, PLACE_READ, 0, RC_CTRL, encryption_status },
+	{ "POST", ENC, ANY, PLACE_LEADER, RC_CRT, RC_CTRL, encryption_create },
+	{ "PUT", ENC, ANY, PLACE_LEADER, RC_MOD, RC_CTRL, encryption_modify },
+	{ "PATCH", ENC, ANY, PLACE_LEADER, RC_MOD, RC_CTRL, encryption_enter },
+	{ "POST", SDS "master-key", WHO_NODE, PLACE_LEADER, RC_MOD, RC_CTRL, encryption_key },
 
 	{ "GET", "/v1/view/snapshots", ANY, PLACE_READ, 0, RC_SNAPSHOT, snapshots_view },
 	{ "POST", "/v1/actions/snapshot/multi", ANY, PLACE_LEADER, RC_CRT, RC_SNAPSHOT,

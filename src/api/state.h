@@ -52,6 +52,7 @@ struct api {
 	int64_t led_since_ms;   /* monotonic; -1 while this node does not lead */
 	int64_t started_ms;
 	bool closing;
+	bool deriving; /* a key from a passphrase: one at a time */
 	struct reaper reaper;
 	struct cloner clones;
 	struct peer *peers;           /* connections to single nodes */
@@ -102,7 +103,7 @@ struct mutation {
 	int tries;
 	bool queued; /* it has a turn or waits for it */
 	struct mutation *next_turn;
-	void *own; /* the handler's; freed with free() */
+	void *own; /* the handler's; wiped, freed with free() */
 };
 
 void mutate(struct api_call *c, int ok_status,

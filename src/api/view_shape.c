@@ -13,14 +13,10 @@
 #include "model/group.h"
 
 #define TYPE_DRBD "DRBD"
+#define TYPE_LUKS "LUKS"
 #define TYPE_STORAGE "STORAGE"
 #define PEER_SLOTS (REPLICAS_MAX - 1)
 #define PROMOTION_SCORE 10100 /* plus the copies that can be read: what clients take for healthy */
-
-static json *layer_stack(void)
-{
-	return view_strings((const char *const[]){ TYPE_DRBD, TYPE_STORAGE }, 2);
-}
 
 /* Nodes and pools */
 
@@ -74,7 +70,7 @@ json *view_node(struct api *a, json *doc)
 	     view_strings((const char *const[]){ "DISKLESS", "FILE", "FILE_THIN", "LVM",
 						 "LVM_THIN" },
 			  5));
-	jset(o, "resource_layers", layer_stack());
+	jset(o, "resource_layers", layers_doc(true));
 	jset(o, "unsupported_providers", view_object());
 	jset(o, "unsupported_layers", view_object());
 	jset_str(o, "uuid", n.uuid);
@@ -196,7 +192,7 @@ json *view_group(json *doc)
 	if (!jget(filter, "place_count"))
 		jset_i64(filter, "place_count", COPIES_DEFAULT);
 	if (!jget(filter, "layer_stack"))
-		jset(filter, "layer_stack", layer_stack());
+		jset(filter, "layer_stack", layers_doc(false));
 	jset_str(o, "name", jget_str(doc, "name", ""));
 	jset_str(o, "description", jget_str(doc, "description", ""));
 	jset(o, "props", view_props(doc));
@@ -251,11 +247,15 @@ json *view_volume_definition(const struct view *v, int k)
 	json *o = view_object(), *layers = view_list();
 
 	view_push(layers, typed(TYPE_DRBD, drbd_volume_definition(v, k)));
+	if (v->res.encrypted)
+		view_push(layers, typed(TYPE_LUKS, view_object()));
 	view_push(layers, typed(TYPE_STORAGE, view_object()));
 	jset_i64(o, "volume_number", v->res.volume[k].number);
 	jset_i64(o, "size_kib", v->res.volume[k].size_kib);
 	jset(o, "props", view_props(volume_doc(v, k)));
-	jset(o, "flags", view_list());
+	jset(o, "flags",
+	     v->res.encrypted ? view_strings((const char *const[]){ "ENCRYPTED" }, 1)
+			      : view_list());
 	jset(o, "layer_data", layers);
 	jset_str(o, "uuid", v->res.volume[k].uuid);
 	return o;
@@ -266,6 +266,8 @@ json *view_definition(const struct view *v, bool with_volumes)
 	json *o = view_object(), *layers = view_list();
 
 	view_push(layers, typed(TYPE_DRBD, drbd_definition()));
+	if (v->res.encrypted)
+		view_push(layers, typed(TYPE_LUKS, view_object()));
 	view_push(layers, typed(TYPE_STORAGE, view_object()));
 	jset_str(o, "name", v->res.name);
 	jset(o, "props", view_props(v->doc));
@@ -377,6 +379,36 @@ static json *storage_layer(const struct view *v, int i)
 	return o;
 }
 
+/* Whether a node has it open tells its report, where it has files. */
+static json *luks_volume(const struct view *v, int i, int k)
+{
+	json *o = view_object();
+
+	jset_i64(o, "volume_number", v->res.volume[k].number);
+	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
+	jset_i64(o, "usable_size_kib", v->rep[i].r.diskless ? 0 : v->res.volume[k].size_kib);
+	jset_str(o, "device_path", "");
+	jset_str(o, "backing_device", "");
+	jset_bool(o, "opened", jget_i64_or(view_volume_seen(v, i, k), "size_kib", 0) > 0);
+	return o;
+}
+
+static json *luks_layer(const struct view *v, int i)
+{
+	json *o = view_object(), *luks = view_object(), *volumes = view_list();
+	json *children = view_list();
+
+	for (int k = 0; k < v->res.n_volumes; k++)
+		view_push(volumes, luks_volume(v, i, k));
+	jset(luks, "luks_volumes", volumes);
+	view_push(children, storage_layer(v, i));
+	jset_str(o, "type", TYPE_LUKS);
+	jset_str(o, "resource_name_suffix", "");
+	jset(o, "children", children);
+	jset(o, "luks", luks);
+	return o;
+}
+
 static json *connections(const struct view *v, int i)
 {
 	json *o = view_object();
@@ -423,7 +455,7 @@ static json *layer_object(const struct view *v, int i)
 {
 	json *o = view_object(), *children = view_list();
 
-	view_push(children, storage_layer(v, i));
+	view_push(children, v->res.encrypted ? luks_layer(v, i) : storage_layer(v, i));
 	jset_str(o, "type", TYPE_DRBD);
 	jset_str(o, "resource_name_suffix", "");
 	jset(o, "children", children);
@@ -510,6 +542,8 @@ json *view_volume(struct api *a, const struct view *v, int i, int k)
 	if (nbd[0])
 		jset_str(props, "Sdsd/NbdSocket", nbd);
 	view_push(layers, typed(TYPE_DRBD, drbd_volume(v, i, k)));
+	if (v->res.encrypted)
+		view_push(layers, typed(TYPE_LUKS, luks_volume(v, i, k)));
 	view_push(layers, typed(TYPE_STORAGE, storage_volume(v, i, k)));
 	jset_i64(o, "volume_number", v->res.volume[k].number);
 	jset_str(o, "storage_pool_name", rep->r.diskless ? POOL_DISKLESS : rep->r.pool);

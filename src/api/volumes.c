@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/handlers.h"
 #include "api/view.h"
@@ -76,6 +77,34 @@ static void refs(json *entry, const char *resource, int number)
 	rc_ref(entry, "VlmNr", text);
 }
 
+/* LINSTOR's older way to ask for a LUKS layer */
+static bool wants_encryption(json *volume)
+{
+	json *flags = jget(volume, "flags");
+
+	if (!json_object_is_type(flags, json_type_array))
+		return false;
+	for (size_t i = 0; i < json_object_array_length(flags); i++) {
+		const char *flag = json_object_get_string(json_object_array_get_idx(flags, i));
+
+		if (flag && strcasecmp(flag, "ENCRYPTED") == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_encrypted(struct api *a, const char *resource)
+{
+	struct view v;
+	bool encrypted;
+
+	if (view_load(a, resource, &v) < 0)
+		return true; /* the change says what is wrong */
+	encrypted = v.res.encrypted;
+	view_release(&v);
+	return encrypted;
+}
+
 static int create(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	json *volume = jget(m->call->doc, "volume_definition");
@@ -90,6 +119,10 @@ static int create(struct mutation *m, struct change_env *env, struct txn *t, str
 	if (rv != -ENOENT && (rv < 0 || number < 0 || number > UINT16_MAX))
 		return err_set(err, -E_INVALID, "volume_number must be a number from 0 to %d",
 			       UINT16_MAX);
+	if (wants_encryption(volume) && !is_encrypted(m->call->api, resource))
+		return err_set(err, -E_INVALID,
+			       "resource %s was made without LUKS: its volumes cannot be ENCRYPTED",
+			       resource);
 	rv = change_volume_create(env, t, resource, (int)number, size_kib, jget(volume, "props"),
 				  &ret_number, err);
 	if (rv == -E_NOT_FOUND)

@@ -254,3 +254,28 @@ json *json_copy(json *o)
 		abort();
 	return copy;
 }
+
+/* json-c has no way to do it: a new value of the same length goes into the old one's place */
+void jwipe(json *o)
+{
+	int len;
+	char *zeros;
+
+	if (json_object_is_type(o, json_type_object)) {
+		json_object_object_foreach(o, key, value)
+		{
+			(void)key;
+			jwipe(value);
+		}
+	} else if (json_object_is_type(o, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(o); i++)
+			jwipe(json_object_array_get_idx(o, i));
+	} else if (json_object_is_type(o, json_type_string)) {
+		len = json_object_get_string_len(o);
+		zeros = calloc(1, (size_t)len + 1);
+		if (!zeros)
+			abort();
+		json_object_set_string_len(o, zeros, len);
+		free(zeros);
+	}
+}

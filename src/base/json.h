@@ -38,6 +38,8 @@ void jset_bool(json *o, const char *key, bool value);
 void jset(json *o, const char *key, json *value);
 /* Compact form; borrowed until the next call on o or its release. */
 const char *json_text(json *o);
+/* Overwrites every string in o, for secrets: also where others share it. NULL is fine. */
+void jwipe(json *o);
 /* A deep copy owned by the caller (NULL for NULL) */
 json *json_copy(json *o);
 

@@ -116,9 +116,9 @@ static int check_new(struct change_env *env, struct txn *t, const char *name, st
 	return 0;
 }
 
-/* the group's name as it is written there */
+/* the group's name as it is written there, and its layers where the request says nothing */
 static int find_group(struct change_env *env, struct txn *t, const char *group, char *out,
-		      struct err *err)
+		      enum layers *layers, struct err *err)
 {
 	char key[STORE_KEY_MAX];
 	json *doc;
@@ -135,12 +135,32 @@ static int find_group(struct change_env *env, struct txn *t, const char *group, 
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	snprintf(out, NAME_MAX_LEN + 1, "%s", jget_str(doc, "name", group));
+	rv = *layers == LAYERS_UNSAID
+		     ? layers_parse(jget(jget(doc, "select_filter"), "layer_stack"), layers, err)
+		     : 0;
+	json_object_put(doc);
+	return rv;
+}
+
+/* the keys of its volumes will be sealed by it */
+static int need_encryption(struct change_env *env, struct txn *t, const char *name, struct err *err)
+{
+	json *doc;
+	int rv = txn_get(t, env->store, ENCRYPTION_KEY, &doc);
+
+	if (rv == -E_NOT_FOUND)
+		return err_set(err, -E_LOCKED,
+			       "resource %s: this cluster has no passphrase yet, which encryption "
+			       "begins with: sdsd encryption create-passphrase",
+			       name);
+	if (rv < 0)
+		return err_set(err, rv, ENCRYPTION_KEY ": %s", err_name(rv));
 	json_object_put(doc);
 	return 0;
 }
 
 int bundle_make(struct change_env *env, struct txn *t, const char *name, const char *group,
-		json *props, struct bundle *b, struct err *err)
+		enum layers layers, json *props, struct bundle *b, struct err *err)
 {
 	char what[NAME_MAX_LEN + 16];
 	json *checked;
@@ -148,7 +168,10 @@ int bundle_make(struct change_env *env, struct txn *t, const char *name, const c
 
 	*b = (struct bundle){ .env = env, .t = t, .dirty = true, .record.writer = WRITER_NONE };
 	if ((rv = check_new(env, t, name, err)) < 0 ||
-	    (rv = find_group(env, t, group, b->resource.group, err)) < 0)
+	    (rv = find_group(env, t, group, b->resource.group, &layers, err)) < 0)
+		return rv;
+	b->resource.encrypted = layers == LAYERS_LUKS;
+	if (b->resource.encrypted && (rv = need_encryption(env, t, name, err)) < 0)
 		return rv;
 	snprintf(what, sizeof(what), "resource %s", name);
 	rv = props_new(what, props, &checked, err);

@@ -27,9 +27,10 @@ struct bundle {
 /* A resource that exists: reads all of it. -E_NOT_FOUND */
 int bundle_load(struct change_env *env, struct txn *t, const char *name, struct bundle *b,
 		struct err *err);
-/* A new resource without volumes. -E_EXISTS, -E_INVALID, -E_NOT_FOUND (the group) */
+/* A new resource without volumes. -E_EXISTS, -E_INVALID, -E_NOT_FOUND (the group), -E_LOCKED (it is
+ * to be encrypted, and there is no passphrase in this cluster) */
 int bundle_make(struct change_env *env, struct txn *t, const char *name, const char *group,
-		json *props, struct bundle *b, struct err *err);
+		enum layers layers, json *props, struct bundle *b, struct err *err);
 void bundle_release(struct bundle *b);
 void bundle_save(struct bundle *b);
 
@@ -55,6 +56,10 @@ int bundle_drop_volume(struct bundle *b, int number, struct err *err);
 json *bundle_volume_doc(const struct bundle *b, int number); /* borrowed; NULL: no such volume */
 void bundle_put_leftover(struct bundle *b, const struct replica *r, const struct volume *v);
 /* before its copies are made: it begins with that snapshot's content */
+/* a resource that has no volumes yet */
+void bundle_encrypt(struct bundle *b);
+/* in place of its own: that of the snapshot it begins with */
+void bundle_set_key(struct bundle *b, int number, const char *sealed);
 void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o);
 /* Nobody may have it open, and nobody may be writing to its copies. -EAGAIN, -E_IN_USE */
 int bundle_check_unused(struct bundle *b, struct err *err);

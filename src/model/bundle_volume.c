@@ -120,6 +120,18 @@ static void insert(struct bundle *b, const struct volume *v)
 	r->volume[k] = *v;
 }
 
+static int give_key(struct bundle *b, struct volume *v, struct err *err)
+{
+	struct change_env *env = b->env;
+
+	if (!b->resource.encrypted)
+		return 0;
+	if (!env->volume_key)
+		return err_set(err, -E_LOCKED, "resource %s: there are no keys here",
+			       b->resource.name);
+	return env->volume_key(v->key, err, env->arg);
+}
+
 int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *props, struct err *err)
 {
 	struct volume v = { .number = number };
@@ -130,12 +142,12 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	rv = volume_check_size(size_kib, err);
 	if (rv < 0)
 		return rv;
-	v.size_kib = volume_round_size(size_kib);
+	v.size_kib = volume_round_size(size_kib, b->resource.encrypted);
 	snprintf(what, sizeof(what), "volume %s/%d", b->resource.name, number);
 	rv = props_new(what, props, &checked, err);
 	if (rv < 0)
 		return rv;
-	if ((rv = take_minor(b, number, &v.minor, err)) < 0 ||
+	if ((rv = give_key(b, &v, err)) < 0 || (rv = take_minor(b, number, &v.minor, err)) < 0 ||
 	    (rv = promise_more(b, v.size_kib, err)) < 0) {
 		json_object_put(checked);
 		return rv;
@@ -147,6 +159,8 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	jset_i64(doc, "size_kib", v.size_kib);
 	jset_i64(doc, "minor", v.minor);
 	jset(doc, "props", checked);
+	if (v.key[0])
+		jset_str(doc, "key", v.key);
 	rewrite_list(b, -1, doc);
 	insert(b, &v);
 	return 0;
@@ -156,6 +170,22 @@ void bundle_set_origin(struct bundle *b, int number, const struct volume_origin 
 {
 	b->resource.volume[volume_at(b, number)].origin = *o;
 	volume_write_origin(bundle_volume_doc(b, number), o);
+	b->dirty = true;
+}
+
+void bundle_encrypt(struct bundle *b)
+{
+	b->resource.encrypted = true;
+	jset(b->doc, "layers", layers_doc(true));
+	b->dirty = true;
+}
+
+void bundle_set_key(struct bundle *b, int number, const char *sealed)
+{
+	struct volume *v = &b->resource.volume[volume_at(b, number)];
+
+	snprintf(v->key, sizeof(v->key), "%s", sealed);
+	jset_str(bundle_volume_doc(b, number), "key", sealed);
 	b->dirty = true;
 }
 

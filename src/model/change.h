@@ -14,6 +14,7 @@
  * Documents that belong to no header of their own:
  * "cluster/self": {"cluster":"<uuid>","name","next_node_id":2,"next_minor":1000,"options":{}}
  * "ca/self": {"cert_pem","key_sealed"}
+ * "encryption/self": the sealed master key of encrypted volumes (cluster/vault.h)
  * "token/<id>": {"id","secret_sha256","expires_ms","used_by":""}
  * "promise/<node>/<pool>": {"kib","replicas"}: what is placed in a pool; changed with each
  * placement,
@@ -33,6 +34,7 @@
 #define TOKENS_MAX 1000 /* documents; delete old ones */
 #define CLUSTER_KEY "cluster/self"
 #define CA_KEY "ca/self"
+#define ENCRYPTION_KEY "encryption/self"
 
 struct change_env {
 	struct store *store;
@@ -41,6 +43,10 @@ struct change_env {
 	int64_t mono_ms; /* for observed */
 	/* a fresh uuid at each call (text_uuid) */
 	void (*uuid)(char out[37]);
+	/* A fresh key for an encrypted volume, sealed; -E_LOCKED with a sentence: the master key is
+	 * not open. NULL: as that. */
+	int (*volume_key)(char out[VOLUME_SEALED_MAX], struct err *err, void *arg);
+	void *arg; /* for volume_key */
 };
 
 /* nodes: the cluster folder checks token and certificate, then calls change_node_add */
@@ -73,11 +79,13 @@ struct change_place {   /* where copies go */
 	const char *pools[NODES_MAX];
 	int n_pools;
 	bool diskless_on_remaining; /* or the group's */
+	enum layers layers;         /* of a resource that is made with it; unsaid: the group's */
 };
 /* what a request's select_filter (NULL: none) asks for; strings borrowed from it. -E_INVALID */
 int change_place_parse(json *select_filter, struct change_place *ret, struct err *err);
 int change_resource_create(struct change_env *env, struct txn *t, const char *name,
-			   const char *group, json *props, struct err *err);
+			   const char *group, enum layers layers /* unsaid: the group's */,
+			   json *props, struct err *err);
 int change_resource_modify(struct change_env *env, struct txn *t, const char *name, json *body,
 			   struct err *err);
 int change_resource_delete(struct change_env *env, struct txn *t, const char *name,
@@ -174,6 +182,12 @@ int change_record(struct change_env *env, struct txn *t, const char *resource, c
  * init: {"cluster","name","ca_cert_pem","ca_key_sealed","node":{node document, id 1},
  *        "token":{"id","secret_sha256","expires_ms"} or null} */
 int change_cluster_init(struct change_env *env, struct txn *t, json *init, struct err *err);
+/* doc, borrowed: the sealed master key. -E_EXISTS */
+int change_encryption_create(struct change_env *env, struct txn *t, json *doc, struct err *err);
+/* The same key under another passphrase. former: the document it was taken from; -E_CONFLICT when
+ * that is not the present one. */
+int change_encryption_modify(struct change_env *env, struct txn *t, json *former, json *doc,
+			     struct err *err);
 int change_token_create(struct change_env *env, struct txn *t, const char *id,
 			const char *secret_sha256, int64_t expires_ms, struct err *err);
 /* checks the token (exists, secret, unused, unexpired: -E_DENIED with which) and marks it used by

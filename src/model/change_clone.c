@@ -31,7 +31,10 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 	snprintf(own_group, sizeof(own_group), "%s", jget_str(doc, "group", GROUP_DEFAULT));
 	target_props = json_copy(jget(doc, "props"));
 	json_object_put(doc);
-	json_object_object_foreach(props, name, value) jset(target_props, name, json_copy(value));
+	if (props) {
+		json_object_object_foreach(props, name, value)
+			jset(target_props, name, json_copy(value));
+	}
 	env->uuid(uuid);
 	snprintf(ret_snapshot, NAME_MAX_LEN + 1, CLONE_PREFIX "%.8s", uuid);
 	jset_str(snapshot_props, CLONE_TARGET, target);

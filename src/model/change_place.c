@@ -361,6 +361,7 @@ int change_place_parse(json *select_filter, struct change_place *ret, struct err
 		.n_nodes = f.n_nodes,
 		.n_pools = f.n_pools,
 		.diskless_on_remaining = f.diskless_on_remaining,
+		.layers = f.layers,
 	};
 	memcpy(ret->nodes, f.nodes, sizeof(ret->nodes));
 	memcpy(ret->pools, f.pools, sizeof(ret->pools));

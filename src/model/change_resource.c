@@ -14,16 +14,32 @@
 #include "model/props.h"
 
 int change_resource_create(struct change_env *env, struct txn *t, const char *name,
-			   const char *group, json *props, struct err *err)
+			   const char *group, enum layers layers, json *props, struct err *err)
 {
 	struct bundle b;
 	int rv;
 
-	rv = bundle_make(env, t, name, group, props, &b, err);
+	rv = bundle_make(env, t, name, group, layers, props, &b, err);
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);
 	return rv;
+}
+
+/* What is on the disks does not change with a word. */
+static int check_layers(const char *what, json *doc, json *body, struct err *err)
+{
+	enum layers has, wanted;
+	int rv;
+
+	rv = layers_parse(jget(body, "layer_stack"), &wanted, err);
+	if (rv < 0 || wanted == LAYERS_UNSAID)
+		return rv;
+	layers_parse(jget(doc, "layers"), &has, NULL);
+	if ((has == LAYERS_LUKS) == (wanted == LAYERS_LUKS))
+		return 0;
+	return err_set(err, -E_INVALID, "%s: its layers cannot change: create another one and copy",
+		       what);
 }
 
 /* body's "resource_group", which must exist */
@@ -63,7 +79,8 @@ int change_resource_modify(struct change_env *env, struct txn *t, const char *na
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	snprintf(what, sizeof(what), "resource %.48s", name);
-	if ((rv = props_modify(what, doc, body, err)) < 0 ||
+	if ((rv = check_layers(what, doc, body, err)) < 0 ||
+	    (rv = props_modify(what, doc, body, err)) < 0 ||
 	    (rv = policy_check(what, jget(doc, "props"), err)) < 0 ||
 	    (rv = set_group(env, t, doc, body, err)) < 0) {
 		json_object_put(doc);
@@ -121,7 +138,8 @@ int change_spawn(struct change_env *env, struct txn *t, const char *group, const
 	struct bundle b;
 	int added, rv;
 
-	rv = bundle_make(env, t, name, group, props, &b, err);
+	rv = bundle_make(env, t, name, group, place ? place->layers : LAYERS_UNSAID, props, &b,
+			 err);
 	if (rv == 0)
 		rv = add_volumes(&b, sizes_kib, n_sizes, err);
 	if (rv == 0 && !definitions_only && n_sizes == 0)

@@ -197,6 +197,7 @@ int change_snapshot_begin(struct change_env *env, struct txn *t, const char *res
 		v->number = b.resource.volume[i].number;
 		memcpy(v->uuid, b.resource.volume[i].uuid, sizeof(v->uuid));
 		v->size_kib = b.resource.volume[i].size_kib;
+		memcpy(v->key, b.resource.volume[i].key, sizeof(v->key));
 	}
 	rv = check_new(&b, name, err);
 	if (rv == 0)
@@ -313,6 +314,9 @@ static int add_volumes(struct bundle *b, const struct snapshot *s, struct err *e
 	if (b->resource.n_volumes > 0)
 		return err_set(err, -E_EXISTS, "resource %s: has volumes already",
 			       b->resource.name);
+	/* clients make it without a word about layers, and mean those of the snapshot */
+	if (s->n_volumes > 0 && s->volume[0].key[0])
+		bundle_encrypt(b);
 	for (int i = 0; i < s->n_volumes && rv == 0; i++)
 		rv = bundle_add_volume(b, s->volume[i].number, s->volume[i].size_kib, NULL, err);
 	return rv;
@@ -353,6 +357,12 @@ static int check_volumes(const struct bundle *b, const struct snapshot *s, struc
 				       "resource %s: volume %d is smaller than in snapshot %s of "
 				       "%s",
 				       r->name, v->number, s->name, s->resource);
+		if (r->encrypted != !!v->key[0])
+			return err_set(err, -E_INVALID,
+				       "resource %s: snapshot %s of %s %s LUKS layer, and it %s",
+				       r->name, s->name, s->resource,
+				       v->key[0] ? "has a" : "has no",
+				       v->key[0] ? "has none" : "has one");
 	}
 	if (r->n_volumes == s->n_volumes)
 		return 0;
@@ -369,6 +379,8 @@ static void set_origins(struct bundle *b, const struct snapshot *s)
 		memcpy(o.snapshot, s->name, sizeof(o.snapshot));
 		memcpy(o.uuid, s->uuid, sizeof(o.uuid));
 		bundle_set_origin(b, s->volume[i].number, &o);
+		if (s->volume[i].key[0])
+			bundle_set_key(b, s->volume[i].number, s->volume[i].key);
 	}
 }
 

@@ -65,7 +65,7 @@ int change_volume_create(struct change_env *env, struct txn *t, const char *reso
 	if (rv == 0)
 		rv = volume_check_size(size_kib, err);
 	if (rv == 0)
-		rv = place_room(&b, volume_round_size(size_kib), err);
+		rv = place_room(&b, volume_round_size(size_kib, b.resource.encrypted), err);
 	if (rv == 0)
 		rv = bundle_add_volume(&b, number, size_kib, props, err);
 	if (rv == 0) {
@@ -89,7 +89,7 @@ static int grow(struct bundle *b, const struct volume *v, int64_t size_kib, stru
 
 	if (rv < 0)
 		return err_prefix(err, "resource %s", b->resource.name);
-	size_kib = volume_round_size(size_kib);
+	size_kib = volume_round_size(size_kib, b->resource.encrypted);
 	if (size_kib == v->size_kib)
 		return 0;
 	if (size_kib < v->size_kib)

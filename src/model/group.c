@@ -101,7 +101,10 @@ int group_filter_parse(json *filter, struct group_select *ret, struct err *err)
 	    (rv = count_of(filter, "additional_place_count", &f.additional, err)) < 0 ||
 	    (rv = names_of(filter, "node_name_list", NAME_MIN_LEN, f.nodes, &f.n_nodes, err)) < 0 ||
 	    (rv = names_of(filter, "storage_pool_list", POOL_NAME_MIN_LEN, f.pools, &f.n_pools,
-			   err)) < 0)
+			   err)) < 0 ||
+	    (rv = layers_parse(is_empty(jget(filter, "layer_stack")) ? NULL
+								     : jget(filter, "layer_stack"),
+			       &f.layers, err)) < 0)
 		return rv;
 	if (f.n_pools == 0) /* clients send the list, the one, or both alike */
 		rv = names_of(filter, "storage_pool", POOL_NAME_MIN_LEN, f.pools, &f.n_pools, err);

@@ -11,6 +11,7 @@
 #define SDSD_MODEL_GROUP_H
 
 #include "base/json.h"
+#include "model/layers.h"
 #include "model/name.h"
 
 #define GROUP_DEFAULT "DfltRscGrp" /* always there */
@@ -24,6 +25,7 @@ struct group_select {    /* select_filter of a group or request; strings borrowe
 	int n_nodes;
 	const char *pools[NODES_MAX];
 	int n_pools;
+	enum layers layers; /* "layer_stack" */
 };
 
 /* filter NULL: nothing given. -E_INVALID, also for selectors that we could only ignore. */

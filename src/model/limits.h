@@ -15,6 +15,7 @@
 #define COPIES_MAX 7
 #define COPIES_DEFAULT 2
 #define VOLUME_KIB_MIN 4
+#define VOLUME_REGION_KIB 64        /* of the replication */
 #define VOLUME_KIB_MAX (16ll << 30) /* 16 TiB */
 #define PROPS_MAX 128               /* per object */
 #define PROP_KEY_MAX 256

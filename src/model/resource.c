@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "model/field.h"
+#include "model/layers.h"
 
 int resource_check_name(const char *name, struct err *err)
 {
@@ -37,9 +38,11 @@ int volume_check_size(int64_t size_kib, struct err *err)
 		       text_size_kib(VOLUME_KIB_MAX, max, sizeof(max)));
 }
 
-int64_t volume_round_size(int64_t size_kib)
+int64_t volume_round_size(int64_t size_kib, bool encrypted)
 {
-	return (size_kib + VOLUME_KIB_MIN - 1) / VOLUME_KIB_MIN * VOLUME_KIB_MIN;
+	int64_t unit = encrypted ? VOLUME_REGION_KIB : VOLUME_KIB_MIN;
+
+	return (size_kib + unit - 1) / unit * unit;
 }
 
 static int origin_parse(json *doc, const char *what, struct volume_origin *o, struct err *err)
@@ -86,6 +89,9 @@ static int volume_parse(json *doc, const char *what, const char *resource_uuid, 
 	if (size % VOLUME_KIB_MIN)
 		return err_set(err, -E_INVALID, "%s: \"size_kib\" must be a multiple of %d", what,
 			       VOLUME_KIB_MIN);
+	rv = field_str_or_empty(doc, what, "key", v.key, sizeof(v.key), err);
+	if (rv < 0)
+		return rv;
 	if (number == 0 && !jget(doc, "uuid"))
 		snprintf(v.uuid, sizeof(v.uuid), "%s", resource_uuid);
 	else if ((rv = field_uuid(doc, what, v.uuid, err)) < 0)
@@ -123,6 +129,12 @@ static int volumes_parse(json *list, const char *what, struct resource *r, struc
 			return err_set(err, -E_INVALID,
 				       "%s: \"volumes\" must be in order of number, from 0 on",
 				       what);
+		if (r->encrypted != !!r->volume[i].key[0])
+			return err_set(err, -E_INVALID,
+				       r->encrypted ? "%s: volume %d has no \"key\""
+						    : "%s: volume %d has a \"key\", but there is "
+						      "no LUKS layer",
+				       what, r->volume[i].number);
 	}
 	r->n_volumes = (int)n;
 	return 0;
@@ -132,6 +144,7 @@ int resource_parse(json *doc, struct resource *ret, struct err *err)
 {
 	char what[NAME_MAX_LEN + 16];
 	struct resource r = { 0 };
+	enum layers layers;
 	int rv;
 
 	rv = field_object(doc, "resource", err);
@@ -145,7 +158,10 @@ int resource_parse(json *doc, struct resource *ret, struct err *err)
 	if ((rv = field_uuid(doc, what, r.uuid, err)) < 0 ||
 	    (rv = field_str(doc, what, "group", r.group, sizeof(r.group), err)) < 0 ||
 	    (rv = field_i64(doc, what, "created_ms", 0, INT64_MAX, &r.created_ms, err)) < 0 ||
-	    (rv = volumes_parse(jget(doc, "volumes"), what, &r, err)) < 0)
+	    (rv = layers_parse(jget(doc, "layers"), &layers, err)) < 0)
+		return rv;
+	r.encrypted = layers == LAYERS_LUKS;
+	if ((rv = volumes_parse(jget(doc, "volumes"), what, &r, err)) < 0)
 		return rv;
 	*ret = r;
 	return 0;
@@ -256,6 +272,8 @@ json *resource_doc(const struct resource *r)
 		jset_i64(v, "size_kib", r->volume[i].size_kib);
 		jset_i64(v, "minor", r->volume[i].minor);
 		jset(v, "props", json_object_new_object());
+		if (r->volume[i].key[0])
+			jset_str(v, "key", r->volume[i].key);
 		if (r->volume[i].origin.uuid[0])
 			volume_write_origin(v, &r->volume[i].origin);
 		json_object_array_add(volumes, v);
@@ -265,6 +283,8 @@ json *resource_doc(const struct resource *r)
 	jset_str(doc, "group", r->group);
 	jset_i64(doc, "created_ms", r->created_ms);
 	jset(doc, "props", json_object_new_object());
+	if (r->encrypted)
+		jset(doc, "layers", layers_doc(true));
 	jset(doc, "volumes", volumes);
 	return doc;
 }

@@ -3,11 +3,14 @@
  * resource.h - what is replicated as one: its volumes, its group, and who is
  * writer and in sync.
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
+ *                     "layers":["DRBD","LUKS","STORAGE"],
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
- *                     "origin":{"resource","snapshot","uuid","size_kib"}}]}
+ *                     "origin":{"resource","snapshot","uuid","size_kib"},"key":"<hex>"}]}
  *                     by number; when there is any, there is number 0. A volume 0 that an older
  *                     version made has no uuid: the resource's stands for it. origin: it began
  *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
+ *                     No layers: DRBD and STORAGE. key: of an encrypted volume, sealed by the
+ *                     master key (cluster/vault.h).
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
@@ -33,6 +36,7 @@
 #define WRITER_NONE (-1)
 #define EPOCH_LAST (UINT32_MAX - 1) /* the number behind it is REPL_STAMP_BORN */
 #define LEFTOVER_ID_MAX 80
+#define VOLUME_SEALED_MAX 257 /* of a volume's sealed key, with the end */
 
 struct volume_origin {
 	char resource[NAME_MAX_LEN + 1];
@@ -46,6 +50,7 @@ struct volume {
 	char uuid[37];    /* so that a number used again is not taken for the former volume */
 	int64_t size_kib; /* multiple of 4; only grows */
 	int minor;        /* cluster-wide unique */
+	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
 	struct volume_origin origin;
 };
 
@@ -54,6 +59,7 @@ struct resource {
 	char uuid[37];
 	char group[NAME_MAX_LEN + 1];
 	int64_t created_ms;
+	bool encrypted; /* a LUKS layer under each of its copies */
 	int n_volumes;
 	struct volume volume[VOLUMES_PER_RESOURCE_MAX];
 };
@@ -109,6 +115,8 @@ void volume_write_origin(json *doc, const struct volume_origin *o); /* in a volu
 const struct volume *resource_volume(const struct resource *r, int number);
 int64_t resource_size_kib(const struct resource *r);      /* of all volumes */
 int volume_check_size(int64_t size_kib, struct err *err); /* range; callers round it up */
-int64_t volume_round_size(int64_t size_kib);              /* up to 4 KiB */
+/* Up to 4 KiB; encrypted: to a whole region of the replication, since what an encrypted one grows
+ * by is zeros, and what it was made of is not: no region may have some of both. */
+int64_t volume_round_size(int64_t size_kib, bool encrypted);
 
 #endif

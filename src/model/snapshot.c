@@ -26,7 +26,8 @@ static int parse_volume(json *doc, const char *what, struct snapshot_volume *v, 
 		    0 ||
 	    (rv = field_uuid(doc, what, v->uuid, err)) < 0 ||
 	    (rv = field_i64(doc, what, "size_kib", VOLUME_KIB_MIN, VOLUME_KIB_MAX, &v->size_kib,
-			    err)) < 0)
+			    err)) < 0 ||
+	    (rv = field_str_or_empty(doc, what, "key", v->key, sizeof(v->key), err)) < 0)
 		return rv;
 	v->number = (int)number;
 	return 0;
@@ -125,6 +126,8 @@ json *snapshot_doc(const struct snapshot *s)
 		jset_i64(v, "number", s->volume[i].number);
 		jset_str(v, "uuid", s->volume[i].uuid);
 		jset_i64(v, "size_kib", s->volume[i].size_kib);
+		if (s->volume[i].key[0])
+			jset_str(v, "key", s->volume[i].key);
 		json_object_array_add(volumes, v);
 	}
 	jset_str(doc, "resource", s->resource);

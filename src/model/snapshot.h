@@ -3,7 +3,7 @@
  * snapshot.h - all volumes of a resource as they were at one moment, on the nodes whose copies
  * were in sync then (docs/storage.md#snapshots).
  * "snapshot/<resource>/<name>": {"resource","name","uuid","created_ms","taken":false,
- *                     "volumes":[{"number":0,"uuid","size_kib"}],
+ *                     "volumes":[{"number":0,"uuid","size_kib","key"}],
  *                     "copies":[{"node","pool"}],"props":{}}
  * taken: false while the copies that are listed are asked to take it, true from the moment on when
  * those that are listed have it. The resource may be gone, and another one of its name be there.
@@ -22,6 +22,7 @@ struct snapshot_volume {
 	int number;
 	char uuid[37]; /* of the volume */
 	int64_t size_kib;
+	char key[VOLUME_SEALED_MAX]; /* of the volume, sealed: its header is in the snapshot */
 };
 
 struct snapshot_copy {

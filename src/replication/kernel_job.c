@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -201,11 +202,17 @@ static int attach(struct kernel_job *j)
 
 /* ---- check ---- */
 
-/* The module may have had another replica's files of the same names, which were removed since. */
+/* The module may have had another replica's files of the same names, which were removed since. A
+ * block device that it has open cannot have been replaced. */
 static int check_file(struct kernel_job *j, const char *path)
 {
 	char dev[LOOPDEV_PATH_MAX];
-	int rv = j->port->device_find(path, dev, &j->err);
+	struct stat st;
+	int rv;
+
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode))
+		return 0;
+	rv = j->port->device_find(path, dev, &j->err);
 
 	if (rv == -ENOENT && access(path, F_OK) == 0)
 		j->check = KERNEL_FOREIGN;

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "shared/port.h"
 
-#define LOOPDEV_PATH_MAX 32 /* "/dev/loop123" */
+#define LOOPDEV_PATH_MAX 256 /* "/dev/loop123", or the path of a block device */
 
 /* The loop device that has this very file (not one of the same name before it). -ENOENT: none. */
 int loopdev_find(const char *path, char ret_dev[LOOPDEV_PATH_MAX], struct err *err);

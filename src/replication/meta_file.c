@@ -73,19 +73,25 @@ static int sync_file(int fd, struct err *err)
 	return 0;
 }
 
-/* map pages from `page` to `end` - 1 */
-static int write_map(int fd, u32 page, u32 end, u32 all, u8 *batch, struct err *err)
+/* The regions of one page; behind the end of the volume it will be zeros when it has grown. */
+static void put_map(u8 *page, u32 number, u32 regions, u32 all)
 {
 	u32 stamp[REPL_STAMPS_PER_PAGE];
 
 	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
-		stamp[i] = all;
+		stamp[i] = number * REPL_STAMPS_PER_PAGE + i < regions ? all : REPL_STAMP_FRESH;
+	meta_put_map(page, number, 0, stamp);
+}
+
+/* map pages from `page` to `end` - 1, of a volume with so many regions of this stamp */
+static int write_map(int fd, u32 page, u32 end, u32 regions, u32 all, u8 *batch, struct err *err)
+{
 	while (page < end) {
 		u32 n = PORT_MIN(end - page, BATCH_PAGES);
 		int rv;
 
 		for (u32 i = 0; i < n; i++)
-			meta_put_map(batch + i * REPL_META_PAGE, page + i, 0, stamp);
+			put_map(batch + i * REPL_META_PAGE, page + i, regions, all);
 		rv = write_at(fd, batch, n * REPL_META_PAGE, REPL_META_MAP_OFF(page), err);
 		if (rv < 0)
 			return rv;
@@ -139,7 +145,8 @@ int meta_file_format(int fd, const struct meta_label *label, u32 stamp, struct e
 	if (rv == 0)
 		rv = sync_file(fd, err);
 	if (rv == 0)
-		rv = write_map(fd, 0, meta_map_pages(label->size_bytes), stamp, batch, err);
+		rv = write_map(fd, 0, meta_map_pages(label->size_bytes),
+			       meta_regions(label->size_bytes), stamp, batch, err);
 	if (rv == 0)
 		rv = sync_file(fd, err);
 	if (rv == 0) {
@@ -243,7 +250,7 @@ static int grow_locked(int fd, const struct meta_label *want, struct err *err)
 	if (!batch)
 		return err_set(err, -ENOMEM, "no memory to grow metadata");
 	/* The last page of the old map says behind the old end what was said at its making. */
-	rv = write_map(fd, meta_map_pages(l.size_bytes), meta_map_pages(want->size_bytes),
+	rv = write_map(fd, meta_map_pages(l.size_bytes), meta_map_pages(want->size_bytes), 0,
 		       REPL_STAMP_FRESH, batch, err);
 	free(batch);
 	if (rv == 0)

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "storage/file.h"
+#include "storage/luks.h"
 #include "storage/lvm.h"
 
 #define SLOW_MS 2000 /* a job that takes longer is worth a line */
@@ -86,10 +87,53 @@ void storage_set_meta_ops(const struct storage_meta_ops *ops)
 	meta_ops = ops;
 }
 
+/* --- metadata ----------------------------------------------------------- */
+
+/* Metadata tells the size of the content: of a LUKS header it knows nothing. */
+static struct storage_volume content_of(const struct storage_volume *v)
+{
+	struct storage_volume c = *v;
+
+	c.size_bytes -= c.header_bytes;
+	explicit_bzero(c.key, sizeof(c.key));
+	return c;
+}
+
+static uint64_t meta_bytes(uint64_t size_bytes)
+{
+	return meta_ops->bytes(size_bytes);
+}
+
+static int meta_format(int fd, const struct storage_volume *v, struct err *err)
+{
+	struct storage_volume c = content_of(v);
+
+	return meta_ops->format(fd, &c, err);
+}
+
+static int meta_label(int fd, struct storage_label *ret, struct err *err)
+{
+	return meta_ops->label(fd, ret, err);
+}
+
+static int meta_grow(int fd, const struct storage_volume *v, struct err *err)
+{
+	struct storage_volume c = content_of(v);
+
+	return v->label_stays || !meta_ops->grow ? 0 : meta_ops->grow(fd, &c, err);
+}
+
 const struct storage_meta_ops *storage_meta_ops(void)
 {
+	static const struct storage_meta_ops of_content = {
+		.bytes = meta_bytes,
+		.format = meta_format,
+		.label = meta_label,
+		.grow = meta_grow,
+	};
+
 	assert(meta_ops);
-	return meta_ops;
+	return &of_content;
 }
 
 bool storage_label_is(const struct storage_label *l, const struct storage_volume *v)
@@ -189,12 +233,128 @@ static int check(const struct job *j, struct err *err)
 	return rv;
 }
 
+/* --- encryption --------------------------------------------------------- */
+
+/* Where content begins is the layer's business: backends get the size with the header. */
+static void add_header(struct job *j)
+{
+	if (!j->volume.encrypted)
+		return;
+	j->volume.header_bytes = LUKS_HEADER_BYTES;
+	j->volume.size_bytes += LUKS_HEADER_BYTES;
+	if (j->snapshot.name[0])
+		j->snapshot.size_bytes += LUKS_HEADER_BYTES;
+}
+
+/* the backend's data device in j->paths becomes the open mapping over it */
+static int open_layer(struct job *j, enum luks_header header)
+{
+	char path[LUKS_PATH_MAX];
+	int rv;
+
+	rv = luks_open(j->paths.data, j->volume.name, j->volume.has_key ? j->volume.key : NULL,
+		       header, path, &j->err);
+	if (rv == 0)
+		snprintf(j->paths.data, sizeof(j->paths.data), "%s", path);
+	return rv;
+}
+
+static int create_encrypted(struct job *j)
+{
+	int rv;
+
+	/* before anything is made that could not be finished */
+	if (!j->volume.has_key)
+		return err_set(&j->err, -E_LOCKED,
+			       "locked: this node does not have the master key: sdsd encryption "
+			       "enter-passphrase");
+	rv = j->verb == VERB_CREATE
+		     ? j->ops->create(&j->pool, &j->volume, &j->paths, &j->err)
+		     : j->ops->restore(&j->pool, &j->volume, &j->snapshot, &j->paths, &j->err);
+	if (rv == 0)
+		/* the content of a snapshot has its header with it */
+		rv = open_layer(j, j->verb == VERB_CREATE ? LUKS_MAY_MAKE : LUKS_MUST_BE);
+	j->paths.size_bytes = j->volume.size_bytes - j->volume.header_bytes;
+	return rv;
+}
+
+/* New space is zeros only under the layer: it is written before the label tells of it. What was
+ * cut is done again, as long as the label has the former size. */
+static int grow_encrypted(struct job *j)
+{
+	uint64_t wanted = j->volume.size_bytes - j->volume.header_bytes, had;
+	char device[STORAGE_PATH_MAX];
+	int rv = j->ops->locate(&j->pool, &j->volume, &j->paths, &j->err);
+
+	if (rv < 0)
+		return rv;
+	had = j->paths.size_bytes;
+	memcpy(device, j->paths.data, sizeof(device));
+	rv = open_layer(j, LUKS_MUST_BE);
+	if (rv == 0 && had < wanted) {
+		j->volume.label_stays = true;
+		rv = j->ops->grow(&j->pool, &j->volume, &j->paths, &j->err);
+		j->volume.label_stays = false;
+		if (rv == 0)
+			rv = luks_fit(device, j->volume.name, &j->err);
+		if (rv == 0)
+			rv = luks_zero(j->volume.name, had, wanted, &j->err);
+	}
+	if (rv == 0)
+		rv = j->ops->grow(&j->pool, &j->volume, &j->paths, &j->err);
+	if (rv == 0)
+		rv = open_layer(j, LUKS_MUST_BE);
+	j->paths.size_bytes = had > wanted ? had : wanted;
+	return rv;
+}
+
+/* Whoever removes does not know whether it was encrypted: its document is gone. */
+static int remove_layer(struct job *j)
+{
+	struct err ignored;
+
+	if (!luks_is_open(j->volume.name) ||
+	    j->ops->locate(&j->pool, &j->volume, &j->paths, &ignored) < 0)
+		return 0;
+	return luks_close(j->paths.data, j->volume.name, &j->err);
+}
+
+static bool has_layer_work(enum verb verb)
+{
+	return verb == VERB_CREATE || verb == VERB_RESTORE || verb == VERB_LOCATE ||
+	       verb == VERB_GROW || verb == VERB_SNAPSHOT;
+}
+
+static int work_encrypted(struct job *j)
+{
+	int rv;
+
+	switch (j->verb) {
+	case VERB_CREATE:
+	case VERB_RESTORE:
+		return create_encrypted(j);
+	case VERB_LOCATE:
+		rv = j->ops->locate(&j->pool, &j->volume, &j->paths, &j->err);
+		return rv < 0 ? rv : open_layer(j, LUKS_MUST_BE);
+	case VERB_GROW:
+		return grow_encrypted(j);
+	default: /* VERB_SNAPSHOT: what is in the mapping's own cache is not on the device yet */
+		rv = luks_sync(j->volume.name, &j->err);
+		return rv < 0 ? rv : j->ops->snapshot(&j->pool, &j->volume, &j->snapshot, &j->err);
+	}
+}
+
 /* --- jobs --------------------------------------------------------------- */
 
 static int job_work(struct job *j)
 {
 	const struct storage_ops *ops = j->ops;
+	int rv;
 
+	if (j->volume.encrypted && has_layer_work(j->verb))
+		return work_encrypted(j);
+	if (j->verb == VERB_REMOVE && (rv = remove_layer(j)) < 0)
+		return rv;
 	switch (j->verb) {
 	case VERB_PROBE:
 		return ops->probe(&j->pool, &j->space, &j->err);
@@ -308,6 +468,7 @@ static void on_ended(uv_async_t *async)
 	else
 		queue_free(q);
 	j->cb(j->status, &j->err, &j->paths, &j->space, j->arg);
+	explicit_bzero(&j->volume.key, sizeof(j->volume.key));
 	free(j);
 }
 
@@ -358,8 +519,10 @@ static void submit(uv_loop_t *loop, struct job *j)
 	struct queue *q;
 
 	j->status = check(j, &j->err);
-	if (j->status == 0 && j->volume.name[0])
+	if (j->status == 0 && j->volume.name[0]) {
 		j->volume.meta_bytes = storage_meta_ops()->bytes(j->volume.size_bytes);
+		add_header(j);
+	}
 	q = queue_for(loop, j);
 	if (j->status == 0)
 		j->ops = find_backend(j->pool.kind);

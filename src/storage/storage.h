@@ -19,6 +19,7 @@
 
 #define STORAGE_PATH_MAX 1200
 #define STORAGE_SLOTS 16 /* of a resource */
+#define STORAGE_KEY_BYTES 96
 
 struct storage_pool {  /* copied by calls */
 	char kind[16]; /* "FILE", "FILE_THIN", "LVM", "LVM_THIN" */
@@ -31,8 +32,10 @@ struct storage_volume {
 	char name[64];      /* "<resource>_00000"; metadata: name + ".meta" */
 	uint8_t owner[16];  /* replica uuid, in the metadata's label, against foreign files */
 	uint8_t volume[16]; /* uuid of the volume: another one had this number before */
+	/* To backends: of the data device, header included. To everybody else: of the content. */
 	uint64_t size_bytes;
-	uint64_t meta_bytes; /* filled by the front door from storage_meta_ops.bytes */
+	uint64_t header_bytes; /* filled by the front door: of a LUKS header, 0: none */
+	uint64_t meta_bytes;   /* filled by the front door from storage_meta_ops.bytes */
 	/* It begins with a snapshot's content, and its metadata says so of all regions
 	 * (docs/protocol.md#born-from-a-snapshot). */
 	bool born;
@@ -42,6 +45,11 @@ struct storage_volume {
 	int number, slot;
 	char node[64];
 	char copy[STORAGE_SLOTS][64]; /* nodes of the other copies, by slot; "": none */
+	/* LUKS2 is between the backend's data device and the content (docs/storage.md). */
+	bool encrypted;
+	bool has_key;                   /* else only what is open already can be used */
+	uint8_t key[STORAGE_KEY_BYTES]; /* of the volume, on all copies; printed nowhere */
+	bool label_stays;               /* the front door's: only the devices grow for now */
 };
 /* The data of a volume as it was at one moment, in the pool of that volume. */
 struct storage_snapshot {
@@ -148,7 +156,8 @@ void storage_probe(uv_loop_t *loop, const struct storage_pool *p, storage_cb cb,
  * with a sentence */
 void storage_create(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
 		    storage_cb cb, void *arg);
-/* v->size_bytes counts where the label tells no size; paths->size_bytes: as the label says */
+/* v->size_bytes counts where the label tells no size; paths->size_bytes: as the label says.
+ * -E_LOCKED: encrypted, and the key is not known */
 void storage_locate(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
 		    storage_cb cb, void *arg);
 /* paths->size_bytes is at least v's then */

@@ -89,7 +89,7 @@ static int group_delete(struct call *c)
 static int resource_create(struct call *c)
 {
 	return change_resource_create(c->env, c->txn, c->name, jget_str(c->body, "group", NULL),
-				      jget(c->body, "props"), &c->err);
+				      LAYERS_UNSAID, jget(c->body, "props"), &c->err);
 }
 
 static int resource_modify(struct call *c)

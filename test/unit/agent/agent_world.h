@@ -202,6 +202,15 @@ static void on_call(const char *method, const char *path, const char *body, int 
 	json_object_put(doc);
 }
 
+static int n_unseals; /* keys asked for: there are none */
+
+static int on_unseal(const char *sealed, uint8_t key[STORAGE_KEY_BYTES], struct err *err, void *arg)
+{
+	n_unseals++;
+	cr_expect_str_eq(sealed, "sealed");
+	return err_set(err, -E_LOCKED, "locked");
+}
+
 static uint64_t meta_bytes(uint64_t size)
 {
 	return 8192;
@@ -248,7 +257,8 @@ static void agent_up(void)
 				       .run_dir = run_dir,
 				       .boot = 5,
 				       .plane_ops = &plane,
-				       .call = on_call };
+				       .call = on_call,
+				       .unseal = on_unseal };
 	struct err err = { 0 };
 
 	cr_assert_eq(agent_new(&config, &agent, &err), 0, "%s", err.text);
@@ -337,8 +347,8 @@ static ino_t inode(const char *name)
 
 static void add_resource(const char *name)
 {
-	cr_assert_eq(WORLD(&w, change_resource_create, name, GROUP_DEFAULT, NULL), 0, "%s",
-		     w.err.text);
+	cr_assert_eq(WORLD(&w, change_resource_create, name, GROUP_DEFAULT, LAYERS_UNSAID, NULL), 0,
+		     "%s", w.err.text);
 	int number;
 
 	cr_assert_eq(WORLD(&w, change_volume_create, name, -1, 4096, NULL, &number), 0, "%s",

@@ -163,6 +163,44 @@ Test(agent, pool_directory_missing)
 	cr_expect(until(is_up, "db"));
 }
 
+static int volume_key(char out[VOLUME_SEALED_MAX], struct err *err, void *arg)
+{
+	snprintf(out, VOLUME_SEALED_MAX, "sealed");
+	return 0;
+}
+
+static bool was_asked(const void *before)
+{
+	return n_unseals > *(const int *)before;
+}
+
+Test(agent, locked)
+{
+	json *doc = world_json("{\"key_sealed\":\"x\"}");
+	int number, before;
+
+	w.env.volume_key = volume_key;
+	cr_assert_eq(WORLD(&w, change_encryption_create, doc), 0);
+	json_object_put(doc);
+	cr_assert_eq(WORLD(&w, change_resource_create, "db", NULL, LAYERS_LUKS, NULL), 0, "%s",
+		     w.err.text);
+	cr_assert_eq(WORLD(&w, change_volume_create, "db", -1, 4096, NULL, &number), 0, "%s",
+		     w.err.text);
+	add_copy("db", "n1", false);
+	add_resource("plain");
+	add_copy("plain", "n1", false);
+	cr_assert(until(is_failed, "db"));
+	cr_expect_not_null(strstr(jget_str(replica("db"), "error", ""), "locked"));
+	cr_expect(until(is_up, "plain"), "what is not encrypted goes on");
+	cr_expect_eq(files_in(pool_dir), 2, "nothing is half made");
+	pump(3000); /* it waits for longer and longer */
+	before = n_unseals;
+	agent_unlocked(agent);
+	cr_expect(until(was_asked, &before), "asked at once when that may help");
+	drop_resource("db");
+	cr_expect(until(is_gone, "db"));
+}
+
 Test(agent, foreign_file_in_the_way)
 {
 	cr_assert_eq(fs_write(in_pool("db_00000"), "user", 4, 0600, NULL), 0);

@@ -200,3 +200,23 @@ Test(json, set_on_no_object, .signal = SIGABRT)
 {
 	jset_str(NULL, "a", "b");
 }
+
+/* nothing is left of them, and nothing else is changed */
+Test(json, wipe)
+{
+	const char text[] = "{\"a\":\"secret\",\"b\":[\"more\",7,null],\"c\":{\"d\":\"deep\"}}";
+	json *o = NULL;
+	const char *a, *more;
+
+	cr_assert_eq(json_parse(text, strlen(text), &o, NULL), 0);
+	a = jget_str(o, "a", "");
+	more = json_object_get_string(json_object_array_get_idx(jget(o, "b"), 0));
+	jwipe(o);
+	for (int i = 0; i < 6; i++)
+		cr_expect_eq(a[i], 0);
+	for (int i = 0; i < 4; i++)
+		cr_expect_eq(more[i], 0);
+	cr_expect_eq(json_object_get_int(json_object_array_get_idx(jget(o, "b"), 1)), 7);
+	json_object_put(o);
+	jwipe(NULL);
+}

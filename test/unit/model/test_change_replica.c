@@ -87,7 +87,7 @@ Test(change_replica, create)
 	world_cluster(&w, 3);
 	world_add_pool(&w, "n1", "hdd", POOL_FILE);
 	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n1", NULL, false), -E_NOT_FOUND);
-	cr_assert_eq(WORLD(&w, change_resource_create, "db", NULL, NULL), 0);
+	cr_assert_eq(WORLD(&w, change_resource_create, "db", NULL, LAYERS_UNSAID, NULL), 0);
 	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n1", NULL, false), -E_INVALID);
 	int number;
 	cr_assert_eq(WORLD(&w, change_volume_create, "db", -1, GIB, NULL, &number), 0);

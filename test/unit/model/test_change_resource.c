@@ -28,17 +28,19 @@ Test(change_resource, create_and_modify)
 	struct world w;
 
 	world_start(&w);
-	cr_assert_eq(WORLD(&w, change_resource_create, "Db", NULL, props), 0);
+	cr_assert_eq(WORLD(&w, change_resource_create, "Db", NULL, LAYERS_UNSAID, props), 0);
 	doc = world_doc(&w, "resource/db");
 	cr_expect_str_eq(jget_str(doc, "name", ""), "Db");
 	cr_expect_str_eq(jget_str(doc, "group", ""), GROUP_DEFAULT);
 	cr_expect_str_eq(json_text(jget(doc, "props")), "{\"Aux/x\":\"1\"}");
 	cr_expect_str_eq(json_text(jget(doc, "volumes")), "[]");
 	json_object_put(doc);
-	cr_expect_eq(WORLD(&w, change_resource_create, "dB", NULL, NULL), -E_EXISTS);
+	cr_expect_eq(WORLD(&w, change_resource_create, "dB", NULL, LAYERS_UNSAID, NULL), -E_EXISTS);
 	cr_expect(world_says(&w, "resource Db exists already"), "%s", w.err.text);
-	cr_expect_eq(WORLD(&w, change_resource_create, "all", NULL, NULL), -E_INVALID);
-	cr_expect_eq(WORLD(&w, change_resource_create, "x1", "none", NULL), -E_NOT_FOUND);
+	cr_expect_eq(WORLD(&w, change_resource_create, "all", NULL, LAYERS_UNSAID, NULL),
+		     -E_INVALID);
+	cr_expect_eq(WORLD(&w, change_resource_create, "x1", "none", LAYERS_UNSAID, NULL),
+		     -E_NOT_FOUND);
 	cr_expect(world_says(&w, "group none"), "%s", w.err.text);
 
 	cr_expect_eq(WORLD(&w, change_resource_modify, "db", body), -E_NOT_FOUND);
@@ -61,15 +63,15 @@ Test(change_resource, two_of_one_name_conflict)
 	struct world w;
 
 	world_start(&w);
-	cr_assert_eq(change_resource_create(&w.env, a, "db", NULL, NULL, &w.err), 0);
-	cr_assert_eq(change_resource_create(&w.env, b, "DB", NULL, NULL, &w.err), 0);
+	cr_assert_eq(change_resource_create(&w.env, a, "db", NULL, LAYERS_UNSAID, NULL, &w.err), 0);
+	cr_assert_eq(change_resource_create(&w.env, b, "DB", NULL, LAYERS_UNSAID, NULL, &w.err), 0);
 	cr_expect_eq(world_apply(&w, b), TXN_APPLIED);
 	cr_expect_eq(world_apply(&w, a), TXN_CONFLICT);
 	/* of different names they do not */
 	a = world_txn();
 	b = world_txn();
-	cr_assert_eq(change_resource_create(&w.env, a, "x1", NULL, NULL, &w.err), 0);
-	cr_assert_eq(change_resource_create(&w.env, b, "x2", NULL, NULL, &w.err), 0);
+	cr_assert_eq(change_resource_create(&w.env, a, "x1", NULL, LAYERS_UNSAID, NULL, &w.err), 0);
+	cr_assert_eq(change_resource_create(&w.env, b, "x2", NULL, LAYERS_UNSAID, NULL, &w.err), 0);
 	cr_expect_eq(world_apply(&w, b), TXN_APPLIED);
 	cr_expect_eq(world_apply(&w, a), TXN_APPLIED);
 	world_close(&w);
@@ -82,7 +84,7 @@ Test(change_resource, volumes)
 	json *doc, *volume;
 
 	world_start(&w);
-	cr_assert_eq(WORLD(&w, change_resource_create, "db", NULL, NULL), 0);
+	cr_assert_eq(WORLD(&w, change_resource_create, "db", NULL, LAYERS_UNSAID, NULL), 0);
 	cr_expect_eq(WORLD(&w, change_volume_create, "none", -1, 4, NULL, &number), -E_NOT_FOUND);
 	cr_expect_eq(WORLD(&w, change_volume_create, "db", -1, 3, NULL, &number), -E_INVALID);
 	cr_expect_eq(WORLD(&w, change_volume_create, "db", -2, 4, NULL, &number), -E_INVALID);
@@ -269,7 +271,7 @@ Test(change_resource, autoplace)
 
 	world_cluster(&w, 5);
 	cr_expect_eq(WORLD(&w, change_autoplace, "none", &place, &added), -E_NOT_FOUND);
-	cr_assert_eq(WORLD(&w, change_resource_create, "empty", NULL, NULL), 0);
+	cr_assert_eq(WORLD(&w, change_resource_create, "empty", NULL, LAYERS_UNSAID, NULL), 0);
 	cr_expect_eq(WORLD(&w, change_autoplace, "empty", &place, &added), -E_INVALID);
 	cr_expect(world_says(&w, "no volume yet"), "%s", w.err.text);
 
@@ -462,7 +464,7 @@ Test(change_resource, unknown_fields_live_on)
 	int number;
 
 	world_start(&w);
-	cr_assert_eq(WORLD(&w, change_resource_create, "db", NULL, NULL), 0);
+	cr_assert_eq(WORLD(&w, change_resource_create, "db", NULL, LAYERS_UNSAID, NULL), 0);
 	doc = world_doc(&w, "resource/db");
 	jset_str(doc, "future", "kept");
 	txn_put(t, "resource/db", doc);
@@ -526,11 +528,12 @@ Test(change_resource, as_many_as_possible)
 		txn_put(t, key, json_object_new_object());
 	}
 	cr_assert_eq(world_apply(&w, t), TXN_APPLIED);
-	cr_expect_eq(WORLD(&w, change_resource_create, "more", NULL, NULL), -E_INVALID);
+	cr_expect_eq(WORLD(&w, change_resource_create, "more", NULL, LAYERS_UNSAID, NULL),
+		     -E_INVALID);
 	cr_expect(world_says(&w, "100000 resources, which is the limit"), "%s", w.err.text);
 	t = world_txn();
 	txn_put(t, "resource/r7", NULL);
 	cr_assert_eq(world_apply(&w, t), TXN_APPLIED);
-	cr_expect_eq(WORLD(&w, change_resource_create, "more", NULL, NULL), 0);
+	cr_expect_eq(WORLD(&w, change_resource_create, "more", NULL, LAYERS_UNSAID, NULL), 0);
 	world_close(&w);
 }

@@ -253,7 +253,7 @@ Test(change_snapshot, restored)
 	start(&w);
 	make_all(&w);
 	take(&w, "s1");
-	cr_assert_eq(WORLD(&w, change_resource_create, "new", NULL, NULL), 0);
+	cr_assert_eq(WORLD(&w, change_resource_create, "new", NULL, LAYERS_UNSAID, NULL), 0);
 	cr_expect_eq(restore(&w, "new", NULL, 0), -E_INVALID, "it has no volumes yet");
 	cr_assert_eq(WORLD(&w, change_snapshot_volumes, "db", "s1", "new"), 0, "%s", w.err.text);
 	cr_expect_eq(WORLD(&w, change_snapshot_volumes, "db", "s1", "new"), -E_EXISTS);
@@ -290,7 +290,7 @@ Test(change_snapshot, restored_larger)
 	start(&w);
 	make_all(&w);
 	take(&w, "s1");
-	cr_assert_eq(WORLD(&w, change_resource_create, "new", NULL, NULL), 0);
+	cr_assert_eq(WORLD(&w, change_resource_create, "new", NULL, LAYERS_UNSAID, NULL), 0);
 	cr_assert_eq(WORLD(&w, change_snapshot_volumes, "db", "s1", "new"), 0);
 	cr_assert_eq(WORLD(&w, change_volume_modify, "new", 0, 20 * GIB, NULL), 0, "%s",
 		     w.err.text);

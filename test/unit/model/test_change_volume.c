@@ -84,7 +84,7 @@ Test(change_volume, numbers)
 	struct world w;
 
 	world_start(&w);
-	cr_assert_eq(WORLD(&w, change_resource_create, "db", NULL, NULL), 0);
+	cr_assert_eq(WORLD(&w, change_resource_create, "db", NULL, LAYERS_UNSAID, NULL), 0);
 	cr_expect_eq(create(&w, 3, 4), -E_INVALID);
 	cr_expect(world_says(&w, "volume 0 comes first"), "%s", w.err.text);
 	cr_expect_eq(create(&w, 16, 4), -E_INVALID);
@@ -430,7 +430,8 @@ Test(change_volume, policies_are_checked_where_they_are_set)
 	cr_expect(world_says(&w, "local, round-robin, least-pending and striped"), "%s",
 		  w.err.text);
 	cr_expect_eq(WORLD(&w, change_group_modify, GROUP_DEFAULT, bad), -E_INVALID);
-	cr_expect_eq(WORLD(&w, change_resource_create, "x1", NULL, props), -E_INVALID);
+	cr_expect_eq(WORLD(&w, change_resource_create, "x1", NULL, LAYERS_UNSAID, props),
+		     -E_INVALID);
 	json_object_put(props);
 	json_object_put(bad);
 	world_close(&w);

@@ -133,7 +133,7 @@ Test(group, life)
 			 "\"storage_pool_list\":[\"ssd\",\"hdd\"]}");
 	json_object_put(doc);
 
-	cr_expect_eq(WORLD(&w, change_resource_create, "db", "GOLD", NULL), 0);
+	cr_expect_eq(WORLD(&w, change_resource_create, "db", "GOLD", LAYERS_UNSAID, NULL), 0);
 	doc = world_doc(&w, "resource/db");
 	cr_expect_str_eq(jget_str(doc, "group", ""), "Gold");
 	json_object_put(doc);
@@ -182,7 +182,8 @@ Test(group, delete_conflicts_with_a_new_resource)
 	world_start(&w);
 	cr_assert_eq(create(&w, "{\"name\":\"gold\"}"), 0);
 	cr_assert_eq(change_group_delete(&w.env, del, "gold", &w.err), 0);
-	cr_assert_eq(change_resource_create(&w.env, use, "db", "gold", NULL, &w.err), 0);
+	cr_assert_eq(change_resource_create(&w.env, use, "db", "gold", LAYERS_UNSAID, NULL, &w.err),
+		     0);
 	cr_expect_eq(world_apply(&w, use), TXN_APPLIED);
 	cr_expect_eq(world_apply(&w, del), TXN_CONFLICT);
 	cr_assert_eq(WORLD(&w, change_resource_delete, "db"), 0);
@@ -190,7 +191,8 @@ Test(group, delete_conflicts_with_a_new_resource)
 	del = world_txn();
 	use = world_txn();
 	cr_assert_eq(change_group_delete(&w.env, del, "gold", &w.err), 0);
-	cr_assert_eq(change_resource_create(&w.env, use, "db", "gold", NULL, &w.err), 0);
+	cr_assert_eq(change_resource_create(&w.env, use, "db", "gold", LAYERS_UNSAID, NULL, &w.err),
+		     0);
 	cr_expect_eq(world_apply(&w, del), TXN_APPLIED);
 	cr_expect_eq(world_apply(&w, use), TXN_CONFLICT);
 	world_close(&w);

@@ -228,6 +228,27 @@ Test(meta_file, metadata_put_back_from_a_backup)
 	rmdir(dir);
 }
 
+/* What a born volume grows by is zeros, also on the page of the map where it ended. */
+Test(meta_file, born_and_grown)
+{
+	const u64 size = 1000ull * REPL_REGION_BYTES, grown = 2000ull * REPL_REGION_BYTES;
+	struct meta_label l = label;
+	struct err err = { 0 };
+	int fd = make_file(meta_file_bytes(grown));
+
+	l.size_bytes = size;
+	cr_assert_eq(meta_file_format(fd, &l, 2, &err), 0, "%s", err.text);
+	cr_expect_eq(stamp_at(fd, 0), 2);
+	cr_expect_eq(stamp_at(fd, 999), 2);
+	cr_expect_eq(stamp_at(fd, 1000), REPL_STAMP_FRESH);
+	l.size_bytes = grown;
+	cr_assert_eq(meta_file_grow(fd, &l, &err), 0, "%s", err.text);
+	cr_expect_eq(stamp_at(fd, 999), 2);
+	cr_expect_eq(stamp_at(fd, 1000), REPL_STAMP_FRESH);
+	cr_expect_eq(stamp_at(fd, 1999), REPL_STAMP_FRESH);
+	close(fd);
+}
+
 Test(meta_file, formatting_again_takes_everything_along)
 {
 	struct meta_label l = { .replica = "other", .size_bytes = 4096 }, got;

@@ -139,6 +139,39 @@ Test(storage, one_at_a_time_in_order)
 	cr_expect_eq(last_status, -ENOENT);
 }
 
+/* Before anything is made: what needs a key is not half made without one. */
+Test(storage, locked)
+{
+	struct storage_pool p = { .kind = "FILE_THIN", .name = "ssd" };
+	struct storage_volume v = { .size_bytes = 1 << 20, .name = "a", .encrypted = true };
+	char path[100];
+
+	snprintf(p.source, sizeof(p.source), "%s", dir);
+	snprintf(path, sizeof(path), "%s/a", dir);
+	storage_create(&loop, &p, &v, on_answer, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(last_status, -E_LOCKED);
+	cr_expect(access(path, F_OK) < 0, "a file was made");
+	v.encrypted = false;
+	v.size_bytes += 16 << 20; /* room for a header */
+	storage_create(&loop, &p, &v, on_answer, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(last_status, 0);
+	/* also what is there stays closed */
+	v.encrypted = true;
+	v.size_bytes = 1 << 20;
+	storage_locate(&loop, &p, &v, on_answer, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(last_status, -E_LOCKED);
+	storage_grow(&loop, &p, &v, on_answer, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(last_status, -E_LOCKED);
+	v.encrypted = false;
+	storage_remove(&loop, &p, &v, on_answer, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(last_status, 0);
+}
+
 Test(storage, queue_is_bounded)
 {
 	struct storage_pool p = { .kind = "FILE_THIN", .name = "ssd" };

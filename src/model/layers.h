@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * layers.h - what a resource is made of, in LINSTOR's words: DRBD (which stands for the
+ * replication) over STORAGE, with or without LUKS between them. Chosen when it is created.
+ */
+#ifndef SDSD_MODEL_LAYERS_H
+#define SDSD_MODEL_LAYERS_H
+
+#include "base/json.h"
+
+enum layers { LAYERS_UNSAID, LAYERS_PLAIN, LAYERS_LUKS };
+
+/* A list of names, or of {"type"}, in any case; NULL and [] say nothing. -E_INVALID for layers that
+ * we could only ignore. */
+int layers_parse(json *list, enum layers *ret, struct err *err);
+json *layers_doc(bool encrypted); /* a new list */
+
+#endif

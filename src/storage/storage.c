@@ -89,6 +89,13 @@ const struct storage_meta_ops *storage_meta_ops(void)
 	return meta_ops;
 }
 
+bool storage_is_meta(int fd)
+{
+	struct storage_label label;
+
+	return meta_ops && meta_ops->label(fd, &label, NULL) == 0;
+}
+
 /* --- the contract ------------------------------------------------------- */
 
 static bool name_ok(const char *name)

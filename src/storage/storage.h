@@ -170,5 +170,7 @@ void storage_snapshot_remove(uv_loop_t *loop, const struct storage_pool *p,
 
 /* for backends */
 const struct storage_meta_ops *storage_meta_ops(void);
+/* Does metadata of ours begin here? false also when nobody could tell. */
+bool storage_is_meta(int fd);
 
 #endif

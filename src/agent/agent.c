@@ -31,6 +31,7 @@ void agent_put(struct agent *a)
 		free(p->error);
 		free(p);
 	}
+	json_object_put(a->disks);
 	free(a->dirty);
 	free(a->gone);
 	free(a);

@@ -30,6 +30,7 @@
 #define AGENT_REPORT_MAX 400     /* volumes in one report, so that a request can hold it */
 #define AGENT_COALESCE_MS 20     /* changes gather so long before a report */
 #define AGENT_PROBE_MS 10000     /* pools */
+#define AGENT_DISKS_MS 15000     /* block devices */
 #define AGENT_ALLOCATED_MS 30000 /* space of one volume */
 #define AGENT_ALLOCATED_BATCH 64 /* volumes measured in one tick */
 
@@ -135,6 +136,10 @@ struct agent {
 	struct agent_key *gone; /* replicas to be reported as gone, n_gone of them */
 	size_t n_gone, gone_cap;
 	uint64_t probe_ns; /* probe all pools at */
+	json *disks;       /* as looked at last; NULL: not yet */
+	bool disks_due;    /* differs from what the leader was told */
+	bool disks_busy;   /* a look is under way */
+	uint64_t disks_ns; /* look again at */
 	int n_calls;
 	bool closing;
 	int refs; /* the owner, four timers, and answers still to come */
@@ -197,6 +202,9 @@ void observe_status(struct agent_object *o);
 void observe_tick(struct agent *a);
 void observe_pool(struct agent *a, struct agent_pool *p); /* probe it soon */
 void observe_report(struct agent *a);                     /* the report timer */
+
+/* disks.c */
+void observe_disks(struct agent *a); /* soon; nothing while a look is under way */
 
 /* marks.c: <dir>/replicas/<uuid>[.<number>]: this node has made these files once. Kept apart from
  * the pool, so that a pool whose file system is not mounted is not taken for a new one. */

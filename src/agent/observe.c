@@ -461,6 +461,9 @@ void observe_report(struct agent *a)
 	jset_i64(doc, "applied", (int64_t)store_applied(a->config.store));
 	jset(doc, "pools", pools_json(a));
 	jset(doc, "replicas", replicas_json(a));
+	if (a->disks && (a->disks_due || !a->report_based))
+		jset(doc, "disks", json_object_get(a->disks));
+	a->disks_due = false;
 	agent_get(a);
 	a->config.call("POST", "/v1/sds/report", json_text(doc), AGENT_REPORT_CALL_MS, on_sent, a,
 		       a->config.arg);
@@ -477,6 +480,8 @@ void observe_tick(struct agent *a)
 		for (struct agent_pool *p = a->pools; p; p = p->next)
 			observe_pool(a, p);
 	}
+	if (now >= a->disks_ns)
+		observe_disks(a);
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
 		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
 			if (n < AGENT_ALLOCATED_BATCH)

@@ -23,6 +23,10 @@ void pools_list(struct api_call *c);
 void pools_get(struct api_call *c);
 void pools_create(struct api_call *c);
 void pools_delete(struct api_call *c);
+/* disks.c */
+void disks_all(struct api_call *c);
+void disks_physical(struct api_call *c);
+void disks_physical_node(struct api_call *c);
 /* groups.c */
 void groups_list(struct api_call *c);
 void groups_get(struct api_call *c);

@@ -28,6 +28,9 @@ const struct route api_routes[] = {
 	{ "GET", N "/storage-pools/{}", ANY, PLACE_READ, 0, RC_STOR_POOL, pools_get },
 	{ "DELETE", N "/storage-pools/{}", ANY, PLACE_LEADER, RC_DEL, RC_STOR_POOL, pools_delete },
 
+	{ "GET", "/v1/physical-storage", ANY, PLACE_READ, 0, RC_NODE, disks_physical },
+	{ "GET", "/v1/physical-storage/{}", ANY, PLACE_READ, 0, RC_NODE, disks_physical_node },
+
 	{ "GET", "/v1/resource-groups", ANY, PLACE_READ, 0, RC_RSC_GRP, groups_list },
 	{ "POST", "/v1/resource-groups", ANY, PLACE_LEADER, RC_CRT, RC_RSC_GRP, groups_create },
 	{ "GET", RG, ANY, PLACE_READ, 0, RC_RSC_GRP, groups_get },
@@ -62,6 +65,7 @@ const struct route api_routes[] = {
 	{ "GET", RD "/resources/{}/volumes/{}", ANY, PLACE_READ, 0, RC_RSC, replicas_volume },
 	{ "POST", RD "/autoplace", ANY, PLACE_LEADER, RC_CRT, RC_RSC, replicas_autoplace },
 
+	{ "GET", SDS "disks", ANY, PLACE_READ, 0, RC_NODE, disks_all },
 	{ "GET", SDS "status", ANY, PLACE_READ, 0, RC_CTRL, status_get },
 	{ "GET", SDS "nodes-raft", ANY, PLACE_HERE, 0, RC_CTRL, status_raft },
 	{ "GET", SDS "local", ANY, PLACE_HERE, 0, RC_CTRL, status_local },

@@ -12,9 +12,11 @@
  *          "allocated_kib":..,"nbd":"/path.sock"}},
  *      "synced_regions":..,"regions":.., "serving":true,
  *      "peers":{"<slot>":{"connected":true,"mode":"member|learner|lost"}} (writer only) }}}
+ * "disks":[{"device":"/dev/sda","by_id","model","serial","size_bytes":..,"rotational":..,
+ *      "content":"ext4","reason":"why it is not usable","wipeable":..}]
  * A node of many replicas reports what has changed: "seq" counts its reports, and one with "base"
- * builds on the report of that seq and the same boot; a replica of null is gone. Without "base" it
- * replaces everything.
+ * builds on the report of that seq and the same boot; a replica of null is gone, and "disks" is
+ * there when something of it is different. Without "base" it replaces everything.
  */
 #ifndef SDSD_MODEL_OBSERVED_H
 #define SDSD_MODEL_OBSERVED_H

@@ -29,6 +29,7 @@ void agent_put(struct agent *a)
 
 		a->pools = p->next;
 		free(p->error);
+		tasks_drop(p);
 		free(p);
 	}
 	json_object_put(a->disks);

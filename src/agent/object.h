@@ -45,6 +45,8 @@ struct agent_pool {
 	struct storage_space space;
 	char *error; /* of the last probe, or NULL */
 	int n_steps; /* under way */
+	uint8_t uuid[16];
+	struct agent_task *task; /* what is to be done with its devices; NULL: nothing */
 };
 
 /* the plane's view of a replica, as last told */
@@ -202,6 +204,16 @@ void observe_status(struct agent_object *o);
 void observe_tick(struct agent *a);
 void observe_pool(struct agent *a, struct agent_pool *p); /* probe it soon */
 void observe_report(struct agent *a);                     /* the report timer */
+
+/* tasks.c: what is to be done with the devices of pools */
+/* doc: the pool's */
+void tasks_want(struct agent *a, struct agent_pool *p, json *doc);
+/* It is not there yet, or not any more: there is nothing to probe. */
+bool tasks_hide(const struct agent_pool *p);
+bool tasks_busy(const struct agent_pool *p);
+void tasks_run(struct agent *a); /* what its time has come for */
+json *tasks_json(const struct agent_pool *p);
+void tasks_drop(struct agent_pool *p);
 
 /* disks.c */
 void observe_disks(struct agent *a); /* soon; nothing while a look is under way */

@@ -170,7 +170,11 @@ void observe_pool(struct agent *a, struct agent_pool *p)
 {
 	if (a->closing)
 		return;
-	if (p->probing)
+	if (tasks_hide(p)) {
+		p->known = false;
+		agent_text_set(&p->error, NULL);
+		observe_changed(a);
+	} else if (p->probing)
 		p->due = true;
 	else
 		probe(a, p);
@@ -353,7 +357,7 @@ static json *pools_json(const struct agent *a)
 	for (const struct agent_pool *p = a->pools; p; p = p->next) {
 		json *doc;
 
-		if (!p->wanted || (!p->known && !p->error))
+		if (!p->wanted || (!p->known && !p->error && !p->task))
 			continue;
 		doc = json_object_new_object();
 		if (p->known) {
@@ -361,6 +365,8 @@ static json *pools_json(const struct agent *a)
 			jset_i64(doc, "total_kib", p->space.total_kib);
 		}
 		jset_str(doc, "error", p->error ? p->error : "");
+		if (p->task)
+			jset(doc, "task", tasks_json(p));
 		jset(pools, p->pool.name, doc);
 	}
 	return pools;
@@ -480,6 +486,7 @@ void observe_tick(struct agent *a)
 		for (struct agent_pool *p = a->pools; p; p = p->next)
 			observe_pool(a, p);
 	}
+	tasks_run(a);
 	if (now >= a->disks_ns)
 		observe_disks(a);
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {

@@ -32,12 +32,14 @@ enum verb {
 	VERB_ALLOCATED,
 	VERB_SNAPSHOT,
 	VERB_RESTORE,
-	VERB_SNAPSHOT_REMOVE
+	VERB_SNAPSHOT_REMOVE,
+	VERB_TASK, /* the first of them, by kind */
 };
 
-static const char *const verb_names[] = { "probe",    "create",  "locate",
-					  "grow",     "remove",  "allocated",
-					  "snapshot", "restore", "snapshot-remove" };
+static const char *const verb_names[] = { "probe",           "create",    "locate",   "grow",
+					  "remove",          "allocated", "snapshot", "restore",
+					  "snapshot-remove", "make",      "extend",   "replace",
+					  "destroy" };
 
 static const struct storage_ops *const storage_backends[] = {
 	&storage_file,
@@ -52,6 +54,7 @@ struct job {
 	struct storage_pool pool;
 	struct storage_volume volume;     /* name "": none */
 	struct storage_snapshot snapshot; /* name "": none */
+	struct storage_task *task;        /* owned; NULL: none */
 	storage_cb cb;
 	void *arg;
 	uint64_t started_ns;
@@ -167,9 +170,17 @@ static int check_snapshot(const struct storage_pool *p, const struct storage_sna
 	return 0;
 }
 
+static int check_task(const struct storage_pool *p, struct err *err)
+{
+	if (find_backend(p->kind)->task)
+		return 0;
+	return err_set(err, -EOPNOTSUPP, "pool %s: a pool of kind %s is not made of devices",
+		       p->name, p->kind);
+}
+
 static int check(const struct job *j, struct err *err)
 {
-	bool of_volume = j->verb != VERB_PROBE && j->verb != VERB_SNAPSHOT_REMOVE;
+	bool of_volume = j->verb != VERB_PROBE && j->verb != VERB_SNAPSHOT_REMOVE && !j->task;
 	bool of_snapshot = j->verb == VERB_SNAPSHOT || j->verb == VERB_RESTORE ||
 			   j->verb == VERB_SNAPSHOT_REMOVE;
 	int rv = storage_check_pool(&j->pool, err);
@@ -178,6 +189,8 @@ static int check(const struct job *j, struct err *err)
 		rv = check_volume(&j->pool, &j->volume, err);
 	if (rv == 0 && of_snapshot)
 		rv = check_snapshot(&j->pool, &j->snapshot, err);
+	if (rv == 0 && j->task)
+		rv = check_task(&j->pool, err);
 	return rv;
 }
 
@@ -206,8 +219,9 @@ static int job_work(struct job *j)
 		return ops->restore(&j->pool, &j->volume, &j->snapshot, &j->paths, &j->err);
 	case VERB_SNAPSHOT_REMOVE:
 		return ops->snapshot_remove(&j->pool, &j->snapshot, &j->err);
+	default:
+		return ops->task(&j->pool, j->task, &j->err);
 	}
-	return -EINVAL;
 }
 
 static void queue_thread(void *arg)
@@ -300,6 +314,7 @@ static void on_ended(uv_async_t *async)
 	else
 		queue_free(q);
 	j->cb(j->status, &j->err, &j->paths, &j->space, j->arg);
+	free(j->task);
 	free(j);
 }
 
@@ -456,5 +471,17 @@ void storage_snapshot_remove(uv_loop_t *loop, const struct storage_pool *p,
 	struct job *j = job_new(VERB_SNAPSHOT_REMOVE, p, cb, arg);
 
 	j->snapshot = *s;
+	submit(loop, j);
+}
+
+void storage_task(uv_loop_t *loop, const struct storage_pool *p, const struct storage_task *t,
+		  storage_cb cb, void *arg)
+{
+	struct job *j = job_new((enum verb)(VERB_TASK + t->kind), p, cb, arg);
+
+	j->task = malloc(sizeof(*t));
+	if (!j->task)
+		abort();
+	*j->task = *t;
 	submit(loop, j);
 }

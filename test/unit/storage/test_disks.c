@@ -227,7 +227,7 @@ static void write_pv(const char *name)
 	char path[128];
 	int fd;
 
-	/* in sector 1: where its header begins, the type, there the uuid; the sum has to be right */
+	/* in sector 1: where its header is, the type, there the uuid; the sum has to be right */
 	memcpy(label + 20, "\x20\0\0\0LVM2 001", 12);
 	memcpy(label + 32, "sdsd0123456789abcdef0123456789ab", 32);
 	for (size_t i = 20; i < 512; i++) {

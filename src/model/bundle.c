@@ -260,6 +260,22 @@ int bundle_check_closed(struct bundle *b, struct err *err)
 	return 0;
 }
 
+int bundle_check_unused(struct bundle *b, struct err *err)
+{
+	const struct replica *writer;
+	int rv;
+
+	if ((rv = bundle_check_heard(b, err)) < 0 || (rv = bundle_check_closed(b, err)) < 0)
+		return rv;
+	if (!bundle_writer_is_active(b))
+		return 0;
+	writer = bundle_replica_at(b, b->record.writer);
+	return err_set(
+		err, -E_IN_USE,
+		"resource %s: %s is bringing other copies up to date; try again when they are",
+		b->resource.name, writer->node);
+}
+
 static int free_slot(struct bundle *b)
 {
 	for (int slot = 0; slot < REPLICAS_MAX; slot++) {
@@ -269,8 +285,8 @@ static int free_slot(struct bundle *b)
 	return -1;
 }
 
-int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int *ret_slot,
-		       struct err *err)
+static int add_replica(struct bundle *b, const char *node, const char *pool, bool born,
+		       int *ret_slot, struct err *err)
 {
 	struct replica *r = &b->replica[b->n];
 	char key[STORE_KEY_MAX];
@@ -283,7 +299,7 @@ int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int
 			"resource %s: %d nodes have a replica, which is the limit; delete one "
 			"that is not needed first",
 			b->resource.name, REPLICAS_MAX);
-	*r = (struct replica){ .slot = slot, .diskless = !pool };
+	*r = (struct replica){ .slot = slot, .diskless = !pool, .born = born };
 	snprintf(r->resource, sizeof(r->resource), "%s", b->resource.name);
 	snprintf(r->node, sizeof(r->node), "%s", node);
 	snprintf(r->pool, sizeof(r->pool), "%s", pool ? pool : "");
@@ -307,13 +323,30 @@ int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int
 	return 0;
 }
 
-void bundle_add_record(struct bundle *b, uint32_t slots)
+int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int *ret_slot,
+		       struct err *err)
 {
-	if (b->record_doc || slots == 0)
-		return;
-	b->record = (struct record){ .epoch = 1, .writer = WRITER_NONE, .in_sync = slots };
+	return add_replica(b, node, pool, false, ret_slot, err);
+}
+
+int bundle_bear_replica(struct bundle *b, const char *node, const char *pool, int *ret_slot,
+			struct err *err)
+{
+	return add_replica(b, node, pool, true, ret_slot, err);
+}
+
+void bundle_bear_record(struct bundle *b, uint32_t epoch, uint32_t slots)
+{
+	b->record = (struct record){ .epoch = epoch, .writer = WRITER_NONE, .in_sync = slots };
+	json_object_put(b->record_doc);
 	b->record_doc = record_doc(&b->record, b->resource.uuid);
 	b->record_dirty = true;
+}
+
+void bundle_add_record(struct bundle *b, uint32_t slots)
+{
+	if (!b->record_doc && slots)
+		bundle_bear_record(b, 1, slots);
 }
 
 int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err)
@@ -336,6 +369,41 @@ int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err)
 	b->n--;
 	memmove(r, r + 1, (size_t)(&b->replica[b->n] - r) * sizeof(*r));
 	return 0;
+}
+
+int bundle_renew_replica(struct bundle *b, struct replica *r, bool born, struct err *err)
+{
+	char key[STORE_KEY_MAX];
+	json *doc;
+	int rv;
+
+	replica_key(r->resource, r->node, key, sizeof(key));
+	rv = txn_get(b->t, b->env->store, key, &doc);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", key, err_name(rv));
+	for (int i = 0; i < b->resource.n_volumes && !r->diskless; i++)
+		bundle_put_leftover(b, r, &b->resource.volume[i]);
+	b->env->uuid(r->uuid);
+	r->made = 0;
+	r->born = born;
+	jset_str(doc, "uuid", r->uuid);
+	replica_write_made(doc, r->made);
+	jset_bool(doc, "born", born);
+	txn_put(b->t, key, doc);
+	return 0;
+}
+
+void bundle_renew(struct bundle *b)
+{
+	b->env->uuid(b->resource.uuid);
+	jset_str(b->doc, "uuid", b->resource.uuid);
+	for (int i = 0; i < b->resource.n_volumes; i++) {
+		struct volume *v = &b->resource.volume[i];
+
+		b->env->uuid(v->uuid);
+		jset_str(bundle_volume_doc(b, v->number), "uuid", v->uuid);
+	}
+	b->dirty = true;
 }
 
 int bundle_bump_record(struct bundle *b, uint32_t in_sync, struct err *err)

@@ -54,14 +54,29 @@ int bundle_grow_volume(struct bundle *b, int number, int64_t size_kib, struct er
 int bundle_drop_volume(struct bundle *b, int number, struct err *err);
 json *bundle_volume_doc(const struct bundle *b, int number); /* borrowed; NULL: no such volume */
 void bundle_put_leftover(struct bundle *b, const struct replica *r, const struct volume *v);
+/* before its copies are made: it begins with that snapshot's content */
+void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o);
+/* Nobody may have it open, and nobody may be writing to its copies. -EAGAIN, -E_IN_USE */
+int bundle_check_unused(struct bundle *b, struct err *err);
 /* in pool, or diskless when pool is NULL; *ret_slot may be NULL. -E_INVALID: no slot is free */
 int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int *ret_slot,
 		       struct err *err);
+/* the same, with a disk, made from the origins of the volumes */
+int bundle_bear_replica(struct bundle *b, const char *node, const char *pool, int *ret_slot,
+			struct err *err);
 /* the first copies: makes the record with these slots in sync; later it does nothing */
 void bundle_add_record(struct bundle *b, uint32_t slots);
+/* of a resource that is born from a snapshot; a former record is forgotten */
+void bundle_bear_record(struct bundle *b, uint32_t epoch, uint32_t slots);
 /* the replica's documents; one with a disk becomes leftovers. The record is the caller's
  * business. */
 int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err);
+/* It becomes another one at the same place, with a uuid of its own and nothing made; the files of
+ * the former one become leftovers. */
+int bundle_renew_replica(struct bundle *b, struct replica *r, bool born, struct err *err);
+/* the resource and its volumes become others of the same names and numbers; its replicas have been
+ * renewed already, the record is the caller's business */
+void bundle_renew(struct bundle *b);
 /* a new epoch without writer. -E_INVALID when epochs are used up */
 int bundle_bump_record(struct bundle *b, uint32_t in_sync, struct err *err);
 /* all replicas and the record, and the volumes' minors: what a volume leaves behind */

@@ -152,6 +152,13 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	return 0;
 }
 
+void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o)
+{
+	b->resource.volume[volume_at(b, number)].origin = *o;
+	volume_write_origin(bundle_volume_doc(b, number), o);
+	b->dirty = true;
+}
+
 int bundle_grow_volume(struct bundle *b, int number, int64_t size_kib, struct err *err)
 {
 	struct volume *v = &b->resource.volume[volume_at(b, number)];

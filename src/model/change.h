@@ -27,6 +27,7 @@
 #include "model/observed.h"
 #include "model/pool_task.h"
 #include "model/resource.h"
+#include "model/snapshot.h"
 #include "store/txn.h"
 
 #define TOKENS_MAX 1000 /* documents; delete old ones */
@@ -123,6 +124,34 @@ int change_replica_delete(struct change_env *env, struct txn *t, const char *res
  * record or its writer's state changes. Nothing to do: 0, without writes. */
 int change_replica_reap(struct change_env *env, struct txn *t, const char *resource,
 			struct err *err);
+
+/* change_snapshot.c. Defined, to be taken by the copies that are in sync now and whose pools can:
+ * the caller has it taken and says how it went. */
+int change_snapshot_begin(struct change_env *env, struct txn *t, const char *resource,
+			  const char *name, json *props, struct err *err);
+/* uuid: of the snapshot. These nodes have it, others have or will have leftovers; n 0: it is gone.
+ * -E_NOT_FOUND: it is not being taken (any more) */
+int change_snapshot_taken(struct change_env *env, struct txn *t, const char *resource,
+			  const char *name, const char *uuid, const char *const nodes[], int n,
+			  struct err *err);
+/* -E_IN_USE while it is being taken */
+int change_snapshot_delete(struct change_env *env, struct txn *t, const char *resource,
+			   const char *name, struct err *err);
+/* -E_IN_USE when a snapshot is on the node (in that pool of it; NULL: in any) */
+int change_snapshot_none_on(struct change_env *env, struct txn *t, const char *node,
+			    const char *pool, struct err *err);
+/* Volumes of the snapshot's sizes in a resource that has none of their numbers. */
+int change_snapshot_volumes(struct change_env *env, struct txn *t, const char *resource,
+			    const char *name, const char *to, struct err *err);
+/* Copies of `to`, which has the snapshot's volumes and no copy yet, on the nodes that have the
+ * snapshot (of those given when n > 0), with its content. */
+int change_snapshot_restore(struct change_env *env, struct txn *t, const char *resource,
+			    const char *name, const char *to, const char *const nodes[], int n,
+			    struct err *err);
+/* The resource, which nobody has open, goes back to the snapshot: its volumes become new ones.
+ * Copies without the snapshot catch up. */
+int change_snapshot_rollback(struct change_env *env, struct txn *t, const char *resource,
+			     const char *name, struct err *err);
 
 /* from agents and data planes */
 /* its node has made the files of this volume; volume: its uuid, "" from a node that knows volume 0

@@ -198,6 +198,7 @@ int change_node_delete(struct change_env *env, struct txn *t, const char *name, 
 	json_object_put(doc);
 	name_key(name, low);
 	if ((rv = check_unused(env, t, name, err)) < 0 ||
+	    (rv = change_snapshot_none_on(env, t, name, NULL, err)) < 0 ||
 	    (rv = delete_below(env, t, "pool", low, err)) < 0 ||
 	    (rv = delete_below(env, t, "promise", low, err)) < 0 ||
 	    (rv = delete_below(env, t, "leftover", low, err)) < 0)

@@ -283,7 +283,7 @@ static int get_empty(struct change_env *env, struct txn *t, const char *node, co
 		rv = err_set(err, -E_IN_USE,
 			     "pool %s/%s: has %lld replicas; delete or move them first", node, name,
 			     (long long)p.replicas);
-	else
+	else if ((rv = change_snapshot_none_on(env, t, node, name, err)) == 0)
 		rv = check_clean(env, t, node, name, err);
 	if (rv < 0)
 		json_object_put(*ret);

@@ -131,23 +131,6 @@ int change_volume_modify(struct change_env *env, struct txn *t, const char *reso
 	return rv;
 }
 
-/* Nobody may have it open, and nobody may be writing to its copies. */
-static int check_unused(struct bundle *b, struct err *err)
-{
-	const struct replica *writer;
-	int rv;
-
-	if ((rv = bundle_check_heard(b, err)) < 0 || (rv = bundle_check_closed(b, err)) < 0)
-		return rv;
-	if (!bundle_writer_is_active(b))
-		return 0;
-	writer = bundle_replica_at(b, b->record.writer);
-	return err_set(
-		err, -E_IN_USE,
-		"resource %s: %s is bringing other copies up to date; try again when they are",
-		b->resource.name, writer->node);
-}
-
 static int check_last(const struct bundle *b, int number, struct err *err)
 {
 	if (number != 0 || b->resource.n_volumes == 1)
@@ -170,7 +153,7 @@ int change_volume_delete(struct change_env *env, struct txn *t, const char *reso
 	if (!resource_volume(&b.resource, number))
 		rv = no_volume(&b, number, err);
 	else if ((rv = check_last(&b, number, err)) == 0)
-		rv = check_unused(&b, err);
+		rv = bundle_check_unused(&b, err);
 	/* with the only volume its replicas have nothing left to hold */
 	if (rv == 0 && b.resource.n_volumes == 1) {
 		rv = bundle_drop_all(&b, err);

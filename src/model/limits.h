@@ -13,6 +13,7 @@
 #define RESOURCES_MAX 100000
 #define VOLUMES_PER_RESOURCE_MAX 16
 #define REPLICAS_MAX 16 /* slots of a resource, copies and diskless clients together */
+#define SNAPSHOTS_PER_RESOURCE_MAX 256
 #define COPIES_MAX 7
 #define COPIES_DEFAULT 2
 #define VOLUME_KIB_MIN 4

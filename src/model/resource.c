@@ -42,6 +42,37 @@ int64_t volume_round_size(int64_t size_kib)
 	return (size_kib + VOLUME_KIB_MIN - 1) / VOLUME_KIB_MIN * VOLUME_KIB_MIN;
 }
 
+static int origin_parse(json *doc, const char *what, struct volume_origin *o, struct err *err)
+{
+	int64_t birth;
+	int rv;
+
+	if ((rv = field_object(doc, what, err)) < 0 ||
+	    (rv = field_str(doc, what, "resource", o->resource, sizeof(o->resource), err)) < 0 ||
+	    (rv = resource_check_name(o->resource, err)) < 0 ||
+	    (rv = field_str(doc, what, "snapshot", o->snapshot, sizeof(o->snapshot), err)) < 0 ||
+	    (rv = name_check("snapshot name", o->snapshot, NAME_MIN_LEN, err)) < 0 ||
+	    (rv = field_uuid(doc, what, o->uuid, err)) < 0 ||
+	    (rv = field_i64(doc, what, "size_kib", VOLUME_KIB_MIN, VOLUME_KIB_MAX, &o->size_kib,
+			    err)) < 0 ||
+	    (rv = field_i64(doc, what, "birth", 2, UINT32_MAX, &birth, err)) < 0)
+		return rv;
+	o->birth = (uint32_t)birth;
+	return 0;
+}
+
+void volume_write_origin(json *doc, const struct volume_origin *o)
+{
+	json *origin = json_object_new_object();
+
+	jset_str(origin, "resource", o->resource);
+	jset_str(origin, "snapshot", o->snapshot);
+	jset_str(origin, "uuid", o->uuid);
+	jset_i64(origin, "size_kib", o->size_kib);
+	jset_i64(origin, "birth", o->birth);
+	jset(doc, "origin", origin);
+}
+
 static int volume_parse(json *doc, const char *what, const char *resource_uuid, struct volume *ret,
 			struct err *err)
 {
@@ -62,6 +93,9 @@ static int volume_parse(json *doc, const char *what, const char *resource_uuid, 
 	if (number == 0 && !jget(doc, "uuid"))
 		snprintf(v.uuid, sizeof(v.uuid), "%s", resource_uuid);
 	else if ((rv = field_uuid(doc, what, v.uuid, err)) < 0)
+		return rv;
+	if (jget(doc, "origin") &&
+	    (rv = origin_parse(jget(doc, "origin"), what, &v.origin, err)) < 0)
 		return rv;
 	v.number = (int)number;
 	v.size_kib = size;
@@ -199,6 +233,7 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	    (rv = field_i64(doc, what, "slot", 0, REPLICAS_MAX - 1, &slot, err)) < 0 ||
 	    (rv = field_bool(doc, what, "diskless", &r.diskless, err)) < 0 ||
 	    (rv = made_parse(doc, what, &r.made, err)) < 0 ||
+	    (rv = field_bool(doc, what, "born", &r.born, err)) < 0 ||
 	    (rv = field_bool(doc, what, "deleting", &r.deleting, err)) < 0 ||
 	    (rv = field_str_or_empty(doc, what, "pool", r.pool, sizeof(r.pool), err)) < 0)
 		return rv;
@@ -225,6 +260,8 @@ json *resource_doc(const struct resource *r)
 		jset_i64(v, "size_kib", r->volume[i].size_kib);
 		jset_i64(v, "minor", r->volume[i].minor);
 		jset(v, "props", json_object_new_object());
+		if (r->volume[i].origin.birth)
+			volume_write_origin(v, &r->volume[i].origin);
 		json_object_array_add(volumes, v);
 	}
 	jset_str(doc, "name", r->name);
@@ -295,6 +332,8 @@ json *replica_doc(const struct replica *r)
 	jset_bool(doc, "diskless", r->diskless);
 	jset_str(doc, "pool", r->pool);
 	replica_write_made(doc, r->made);
+	if (r->born)
+		jset_bool(doc, "born", true);
 	jset_bool(doc, "deleting", r->deleting);
 	jset(doc, "props", json_object_new_object());
 	return doc;

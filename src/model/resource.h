@@ -3,15 +3,18 @@
  * resource.h - what is replicated as one: its volumes, its group, and who is
  * writer and in sync.
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
- *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{}}]}
+ *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
+ *                     "origin":{"resource","snapshot","uuid","size_kib","birth":2}}]}
  *                     by number; when there is any, there is number 0. A volume 0 that an older
- *                     version made has no uuid: the resource's stands for it.
+ *                     version made has no uuid: the resource's stands for it. origin: it began
+ *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
  * "replica/<resource>/<node>": {"resource","node","uuid","slot":0,"diskless":false,"pool":"ssd",
- *                     "created":false,"made":[1],"deleting":false,"props":{}}
- *                     created: the files of volume 0 were made; made: those of further volumes.
+ *                     "created":false,"made":[1],"born":false,"deleting":false,"props":{}}
+ *                     created: the files of volume 0 were made; made: those of further volumes;
+ *                     born: volumes with an origin are made from it, never of zeros.
  *                     Replicas exist only while the resource has a volume.
  * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's
  *                     replicas are found
@@ -28,13 +31,23 @@
 #include "model/name.h"
 
 #define WRITER_NONE (-1)
+#define BIRTH_FIRST 2 /* epoch and birth of a resource that begins with a snapshot */
 #define LEFTOVER_ID_MAX 80
+
+struct volume_origin {
+	uint32_t birth; /* the stamp of all its regions then; 0: it has no origin */
+	char resource[NAME_MAX_LEN + 1];
+	char snapshot[NAME_MAX_LEN + 1];
+	char uuid[37];    /* of the snapshot */
+	int64_t size_kib; /* of the snapshot */
+};
 
 struct volume {
 	int number;
 	char uuid[37];    /* so that a number used again is not taken for the former volume */
 	int64_t size_kib; /* multiple of 4; only grows */
 	int minor;        /* cluster-wide unique */
+	struct volume_origin origin;
 };
 
 struct resource {
@@ -69,6 +82,7 @@ struct replica {
 	/* mask of volume numbers whose files its node made; missing ones are a failure now, never
 	 * made anew */
 	uint32_t made;
+	bool born;     /* made from the origins of the volumes that have one */
 	bool deleting; /* must leave the in-sync set first */
 };
 
@@ -91,6 +105,7 @@ void leftover_key(const char *node, const char *id, char *out, size_t len);
 /* of the files of one volume of a replica: "<replica>", or "<replica>.<volume>" but for volume 0 */
 void leftover_id(const char *replica, int number, const char *volume, char out[LEFTOVER_ID_MAX]);
 void minor_key(int minor, char *out, size_t len);
+void volume_write_origin(json *doc, const struct volume_origin *o); /* in a volume's document */
 /* NULL when there is none of this number */
 const struct volume *resource_volume(const struct resource *r, int number);
 int64_t resource_size_kib(const struct resource *r);      /* of all volumes */

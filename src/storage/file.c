@@ -10,7 +10,9 @@
  *   2. <name> made (exclusively), sized, synced
  *   3. <name>.meta.new renamed to <name>.meta, directory synced
  * so a half-made pair is always recognised by <name>.meta.new. Removal goes the
- * other way: data first, what names the owner last.
+ * other way: data first, what names the owner last. A volume that begins as a
+ * snapshot (file_snapshot.c) is made in the same steps; its data file then shares
+ * the snapshot's blocks.
  */
 #include "storage/file.h"
 
@@ -19,20 +21,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
-
-#define META_SUFFIX ".meta"
-#define NEW_SUFFIX ".meta.new"
-#define FILE_NAME_MAX 80
-
-/* the three names of a volume in its directory */
-struct names {
-	char data[FILE_NAME_MAX], meta[FILE_NAME_MAX], fresh[FILE_NAME_MAX];
-};
+#include "storage/file_dir.h"
+#include "storage/step.h"
 
 static int check(const struct storage_pool *p, struct err *err)
 {
@@ -40,165 +34,6 @@ static int check(const struct storage_pool *p, struct err *err)
 		return err_set(err, -E_INVALID, "pool %s: the directory must be an absolute path",
 			       p->name);
 	return 0;
-}
-
-enum owner { OWNER_NONE, OWNER_US, OWNER_OTHER, OWNER_UNKNOWN };
-
-static void names_of(const struct storage_volume *v, struct names *n)
-{
-	snprintf(n->data, sizeof(n->data), "%s", v->name);
-	snprintf(n->meta, sizeof(n->meta), "%s" META_SUFFIX, v->name);
-	snprintf(n->fresh, sizeof(n->fresh), "%s" NEW_SUFFIX, v->name);
-}
-
-static void paths_of(const struct storage_pool *p, const struct names *n, struct storage_paths *ret)
-{
-	snprintf(ret->data, sizeof(ret->data), "%s/%s", p->source, n->data);
-	snprintf(ret->meta, sizeof(ret->meta), "%s/%s", p->source, n->meta);
-}
-
-/* what went wrong with the directory itself, in words */
-static int dir_fail(const struct storage_pool *p, int code, struct err *err)
-{
-	switch (code) {
-	case -ENOENT:
-		return err_set(err, code,
-			       "pool %s: the directory %s does not exist: make it, or mount what "
-			       "belongs there",
-			       p->name, p->source);
-	case -ENOTDIR:
-	case -ELOOP:
-		return err_set(err, code, "pool %s: %s is not a directory", p->name, p->source);
-	case -EROFS:
-		return err_set(err, code, "pool %s: %s is on a read-only file system", p->name,
-			       p->source);
-	case -EACCES:
-	case -EPERM:
-		return err_set(err, code, "pool %s: no permission to write in %s", p->name,
-			       p->source);
-	default:
-		return err_set(err, code, "pool %s: %s: %s", p->name, p->source, err_name(code));
-	}
-}
-
-static int file_fail(const struct storage_pool *p, const char *what, const char *file, int code,
-		     struct err *err)
-{
-	if (code == -EROFS)
-		return dir_fail(p, code, err);
-	return err_set(err, code, "pool %s: cannot %s %s/%s: %s", p->name, what, p->source, file,
-		       err_name(code));
-}
-
-/* descriptor of the pool directory, or negative */
-static int dir_open(const struct storage_pool *p, struct err *err)
-{
-	int fd = open(p->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? dir_fail(p, -errno, err) : fd;
-}
-
-static int64_t kib(uint64_t bytes)
-{
-	return (int64_t)((bytes + 1023) / 1024);
-}
-
-static int space_of(const struct storage_pool *p, int dir, struct storage_space *ret,
-		    struct err *err)
-{
-	struct statvfs vfs;
-
-	if (fstatvfs(dir, &vfs) < 0)
-		return dir_fail(p, -errno, err);
-	if (vfs.f_flag & ST_RDONLY)
-		return dir_fail(p, -EROFS, err);
-	ret->total_kib = (int64_t)(vfs.f_blocks * (vfs.f_frsize / 512) / 2);
-	ret->free_kib = (int64_t)(vfs.f_bavail * (vfs.f_frsize / 512) / 2);
-	ret->meta_percent = -1;
-	return 0;
-}
-
-static bool is_ours(const struct storage_label *l, const struct storage_volume *v)
-{
-	static const uint8_t not_told[16];
-
-	return memcmp(l->owner, v->owner, 16) == 0 &&
-	       (memcmp(l->volume, v->volume, 16) == 0 || memcmp(l->volume, not_told, 16) == 0);
-}
-
-/* Whose metadata the file is, and what it says; ret_label may be NULL. Negative only when it
- * cannot be read. */
-static int owner_of(const struct storage_pool *p, int dir, const char *file,
-		    const struct storage_volume *v, enum owner *ret,
-		    struct storage_label *ret_label, struct err *err)
-{
-	struct storage_label label = { 0 };
-	struct stat st;
-	int fd, rv;
-
-	fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT) {
-		*ret = OWNER_NONE;
-		return 0;
-	}
-	if (fd < 0)
-		return file_fail(p, "open", file, -errno, err);
-	if (fstat(fd, &st) < 0) {
-		rv = file_fail(p, "examine", file, -errno, err);
-	} else if (!S_ISREG(st.st_mode)) {
-		*ret = OWNER_UNKNOWN;
-		rv = 0;
-	} else {
-		rv = storage_meta_ops()->label(fd, &label, err);
-		if (rv == 0)
-			*ret = is_ours(&label, v) ? OWNER_US : OWNER_OTHER;
-		else if (rv == -E_CORRUPT)
-			*ret = OWNER_UNKNOWN;
-		rv = rv == -E_CORRUPT ? 0 : rv;
-	}
-	close(fd);
-	if (ret_label)
-		*ret_label = label;
-	return rv;
-}
-
-static int foreign(const struct storage_pool *p, const char *file, enum owner who, struct err *err)
-{
-	if (who == OWNER_OTHER)
-		return err_set(
-			err, -E_EXISTS,
-			"pool %s: %s/%s belongs to another replica or volume and is left alone",
-			p->name, p->source, file);
-	return err_set(err, -E_EXISTS,
-		       "pool %s: %s/%s is there already and is not of sdsd: move it away", p->name,
-		       p->source, file);
-}
-
-/* size of a regular file; -ENOENT */
-static int size_of(const struct storage_pool *p, int dir, const char *file, uint64_t *ret,
-		   struct err *err)
-{
-	struct stat st;
-
-	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return file_fail(p, "examine", file, -errno, err);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, -E_CORRUPT, "pool %s: %s/%s is not a regular file", p->name,
-			       p->source, file);
-	*ret = (uint64_t)st.st_size;
-	return 0;
-}
-
-static int unlink_in(const struct storage_pool *p, int dir, const char *file, struct err *err)
-{
-	if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
-		return file_fail(p, "remove", file, -errno, err);
-	return 0;
-}
-
-static int sync_dir(const struct storage_pool *p, int dir, struct err *err)
-{
-	return fsync(dir) < 0 ? file_fail(p, "sync", ".", -errno, err) : 0;
 }
 
 /* --- create ------------------------------------------------------------- */
@@ -244,24 +79,29 @@ static int make_meta(const struct storage_pool *p, int dir, const struct storage
 	if (rv == 0 && fsync(fd) < 0)
 		rv = file_fail(p, "sync", file, -errno, err);
 	close(fd);
-	return rv == 0 ? sync_dir(p, dir, err) : rv;
+	return rv == 0 ? file_sync_dir(p, dir, err) : rv;
 }
 
 static int make_data(const struct storage_pool *p, int dir, const struct storage_volume *v,
-		     bool thin, struct err *err)
+		     const struct storage_snapshot *from, bool thin, struct err *err)
 {
 	int fd, rv;
 
 	fd = openat(dir, v->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 && errno == EEXIST)
-		return foreign(p, v->name, OWNER_UNKNOWN, err);
+		return file_foreign(p, v->name, FILE_STRANGER, err);
 	if (fd < 0)
 		return file_fail(p, "make", v->name, -errno, err);
-	rv = reserve(p, fd, v->name, v->size_bytes, thin, err);
+	storage_step("data file");
+	rv = from ? file_snapshot_copy(p, dir, from, fd, err) : 0;
+	if (rv == 0 && ftruncate(fd, (off_t)v->size_bytes) < 0)
+		rv = file_fail(p, "set the size of", v->name, -errno, err);
+	if (rv == 0)
+		rv = reserve(p, fd, v->name, v->size_bytes, thin, err);
 	if (rv == 0 && fsync(fd) < 0)
 		rv = file_fail(p, "sync", v->name, -errno, err);
 	close(fd);
-	return rv == 0 ? sync_dir(p, dir, err) : rv;
+	return rv == 0 ? file_sync_dir(p, dir, err) : rv;
 }
 
 /* Numbers before the attempt: a sentence with them is worth more than "no space left". */
@@ -271,103 +111,105 @@ static int check_space(const struct storage_pool *p, int dir, const struct stora
 	struct storage_space space;
 	uint64_t want = v->meta_bytes + (thin ? 0 : v->size_bytes);
 	char text[2][32];
-	int rv = space_of(p, dir, &space, err);
+	int rv = file_space(p, dir, &space, err);
 
 	if (rv < 0)
 		return rv;
-	if (space.free_kib >= kib(want))
+	if (space.free_kib >= file_kib(want))
 		return 0;
 	return err_set(err, -ENOSPC, "pool %s: %s is full: %s wanted, %s free", p->name, p->source,
-		       text_size_kib(kib(want), text[0], sizeof(text[0])),
+		       text_size_kib(file_kib(want), text[0], sizeof(text[0])),
 		       text_size_kib(space.free_kib, text[1], sizeof(text[1])));
 }
 
 /* Takes back what a crash or a failure left of a pair that was never complete. Only with our
  * owner's metadata there (caller has checked); data first. */
-static int drop(const struct storage_pool *p, int dir, const struct names *n, struct err *err)
+static int drop(const struct storage_pool *p, int dir, const struct file_names *n, struct err *err)
 {
-	int rv = unlink_in(p, dir, n->data, err);
+	int rv = file_unlink(p, dir, n->data, err);
 
 	if (rv == 0)
-		rv = sync_dir(p, dir, err);
+		rv = file_sync_dir(p, dir, err);
 	if (rv == 0)
-		rv = unlink_in(p, dir, n->meta, err);
+		rv = file_unlink(p, dir, n->meta, err);
 	if (rv == 0)
-		rv = unlink_in(p, dir, n->fresh, err);
+		rv = file_unlink(p, dir, n->fresh, err);
 	if (rv == 0)
-		rv = sync_dir(p, dir, err);
+		rv = file_sync_dir(p, dir, err);
 	return rv;
 }
 
 /* 0: nothing of this name is in the way any more; 1: the pair is complete and ours */
 static int clear_way(const struct storage_pool *p, int dir, const struct storage_volume *v,
-		     const struct names *n, struct err *err)
+		     const struct file_names *n, struct err *err)
 {
-	enum owner meta, fresh;
+	enum file_owner meta, fresh;
 	struct err ignored;
 	uint64_t size = 0;
 	int rv;
 
-	rv = owner_of(p, dir, n->meta, v, &meta, NULL, err);
+	rv = file_owner_of(p, dir, n->meta, v, &meta, NULL, err);
 	if (rv == 0)
-		rv = owner_of(p, dir, n->fresh, v, &fresh, NULL, err);
+		rv = file_owner_of(p, dir, n->fresh, v, &fresh, NULL, err);
 	if (rv < 0)
 		return rv;
-	if (meta == OWNER_OTHER || meta == OWNER_UNKNOWN)
-		return foreign(p, n->meta, meta, err);
-	if (fresh == OWNER_OTHER)
-		return foreign(p, n->fresh, fresh, err);
-	if (meta == OWNER_US && size_of(p, dir, n->data, &size, &ignored) == 0 &&
+	if (meta == FILE_OTHER || meta == FILE_STRANGER)
+		return file_foreign(p, n->meta, meta, err);
+	if (fresh == FILE_OTHER)
+		return file_foreign(p, n->fresh, fresh, err);
+	if (meta == FILE_US && file_size(p, dir, n->data, &size, &ignored) == 0 &&
 	    size == v->size_bytes) {
-		rv = unlink_in(p, dir, n->fresh, err);
+		rv = file_unlink(p, dir, n->fresh, err);
 		return rv < 0 ? rv : 1;
 	}
-	if (meta == OWNER_US || fresh == OWNER_US)
+	if (meta == FILE_US || fresh == FILE_US)
 		return drop(p, dir, n, err);
 	/* step 1 did not end, so step 2 was never begun: a data file here is not ours */
-	return unlink_in(p, dir, n->fresh, err);
+	return file_unlink(p, dir, n->fresh, err);
 }
 
-static int create(const struct storage_pool *p, const struct storage_volume *v, bool thin,
-		  struct storage_paths *ret, struct err *err)
+static int create(const struct storage_pool *p, const struct storage_volume *v,
+		  const struct storage_snapshot *from, bool thin, struct storage_paths *ret,
+		  struct err *err)
 {
-	struct names n;
+	struct file_names n;
 	struct err ignored;
 	bool data_made = false;
 	int dir, rv;
 
-	names_of(v, &n);
-	dir = dir_open(p, err);
+	file_names_of(v, &n);
+	dir = file_dir_open(p, err);
 	if (dir < 0)
 		return dir;
 	rv = clear_way(p, dir, v, &n, err);
 	if (rv != 0)
 		goto out;
 	if (faccessat(dir, n.data, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		rv = foreign(p, n.data, OWNER_UNKNOWN, err);
+		rv = file_foreign(p, n.data, FILE_STRANGER, err);
 		goto out;
 	}
 	rv = check_space(p, dir, v, thin, err);
 	if (rv == 0)
 		rv = make_meta(p, dir, v, n.fresh, thin, err);
 	if (rv == 0) {
-		rv = make_data(p, dir, v, thin, err);
+		rv = make_data(p, dir, v, from, thin, err);
 		data_made = rv != -E_EXISTS;
 	}
+	storage_step("rename");
 	if (rv == 0 && renameat(dir, n.fresh, dir, n.meta) < 0)
 		rv = file_fail(p, "rename", n.fresh, -errno, err);
 	if (rv == 0)
-		rv = sync_dir(p, dir, err);
+		rv = file_sync_dir(p, dir, err);
 	else if (data_made)
 		drop(p, dir, &n,
 		     &ignored); /* give the space back; what fails here the next try repeats */
 	else
-		unlink_in(p, dir, n.fresh, &ignored);
+		file_unlink(p, dir, n.fresh, &ignored);
 out:
 	close(dir);
 	if (rv < 0)
 		return rv;
-	paths_of(p, &n, ret);
+	file_paths_of(p, &n, ret);
 	ret->size_bytes = v->size_bytes;
 	return 0;
 }
@@ -375,95 +217,65 @@ out:
 static int create_thick(const struct storage_pool *p, const struct storage_volume *v,
 			struct storage_paths *ret, struct err *err)
 {
-	return create(p, v, false, ret, err);
+	return create(p, v, NULL, false, ret, err);
 }
 
 static int create_thin(const struct storage_pool *p, const struct storage_volume *v,
 		       struct storage_paths *ret, struct err *err)
 {
-	return create(p, v, true, ret, err);
+	return create(p, v, NULL, true, ret, err);
+}
+
+static int restore_thick(const struct storage_pool *p, const struct storage_volume *v,
+			 const struct storage_snapshot *s, struct storage_paths *ret,
+			 struct err *err)
+{
+	return create(p, v, s, false, ret, err);
+}
+
+static int restore_thin(const struct storage_pool *p, const struct storage_volume *v,
+			const struct storage_snapshot *s, struct storage_paths *ret,
+			struct err *err)
+{
+	return create(p, v, s, true, ret, err);
 }
 
 /* --- the others --------------------------------------------------------- */
 
 static int probe(const struct storage_pool *p, struct storage_space *ret, struct err *err)
 {
-	int dir = dir_open(p, err), rv;
+	int dir = file_dir_open(p, err), rv;
 
 	if (dir < 0)
 		return dir;
 	if (faccessat(dir, ".", W_OK | X_OK, 0) < 0)
-		rv = dir_fail(p, -errno, err);
+		rv = file_dir_fail(p, -errno, err);
 	else
-		rv = space_of(p, dir, ret, err);
+		rv = file_space(p, dir, ret, err);
 	close(dir);
 	return rv;
-}
-
-static int missing(const struct storage_pool *p, const char *file, struct err *err)
-{
-	return err_set(err, -ENOENT,
-		       "pool %s: %s/%s is missing: it is not made anew, since it held data; is "
-		       "the right file system mounted?",
-		       p->name, p->source, file);
-}
-
-static int check_size(const struct storage_pool *p, int dir, const char *file, uint64_t want,
-		      struct err *err)
-{
-	uint64_t size = 0;
-	int rv = size_of(p, dir, file, &size, err);
-
-	if (rv == -ENOENT)
-		return missing(p, file, err);
-	if (rv == 0 && size < want)
-		return err_set(err, -E_CORRUPT, "pool %s: %s/%s has %llu bytes, %llu expected",
-			       p->name, p->source, file, (unsigned long long)size,
-			       (unsigned long long)want);
-	return rv;
-}
-
-/* The pair of our owner, with its label; where the label tells no size v's counts. */
-static int find_pair(const struct storage_pool *p, int dir, const struct storage_volume *v,
-		     const struct names *n, uint64_t *ret_size, struct err *err)
-{
-	struct storage_label label;
-	enum owner meta;
-	int rv = owner_of(p, dir, n->meta, v, &meta, &label, err);
-
-	if (rv == 0 && meta == OWNER_NONE)
-		rv = missing(p, n->meta, err);
-	else if (rv == 0 && meta == OWNER_UNKNOWN)
-		rv = err_set(err, -E_CORRUPT, "pool %s: %s/%s is damaged or not of sdsd", p->name,
-			     p->source, n->meta);
-	else if (rv == 0 && meta == OWNER_OTHER)
-		rv = foreign(p, n->meta, meta, err);
-	if (rv < 0)
-		return rv;
-	*ret_size = label.size_bytes;
-	return 0;
 }
 
 static int locate(const struct storage_pool *p, const struct storage_volume *v,
 		  struct storage_paths *ret, struct err *err)
 {
-	struct names n;
+	struct file_names n;
 	uint64_t size;
 	int dir, rv;
 
-	names_of(v, &n);
-	dir = dir_open(p, err);
+	file_names_of(v, &n);
+	dir = file_dir_open(p, err);
 	if (dir < 0)
 		return dir;
-	rv = find_pair(p, dir, v, &n, &size, err);
+	rv = file_find_pair(p, dir, v, &n, &size, err);
 	if (rv == 0 && size == 0)
 		size = v->size_bytes;
 	if (rv == 0)
-		rv = check_size(p, dir, n.data, size, err);
+		rv = file_check_size(p, dir, n.data, size, err);
 	close(dir);
 	if (rv < 0)
 		return rv;
-	paths_of(p, &n, ret);
+	file_paths_of(p, &n, ret);
 	ret->size_bytes = size;
 	return 0;
 }
@@ -523,6 +335,7 @@ static void unreserve(const struct growing *g)
 
 static int lengthen(const struct storage_pool *p, const struct growing *g, struct err *err)
 {
+	storage_step("lengthen");
 	if (g->have < g->want && ftruncate(g->fd, (off_t)g->want) < 0)
 		return file_fail(p, "set the size of", g->name, -errno, err);
 	/* also when there was nothing to do: the last attempt may have been cut before this */
@@ -538,12 +351,12 @@ static int check_more_space(const struct storage_pool *p, int dir, uint64_t want
 {
 	struct storage_space space;
 	char text[2][32];
-	int rv = space_of(p, dir, &space, err);
+	int rv = file_space(p, dir, &space, err);
 
-	if (rv < 0 || space.free_kib >= kib(want))
+	if (rv < 0 || space.free_kib >= file_kib(want))
 		return rv;
 	return err_set(err, -ENOSPC, "pool %s: %s is full: %s wanted to grow by, %s free", p->name,
-		       p->source, text_size_kib(kib(want), text[0], sizeof(text[0])),
+		       p->source, text_size_kib(file_kib(want), text[0], sizeof(text[0])),
 		       text_size_kib(space.free_kib, text[1], sizeof(text[1])));
 }
 
@@ -568,6 +381,7 @@ static int grow_pair(const struct storage_pool *p, int dir, const struct storage
 		rv = lengthen(p, data, err);
 	if (rv == 0)
 		rv = lengthen(p, meta, err);
+	storage_step("grow label");
 	if (rv == 0 && storage_meta_ops()->grow) {
 		rv = storage_meta_ops()->grow(meta->fd, v, err);
 		if (rv < 0)
@@ -579,20 +393,20 @@ static int grow_pair(const struct storage_pool *p, int dir, const struct storage
 static int grow(const struct storage_pool *p, const struct storage_volume *v, bool thin,
 		struct storage_paths *ret, struct err *err)
 {
-	struct names n;
+	struct file_names n;
 	struct growing data = { n.data, -1, 0, v->size_bytes };
 	struct growing meta = { n.meta, -1, 0, v->meta_bytes };
 	uint64_t size;
 	int dir, rv;
 
-	names_of(v, &n);
-	dir = dir_open(p, err);
+	file_names_of(v, &n);
+	dir = file_dir_open(p, err);
 	if (dir < 0)
 		return dir;
-	rv = find_pair(p, dir, v, &n, &size, err);
+	rv = file_find_pair(p, dir, v, &n, &size, err);
 	/* what was cut off must not come back as zeros */
 	if (rv == 0)
-		rv = check_size(p, dir, n.data, size, err);
+		rv = file_check_size(p, dir, n.data, size, err);
 	if (rv == 0)
 		rv = open_growing(p, dir, &data, err);
 	if (rv == 0)
@@ -606,7 +420,7 @@ static int grow(const struct storage_pool *p, const struct storage_volume *v, bo
 	close(dir);
 	if (rv < 0)
 		return rv;
-	paths_of(p, &n, ret);
+	file_paths_of(p, &n, ret);
 	ret->size_bytes = size > v->size_bytes ? size : v->size_bytes;
 	return 0;
 }
@@ -627,24 +441,24 @@ static int grow_thin(const struct storage_pool *p, const struct storage_volume *
 static int remove_pair(const struct storage_pool *p, const struct storage_volume *v,
 		       struct err *err)
 {
-	enum owner meta, fresh;
-	struct names n;
+	enum file_owner meta, fresh;
+	struct file_names n;
 	int dir, rv;
 
-	names_of(v, &n);
-	dir = dir_open(p, err);
+	file_names_of(v, &n);
+	dir = file_dir_open(p, err);
 	if (dir < 0)
 		return dir;
-	rv = owner_of(p, dir, n.meta, v, &meta, NULL, err);
+	rv = file_owner_of(p, dir, n.meta, v, &meta, NULL, err);
 	if (rv == 0)
-		rv = owner_of(p, dir, n.fresh, v, &fresh, NULL, err);
+		rv = file_owner_of(p, dir, n.fresh, v, &fresh, NULL, err);
 	if (rv < 0)
 		goto out;
-	if (meta == OWNER_US || (meta == OWNER_NONE && fresh == OWNER_US))
+	if (meta == FILE_US || (meta == FILE_NOBODY && fresh == FILE_US))
 		rv = drop(p, dir, &n, err);
-	else if (meta == OWNER_OTHER)
-		rv = foreign(p, n.meta, meta, err);
-	else if (meta == OWNER_UNKNOWN)
+	else if (meta == FILE_OTHER)
+		rv = file_foreign(p, n.meta, meta, err);
+	else if (meta == FILE_STRANGER)
 		rv = err_set(
 			err, -E_CORRUPT,
 			"pool %s: %s/%s is damaged or not of sdsd and is left alone: remove it "
@@ -660,11 +474,11 @@ static int allocated(const struct storage_pool *p, const struct storage_volume *
 		     struct err *err)
 {
 	struct stat data, meta;
-	struct names n;
+	struct file_names n;
 	int dir, rv = 0;
 
-	names_of(v, &n);
-	dir = dir_open(p, err);
+	file_names_of(v, &n);
+	dir = file_dir_open(p, err);
 	if (dir < 0)
 		return dir;
 	if (fstatat(dir, n.data, &data, AT_SYMLINK_NOFOLLOW) < 0)
@@ -686,6 +500,9 @@ const struct storage_ops storage_file = {
 	.grow = grow_thick,
 	.remove = remove_pair,
 	.allocated = allocated,
+	.snapshot = file_snapshot,
+	.restore = restore_thick,
+	.snapshot_remove = file_snapshot_remove,
 };
 
 const struct storage_ops storage_file_thin = {
@@ -697,4 +514,7 @@ const struct storage_ops storage_file_thin = {
 	.grow = grow_thin,
 	.remove = remove_pair,
 	.allocated = allocated,
+	.snapshot = file_snapshot,
+	.restore = restore_thin,
+	.snapshot_remove = file_snapshot_remove,
 };

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "storage/file.h"
+#include "storage/lvm.h"
 
 #define SLOW_MS 2000 /* a job that takes longer is worth a line */
 #define LOCK_TEXT_MAX (sizeof(((struct storage_pool *)0)->source) + 32)
@@ -44,6 +45,8 @@ static const char *const verb_names[] = { "probe",           "create",    "locat
 static const struct storage_ops *const storage_backends[] = {
 	&storage_file,
 	&storage_file_thin,
+	&storage_lvm,
+	&storage_lvm_thin,
 };
 
 struct job {
@@ -97,6 +100,14 @@ bool storage_is_meta(int fd)
 	struct storage_label label;
 
 	return meta_ops && meta_ops->label(fd, &label, NULL) == 0;
+}
+
+bool storage_label_is(const struct storage_label *l, const struct storage_volume *v)
+{
+	static const uint8_t not_told[16];
+
+	return memcmp(l->owner, v->owner, 16) == 0 &&
+	       (memcmp(l->volume, v->volume, 16) == 0 || memcmp(l->volume, not_told, 16) == 0);
 }
 
 /* --- the contract ------------------------------------------------------- */
@@ -191,6 +202,10 @@ static int check(const struct job *j, struct err *err)
 		rv = check_snapshot(&j->pool, &j->snapshot, err);
 	if (rv == 0 && j->task)
 		rv = check_task(&j->pool, err);
+	if (rv == 0 && j->verb == VERB_RESTORE && j->volume.size_bytes < j->snapshot.size_bytes)
+		rv = err_set(err, -E_INVALID,
+			     "pool %s: volume %s would be smaller than its snapshot %s",
+			     j->pool.name, j->volume.name, j->snapshot.name);
 	return rv;
 }
 

@@ -197,5 +197,7 @@ void storage_task(uv_loop_t *loop, const struct storage_pool *p, const struct st
 const struct storage_meta_ops *storage_meta_ops(void);
 /* Does metadata of ours begin here? false also when nobody could tell. */
 bool storage_is_meta(int fd);
+/* Metadata with this label is that of v. */
+bool storage_label_is(const struct storage_label *l, const struct storage_volume *v);
 
 #endif

@@ -168,7 +168,9 @@ void world_add_pool(struct world *w, const char *node, const char *pool, enum po
 
 	snprintf(p.node, sizeof(p.node), "%s", node);
 	snprintf(p.name, sizeof(p.name), "%s", pool);
-	snprintf(p.source, sizeof(p.source), "/var/lib/sdsd/%s", pool);
+	snprintf(p.source, sizeof(p.source), "%s%s%s",
+		 pool_kind_is_file(kind) ? "/var/lib/sdsd/" : "", pool,
+		 kind == POOL_LVM_THIN ? "/thin" : "");
 	cr_assert_eq(WORLD(w, change_pool_create, &p, NULL), 0, "%s", w->err.text);
 }
 

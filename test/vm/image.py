@@ -50,7 +50,7 @@ LINKS = {
     "usr/sbin/thin_dump": "pdata_tools", "etc/mtab": "/proc/mounts", "var/run": "/run",
     "lib/systemd/systemd-udevd": "/bin/udevadm",
 }
-for applet in "pvcreate vgcreate lvcreate lvchange lvremove lvresize lvs vgs pvs vgchange".split():
+for applet in "pvcreate vgcreate lvcreate lvchange lvremove lvresize lvextend lvs vgs vgmknodes pvs vgchange".split():
     LINKS["sbin/" + applet] = "lvm"
 FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\ndisk:x:6:\n",

@@ -25,7 +25,7 @@ FIRST = "for d in b c d e f g h; do dd if=/dev/vd$d bs=1M count=1 2>/dev/null | 
 
 class Lister(Node):
     def disks(self):
-        return {d["device"]: d for d in self.json("disk list --node " + self.name)}
+        return {d["device"]: d for d in self.json("disk list --node " + self.name) if "device" in d}
 
     def looked(self):
         """when all disks are in the list; it is made every 15 s"""
@@ -57,6 +57,7 @@ def one(rig, disks):
     rig.log("/mnt/sdsd.log")
     lab = rig.lab(guests=1, disks=[Disk(256)] + disks, files={"/usr/bin/sdsd": rig.sdsd()})
     n1 = Lister(lab.guests[0])
+    n1.address = "127.0.0.1:7700"   # a guest alone has no network
     n1.guest.run("modprobe -a dm_mod dm_thin_pool dm_mirror")
     n1.format()
     n1.cli("init --name n1 --address %s --dir /mnt/state" % n1.address)

@@ -53,17 +53,27 @@ static int run(const struct work *w, const char *const argv[], json **ret, struc
 
 /* --- what is there ---------------------------------------------------------- */
 
-/* the rows of a report, for the caller to put with it */
+/* the rows of a report, borrowed; NULL: it has none, or there is no report */
 static json *rows_of(json *report, const char *kind)
 {
-	json *rows = jget(json_object_array_get_idx(jget(report, "report"), 0), kind);
+	json *all = jget(report, "report"), *rows;
 
+	if (!json_object_is_type(all, json_type_array))
+		return NULL;
+	rows = jget(json_object_array_get_idx(all, 0), kind);
 	return json_object_is_type(rows, json_type_array) ? rows : NULL;
 }
 
 static size_t len_of(json *rows)
 {
 	return rows ? json_object_array_length(rows) : 0;
+}
+
+static json *first_row(json *report, const char *kind)
+{
+	json *rows = rows_of(report, kind);
+
+	return rows ? json_object_array_get_idx(rows, 0) : NULL;
 }
 
 static bool begins(const char *text, const char *with)
@@ -96,7 +106,7 @@ static int find_group(const struct work *w, struct err *err)
 		return 0;
 	if (rv < 0)
 		return rv;
-	row = json_object_array_get_idx(rows_of(report, "vg"), 0);
+	row = first_row(report, "vg");
 	tags = jget_str(row, "vg_tags", "");
 	rv = has_tag(tags, w->tag) ? 1 : 0;
 	if (!rv)
@@ -283,9 +293,7 @@ static int share(const struct work *w, uint64_t chunk_bytes, struct lvm_share *r
 		      : 0;
 }
 
-/* New blocks are zeroed, as volumes must read as zeros where nobody has written. A full pool fails
- * at once: its copy leaves the set of those in sync, which is better than an application that waits
- * a minute for space. */
+/* New blocks are zeroed, as volumes must read as zeros where nobody has written. */
 static int create_thin(const struct work *w, struct err *err)
 {
 	char data[32], meta[32], chunk[32];
@@ -299,11 +307,21 @@ static int create_thin(const struct work *w, struct err *err)
 	return RUN(w, err, "lvcreate", "-y", "--type", "thin-pool", "-L",
 		   bytes_text(s.data_bytes, data), "--poolmetadatasize",
 		   bytes_text(s.meta_bytes, meta), "-c", bytes_text(s.chunk_bytes, chunk), "-Z",
-		   "y", "--errorwhenfull", "y", "--poolmetadataspare", "y", "-n", w->source.pool,
-		   w->source.group);
+		   "y", "--poolmetadataspare", "y", "-n", w->source.pool, w->source.group);
 }
 
-static int grow_thin(const struct work *w, struct err *err)
+/* A full pool is to fail at once: its copy leaves the set of those in sync then, which is better
+ * than an application that waits a minute for space. lvcreate cannot be told. */
+static int fail_when_full(const struct work *w, const char *path, const char *present,
+			  struct err *err)
+{
+	if (strcmp(present, "error") == 0)
+		return 0;
+	return RUN(w, err, "lvchange", "--errorwhenfull", "y", path);
+}
+
+/* what a pool that is there still needs to be as it should */
+static int tune_thin(const struct work *w, struct err *err)
 {
 	char path[2 * LVM_NAME_MAX + 2], text[32];
 	uint64_t data, meta, chunk;
@@ -312,14 +330,18 @@ static int grow_thin(const struct work *w, struct err *err)
 	int rv;
 
 	snprintf(path, sizeof(path), "%s/%s", w->source.group, w->source.pool);
-	rv = ASK(w, &report, err, "lvs", REPORT, "-o", "lv_size,lv_metadata_size,chunk_size", path);
+	rv = ASK(w, &report, err, "lvs", REPORT, "-o",
+		 "lv_size,lv_metadata_size,chunk_size,lv_when_full", path);
 	if (rv < 0)
 		return rv;
-	row = json_object_array_get_idx(rows_of(report, "lv"), 0);
+	row = first_row(report, "lv");
 	data = (uint64_t)jget_i64_or(row, "lv_size", 0);
 	meta = (uint64_t)jget_i64_or(row, "lv_metadata_size", 0);
 	chunk = (uint64_t)jget_i64_or(row, "chunk_size", 0);
+	rv = fail_when_full(w, path, jget_str(row, "lv_when_full", ""), err);
 	json_object_put(report);
+	if (rv < 0)
+		return rv;
 	if (!data || !meta || !chunk)
 		return err_set(err, -E_CORRUPT, "pool %s: the size of %s is not known", w->p->name,
 			       path);
@@ -343,11 +365,12 @@ static int settle_thin(const struct work *w, struct err *err)
 	rv = lvm_look(w->p, &name, 1, &lv, err);
 	if (rv < 0)
 		return rv;
-	if (lv.there && lv.pool)
-		return grow_thin(w, err);
-	if (w->t->kind == STORAGE_MAKE)
-		return create_thin(w, err);
-	return err_set(err, -ENOENT, "pool %s: there is no thin pool %s", w->p->name, w->p->source);
+	if (!(lv.there && lv.pool) && w->t->kind != STORAGE_MAKE)
+		return err_set(err, -ENOENT, "pool %s: there is no thin pool %s", w->p->name,
+			       w->p->source);
+	if (!(lv.there && lv.pool))
+		rv = create_thin(w, err);
+	return rv < 0 ? rv : tune_thin(w, err);
 }
 
 /* --- make, extend ------------------------------------------------------------ */

@@ -76,7 +76,7 @@ static void on_thaw(struct work_struct *work)
 	spin_unlock(&r->freeze.lock);
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(&list))) {
-		vol_submit(bio);
+		vol_submit_long(bio);
 		rvol_put(r);
 	}
 	blk_finish_plug(&plug);

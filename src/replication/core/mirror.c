@@ -388,6 +388,19 @@ bool repl_mirror_busy(const struct repl_mirror *m)
 	return repl_writer_busy(&m->writer) || (m->has_disk && repl_replica_busy(&m->replica));
 }
 
+u64 repl_mirror_reads_until(const struct repl_mirror *m)
+{
+	const struct repl_writer *w = &m->writer;
+	const struct repl_replica *r = &m->replica;
+
+	if (w->state != WRITER_SERVING || w->lost || !w->opened || w->yielding ||
+	    w->read_policy != REPL_READ_LOCAL || !(w->members & (1u << w->self)))
+		return 0;
+	if (r->mode != REPLICA_MEMBER || !r->session || r->session_link != REPL_LINK_LOCAL)
+		return 0;
+	return repl_writer_lease_end(w);
+}
+
 void repl_mirror_status(const struct repl_mirror *m, struct repl_mirror_status *ret)
 {
 	static const char *const roles[WRITER_STATES] = {

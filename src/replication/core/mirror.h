@@ -126,6 +126,10 @@ void repl_mirror_cas_done(struct repl_mirror *m, u64 token, bool accepted,
 void repl_mirror_tick(struct repl_mirror *m, struct repl_sink *out, u64 now);
 /* something needs ticks every REPL_TICK_NS (a session, a candidacy); false: no timer needed */
 bool repl_mirror_busy(const struct repl_mirror *m);
+/* P5 for who reads the own disk by itself: until then (by the clock, after the data has arrived)
+ * what it says is what is served, where no write is under way (P1), and unless the mirror emits
+ * RELEASE or PROMISED before. To be asked for anew after each call. 0: not now. */
+u64 repl_mirror_reads_until(const struct repl_mirror *m);
 
 /* what reports and logs show */
 struct repl_mirror_status {

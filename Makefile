@@ -104,7 +104,8 @@ debug-kernel:
 
 # what the guests of test/vm are given
 # what the guests are given beside sdsd and the module
-VM_TOOLS := $(addprefix test/,rvolctl nlcheck renewcheck vm-ktls unixsend churn ledger storagectl)
+VM_TOOLS := $(addprefix test/,rvolctl nlcheck renewcheck freezecheck vm-ktls unixsend churn ledger \
+	storagectl)
 
 # In a cluster the first guest boots it, the others Linux 6.1. CASE='name name', ARGS for the rest
 vm-debug: build debug-kernel

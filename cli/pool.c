@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -17,6 +18,8 @@
 #define EXTEND_ARGS "<node> <name> --device DEVICE... [--wipe]"
 #define REPLACE_ARGS "<node> <name> <old> <new> [--wipe]"
 #define DELETE_ARGS "<node> <name> [--destroy]"
+
+#define STATE_MAX 1024
 
 /* the kind's name in the API; NULL: there is no such kind */
 static const char *kind_of(const char *text)
@@ -173,9 +176,22 @@ static void size_cell(struct table *t, json *pool, const char *key)
 		table_cell(t, "%s", text_size_kib(kib, size, sizeof(size)));
 }
 
+/* all that the node and the leader have to say about it */
+static void state_cell(struct table *t, json *reports)
+{
+	char text[STATE_MAX] = "ok";
+	size_t at = 0;
+
+	for (size_t i = 0; i < json_object_array_length(reports) && at < sizeof(text); i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i ? "; " : "",
+				       jget_str(json_object_array_get_idx(reports, i), "message",
+						""));
+	table_cell(t, "%s", text);
+}
+
 static void row(struct table *t, json *pool)
 {
-	json *report = json_object_array_get_idx(jget(pool, "reports"), 0);
+	json *reports = jget(pool, "reports");
 
 	/* the pool of replicas without a disk says nothing to people */
 	if (strcmp(jget_str(pool, "provider_kind", ""), "DISKLESS") == 0)
@@ -186,7 +202,10 @@ static void row(struct table *t, json *pool)
 	size_cell(t, pool, "free_capacity");
 	size_cell(t, pool, "total_capacity");
 	table_cell(t, "%s", jget_str(jget(pool, "props"), "StorDriver/StorPoolName", ""));
-	table_cell(t, "%s", report ? jget_str(report, "message", "") : "ok");
+	if (json_object_is_type(reports, json_type_array))
+		state_cell(t, reports);
+	else
+		table_cell(t, "ok");
 }
 
 static int list(int argc, char **argv)

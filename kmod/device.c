@@ -16,11 +16,6 @@
 static int major;
 static DEFINE_IDA(minors); /* of volumes that are shown, or will be */
 
-struct rvol_plug {
-	struct blk_plug_cb cb; /* first */
-	struct list_head ios;
-};
-
 /* ---- requests ---- */
 
 static void on_unplug(struct blk_plug_cb *cb, bool from_schedule)
@@ -28,28 +23,41 @@ static void on_unplug(struct blk_plug_cb *cb, bool from_schedule)
 	struct rvol_plug *plug = container_of(cb, struct rvol_plug, cb);
 	struct rvol *r = cb->data;
 	struct rvol_io *io, *next;
+	LIST_HEAD(ios);
 
-	rvol_get(r); /* the requests' own may go before we are through */
-	list_for_each_entry_safe(io, next, &plug->ios, list)
+	rvol_get(r);                   /* the requests' own may go before we are through, */
+	list_splice(&plug->ios, &ios); /* and the plug with the first of them */
+	list_for_each_entry_safe(io, next, &ios, list)
 		llist_add(&io->incoming, &r->incoming);
 	if (from_schedule) /* the task is about to sleep: it must not do anything else before */
 		rvol_work_soon(r);
 	else
 		rvol_kick(r);
 	rvol_put(r);
-	kfree(plug);
+}
+
+/* As blk_check_plugged, but the first request brings the memory: a write alone has a plug, too. */
+static struct rvol_plug *plug_for(struct rvol *r, struct rvol_io *io)
+{
+	struct rvol_plug *mine = &io->plug;
+	struct blk_plug_cb *cb;
+
+	list_for_each_entry(cb, &current->plug->cb_list, list)
+		if (cb->callback == on_unplug && cb->data == r)
+			return container_of(cb, struct rvol_plug, cb);
+	mine->cb.callback = on_unplug;
+	mine->cb.data = r;
+	INIT_LIST_HEAD(&mine->ios);
+	list_add(&mine->cb.list, &current->plug->cb_list);
+	return mine;
 }
 
 static void submit_io(struct rvol *r, struct rvol_io *io)
 {
-	struct blk_plug_cb *cb = blk_check_plugged(on_unplug, r, sizeof(struct rvol_plug));
-	struct rvol_plug *plug = (struct rvol_plug *)cb;
 	struct bio_list *outer;
 
-	if (plug) {
-		if (!plug->ios.next)
-			INIT_LIST_HEAD(&plug->ios);
-		list_add_tail(&io->list, &plug->ios);
+	if (current->plug) {
+		list_add_tail(&io->list, &plug_for(r, io)->ios);
 		return;
 	}
 	rvol_get(r);
@@ -122,7 +130,9 @@ static blk_status_t take_payload(struct rvol_io *io)
 /* 0; else how the bio ends */
 static blk_status_t fill_io(struct rvol_io *io, struct rvol_vol *v, struct bio *bio)
 {
-	*io = (struct rvol_io){ .vol = v, .bio = bio };
+	memset(io, 0, offsetof(struct rvol_io, plug));
+	io->vol = v;
+	io->bio = bio;
 	if (!take_op(io, bio))
 		return BLK_STS_NOTSUPP;
 	io->at = bio->bi_iter.bi_sector << SECTOR_SHIFT;
@@ -172,7 +182,7 @@ static void not_served(struct rvol_vol *v, struct bio *bio)
 		bio_io_error(bio);
 }
 
-void vol_submit(struct bio *bio)
+void vol_submit_long(struct bio *bio)
 {
 	struct rvol_vol *v = bio->bi_bdev->bd_disk->private_data;
 	struct rvol *r = v->r;
@@ -204,8 +214,10 @@ void vol_submit(struct bio *bio)
 static void device_submit_bio(struct bio *bio)
 {
 	bio = bio_split_to_limits(bio);
-	if (bio)
-		vol_submit(bio);
+	if (!bio ||
+	    (bio_op(bio) == REQ_OP_READ && shortcut_read(bio->bi_bdev->bd_disk->private_data, bio)))
+		return;
+	vol_submit_long(bio);
 }
 
 /* ---- open and close ---- */

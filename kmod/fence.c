@@ -21,6 +21,7 @@ void rvol_fence(struct rvol *r, const char *fmt, ...)
 	va_end(args);
 	pr_err("rvol: resource=%s out of service: %s\n", r->name, r->why_failed);
 	r->failed = r->changed = true;
+	shortcut_close(r);
 }
 
 void fence_settle(struct rvol *r)

@@ -76,7 +76,7 @@ static void on_thaw(struct work_struct *work)
 	spin_unlock(&r->freeze.lock);
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(&list))) {
-		vol_submit(bio);
+		vol_submit_long(bio);
 		rvol_put(r);
 	}
 	blk_finish_plug(&plug);
@@ -129,6 +129,14 @@ void freeze_end(struct rvol *r, const char *why)
 		rvol_put(r);
 }
 
+/* Another node may have become writer for it, and what was cut there be of another moment. */
+static bool member_lost(const struct rvol *r)
+{
+	const struct repl_writer *w = &r->mirror->writer;
+
+	return !repl_writer_serving(w) || (r->freeze.members & ~w->members);
+}
+
 int freeze_thaw(struct rvol *r, u64 token, const char **ret_why)
 {
 	struct rvol_freeze *f = &r->freeze;
@@ -136,6 +144,9 @@ int freeze_thaw(struct rvol *r, u64 token, const char **ret_why)
 	*ret_why = "it was not frozen under that token, or has been frozen anew since";
 	if (token != f->token)
 		return -ENOENT;
+	if (f->state == FREEZE_DONE && !repl_mirror_leased(r->mirror, r->now))
+		freeze_end(r, "the freeze has ended as a copy was not heard of: another node may "
+			      "have written");
 	*ret_why = f->lapsed ? f->lapsed : "it was thawed already";
 	if (f->state == FREEZE_NONE)
 		return f->lapsed ? -ETIMEDOUT : -EALREADY;
@@ -153,6 +164,11 @@ void freeze_settle(struct rvol *r)
 		freeze_end(r, "the freeze has ended at its deadline");
 	else if (r->mirror->writer.state != WRITER_SERVING || r->close_wanted)
 		freeze_end(r, "the freeze has ended as this node gave up serving");
-	else if (f->state == FREEZE_BEGUN && atomic_read(&f->writing) == 0)
+	else if (f->state == FREEZE_DONE && member_lost(r))
+		freeze_end(r, "the freeze has ended as a copy was lost");
+	else if (f->state == FREEZE_BEGUN && atomic_read(&f->writing) == 0 &&
+		 repl_mirror_leased(r->mirror, r->now)) {
+		f->members = r->mirror->writer.members;
 		move(r, FREEZE_DONE);
+	}
 }

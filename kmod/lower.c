@@ -340,6 +340,13 @@ static struct rvol_io *asked_by(struct rvol *r, const struct repl_effect *e)
 	return io->flying && io->read && !io->lower && io->step == e->len ? io : NULL;
 }
 
+/* Nothing of the application's that lets a device fail where it could wait, as a RAID does with
+ * what is read ahead: an error means that this copy's disk is broken. */
+blk_opf_t lower_read_flags(const struct bio *bio)
+{
+	return REQ_OP_READ | (bio->bi_opf & (REQ_SYNC | REQ_META | REQ_PRIO));
+}
+
 /* Into the application's own pages where it can be; no copy. Its bio has to wait then for the
  * device, even if another member answers sooner. */
 static bool read_straight(struct rvol_vol *v, const struct repl_effect *e)
@@ -353,9 +360,7 @@ static bool read_straight(struct rvol_vol *v, const struct repl_effect *e)
 	bio = bio_alloc_clone(v->data.bdev, io->bio, GFP_NOWAIT | __GFP_NOWARN, &ops);
 	if (!bio)
 		return false;
-	/* nothing of the application's that lets a device fail where it could wait, as a RAID does
-	 * with what is read ahead: an error means that this copy's disk is broken */
-	bio->bi_opf = REQ_OP_READ | (bio->bi_opf & (REQ_SYNC | REQ_META | REQ_PRIO));
+	bio->bi_opf = lower_read_flags(io->bio);
 	op = op_of(bio, v, e);
 	op->io = io;
 	io->lower = io->straight = true;
@@ -513,16 +518,29 @@ static void on_read_through_end(struct bio *clone)
 	rvol_put(r);
 }
 
-void lower_read_through(struct rvol_vol *v, struct bio *bio)
+bool lower_hold(struct rvol_vol *v)
 {
 	struct rvol *r = v->r;
-	struct bio *clone;
 
 	begin(r);
 	smp_mb__after_atomic(); /* ending is set before n_lower is looked at: one sees the other */
-	if (READ_ONCE(r->ending) || !READ_ONCE(v->has_lower)) {
+	if (!READ_ONCE(r->ending) && READ_ONCE(v->has_lower))
+		return true;
+	done(r);
+	return false;
+}
+
+void lower_release(struct rvol *r)
+{
+	done(r);
+}
+
+void lower_read_through(struct rvol_vol *v, struct bio *bio)
+{
+	struct bio *clone;
+
+	if (!lower_hold(v)) {
 		bio_io_error(bio);
-		done(r);
 		return;
 	}
 	clone = bio_alloc_clone(v->data.bdev, bio, GFP_NOIO, &clones);

@@ -94,6 +94,8 @@ void print_state(struct seq_file *s, struct rvol *r)
 	if (r->failed)
 		seq_printf(s, "out of service: %s\n", r->why_failed);
 	print_freeze(s, r);
+	seq_printf(s, "shortcut %s term=%u long_reads=%llu\n",
+		   r->shortcut.until ? "open" : "closed", r->shortcut.term, r->shortcut.n_long);
 	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
 		if (r->vol[i])
 			print_volume(s, r->vol[i]);

@@ -14,6 +14,8 @@ static u64 id_of(const struct rvol_io *io)
 static void finish(struct rvol *r, struct rvol_io *io, int status)
 {
 	io->status = errno_to_blk_status(status);
+	if (!io->read)
+		shortcut_write_ends(r, io->bio);
 	if (io->lower)
 		io->ended = true;
 	else
@@ -73,6 +75,10 @@ static void go(struct rvol *r, struct rvol_io *io, u64 now)
 
 static void start(struct rvol *r, struct rvol_io *io, u64 now)
 {
+	if (io->read)
+		r->shortcut.n_long++;
+	else
+		shortcut_write_begins(r, io->bio);
 	if (!rvol_live(r) || !r->opened)
 		finish(r, io, -EIO);
 	else if (!list_empty(&r->waiting))

@@ -39,6 +39,8 @@ static void send_msg(struct rvol *r, const struct repl_effect *e)
 			buf_get(buf_of(m->buf));
 		return;
 	}
+	if (m->kind == REPL_MSG_RELEASE || m->kind == REPL_MSG_PROMISED)
+		shortcut_close(r); /* before it can be sent: another writer may be let in */
 	link_send(r, e);
 	if (m->kind == REPL_MSG_READ_DATA || m->kind == REPL_MSG_DATA)
 		buf_put(buf_of(m->buf));
@@ -228,6 +230,7 @@ static void settle(struct rvol *r)
 {
 	if (rvol_live(r))
 		settle_live(r);
+	shortcut_settle(r);
 	if (rvol_live(r))
 		return;
 	fence_settle(r);
@@ -372,6 +375,7 @@ static void on_tick(struct work_struct *work)
 		if (rvol_live(r))
 			repl_mirror_tick(r->mirror, &r->sink, now);
 		links_retry(r);
+		shortcut_tick(r);
 		r->changed |= rvol_wants(r) != r->wants;
 	}
 	rvol_leave(r);
@@ -422,6 +426,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	INIT_LIST_HEAD(&r->lower_ops);
 	bio_list_init(&r->lower);
 	freeze_prepare(r);
+	shortcut_prepare(r);
 	init_llist_head(&r->answers);
 	init_llist_head(&r->incoming);
 	init_llist_head(&r->given_back);

@@ -97,6 +97,11 @@ u32 buf_n_segments(const struct rvol_buf *b, u32 off, u32 len);
 
 /* ---- a request of the application ---- */
 
+struct rvol_plug { /* what a task submits before it says that it is through */
+	struct blk_plug_cb cb;
+	struct list_head ios;
+};
+
 enum rvol_io_phase { IO_PREFLUSH = 1, IO_RANGE = 2, IO_POSTFLUSH = 4 };
 
 struct rvol_io {
@@ -105,7 +110,6 @@ struct rvol_io {
 	struct rvol_vol *vol;
 	struct bio *bio;
 	struct rvol_buf *buf; /* of a write with data; what a read brought */
-	struct rvol_buf lent; /* what buf points to when its pages are the bio's */
 	unsigned long began;  /* jiffies, for the statistics */
 	u8 todo;              /* enum rvol_io_phase, still to come */
 	u8 op;                /* enum repl_op */
@@ -119,6 +123,10 @@ struct rvol_io {
 	u64 at; /* next byte of the range, and how many are left */
 	u64 left;
 	u32 step; /* bytes under way */
+
+	/* not cleared */
+	struct rvol_plug plug; /* of the first request in a plug */
+	struct rvol_buf lent;  /* what buf points to when its pages are the bio's */
 };
 
 /* ---- volumes ---- */
@@ -164,11 +172,31 @@ struct rvol_freeze {
 	enum rvol_freeze_state state; /* both locks to change it */
 	u64 token;                    /* of the last one; 0: none yet */
 	u64 until;                    /* ends then */
+	u32 members;                  /* FREEZE_DONE: the set when it began to hold */
 	const char *lapsed;           /* why the last one has ended without a THAW; NULL */
 	atomic_t writing;             /* writes of the application that are under way */
 	spinlock_t lock;              /* of what follows */
 	struct bio_list held;         /* each with a reference to the resource */
 	u32 n_held;
+	struct work_struct work;
+};
+
+/* Writes of the application, by the regions that they touch; r->lock to change it. */
+struct rvol_place {
+	u32 begun, ended; /* how often so far; also those that have failed */
+};
+
+#define RVOL_PLACES 1024u
+
+struct rvol_shortcut {
+	u64 until; /* by the clock; 0: closed. Both: r->lock to change them */
+	u32 term;  /* how often it was closed */
+	/* Ticks for which it is looked at in each section whether it may be open; any context. Who
+	 * only writes does not pay for it. */
+	u8 wanted;
+	struct rvol_place place[RVOL_PLACES];
+	u64 n_long;              /* reads that went the long way; r->lock */
+	struct llist_head again; /* struct shortcut that have to; any context */
 	struct work_struct work;
 };
 
@@ -213,6 +241,7 @@ struct rvol {
 	bool changed;               /* something that STATUS shows */
 
 	struct rvol_freeze freeze;
+	struct rvol_shortcut shortcut;
 
 	u64 event;
 	bool event_due; /* it could not be sent */
@@ -315,9 +344,22 @@ int freeze_thaw(struct rvol *r, u64 token, const char **ret_why);               
 void freeze_end(struct rvol *r, const char *why); /* entered; why it lapses, or NULL */
 void freeze_settle(struct rvol *r);               /* entered: has its time come? */
 /* A write of the application, not entered. True: it is under way until freeze_write_over(); false:
- * it is held, and comes again by vol_submit(). */
+ * it is held, and comes again by vol_submit_long(). */
 bool freeze_admits(struct rvol *r, struct bio *bio);
 void freeze_write_over(struct rvol *r); /* not entered */
+
+/* shortcut.c */
+int shortcut_init(void);
+void shortcut_exit(void);
+void shortcut_prepare(struct rvol *r);
+/* A read of the application, not entered. False: it has to go the long way, vol_submit_long(). */
+bool shortcut_read(struct rvol_vol *v, struct bio *bio);
+/* entered: a request that is no read, before the core gets it, and when its outcome is known */
+void shortcut_write_begins(struct rvol *r, const struct bio *bio);
+void shortcut_write_ends(struct rvol *r, const struct bio *bio);
+void shortcut_tick(struct rvol *r);   /* entered */
+void shortcut_settle(struct rvol *r); /* entered: until when may reads go it? */
+void shortcut_close(struct rvol *r);  /* entered: none may end by it from now on */
 
 /* debugfs.c; not entered */
 int debug_init(void);
@@ -336,7 +378,8 @@ int vol_show(struct rvol_vol *v);  /* makes the gendisk visible; not entered */
 void vol_hide(struct rvol_vol *v); /* not entered; what is open meets errors from now on */
 void vol_free(struct rvol_vol *v); /* nothing uses it any more */
 void vols_settle(struct rvol *r);  /* entered: sizes */
-void vol_submit(struct bio *bio);  /* of the application, to one of our volumes; not entered */
+/* of the application, to one of our volumes, through the core; not entered */
+void vol_submit_long(struct bio *bio);
 void vol_info(const struct rvol_vol *v, struct rvol_volume *ret);
 
 /* lower.c */
@@ -347,6 +390,12 @@ void lower_close(struct lower_dev *d);
 void lower_effect(struct rvol *r, const struct repl_effect *e); /* entered */
 void lower_answers(struct rvol *r, u64 now);                    /* entered: what has ended */
 void lower_submit(struct bio_list *list);                       /* not entered */
+/* Not entered. Until lower_release() the devices of its resource stay, and that itself; false: they
+ * are given back already. */
+bool lower_hold(struct rvol_vol *v);
+void lower_release(struct rvol *r); /* any context */
+/* how the own disk is asked for what the application reads */
+blk_opf_t lower_read_flags(const struct bio *bio);
 /* takes bio; an error when the devices are given back already */
 void lower_read_through(struct rvol_vol *v, struct bio *bio);
 /* The resource is ending: its devices are closed as soon as nothing is under way. Any context. */

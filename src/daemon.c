@@ -342,6 +342,32 @@ static int start_plane(struct daemon *d, struct err *err)
 	return rv;
 }
 
+/* --- what the leader has this node do, api.h to agent.h ------------------ */
+
+static void node_freeze(const char *resource, uint64_t token, int deadline_ms, agent_freeze_cb cb,
+			void *cb_arg, void *arg)
+{
+	agent_freeze(((struct daemon *)arg)->agent, resource, token, deadline_ms, cb, cb_arg);
+}
+
+static void node_thaw(const char *resource, uint64_t token, agent_snapshot_cb cb, void *cb_arg,
+		      void *arg)
+{
+	agent_thaw(((struct daemon *)arg)->agent, resource, token, cb, cb_arg);
+}
+
+static void node_snapshot(const char *resource, const char *name, const char *uuid,
+			  agent_snapshot_cb cb, void *cb_arg, void *arg)
+{
+	agent_snapshot(((struct daemon *)arg)->agent, resource, name, uuid, cb, cb_arg);
+}
+
+static const struct api_node_ops node_ops = {
+	.freeze = node_freeze,
+	.thaw = node_thaw,
+	.snapshot = node_snapshot,
+};
+
 static int start_agent(struct daemon *d, struct err *err)
 {
 	struct agent_config config = {
@@ -359,7 +385,11 @@ static int start_agent(struct daemon *d, struct err *err)
 		.arg = d,
 	};
 
-	return agent_new(&config, &d->agent, err);
+	int rv = agent_new(&config, &d->agent, err);
+
+	if (rv == 0)
+		api_set_node(d->api, &node_ops, d);
+	return rv;
 }
 
 static int start_listeners(struct daemon *d, struct err *err)
@@ -451,6 +481,8 @@ static void on_transferred(int status, void *arg)
 {
 	struct daemon *d = arg;
 
+	if (d->api)
+		api_set_node(d->api, NULL, NULL);
 	agent_free(d->agent);
 	d->agent = NULL;
 	if (d->plane)

@@ -44,7 +44,7 @@ static int format(int fd, const struct storage_volume *v, struct err *err)
 {
 	struct meta_label l = label_of(v);
 
-	return meta_file_format(fd, &l, v->birth ? v->birth : REPL_STAMP_FRESH, err);
+	return meta_file_format(fd, &l, v->born ? REPL_STAMP_BORN : REPL_STAMP_FRESH, err);
 }
 
 static int grow(int fd, const struct storage_volume *v, struct err *err)

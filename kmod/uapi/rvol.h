@@ -89,11 +89,12 @@ enum rvol_cmd {
 	 * served. Writes and flushes of the application that come from now on, to any volume of
 	 * the resource, are held; reads go on. STATUS tells FREEZING until all writes that were
 	 * under way have ended, FROZEN from then on: all copies in sync have all that was
-	 * acknowledged, and no write comes. It ends by THAW; else, by itself, at the deadline, or
-	 * when this node serves no longer: STATUS tells LAPSED, what was cut meanwhile may not be
-	 * of one moment. */
+	 * acknowledged, and no write comes. It ends by THAW; else, by itself, at the deadline,
+	 * when this node serves no longer, or (FROZEN) when a copy of the set is lost: STATUS tells
+	 * LAPSED, what was cut meanwhile may not be of one moment. */
 	RVOL_CMD_FREEZE,
-	/* UUID, TOKEN: that freeze ends. -ETIMEDOUT: it had lapsed. -EALREADY: it was thawed.
+	/* UUID, TOKEN: that freeze ends. -ETIMEDOUT: it had lapsed, or the copies have not been
+	 * heard of so lately that no other node can have written. -EALREADY: it was thawed.
 	 * -ENOENT: the last freeze was not that one. */
 	RVOL_CMD_THAW,
 	RVOL_CMD_COUNT

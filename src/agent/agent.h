@@ -37,6 +37,22 @@ int agent_new(const struct agent_config *config, struct agent **ret, struct err 
 /* Begins nothing new; the memory goes when the last answer has come, so run the loop after it. The
  * plane keeps what it has. NULL is fine. */
 void agent_free(struct agent *a);
+/* snapshots.c: a snapshot that is being taken, of the copy here: all its volumes, one after the
+ * other, as they are at that moment. cb once, later. -E_NOT_FOUND: this node's store has no such
+ * snapshot, or not yet, or it is not being taken (any more), or not here. */
+typedef void (*agent_snapshot_cb)(int status, const struct err *err, void *arg);
+void agent_snapshot(struct agent *a, const char *resource, const char *name, const char *uuid,
+		    agent_snapshot_cb cb, void *arg);
+/* Writes to the resource, which is served here, are held back by the plane for at most deadline_ms
+ * (plane.h). slots: mask of those that are in sync while they are; epoch: of then. cb once,
+ * later. */
+typedef void (*agent_freeze_cb)(int status, const struct err *err, uint32_t slots, uint32_t epoch,
+				void *arg);
+void agent_freeze(struct agent *a, const char *resource, uint64_t token, int deadline_ms,
+		  agent_freeze_cb cb, void *arg);
+/* 0: they were held without a gap until now */
+void agent_thaw(struct agent *a, const char *resource, uint64_t token, agent_snapshot_cb cb,
+		void *arg);
 /* plane_hooks.changed ends here: asks the plane for the resource's status and reports soon */
 void agent_poke(struct agent *a, const char *resource);
 

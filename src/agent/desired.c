@@ -346,12 +346,14 @@ static int want_leftover(const char *key, json *doc, uint64_t revision, void *ar
 	/* one without a number is of an older version, which knew volume 0 only */
 	int64_t number = jget_i64_or(doc, "number", 0);
 	const char *volume = jget_str(doc, "volume", "");
+	const char *snapshot = jget_str(doc, "snapshot", "");
 	struct agent_object *o;
 	uint8_t raw[16];
 
 	if (name_check("resource name", name, 1, NULL) < 0 || text_uuid_parse(uuid, raw) < 0 ||
 	    number < 0 || number >= VOLUMES_PER_RESOURCE_MAX ||
-	    ((number > 0 || volume[0]) && text_uuid_parse(volume, raw) < 0)) {
+	    ((number > 0 || volume[0]) && text_uuid_parse(volume, raw) < 0) ||
+	    (snapshot[0] && snapshot_check_name(snapshot, NULL) < 0)) {
 		log_error("agent", "%s is no leftover that can be cleaned", key);
 		return 0;
 	}
@@ -362,6 +364,7 @@ static int want_leftover(const char *key, json *doc, uint64_t revision, void *ar
 		volumes_add(o, (int)number, volume)->wanted = true;
 	}
 	snprintf(o->pool, sizeof(o->pool), "%s", jget_str(doc, "pool", ""));
+	snprintf(o->snapshot, sizeof(o->snapshot), "%s", snapshot);
 	o->leftover.wanted = true;
 	return 0;
 }

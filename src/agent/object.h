@@ -15,6 +15,7 @@
 #include "model/limits.h"
 #include "model/pool.h"
 #include "model/resource.h"
+#include "model/snapshot.h"
 
 #define AGENT_BUCKETS 4096
 #define AGENT_POOL_STEPS_MAX 32 /* storage steps of one pool handed over and not answered */
@@ -31,6 +32,8 @@
 #define AGENT_COALESCE_MS 20     /* changes gather so long before a report */
 #define AGENT_PROBE_MS 10000     /* pools */
 #define AGENT_DISKS_MS 15000     /* block devices */
+#define AGENT_BUSY_MS 2000       /* what a pool is busy with for longer is told */
+#define AGENT_PROGRAM_MAX 17     /* the kernel's name of a process */
 #define AGENT_ALLOCATED_MS 30000 /* space of one volume */
 #define AGENT_ALLOCATED_BATCH 64 /* volumes measured in one tick */
 
@@ -67,10 +70,11 @@ struct agent_volume {
 	bool wanted; /* it is defined */
 	int number;
 	char uuid[37];
-	uint8_t id[16];      /* the same */
-	int minor;           /* of its block device */
-	uint64_t size_bytes; /* as defined */
-	uint64_t have_bytes; /* what its files are good for, while plan.files */
+	uint8_t id[16];              /* the same */
+	int minor;                   /* of its block device */
+	uint64_t size_bytes;         /* as defined */
+	struct volume_origin origin; /* what it is made from; uuid "": zeros */
+	uint64_t have_bytes;         /* what its files are good for, while plan.files */
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */
 	char *data_path, *meta_path; /* while plan.files */
@@ -91,6 +95,7 @@ struct agent_object {
 	char uuid[37];               /* of the replica */
 	uint8_t owner[16];           /* the same */
 	char pool[NAME_MAX_LEN + 1];
+	char snapshot[NAME_MAX_LEN + 1]; /* the leftover is of this one, whose uuid it has; or "" */
 	uint8_t resource_uuid[16];
 	/* by number; several of one number while a former one is in use; a leftover has one */
 	struct agent_volume **volume;
@@ -186,6 +191,9 @@ uint64_t volumes_size(const struct agent_object *o, const struct agent_volume *v
 uint64_t volumes_stamp(const struct agent_object *o);
 void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 		     struct storage_volume *ret);
+/* how a snapshot of a volume is called in storage; resource: its name as it was written then */
+void volumes_snapshot(const char *resource, int number, const char *snapshot, const char *uuid,
+		      uint64_t size_bytes, struct storage_snapshot *ret);
 /* The first error of a volume, or NULL */
 const char *volumes_error(const struct agent_object *o);
 void volumes_nbd(const struct agent_object *o, int number, char *out, size_t len);

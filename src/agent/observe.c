@@ -350,24 +350,74 @@ static json *replica_json(const struct agent_object *o)
 	return r;
 }
 
+/* what a process calls itself; "" when it has gone */
+static void program_of(int pid, char out[AGENT_PROGRAM_MAX])
+{
+	char path[32];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	out[0] = 0;
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(out, AGENT_PROGRAM_MAX, f))
+		out[strcspn(out, "\n")] = 0;
+	fclose(f);
+}
+
+/* NULL: nothing that lasts */
+static json *busy_json(const struct agent *a, const struct agent_pool *p)
+{
+	char program[AGENT_PROGRAM_MAX] = "";
+	struct storage_activity now;
+	uint64_t ms;
+	json *busy;
+
+	storage_activity(a->config.loop, &p->pool, &now);
+	ms = (clock_boot_ns() - now.since_ns) / MS;
+	if (!now.what || ms < AGENT_BUSY_MS)
+		return NULL;
+	busy = json_object_new_object();
+	jset_str(busy, "what", now.what);
+	jset_str(busy, "volume", now.volume);
+	if (now.pid) {
+		program_of(now.pid, program);
+		jset_i64(busy, "pid", now.pid);
+		jset_str(busy, "program", program);
+	}
+	jset_i64(busy, "since_ms", (int64_t)ms);
+	jset_i64(busy, "waiting", now.waiting);
+	return busy;
+}
+
+static json *pool_json(const struct agent_pool *p, json *busy)
+{
+	json *doc = json_object_new_object();
+
+	if (p->known) {
+		jset_i64(doc, "free_kib", p->space.free_kib);
+		jset_i64(doc, "total_kib", p->space.total_kib);
+		if (p->space.meta_percent >= 0)
+			jset_i64(doc, "meta_percent", p->space.meta_percent);
+	}
+	jset_str(doc, "error", p->error ? p->error : "");
+	if (busy)
+		jset(doc, "busy", busy);
+	if (p->task)
+		jset(doc, "task", tasks_json(p));
+	return doc;
+}
+
 static json *pools_json(const struct agent *a)
 {
 	json *pools = json_object_new_object();
 
 	for (const struct agent_pool *p = a->pools; p; p = p->next) {
-		json *doc;
+		json *busy = p->wanted ? busy_json(a, p) : NULL;
 
-		if (!p->wanted || (!p->known && !p->error && !p->task))
-			continue;
-		doc = json_object_new_object();
-		if (p->known) {
-			jset_i64(doc, "free_kib", p->space.free_kib);
-			jset_i64(doc, "total_kib", p->space.total_kib);
-		}
-		jset_str(doc, "error", p->error ? p->error : "");
-		if (p->task)
-			jset(doc, "task", tasks_json(p));
-		jset(pools, p->pool.name, doc);
+		if (p->wanted && (p->known || p->error || p->task || busy))
+			jset(pools, p->pool.name, pool_json(p, busy));
 	}
 	return pools;
 }

@@ -249,9 +249,27 @@ static void on_removed_files(int status, const struct err *err, const struct sto
 	}
 	if (status == 0) {
 		o->leftover.removed = true;
-		mark_remove(o->agent->config.dir, o->uuid, o->volume[0]->number);
+		if (!o->snapshot[0])
+			mark_remove(o->agent->config.dir, o->uuid, o->volume[0]->number);
 	}
 	step_end(o, status, err->text);
+}
+
+/* of zeros, or with the content of the snapshot that the volume is born from, and then of nothing
+ * else: the in-sync set may count on it */
+static void make(struct agent *a, const struct agent_pool *p, const struct storage_volume *s,
+		 struct agent_object *o)
+{
+	const struct volume_origin *from = &o->step_volume->origin;
+	struct storage_snapshot snapshot;
+
+	if (!from->uuid[0]) {
+		storage_create(a->config.loop, &p->pool, s, on_created, o);
+		return;
+	}
+	volumes_snapshot(from->resource, o->step_volume->number, from->snapshot, from->uuid,
+			 (uint64_t)from->size_kib * 1024, &snapshot);
+	storage_restore(a->config.loop, &p->pool, s, &snapshot, on_created, o);
 }
 
 static void storage_step(struct agent_object *o, enum plan_step step, struct agent_volume *v)
@@ -273,7 +291,7 @@ static void storage_step(struct agent_object *o, enum plan_step step, struct age
 	volumes_storage(o, v, &s);
 	desired_label(o, &s);
 	if (step == PLAN_CREATE)
-		storage_create(a->config.loop, &p->pool, &s, on_created, o);
+		make(a, p, &s, o);
 	else if (step == PLAN_GROW)
 		storage_grow(a->config.loop, &p->pool, &s, on_grown, o);
 	else
@@ -284,6 +302,22 @@ static void nothing_to_remove(struct agent_object *o)
 {
 	o->leftover.removed = true;
 	step_end(o, 0, "");
+}
+
+static void remove_snapshot(struct agent_object *o)
+{
+	struct agent *a = o->agent;
+	struct agent_pool *p = agent_pool_find(a, o->pool);
+	struct storage_snapshot s;
+
+	step_begin(o, PLAN_REMOVE_FILES, o->volume[0]);
+	if (!p || !p->wanted) {
+		nothing_to_remove(
+			o); /* a pool with snapshots is not deleted: it went with its node */
+		return;
+	}
+	volumes_snapshot(o->name, o->volume[0]->number, o->snapshot, o->uuid, 0, &s);
+	storage_snapshot_remove(a->config.loop, &p->pool, &s, on_removed_files, o);
 }
 
 /* By the mark where there is one: the pool's document may be gone or name another directory now. */
@@ -437,7 +471,7 @@ static uint32_t look_around(struct agent_object *o)
 		if (n->kind == AGENT_REPLICA) {
 			held |= n->replica.plane;
 			in_use |= o->kind == AGENT_LEFTOVER && is_using(n, o);
-		} else if (strcasecmp(n->pool, o->pool) == 0) {
+		} else if (!n->snapshot[0] && strcasecmp(n->pool, o->pool) == 0) {
 			leftovers |= 1u << n->volume[0]->number;
 		}
 	}
@@ -552,7 +586,10 @@ void run_advance(struct agent_object *o)
 		storage_step(o, step, v);
 		break;
 	case PLAN_REMOVE_FILES:
-		remove_files(o);
+		if (o->snapshot[0])
+			remove_snapshot(o);
+		else
+			remove_files(o);
 		break;
 	case PLAN_REPORT_CREATED:
 	case PLAN_LEFTOVER_DONE:

@@ -79,6 +79,7 @@ void volumes_want(struct agent_object *o, const struct resource *r, const struct
 		v->wanted = true;
 		v->minor = wanted->minor;
 		v->size_bytes = (uint64_t)wanted->size_kib * 1024;
+		v->origin = own->born ? wanted->origin : (struct volume_origin){ 0 };
 		v->plan.made = own->made & 1u << wanted->number;
 		v->retry_ns = 0; /* something is different: no reason to wait */
 		if (v->plan.made)
@@ -145,6 +146,17 @@ void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 	memcpy(ret->volume, v->id, sizeof(ret->volume));
 	ret->number = v->number;
 	ret->size_bytes = v->size_bytes ? v->size_bytes : STORAGE_BLOCK;
+	ret->born = v->origin.uuid[0];
+}
+
+void volumes_snapshot(const char *resource, int number, const char *snapshot, const char *uuid,
+		      uint64_t size_bytes, struct storage_snapshot *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	snprintf(ret->volume, sizeof(ret->volume), "%s_%05d", resource, number);
+	snprintf(ret->name, sizeof(ret->name), "%s_%s", ret->volume, snapshot);
+	text_uuid_parse(uuid, ret->uuid); /* checked by the caller */
+	ret->size_bytes = size_bytes;
 }
 
 const char *volumes_error(const struct agent_object *o)

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/peer.h"
+#include "api/snapshot_take.h"
 #include "api/state.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -67,7 +69,10 @@ static void slow_tick(struct api *a, int64_t now)
 	a->tick_ms = now;
 	if (a->members) {
 		api_update_members(a);
-		api_reap(a);
+		{
+			api_reap(a);
+			take_tick(a);
+		}
 	}
 }
 
@@ -501,12 +506,20 @@ void api_free(struct api *a)
 	a->closing = true;
 	leader_free(a->leader);
 	a->leader = NULL;
+	take_abandon(a);
+	peer_abandon(a);
 	wait_abandon(a);
 	mutations_abandon(a);
 	members_free(a->members);
 	a->members = NULL;
 	uv_close((uv_handle_t *)&a->timer, on_timer_closed);
 	api_put(a);
+}
+
+void api_set_node(struct api *a, const struct api_node_ops *ops, void *arg)
+{
+	a->node_ops = ops;
+	a->node = arg;
 }
 
 struct leader *api_leader(struct api *a)

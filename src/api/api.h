@@ -33,6 +33,24 @@ struct api_config { /* all borrowed for the life of the api */
 	void *arg;
 };
 
+/* What the node does for the leader at a moment: agent.h's functions, which daemon.c hands in.
+ * Each calls back once, later. */
+struct api_node_ops {
+	/* slots: mask of those in sync while writes are held; epoch: of then */
+	void (*freeze)(const char *resource, uint64_t token, int deadline_ms,
+		       void (*cb)(int status, const struct err *err, uint32_t slots, uint32_t epoch,
+				  void *arg),
+		       void *cb_arg, void *arg);
+	/* 0: writes were held without a gap until now */
+	void (*thaw)(const char *resource, uint64_t token,
+		     void (*cb)(int status, const struct err *err, void *arg), void *cb_arg,
+		     void *arg);
+	/* -E_NOT_FOUND: the store does not say (yet) that it is being taken here */
+	void (*snapshot)(const char *resource, const char *name, const char *uuid,
+			 void (*cb)(int status, const struct err *err, void *arg), void *cb_arg,
+			 void *arg);
+};
+
 struct api;
 int api_new(const struct api_config *config, struct api **ret, struct err *err);
 void api_free(struct api *a);
@@ -40,6 +58,8 @@ void api_free(struct api *a);
 void api_handle_local(struct http_request *r, void *api);
 void api_handle_node(struct http_request *r, void *api);
 void api_handle_join(struct http_request *r, void *api);
+/* ops NULL: it does not any more; calls under way are still answered */
+void api_set_node(struct api *a, const struct api_node_ops *ops, void *arg);
 struct leader *api_leader(struct api *a);
 struct observed *api_observed(struct api *a);
 /* from consensus_config.on_leader: clears or starts the leader's work (observed, members) */

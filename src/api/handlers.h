@@ -64,6 +64,21 @@ void replicas_create_many(struct api_call *c);
 void replicas_delete(struct api_call *c);
 void replicas_available(struct api_call *c);
 void replicas_autoplace(struct api_call *c);
+/* snapshots.c */
+void snapshots_list(struct api_call *c);
+void snapshots_get(struct api_call *c);
+void snapshots_view(struct api_call *c);
+void snapshots_create(struct api_call *c);
+void snapshots_create_many(struct api_call *c);
+void snapshots_delete(struct api_call *c);
+void snapshots_restore_volumes(struct api_call *c);
+void snapshots_restore(struct api_call *c);
+void snapshots_rollback(struct api_call *c);
+/* snapshot_node.c: what nodes are asked, and the verdict */
+void snapshot_freeze(struct api_call *c);
+void snapshot_thaw(struct api_call *c);
+void snapshot_here(struct api_call *c);
+void snapshot_taken(struct api_call *c);
 /* sds.c, status.c: our own, below /v1/sds */
 void sds_join(struct api_call *c);
 void sds_token_create(struct api_call *c);

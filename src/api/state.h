@@ -28,6 +28,8 @@ struct reaper {
 
 struct api {
 	struct api_config config;
+	const struct api_node_ops *node_ops; /* NULL: not yet */
+	void *node;
 	struct observed *observed;
 	struct leader *leader;
 	struct members *members; /* while this node leads */
@@ -44,7 +46,10 @@ struct api {
 	int64_t started_ms;
 	bool closing;
 	struct reaper reaper;
-	int refs; /* the owner, the timer, and answers consensus still owes */
+	struct peer *peers;           /* connections to single nodes */
+	struct take *takes;           /* snapshots that are being taken, or were a moment ago */
+	struct store_stamp snapshots; /* when none of them was orphaned */
+	int refs;                     /* the owner, the timer, and answers consensus still owes */
 };
 
 int64_t api_mono_ms(void);

@@ -10,6 +10,7 @@
 #include "api/state.h"
 
 #define VIEW_UNLIMITED_KIB INT64_MAX /* capacity of a diskless pool */
+#define VIEW_META_PERCENT 75         /* a thin pool's own metadata: from here on it is said */
 
 struct view_replica {
 	struct replica r;

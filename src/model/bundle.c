@@ -335,9 +335,9 @@ int bundle_bear_replica(struct bundle *b, const char *node, const char *pool, in
 	return add_replica(b, node, pool, true, ret_slot, err);
 }
 
-void bundle_bear_record(struct bundle *b, uint32_t epoch, uint32_t slots)
+void bundle_renew_record(struct bundle *b, uint32_t slots)
 {
-	b->record = (struct record){ .epoch = epoch, .writer = WRITER_NONE, .in_sync = slots };
+	b->record = (struct record){ .epoch = 1, .writer = WRITER_NONE, .in_sync = slots };
 	json_object_put(b->record_doc);
 	b->record_doc = record_doc(&b->record, b->resource.uuid);
 	b->record_dirty = true;
@@ -346,7 +346,7 @@ void bundle_bear_record(struct bundle *b, uint32_t epoch, uint32_t slots)
 void bundle_add_record(struct bundle *b, uint32_t slots)
 {
 	if (!b->record_doc && slots)
-		bundle_bear_record(b, 1, slots);
+		bundle_renew_record(b, slots);
 }
 
 int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err)
@@ -408,7 +408,7 @@ void bundle_renew(struct bundle *b)
 
 int bundle_bump_record(struct bundle *b, uint32_t in_sync, struct err *err)
 {
-	if (b->record.epoch == UINT32_MAX)
+	if (b->record.epoch >= EPOCH_LAST)
 		return err_set(err, -E_INVALID, "resource %s: its epochs are used up",
 			       b->resource.name);
 	b->record.epoch++;

@@ -66,8 +66,8 @@ int bundle_bear_replica(struct bundle *b, const char *node, const char *pool, in
 			struct err *err);
 /* the first copies: makes the record with these slots in sync; later it does nothing */
 void bundle_add_record(struct bundle *b, uint32_t slots);
-/* of a resource that is born from a snapshot; a former record is forgotten */
-void bundle_bear_record(struct bundle *b, uint32_t epoch, uint32_t slots);
+/* anew, of a resource that has become another one */
+void bundle_renew_record(struct bundle *b, uint32_t slots);
 /* the replica's documents; one with a disk becomes leftovers. The record is the caller's
  * business. */
 int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err);

@@ -125,8 +125,8 @@ int change_replica_delete(struct change_env *env, struct txn *t, const char *res
 int change_replica_reap(struct change_env *env, struct txn *t, const char *resource,
 			struct err *err);
 
-/* change_snapshot.c. Defined, to be taken by the copies that are in sync now and whose pools can:
- * the caller has it taken and says how it went. */
+/* change_snapshot.c. Defined, to be taken by those copies whose pools can and that are in sync at
+ * the moment when it is taken: the caller sees to that and says how it went. */
 int change_snapshot_begin(struct change_env *env, struct txn *t, const char *resource,
 			  const char *name, json *props, struct err *err);
 /* uuid: of the snapshot. These nodes have it, others have or will have leftovers; n 0: it is gone.

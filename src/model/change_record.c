@@ -98,7 +98,7 @@ int change_record(struct change_env *env, struct txn *t, const char *resource, c
 	if (rv < 0)
 		goto put;
 	*ret_present = present;
-	if (present.epoch == UINT32_MAX || next->epoch != present.epoch + 1) {
+	if (present.epoch >= EPOCH_LAST || next->epoch != present.epoch + 1) {
 		rv = err_set(err, -E_CONFLICT, "resource %s: the record is at epoch %u, not %u",
 			     resource, present.epoch, next->epoch - 1);
 		goto put;

@@ -154,8 +154,7 @@ static int choose_copies(struct bundle *b, struct snapshot *s, struct err *err)
 		const struct replica *r = &b->replica[i];
 		struct snapshot_copy *c = &s->copy[s->n_copies];
 
-		if (r->diskless || r->deleting || !(b->record.in_sync & 1u << r->slot) ||
-		    !has_all_volumes(b, r))
+		if (r->diskless || r->deleting || !has_all_volumes(b, r))
 			continue;
 		if (!pool_can(b, r)) {
 			n_thick++;
@@ -173,8 +172,7 @@ static int choose_copies(struct bundle *b, struct snapshot *s, struct err *err)
 			       "snapshots: use a thin pool (LVM_THIN), or a directory whose file "
 			       "system can share blocks",
 			       s->resource);
-	return err_set(err, -E_INVALID, "resource %s: no copy of it is made and in sync yet",
-		       s->resource);
+	return err_set(err, -E_INVALID, "resource %s: no copy of it is made yet", s->resource);
 }
 
 int change_snapshot_begin(struct change_env *env, struct txn *t, const char *resource,
@@ -352,10 +350,10 @@ static int check_volumes(const struct bundle *b, const struct snapshot *s, struc
 		       r->name, r->n_volumes, s->name, s->resource, s->n_volumes);
 }
 
-static void set_origins(struct bundle *b, const struct snapshot *s, uint32_t birth)
+static void set_origins(struct bundle *b, const struct snapshot *s)
 {
 	for (int i = 0; i < s->n_volumes; i++) {
-		struct volume_origin o = { .birth = birth, .size_kib = s->volume[i].size_kib };
+		struct volume_origin o = { .size_kib = s->volume[i].size_kib };
 
 		memcpy(o.resource, s->resource, sizeof(o.resource));
 		memcpy(o.snapshot, s->name, sizeof(o.snapshot));
@@ -378,7 +376,7 @@ static int restore(struct bundle *b, const struct snapshot *s, const char *const
 				"a copy there later",
 				nodes[i], s->name, s->resource);
 	}
-	set_origins(b, s, BIRTH_FIRST);
+	set_origins(b, s);
 	for (int i = 0; i < s->n_copies; i++) {
 		const struct snapshot_copy *c = &s->copy[i];
 
@@ -389,7 +387,7 @@ static int restore(struct bundle *b, const struct snapshot *s, const char *const
 			return rv;
 		slots |= 1u << slot;
 	}
-	bundle_bear_record(b, BIRTH_FIRST, slots);
+	bundle_add_record(b, slots);
 	return 0;
 }
 
@@ -448,8 +446,8 @@ static int roll_back(struct bundle *b, const struct snapshot *s, struct err *err
 			"into a new resource",
 			b->resource.name, s->name);
 	bundle_renew(b);
-	set_origins(b, s, BIRTH_FIRST);
-	bundle_bear_record(b, BIRTH_FIRST, slots);
+	set_origins(b, s);
+	bundle_renew_record(b, slots);
 	return 0;
 }
 

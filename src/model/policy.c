@@ -5,6 +5,7 @@
  */
 #include "model/policy.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -37,6 +38,17 @@ static int on_off(const char *text)
 	return strcmp(text, "on") == 0 ? 1 : strcmp(text, "off") == 0 ? 0 : -1;
 }
 
+/* -1: no number that is possible */
+static int freeze_ms_of(const char *text)
+{
+	char *end;
+	long ms = strtol(text, &end, 10);
+
+	return *text >= '0' && *text <= '9' && !*end && ms >= FREEZE_MS_MIN && ms <= FREEZE_MS_MAX
+		       ? (int)ms
+		       : -1;
+}
+
 int policy_check(const char *what, json *props, struct err *err)
 {
 	const char *text = jget_str(props, POLICY_READ, NULL);
@@ -58,6 +70,12 @@ int policy_check(const char *what, json *props, struct err *err)
 			       "%s: property " POLICY_COPY
 			       " is \"%.40s\"; possible are always, direct and never",
 			       what, text);
+	text = jget_str(props, POLICY_FREEZE, NULL);
+	if (text && freeze_ms_of(text) < 0)
+		return err_set(err, -E_INVALID,
+			       "%s: property " POLICY_FREEZE
+			       " is \"%.40s\"; possible are milliseconds from %d to %d",
+			       what, text, FREEZE_MS_MIN, FREEZE_MS_MAX);
 	return 0;
 }
 
@@ -95,10 +113,14 @@ struct policy policy_of(json *props, json *group_props)
 	int read = first_of(props, group_props, POLICY_READ, read_names, READ_POLICIES);
 	int copy = first_of(props, group_props, POLICY_COPY, copy_names, COPY_WAYS);
 	int handover = handover_of(props);
+	const char *freeze =
+		jget_str(props, POLICY_FREEZE, jget_str(group_props, POLICY_FREEZE, ""));
+	int freeze_ms = freeze_ms_of(freeze);
 
 	if (handover < 0)
 		handover = handover_of(group_props);
 	return (struct policy){ .read = (enum read_policy)read,
 				.handover = handover > 0,
-				.copy_writes = (enum copy_writes)copy };
+				.copy_writes = (enum copy_writes)copy,
+				.freeze_ms = freeze_ms < 0 ? FREEZE_MS_DEFAULT : freeze_ms };
 }

@@ -6,6 +6,8 @@
  *   sds/handover      on, off (default): a second node may open it for a moment
  *   sds/copy-writes   always (default), direct, never: what the kernel plane
  *                     copies before it is written
+ *   sds/freeze-ms     100 to 10000 (default 2000): for how long a snapshot may hold
+ *                     writes back at most
  * LINSTOR's drivers ask for the latter, for a live migration, by setting
  * DrbdOptions/Net/allow-two-primaries to "yes"; that counts as on.
  */
@@ -17,7 +19,12 @@
 #define POLICY_READ "sds/read-policy"
 #define POLICY_HANDOVER "sds/handover"
 #define POLICY_COPY "sds/copy-writes"
+#define POLICY_FREEZE "sds/freeze-ms"
 #define POLICY_TWO_PRIMARIES "DrbdOptions/Net/allow-two-primaries"
+
+#define FREEZE_MS_MIN 100
+#define FREEZE_MS_MAX 10000 /* as the planes have it */
+#define FREEZE_MS_DEFAULT 2000
 
 enum read_policy { READ_LOCAL, READ_ROUND_ROBIN, READ_LEAST_PENDING, READ_STRIPED, READ_POLICIES };
 
@@ -32,6 +39,7 @@ struct policy {
 	enum read_policy read;
 	bool handover;
 	enum copy_writes copy_writes;
+	int freeze_ms;
 };
 
 /* -E_INVALID, with what is possible, when a property has another value; what: "resource db" */

@@ -44,7 +44,6 @@ int64_t volume_round_size(int64_t size_kib)
 
 static int origin_parse(json *doc, const char *what, struct volume_origin *o, struct err *err)
 {
-	int64_t birth;
 	int rv;
 
 	if ((rv = field_object(doc, what, err)) < 0 ||
@@ -54,10 +53,8 @@ static int origin_parse(json *doc, const char *what, struct volume_origin *o, st
 	    (rv = name_check("snapshot name", o->snapshot, NAME_MIN_LEN, err)) < 0 ||
 	    (rv = field_uuid(doc, what, o->uuid, err)) < 0 ||
 	    (rv = field_i64(doc, what, "size_kib", VOLUME_KIB_MIN, VOLUME_KIB_MAX, &o->size_kib,
-			    err)) < 0 ||
-	    (rv = field_i64(doc, what, "birth", 2, UINT32_MAX, &birth, err)) < 0)
+			    err)) < 0)
 		return rv;
-	o->birth = (uint32_t)birth;
 	return 0;
 }
 
@@ -69,7 +66,6 @@ void volume_write_origin(json *doc, const struct volume_origin *o)
 	jset_str(origin, "snapshot", o->snapshot);
 	jset_str(origin, "uuid", o->uuid);
 	jset_i64(origin, "size_kib", o->size_kib);
-	jset_i64(origin, "birth", o->birth);
 	jset(doc, "origin", origin);
 }
 
@@ -260,7 +256,7 @@ json *resource_doc(const struct resource *r)
 		jset_i64(v, "size_kib", r->volume[i].size_kib);
 		jset_i64(v, "minor", r->volume[i].minor);
 		jset(v, "props", json_object_new_object());
-		if (r->volume[i].origin.birth)
+		if (r->volume[i].origin.uuid[0])
 			volume_write_origin(v, &r->volume[i].origin);
 		json_object_array_add(volumes, v);
 	}

@@ -4,7 +4,7 @@
  * writer and in sync.
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
- *                     "origin":{"resource","snapshot","uuid","size_kib","birth":2}}]}
+ *                     "origin":{"resource","snapshot","uuid","size_kib"}}]}
  *                     by number; when there is any, there is number 0. A volume 0 that an older
  *                     version made has no uuid: the resource's stands for it. origin: it began
  *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
@@ -31,14 +31,13 @@
 #include "model/name.h"
 
 #define WRITER_NONE (-1)
-#define BIRTH_FIRST 2 /* epoch and birth of a resource that begins with a snapshot */
+#define EPOCH_LAST (UINT32_MAX - 1) /* the number behind it is REPL_STAMP_BORN */
 #define LEFTOVER_ID_MAX 80
 
 struct volume_origin {
-	uint32_t birth; /* the stamp of all its regions then; 0: it has no origin */
 	char resource[NAME_MAX_LEN + 1];
 	char snapshot[NAME_MAX_LEN + 1];
-	char uuid[37];    /* of the snapshot */
+	char uuid[37];    /* of the snapshot; "": it has no origin */
 	int64_t size_kib; /* of the snapshot */
 };
 

@@ -285,6 +285,7 @@ static const struct field {
 	[RVOL_A_PLAIN] = { .kind = FIELD_FLAG },
 	[RVOL_A_AHEAD] = FIELD(FIELD_AHEAD, ahead),
 	[RVOL_A_ON] = FIELD(FIELD_U8, on),
+	[RVOL_A_DEADLINE_MS] = FIELD(FIELD_U32, deadline_ms),
 	[RVOL_A_PURPOSE] = FIELD(FIELD_U8, purpose),
 	[RVOL_A_RENEW] = FIELD(FIELD_U32, renew),
 	[RVOL_A_RENEW_AT] = FIELD(FIELD_U64, renew_at),

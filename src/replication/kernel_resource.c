@@ -95,6 +95,7 @@ static void forget(struct kernel_resource *k)
 	memset(&k->view, 0, sizeof(k->view));
 	k->view.status.pull_slot = REPL_NO_SLOT;
 	kernel_links_forget(k);
+	kernel_freeze_drop(k, "the freeze has ended as the resource is not in the kernel any more");
 }
 
 static void plan_mending(struct kernel_resource *k, u64 now)
@@ -132,6 +133,8 @@ static void note_changes(struct kernel_resource *k, const struct kernel_view *ol
 	if ((s->flags & RVOL_STATUS_STOPPED) && !(o->flags & RVOL_STATUS_STOPPED))
 		log_error("plane", "volume=%s epoch=%u I/O has ended: %s", k->r.name, s->epoch,
 			  s->reason);
+	if ((s->flags & RVOL_STATUS_LAPSED) && !(o->flags & RVOL_STATUS_LAPSED))
+		log_warn("plane", "volume=%s a freeze has ended without a thaw", k->r.name);
 	if ((s->flags & RVOL_STATUS_FAILED) && !(o->flags & RVOL_STATUS_FAILED))
 		log_error("plane", "volume=%s fenced by the kernel module: %s", k->r.name,
 			  s->reason);
@@ -165,6 +168,7 @@ static void see(struct kernel_resource *k, const struct kernel_view *view, u64 n
 	k->l.there = true;
 	note_changes(k, &old, now);
 	kernel_links_seen(k, now);
+	kernel_freeze_seen(k);
 }
 
 /* false: not now */
@@ -425,6 +429,7 @@ static void set_timer(struct kernel_resource *k, u64 now)
 	due = sooner(due, k->l.retry_at, now);
 	due = sooner(due, k->look_at, now);
 	due = sooner(due, k->grace_until, now);
+	due = sooner(due, kernel_freeze_due(k), now);
 	if (k->l.there) {
 		due = sooner(due, k->l.heal_at, now);
 		due = sooner(due, k->l.mend_at, now);
@@ -470,13 +475,20 @@ static void on_settle(struct turn_item *item)
 	struct kernel_resource *k =
 		(struct kernel_resource *)((char *)item - offsetof(struct kernel_resource, settle));
 
+	bool late;
+
 	if (k->leaving) {
 		close_here(k);
 		return;
 	}
+	late = clock_boot_ns() >= kernel_freeze_due(k);
+	if (late)
+		k->l.known = false;
 	take_steps(k);
 	if (k->closed)
 		return;
+	if (late)
+		kernel_freeze_drop(k, "the kernel module does not say whether the freeze holds");
 	kernel_links_settle(k, clock_boot_ns());
 	if (kernel_waits_for_close(&k->r, &k->view, &k->l)) /* who reads makes no event */
 		k->look_at = clock_boot_ns() + KERNEL_LOOK_AGAIN_MS * MS;
@@ -561,6 +573,7 @@ static void close_here(struct kernel_resource *k)
 	if (k->job || k->closed)
 		return;
 	k->closed = true;
+	kernel_freeze_drop(k, "it is not known whether it holds: the daemon ends");
 	kernel_links_end(k);
 	uv_close((uv_handle_t *)&k->timer, on_timer_closed);
 }

@@ -6,7 +6,7 @@
  * here is only what this process must remember beside it. Plane's thread.
  * plane_kernel.c makes and ends it. Files: kernel_resource.c (life),
  * kernel_plan.c (the next step), kernel_steps.c (what is said to the module),
- * kernel_job.c (what may block), kernel_link.c, kernel_renew.c.
+ * kernel_job.c (what may block), kernel_freeze.c, kernel_link.c, kernel_renew.c.
  */
 #ifndef SDSD_REPLICATION_KERNEL_RESOURCE_H
 #define SDSD_REPLICATION_KERNEL_RESOURCE_H
@@ -87,8 +87,9 @@ struct kernel_resource {
 	struct disk worker;     /* whose jobs they are */
 	struct kernel_ask boot, read, cas;
 	struct repl_record booted_with;
-	struct plane_status told; /* as reported last */
-	char error[256];          /* of the last failed step; "" none */
+	struct plane_freeze *freezing; /* begun: answered when it holds, or will not */
+	struct plane_status told;      /* as reported last */
+	char error[256];               /* of the last failed step; "" none */
 	u32 retry_ms;
 	u64 look_at;  /* the status could not be read: again then */
 	u64 yield_at; /* told last */
@@ -161,6 +162,14 @@ int kernel_link_give(struct kernel_resource *k, struct link *l, struct kernel_re
 		     bool *ret_gone, struct err *err);
 u32 kernel_dial_number(const struct kernel_resource *k, const struct kernel_dial *d);
 struct link_target kernel_dial_target(const struct kernel_resource *k, const struct kernel_dial *d);
+
+/* kernel_freeze.c */
+void kernel_freeze(struct kernel_resource *k, struct plane_freeze *f);
+void kernel_thaw(struct kernel_resource *k, struct plane_freeze *f);
+void kernel_freeze_seen(struct kernel_resource *k);                  /* the view is new */
+void kernel_freeze_drop(struct kernel_resource *k, const char *why); /* it will not hold */
+/* the module should have said by then whether it holds; UINT64_MAX: nobody waits */
+u64 kernel_freeze_due(const struct kernel_resource *k);
 
 /* kernel_renew.c */
 u8 kernel_renewal_judge(struct kernel_resource *k, struct link *l, const struct wire_greeting *g);

@@ -19,7 +19,7 @@ struct meta_file {             /* filled by meta_file_attach */
 
 uint64_t meta_file_bytes(uint64_t size_bytes);
 /* New metadata, all regions of that stamp: REPL_STAMP_FRESH where the data device reads as zeros,
- * the volume's birth where it has a snapshot's content (docs/protocol.md#born-from-a-snapshot).
+ * REPL_STAMP_BORN where it has a snapshot's content (docs/protocol.md#born-from-a-snapshot).
  * Synced on return. label->generation is not looked at. */
 int meta_file_format(int fd, const struct meta_label *label, u32 stamp, struct err *err);
 /* The device has grown: the new part of the map is made FRESH, then the label says the new size.

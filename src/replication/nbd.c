@@ -357,6 +357,12 @@ void nbd_refused(struct nbd *n, const char *why)
 	nbd_settle_soon(n);
 }
 
+void nbd_thawed(struct nbd *n)
+{
+	io_thawed(n);
+	nbd_settle_soon(n);
+}
+
 void nbd_cut(struct nbd *n)
 {
 	struct client *c, *next;

@@ -24,7 +24,10 @@
 #define NBD_BLOCK_PREFERRED 4096u
 #define NBD_SOCKET_MODE 0600
 
-/* What the server asks of its volume. 0 or a negative errno; -EBUSY: after nbd_complete again. */
+#define NBD_HELD_MAX 128 /* writes that a freeze holds: the other requests are left to reads */
+
+/* What the server asks of its volume. 0 or a negative errno; -EBUSY: after nbd_complete again;
+ * -EAGAIN of write and flush: it is frozen, after nbd_thawed again. */
 struct nbd_ops {
 	void (*open)(void *owner);  /* nbd_opened or nbd_refused follows, not inside the call */
 	void (*close)(void *owner); /* nobody is in, nothing under way */
@@ -54,6 +57,7 @@ void nbd_opened(struct nbd *n);
 void nbd_refused(struct nbd *n, const char *why);
 /* the answer to write, read (data: one reference, taken) or flush */
 void nbd_complete(struct nbd *n, u64 id, int status, struct payload *data);
+void nbd_thawed(struct nbd *n);
 /* all that are inside are shown out, what is under way is still answered, then close is called;
  * only while open */
 void nbd_cut(struct nbd *n);

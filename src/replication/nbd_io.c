@@ -238,7 +238,12 @@ static int submit_piece(struct nbd_request *r, u32 len)
 	}
 }
 
-/* gives the volume what it takes; -EBUSY: the rest later */
+static bool put_off(int rv)
+{
+	return rv == -EBUSY || rv == -EAGAIN;
+}
+
+/* gives the volume what it takes; -EBUSY, -EAGAIN: the rest later */
 static int submit_all(struct nbd_request *r)
 {
 	u32 len;
@@ -249,7 +254,7 @@ static int submit_all(struct nbd_request *r)
 		if (r->command == NBD_CMD_WRITE && r->received < r->submitted + len)
 			return 0;
 		rv = submit_piece(r, len);
-		if (rv == -EBUSY)
+		if (put_off(rv))
 			return rv;
 		if (rv < 0) {
 			r->status = rv;
@@ -267,7 +272,7 @@ static int submit_flush(struct nbd_request *r)
 	struct nbd *n = r->client->nbd;
 	int rv = n->c.ops->flush(n->c.owner, PIECE_ID(r, NBD_FLUSH_PIECE));
 
-	if (rv == -EBUSY)
+	if (put_off(rv))
 		return rv;
 	r->flush_sent = true;
 	if (rv < 0)
@@ -285,7 +290,8 @@ static bool wants_flush(const struct nbd_request *r)
 	       (r->command != NBD_CMD_READ && (r->flags & NBD_CMD_FLAG_FUA));
 }
 
-/* does what can be done now; ends the request when that was all. -EBUSY: it must wait */
+/* does what can be done now; ends the request when that was all. -EBUSY, -EAGAIN: it must
+ * wait */
 static int advance(struct nbd_request *r)
 {
 	int rv = submit_all(r);
@@ -305,47 +311,90 @@ static int advance(struct nbd_request *r)
 	return 0;
 }
 
-static void push_waiting(struct nbd_request *r)
+static void put_last(struct nbd_queue *q, struct nbd_request *r)
+{
+	r->next = NULL;
+	if (q->tail)
+		q->tail->next = r;
+	else
+		q->head = r;
+	q->tail = r;
+}
+
+static void put_first(struct nbd_queue *q, struct nbd_request *first, struct nbd_request *last)
+{
+	last->next = q->head;
+	q->head = first;
+	if (!q->tail)
+		q->tail = last;
+}
+
+static struct nbd_request *take_first(struct nbd_queue *q)
+{
+	struct nbd_request *r = q->head;
+
+	if (!r)
+		return NULL;
+	q->head = r->next;
+	if (!q->head)
+		q->tail = NULL;
+	return r;
+}
+
+static void hold(struct nbd_request *r)
 {
 	struct nbd *n = r->client->nbd;
 
-	r->waiting = true;
-	r->next = NULL;
-	if (n->wait_tail)
-		n->wait_tail->next = r;
-	else
-		n->wait_head = r;
-	n->wait_tail = r;
+	put_last(&n->held, r);
+	n->n_held++;
 }
 
-/* in the order of arrival: who comes later does not overtake */
+/* in the order of arrival: who comes later does not overtake, but reads pass what is held */
 static void advance_or_wait(struct nbd_request *r)
 {
+	struct nbd *n = r->client->nbd;
+	int rv;
+
 	if (r->waiting)
 		return;
-	if (r->client->nbd->wait_head || advance(r) == -EBUSY)
-		push_waiting(r);
+	rv = n->wait.head ? -EBUSY : advance(r);
+	if (rv == 0)
+		return; /* it may have ended */
+	r->waiting = true;
+	if (rv == -EAGAIN)
+		hold(r);
+	else
+		put_last(&n->wait, r);
 }
 
 void io_run_waiting(struct nbd *n)
 {
 	struct nbd_request *r;
+	int rv;
 
-	while ((r = n->wait_head)) {
-		/* taken off first: when it ends inside, its slot may be used again at once */
-		n->wait_head = r->next;
-		if (!n->wait_head)
-			n->wait_tail = NULL;
+	/* taken off first: when it ends inside, its slot may be used again at once */
+	while ((r = take_first(&n->wait))) {
 		r->waiting = false;
-		if (advance(r) != -EBUSY)
+		rv = advance(r);
+		if (rv == 0)
 			continue;
 		r->waiting = true;
-		r->next = n->wait_head;
-		n->wait_head = r;
-		if (!n->wait_tail)
-			n->wait_tail = r;
+		if (rv == -EAGAIN) {
+			hold(r);
+			continue;
+		}
+		put_first(&n->wait, r, r);
 		return;
 	}
+}
+
+/* before those that wait: no write among them is older */
+void io_thawed(struct nbd *n)
+{
+	if (n->held.head)
+		put_first(&n->wait, n->held.head, n->held.tail);
+	n->held = (struct nbd_queue){ 0 };
+	n->n_held = 0;
 }
 
 void nbd_complete(struct nbd *n, u64 id, int status, struct payload *data)
@@ -365,7 +414,7 @@ void nbd_complete(struct nbd *n, u64 id, int status, struct payload *data)
 		data = NULL;
 	}
 	payload_put(data);
-	if (n->wait_head)
+	if (n->wait.head)
 		nbd_settle_soon(n); /* there is room for one that waits */
 	if (r->under_way == 0)
 		advance_or_wait(r);
@@ -411,6 +460,8 @@ static bool room(const struct client *c, const struct nbd_event *ev)
 	bool full = payload_pool_full(n->c.account->pool);
 
 	if (n->n_requests >= NBD_REQUESTS_MAX || c->requests >= NBD_CLIENT_REQUESTS_MAX)
+		return false;
+	if (ev->command != NBD_CMD_READ && n->n_held >= NBD_HELD_MAX)
 		return false;
 	if (ev->command == NBD_CMD_WRITE && n->write_bytes > 0)
 		return !full && n->write_bytes + ev->len <= NBD_WRITE_BYTES_MAX;
@@ -518,7 +569,8 @@ void io_release(struct nbd *n)
 
 void io_forget(struct nbd *n)
 {
-	n->wait_head = n->wait_tail = NULL;
+	n->wait = n->held = (struct nbd_queue){ 0 };
+	n->n_held = 0;
 	for (u32 i = 0; i < NBD_REQUESTS_MAX; i++) {
 		struct nbd_request *r = n->request[i];
 

@@ -22,11 +22,11 @@ enum client_state {
 };
 
 struct nbd_request {
-	struct nbd_request *next; /* in the waiting queue */
+	struct nbd_request *next; /* in its queue */
 	struct client *client;    /* lives as long as its requests */
 	u32 index;                /* in nbd.request[] */
 	bool used;
-	bool waiting; /* in the queue */
+	bool waiting; /* in a queue */
 	bool flush_sent;
 	bool gone; /* its client left before the payload came: ends without an answer */
 	u16 command;
@@ -42,6 +42,10 @@ struct nbd_request {
 	u32 under_way; /* of these not completed */
 	u32 pins;      /* parts of data that the conn still reads from */
 	struct payload *data[NBD_PIECES_MAX];
+};
+
+struct nbd_queue {
+	struct nbd_request *head, *tail;
 };
 
 struct client {
@@ -83,7 +87,9 @@ struct nbd {
 	u64 write_bytes;
 	u64 read_bytes;                                /* of reads whose data has not come yet */
 	struct nbd_request *request[NBD_REQUESTS_MAX]; /* made when first needed */
-	struct nbd_request *wait_head, *wait_tail;     /* -EBUSY, in order */
+	struct nbd_queue wait;                         /* -EBUSY, in order */
+	struct nbd_queue held;                         /* -EAGAIN, in order */
+	u32 n_held;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -109,6 +115,7 @@ bool io_on_request(struct client *c, const struct nbd_event *ev);
 void io_on_payload(struct client *c, const u8 *data, u32 len);
 void io_on_client_gone(struct client *c);
 void io_run_waiting(struct nbd *n);
+void io_thawed(struct nbd *n);
 void io_forget(struct nbd *n);  /* nothing will be completed any more: ends what is under way */
 void io_release(struct nbd *n); /* frees the table; no request is used */
 

@@ -17,6 +17,7 @@
 
 #define PLANE_SLOTS 16
 #define PLANE_VOLUMES 16 /* of a resource; numbers from 0 */
+#define PLANE_FREEZE_MAX_MS 10000
 
 struct plane_record {
 	uint32_t epoch;
@@ -144,6 +145,9 @@ struct plane_status {
 	} peer[PLANE_SLOTS]; /* writer's view: "member" "learner" "joining" "lost" "none" */
 };
 
+/* the answer to freeze or thaw: exactly once, later; err has a sentence when status is negative */
+typedef void plane_freeze_cb(int status, const struct err *err, void *arg);
+
 struct plane;
 struct plane_ops {
 	const char *name; /* "user" "kernel" */
@@ -164,6 +168,24 @@ struct plane_ops {
 	void (*status)(struct plane *p, const char *name,
 		       void (*cb)(const struct plane_status *s /* NULL: no such */, void *arg),
 		       void *arg);
+	/* Holds back what the application writes, flushes or discards, on all volumes of the
+	 * resource, until thaw or until the deadline, which counts from this call and which the
+	 * plane keeps by itself (the kernel module, without this process). Reads go on. Answered
+	 * with 0 when it holds: all that the application was answered is on every copy in sync, and
+	 * nothing comes. It is not flushed: see docs/kernel.md#freezing. Else nothing is held:
+	 * -ETIMEDOUT: not reached before the deadline, or the node gave up serving before.
+	 * -EREMOTE: not served here. -EBUSY: frozen already, be it with this token.
+	 * -ECANCELED: thawed before it held. -ENOENT: no such resource here. -E_INVALID: token 0,
+	 * or deadline_ms is not 1 to PLANE_FREEZE_MAX_MS. */
+	void (*freeze)(struct plane *p, const char *name, const uint8_t uuid[16], uint64_t token,
+		       int deadline_ms, plane_freeze_cb *cb, void *arg);
+	/* Ends it. 0: it has held without a gap until now, on all copies that were in sync when it
+	 * began to, and no other node has written. -ETIMEDOUT: it had lapsed (deadline, close,
+	 * hand-over, a copy that was lost or not heard of); what was cut under it may not be of one
+	 * moment. -EALREADY: it was thawed. -ENOENT: the last freeze was not that one, or no such
+	 * resource here. In the kernel a freeze outlives this process: the next life thaws it. */
+	void (*thaw)(struct plane *p, const char *name, const uint8_t uuid[16], uint64_t token,
+		     plane_freeze_cb *cb, void *arg);
 	void (*accept)(struct plane *p,
 		       struct conn *data_link); /* a conn of ALPN_DATA from the node port; taken */
 	void (*record_read)(struct plane *p, uint64_t token, const struct plane_record *now);

@@ -360,6 +360,16 @@ static void item_cas(struct plane_item *i, u64 token, bool accepted, const struc
 	kernel_resource_cas(resource_of(i), token, accepted, now);
 }
 
+static void item_freeze(struct plane_item *i, struct plane_freeze *f)
+{
+	kernel_freeze(resource_of(i), f);
+}
+
+static void item_thaw(struct plane_item *i, struct plane_freeze *f)
+{
+	kernel_thaw(resource_of(i), f);
+}
+
 static const struct plane_kind kind = {
 	.size = sizeof(struct kernel_plane),
 	.engine = only_threads,
@@ -371,6 +381,8 @@ static const struct plane_kind kind = {
 	.item_status = item_status,
 	.item_record = item_record,
 	.item_cas = item_cas,
+	.item_freeze = item_freeze,
+	.item_thaw = item_thaw,
 	.defined = on_defined,
 	.close = kernel_close_plane,
 	.release = kernel_release_plane,
@@ -392,6 +404,8 @@ const struct plane_ops plane_kernel = {
 	.defined = plane_defined,
 	.remove = plane_remove,
 	.status = plane_get_status,
+	.freeze = plane_freeze,
+	.thaw = plane_thaw,
 	.accept = plane_accept,
 	.record_read = plane_record_read,
 	.record_cas = plane_record_cas,

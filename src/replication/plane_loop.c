@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-static void *letter(size_t size)
+void *plane_letter(size_t size)
 {
 	void *l = calloc(1, size);
 
@@ -190,7 +190,7 @@ static void ask_on_main(void *arg)
 u64 plane_ask(struct plane_item *i, const struct repl_record *next)
 {
 	struct plane *p = i->plane;
-	struct question *q = letter(sizeof(*q));
+	struct question *q = plane_letter(sizeof(*q));
 	u64 token = (u64)i->index << PLANE_TOKEN_BITS | ++p->tokens;
 
 	q->plane = p;
@@ -223,7 +223,7 @@ static void on_report(uv_timer_t *timer)
 	struct plane *p = timer->data;
 
 	for (struct plane_item *i = p->reports; i; i = p->reports) {
-		struct news *n = letter(sizeof(*n));
+		struct news *n = plane_letter(sizeof(*n));
 
 		p->reports = i->next_report;
 		i->report = false;
@@ -282,7 +282,7 @@ void plane_accept(struct plane *p, struct conn *data_link)
 		conn_parcel_free(parcel);
 		return;
 	}
-	d = letter(sizeof(*d));
+	d = plane_letter(sizeof(*d));
 	d->plane = p;
 	d->parcel = parcel;
 	mailbox_post(&p->to_plane, accept_on_plane, d);
@@ -330,7 +330,7 @@ static void set_on_plane(void *arg)
 
 void plane_set(struct plane *p, const struct plane_resource *r)
 {
-	struct order *o = letter(sizeof(*o));
+	struct order *o = plane_letter(sizeof(*o));
 
 	assert(!p->stopping && r->self >= 0 && r->self < PLANE_SLOTS && r->n_volumes > 0);
 	o->plane = p;
@@ -360,7 +360,7 @@ void plane_defined(struct plane *p, const uint8_t *uuids, size_t n)
 	assert(!p->stopping);
 	if (!p->kind->defined)
 		return;
-	d = letter(sizeof(*d) + n * 16);
+	d = plane_letter(sizeof(*d) + n * 16);
 	d->plane = p;
 	d->n = n;
 	if (n > 0)
@@ -417,7 +417,7 @@ static void remove_on_plane(void *arg)
 void plane_remove(struct plane *p, const char *name, const uint8_t uuid[16],
 		  void (*removed)(void *arg), void *arg)
 {
-	struct removal *r = letter(sizeof(*r));
+	struct removal *r = plane_letter(sizeof(*r));
 
 	assert(!p->stopping);
 	r->plane = p;
@@ -461,7 +461,7 @@ static void status_on_plane(void *arg)
 void plane_get_status(struct plane *p, const char *name,
 		      void (*cb)(const struct plane_status *s, void *arg), void *arg)
 {
-	struct query *q = letter(sizeof(*q));
+	struct query *q = plane_letter(sizeof(*q));
 
 	assert(!p->stopping);
 	q->plane = p;
@@ -500,7 +500,7 @@ static void post_answer(struct plane *p, bool cas, u64 token, bool accepted,
 
 	if (p->stopping)
 		return;
-	a = letter(sizeof(*a));
+	a = plane_letter(sizeof(*a));
 	a->plane = p;
 	a->cas = cas;
 	a->accepted = accepted;
@@ -607,7 +607,7 @@ static void check_ended(struct plane *p)
 
 static void end_item(struct plane *p, struct plane_item *i)
 {
-	struct removal *r = letter(sizeof(*r));
+	struct removal *r = plane_letter(sizeof(*r));
 
 	r->plane = p;
 	r->item = i;

@@ -29,6 +29,19 @@ struct plane_item { /* a resource, as the plane's tables know it; embedded in it
 	struct plane_item *next_report;
 };
 
+/* A freeze or a thaw that was asked for, until it is answered: plane_freeze.c. */
+struct plane_freeze {
+	struct plane *plane;
+	bool thaw;
+	char name[64];
+	u8 uuid[16];
+	u64 token;
+	u64 until; /* freeze: its deadline, clock_boot_ns() */
+	struct err err;
+	plane_freeze_cb *cb;
+	void *arg;
+};
+
 struct plane_kind {
 	size_t size; /* of the struct that begins with struct plane */
 	enum disk_engine (*engine)(void);
@@ -46,6 +59,9 @@ struct plane_kind {
 	void (*item_record)(struct plane_item *i, u64 token, const struct repl_record *now);
 	void (*item_cas)(struct plane_item *i, u64 token, bool accepted,
 			 const struct repl_record *now);
+	/* Taken until plane_freeze_done, which may be called inside, and is when i ends. */
+	void (*item_freeze)(struct plane_item *i, struct plane_freeze *f);
+	void (*item_thaw)(struct plane_item *i, struct plane_freeze *f);
 	/* plane_ops.defined; NULL: does not matter. Of each set there is one uuid after another. */
 	void (*defined)(struct plane *p, const u8 *uuids, size_t n);
 	/* No resource is left. What open made is closed, then plane_closed. NULL: nothing. */
@@ -92,6 +108,10 @@ void plane_remove(struct plane *p, const char *name, const uint8_t uuid[16],
 		  void (*removed)(void *arg), void *arg);
 void plane_get_status(struct plane *p, const char *name,
 		      void (*cb)(const struct plane_status *s, void *arg), void *arg);
+void plane_freeze(struct plane *p, const char *name, const uint8_t uuid[16], uint64_t token,
+		  int deadline_ms, plane_freeze_cb *cb, void *arg);
+void plane_thaw(struct plane *p, const char *name, const uint8_t uuid[16], uint64_t token,
+		plane_freeze_cb *cb, void *arg);
 void plane_accept(struct plane *p, struct conn *data_link);
 void plane_record_read(struct plane *p, uint64_t token, const struct plane_record *now);
 void plane_record_cas(struct plane *p, uint64_t token, bool accepted,
@@ -108,6 +128,10 @@ void plane_each(struct plane *p, void (*each)(struct plane_item *i)); /* those t
  * or item_cas, with the token that is returned. */
 u64 plane_ask(struct plane_item *i, const struct repl_record *next);
 void plane_report(struct plane_item *i); /* its status differs: told soon, once */
+/* the answer; f is not the resource's any more. fmt NULL: status is 0 */
+void plane_freeze_done(struct plane_freeze *f, int status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void plane_closed(struct plane *p);
+void *plane_letter(size_t size); /* zeroed, never NULL; any thread */
 
 #endif

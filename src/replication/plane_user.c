@@ -77,6 +77,16 @@ static void item_cas(struct plane_item *i, u64 token, bool accepted, const struc
 	volume_cas(volume_of(i), token, accepted, now);
 }
 
+static void item_freeze(struct plane_item *i, struct plane_freeze *f)
+{
+	freeze_begin(volume_of(i), f);
+}
+
+static void item_thaw(struct plane_item *i, struct plane_freeze *f)
+{
+	freeze_thaw(volume_of(i), f);
+}
+
 static const struct plane_kind kind = {
 	.size = sizeof(struct volume_env),
 	.engine = wanted_engine,
@@ -88,6 +98,8 @@ static const struct plane_kind kind = {
 	.item_status = item_status,
 	.item_record = item_record,
 	.item_cas = item_cas,
+	.item_freeze = item_freeze,
+	.item_thaw = item_thaw,
 	.release = user_release,
 };
 
@@ -107,6 +119,8 @@ const struct plane_ops plane_user = {
 	.defined = plane_defined,
 	.remove = plane_remove,
 	.status = plane_get_status,
+	.freeze = plane_freeze,
+	.thaw = plane_thaw,
 	.accept = plane_accept,
 	.record_read = plane_record_read,
 	.record_cas = plane_record_cas,

@@ -235,6 +235,7 @@ static void take_volumes(struct volume *v, const struct plane_resource *r)
 
 static void begin_ending(struct volume *v)
 {
+	freeze_forget(v);
 	open_end(v);
 	links_end(v);
 	uv_timer_stop(&v->tick);

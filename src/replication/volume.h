@@ -5,7 +5,7 @@
  * server, and carries out what the mirror emits. plane_user.c makes and ends
  * it. Files: volume.c (life, status), volume_run.c (mirror calls and effects),
  * volume_disk.c (devices), volume_link.c (links), volume_open.c (the NBD side),
- * volume_heal.c, volume_mend.c.
+ * volume_freeze.c, volume_heal.c, volume_mend.c.
  */
 #ifndef SDSD_REPLICATION_VOLUME_H
 #define SDSD_REPLICATION_VOLUME_H
@@ -85,6 +85,23 @@ struct volume_flush {
 	int status;
 };
 
+/* The application's writes are held for a moment: volume_freeze.c. */
+enum volume_freeze_state {
+	VOLUME_THAWED,
+	VOLUME_FREEZING, /* writes that were under way are waited for */
+	VOLUME_FROZEN
+};
+
+struct volume_freeze {
+	enum volume_freeze_state state;
+	u64 token;                  /* of the last one; 0: none yet */
+	u64 until;                  /* ends then */
+	u32 members;                /* FROZEN: the set when it began to hold */
+	const char *lapsed;         /* why the last one has ended without a thaw; NULL */
+	u32 writing;                /* writes and flushes of NBD clients that the mirror has */
+	struct plane_freeze *asked; /* FREEZING: to be answered */
+};
+
 struct volume_done {
 	u64 id;
 	int status;
@@ -130,6 +147,8 @@ struct volume {
 	bool healing;         /* for no client: a copy knocks to be brought in sync */
 	u64 heal_at;          /* not before */
 	bool cut;             /* clients are being shown out */
+
+	struct volume_freeze freeze;
 
 	/* volume_mend.c */
 	char sick[96];   /* which operation of the own disk has failed; "" none */
@@ -200,6 +219,16 @@ void links_end(struct volume *v);           /* all, nothing is reported */
 bool links_knocked(const struct volume *v); /* a copy out of sync waits at our door */
 void links_peers_changed(struct volume *v, const struct plane_resource *old);
 
+/* volume_freeze.c */
+void freeze_begin(struct volume *v, struct plane_freeze *f);
+void freeze_thaw(struct volume *v, struct plane_freeze *f);
+void freeze_settle(struct volume *v, u64 now);
+void freeze_forget(struct volume *v);                /* the mirror ends */
+static inline bool freeze_on(const struct volume *v) /* nothing is written for clients */
+{
+	return v->freeze.state != VOLUME_THAWED;
+}
+
 /* volume_heal.c */
 void heal_settle(struct volume *v, u64 now);
 void heal_later(struct volume *v);     /* the volume was just closed */
@@ -222,6 +251,7 @@ bool open_listens(const struct volume *v); /* on all sockets that it is to have 
 bool open_ended(const struct volume *v);
 u32 open_clients(const struct volume *v);
 void open_settle(struct volume *v);
+void open_thawed(struct volume *v);                  /* requests that were held come again */
 void open_attached(struct volume *v);                /* the volume is up */
 void open_refuse(struct volume *v, const char *why); /* to who waits */
 void open_on_deadline(uv_timer_t *timer);

@@ -38,7 +38,9 @@ void open_mirror(struct volume *v)
 
 /* ---- nbd_ops ---- */
 
-#define ID_PART_SHIFT 56 /* of a request's id at the mirror; the server's are below */
+/* of a request's id at the mirror; the server's are below */
+#define ID_PART_SHIFT 56
+#define ID_WRITES (1ull << 55) /* a write or flush, which a freeze waits for */
 
 /* the resource is opened with its first volume and closed with its last */
 static void recount(struct volume *v)
@@ -97,12 +99,18 @@ static int on_write(void *owner, u64 id, u8 op, u64 off, u32 len, struct payload
 	struct volume_part *p = owner;
 	struct volume *v = p->whole;
 	u64 now;
+	int rv;
 
 	if (!volume_up(v))
 		return -ESHUTDOWN;
+	if (freeze_on(v))
+		return -EAGAIN;
 	now = volume_enter(v);
-	return repl_mirror_write(v->mirror, id_of(p, id), op, REPL_ADDRESS(p->number, off), len,
-				 payload_handle(data), &v->sink, now);
+	rv = repl_mirror_write(v->mirror, id_of(p, id) | ID_WRITES, op,
+			       REPL_ADDRESS(p->number, off), len, payload_handle(data), &v->sink,
+			       now);
+	v->freeze.writing += rv == 0;
+	return rv;
 }
 
 static int on_read(void *owner, u64 id, u64 off, u32 len)
@@ -123,11 +131,16 @@ static int on_flush(void *owner, u64 id)
 	struct volume_part *p = owner;
 	struct volume *v = p->whole;
 	u64 now;
+	int rv;
 
 	if (!volume_up(v))
 		return -ESHUTDOWN;
+	if (freeze_on(v))
+		return -EAGAIN;
 	now = volume_enter(v);
-	return repl_mirror_flush(v->mirror, id_of(p, id), &v->sink, now);
+	rv = repl_mirror_flush(v->mirror, id_of(p, id) | ID_WRITES, &v->sink, now);
+	v->freeze.writing += rv == 0;
+	return rv;
 }
 
 static const struct nbd_ops ops = {
@@ -142,7 +155,11 @@ void open_complete(struct volume *v, const struct volume_done *d)
 {
 	struct volume_part *p = v->part[d->id >> ID_PART_SHIFT];
 
-	nbd_complete(p->nbd, d->id & ((1ull << ID_PART_SHIFT) - 1), d->status, payload_of(d->buf));
+	if (d->id & ID_WRITES) {
+		assert(v->freeze.writing > 0);
+		v->freeze.writing--;
+	}
+	nbd_complete(p->nbd, d->id & (ID_WRITES - 1), d->status, payload_of(d->buf));
 }
 
 /* ---- from the volume ---- */
@@ -212,6 +229,13 @@ u32 open_clients(const struct volume *v)
 		if (v->part[i] && v->part[i]->nbd)
 			n += nbd_clients(v->part[i]->nbd);
 	return n;
+}
+
+void open_thawed(struct volume *v)
+{
+	for (u32 i = 0; i < PLANE_VOLUMES; i++)
+		if (v->part[i] && v->part[i]->nbd && !v->part[i]->nbd_closing)
+			nbd_thawed(v->part[i]->nbd);
 }
 
 static void on_nbd_closed(void *arg)

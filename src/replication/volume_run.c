@@ -261,11 +261,12 @@ void volume_on_settle(struct turn_item *item)
 	}
 	if (!volume_up(v))
 		return; /* closing it was what a new configuration waited for */
+	freeze_settle(v, clock_boot_ns());
 	open_away(v, clock_boot_ns());
 	heal_settle(v, clock_boot_ns());
 	mend_settle(v, clock_boot_ns());
 	if (!volume_up(v))
 		return;
 	links_settle(v, clock_boot_ns());
-	set_ticking(v, repl_mirror_busy(v->mirror));
+	set_ticking(v, repl_mirror_busy(v->mirror) || freeze_on(v));
 }

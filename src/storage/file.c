@@ -411,7 +411,7 @@ static int grow(const struct storage_pool *p, const struct storage_volume *v, bo
 		rv = open_growing(p, dir, &data, err);
 	if (rv == 0)
 		rv = open_growing(p, dir, &meta, err);
-	if (rv == 0)
+	if (rv == 0 && size <= v->size_bytes)
 		rv = grow_pair(p, dir, v, &data, &meta, thin, err);
 	if (data.fd >= 0)
 		close(data.fd);

@@ -112,11 +112,11 @@ bool storage_label_is(const struct storage_label *l, const struct storage_volume
 
 /* --- the contract ------------------------------------------------------- */
 
-static bool name_ok(const char *name)
+static bool name_ok(const char *name, size_t size)
 {
-	size_t len = strnlen(name, sizeof(((struct storage_volume *)0)->name));
+	size_t len = strnlen(name, size);
 
-	if (len == 0 || len == sizeof(((struct storage_volume *)0)->name) || name[0] == '.')
+	if (len == 0 || len == size || name[0] == '.')
 		return false;
 	return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") ==
 	       len;
@@ -157,7 +157,7 @@ bool storage_can_snapshot(const char *kind)
 static int check_volume(const struct storage_pool *p, const struct storage_volume *v,
 			struct err *err)
 {
-	if (!name_ok(v->name))
+	if (!name_ok(v->name, sizeof(v->name)))
 		return err_set(err, -E_INVALID, "pool %s: \"%.63s\" cannot be a file name", p->name,
 			       v->name);
 	if (v->size_bytes == 0 || v->size_bytes % STORAGE_BLOCK || v->size_bytes > INT64_MAX)
@@ -170,9 +170,9 @@ static int check_volume(const struct storage_pool *p, const struct storage_volum
 static int check_snapshot(const struct storage_pool *p, const struct storage_snapshot *s,
 			  struct err *err)
 {
-	if (!name_ok(s->volume) || !name_ok(s->name))
+	if (!name_ok(s->volume, sizeof(s->volume)) || !name_ok(s->name, sizeof(s->name)))
 		return err_set(err, -E_INVALID,
-			       "pool %s: snapshot \"%.63s\" of \"%.63s\" cannot be a file name",
+			       "pool %s: snapshot \"%.127s\" of \"%.63s\" cannot be a file name",
 			       p->name, s->name, s->volume);
 	if (!find_backend(p->kind)->snapshot)
 		return err_set(err, -EOPNOTSUPP,

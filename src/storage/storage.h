@@ -33,9 +33,9 @@ struct storage_volume {
 	uint8_t volume[16]; /* uuid of the volume: another one had this number before */
 	uint64_t size_bytes;
 	uint64_t meta_bytes; /* filled by the front door from storage_meta_ops.bytes */
-	/* The stamp of all its regions when it is made: 0 one of zeros, else that of the snapshot's
-	 * content it begins with (docs/protocol.md#born-from-a-snapshot). */
-	uint32_t birth;
+	/* It begins with a snapshot's content, and its metadata says so of all regions
+	 * (docs/protocol.md#born-from-a-snapshot). */
+	bool born;
 	/* For the label only, so that a cluster can be told from its disks. Zeros and "" when the
 	 * files are only to be found or removed. */
 	uint8_t cluster[16], resource[16];
@@ -46,7 +46,7 @@ struct storage_volume {
 /* The data of a volume as it was at one moment, in the pool of that volume. */
 struct storage_snapshot {
 	char volume[64];     /* of which: storage_volume.name at that time */
-	char name[64];       /* its own, unique for the volume: "<volume>_<name>" */
+	char name[128];      /* of its device: "<volume>_<snapshot>" */
 	uint8_t uuid[16];    /* against foreign ones of the same name */
 	uint64_t size_bytes; /* of the volume then */
 };

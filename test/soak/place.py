@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """place.py - small file systems for pools and state directories, so that they can be full: tmpfs or
-ext4 in a file (root), or none. And the rules of test/support/preload/diskfaults.c, for daemons with
+ext4 in a file (root), or none; xfs in a file, for pools that share blocks. And the rules of test/support/preload/diskfaults.c, for daemons with
 a shared C library."""
 import os
 import subprocess
 
 KINDS = ("tmpfs", "ext4", "none")
+XFS_MIB = 512  # the least that mkfs.xfs makes is 300
 POOL_MIB = 96
 STATE_MIB = 160
 BALLAST = "ballast"
@@ -29,6 +30,9 @@ class Place:
     def prepare(self, node):
         if self.kind == "none":
             return
+        if self.kind == "xfs":
+            self.mount(node.pool_dir, XFS_MIB)
+            return
         self.mount(node.pool_dir, POOL_MIB)
         self.mount(node.dir, STATE_MIB)
 
@@ -40,7 +44,9 @@ class Place:
             image = folder + ".img"
             with open(image, "wb") as f:
                 f.truncate(mib * MIB)
-            subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
+            make = ["mkfs.xfs", "-q", "-m", "reflink=1"] if self.kind == "xfs" else \
+                ["mkfs.ext4", "-q", "-m", "0"]
+            subprocess.run(make + [image], check=True)
             cmd = ["mount", "-o", "loop", image, folder]
         subprocess.run(cmd, check=True)
         self.mounted.append(folder)

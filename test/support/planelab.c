@@ -62,6 +62,11 @@ struct lab {
 
 /* ---- calls from the test's thread onto the loop ---- */
 
+struct lab_answer {
+	uv_sem_t came;
+	struct err err;
+};
+
 struct call {
 	struct lab *lab;
 	void (*fn)(struct call *c);
@@ -70,6 +75,9 @@ struct call {
 	bool flag;
 	struct plane_record record;
 	struct plane_status status;
+	struct lab_answer *answer;
+	uint64_t token;
+	int deadline_ms;
 };
 
 static void on_call(void *arg)
@@ -327,6 +335,35 @@ static void status_on_loop(struct call *c)
 		on_status(NULL, c);
 }
 
+static void on_answer(int status, const struct err *err, void *arg)
+{
+	struct lab_answer *a = arg;
+
+	assert(status == err->code && a->err.code == 0);
+	a->err = *err;
+	uv_sem_post(&a->came);
+}
+
+static void freeze_on_loop(struct call *c)
+{
+	struct plane *plane = c->lab->node[c->node].plane;
+	uint8_t uuid[16];
+
+	memset(uuid, 0xdb, sizeof(uuid));
+	plane_user.freeze(plane, "db", uuid, c->token, c->deadline_ms, on_answer, c->answer);
+	uv_sem_post(&c->done);
+}
+
+static void thaw_on_loop(struct call *c)
+{
+	struct plane *plane = c->lab->node[c->node].plane;
+	uint8_t uuid[16];
+
+	memset(uuid, 0xdb, sizeof(uuid));
+	plane_user.thaw(plane, "db", uuid, c->token, on_answer, c->answer);
+	uv_sem_post(&c->done);
+}
+
 static void end_on_loop(struct call *c)
 {
 	struct lab *l = c->lab;
@@ -527,6 +564,44 @@ struct plane_status lab_status(struct lab *l, int node)
 
 	lab_call(l, &c, status_on_loop);
 	return c.status;
+}
+
+static struct lab_answer *ask_freeze(struct lab *l, struct call *c, void (*fn)(struct call *c))
+{
+	c->answer = calloc(1, sizeof(*c->answer));
+	if (!c->answer)
+		abort();
+	uv_sem_init(&c->answer->came, 0);
+	lab_call(l, c, fn);
+	return c->answer;
+}
+
+struct lab_answer *lab_freeze_begin(struct lab *l, int node, uint64_t token, int deadline_ms)
+{
+	struct call c = { .node = node, .token = token, .deadline_ms = deadline_ms };
+
+	return ask_freeze(l, &c, freeze_on_loop);
+}
+
+int lab_answer_wait(struct lab_answer *a, struct err *err)
+{
+	uv_sem_wait(&a->came);
+	*err = a->err;
+	uv_sem_destroy(&a->came);
+	free(a);
+	return err->code;
+}
+
+int lab_freeze(struct lab *l, int node, uint64_t token, int deadline_ms, struct err *err)
+{
+	return lab_answer_wait(lab_freeze_begin(l, node, token, deadline_ms), err);
+}
+
+int lab_thaw(struct lab *l, int node, uint64_t token, struct err *err)
+{
+	struct call c = { .node = node, .token = token };
+
+	return lab_answer_wait(ask_freeze(l, &c, thaw_on_loop), err);
 }
 
 const char *lab_socket(const struct lab *l, int node)

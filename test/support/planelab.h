@@ -39,6 +39,11 @@ void lab_give_disk(struct lab *l,
 		   int node);             /* one that was diskless has a fresh copy from now on */
 void lab_remove(struct lab *l, int node); /* plane_ops.remove, waits */
 void lab_set(struct lab *l, int node);    /* gives the resource (again) */
+/* plane_ops.freeze and thaw: the status, the sentence in err */
+int lab_freeze(struct lab *l, int node, uint64_t token, int deadline_ms, struct err *err);
+int lab_thaw(struct lab *l, int node, uint64_t token, struct err *err);
+struct lab_answer *lab_freeze_begin(struct lab *l, int node, uint64_t token, int deadline_ms);
+int lab_answer_wait(struct lab_answer *a, struct err *err); /* of lab_freeze_begin; a is freed */
 /* waits at most LAB_WAIT_MS until the in-sync set is this one; false: it did not become so */
 bool lab_wait_in_sync(struct lab *l, uint32_t set);
 

@@ -24,6 +24,9 @@ class Node:
         self.mount()
         self.guest.run("mkdir /mnt/pool")
 
+    def add_pool(self, first):
+        first.cli("pool create %s files --dir /mnt/pool" % self.name)
+
     def mount(self):
         self.guest.run("mount /dev/vda /mnt && mkdir -p /run/sdsd")
 
@@ -56,9 +59,9 @@ class Node:
 
 def cluster(rig, count, disk, kinds=None):
     """Nodes n1, n2, ..., one cluster; n1 and n2 have a pool, further ones are witnesses.
-    kinds: the class of each, Node by default."""
+    disk: one, or a list of them; kinds: the class of each node, Node by default."""
     rig.log("/mnt/sdsd.log")
-    lab = rig.lab(guests=count, disks=[disk], files={"/usr/bin/sdsd": rig.sdsd()})
+    lab = rig.lab(guests=count, disks=disk if isinstance(disk, list) else [disk], files={"/usr/bin/sdsd": rig.sdsd()})
     nodes = [kind(g) for kind, g in zip(kinds or [Node] * count, lab.guests)]
     for node in nodes:
         node.format()
@@ -71,7 +74,7 @@ def cluster(rig, count, disk, kinds=None):
                  % (first.address, token, node.name, node.address))
         node.start()
     for node in nodes[:2]:
-        first.cli("pool create %s files --dir /mnt/pool" % node.name)
+        node.add_pool(first)
     return nodes
 
 

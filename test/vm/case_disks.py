@@ -36,6 +36,9 @@ class Lister(Node):
         found = [p for p in self.json("pool list") if p["storage_pool_name"] == name]
         return found[0] if found else None
 
+    def said(self, name):
+        return "; ".join(r["message"] for r in self.pool(name)["reports"])
+
     def made(self, name, timeout=120):
         return wait_for(lambda: (self.pool(name) or {}).get("total_capacity"), timeout,
                         "pool %s is there" % name)
@@ -104,8 +107,7 @@ def case_disks_list(rig):
                              ("two", "--wipe --device /dev/alias/h", "mounted at /other"),
                              ("three", "--device /dev/vdz", "no such device")):
         n1.cli("pool create n1 %s --device /dev/vdb %s" % (name, words), 120)
-        said = n1.pool(name)["reports"][0]["message"]
-        rig.check(why in said, "%s: the pool says %s" % (name, said))
+        rig.check(why in n1.said(name), "%s: the pool says %s" % (name, n1.said(name)))
         n1.cli("pool delete n1 " + name)
     rig.check(guest.run(FIRST).out == before, "a refused disk was touched")
     rig.check(guest.run("vgs --noheadings -o vg_name").out.split() == ["foreign"], "groups")
@@ -155,7 +157,7 @@ def case_disks_life(rig):
              "its volumes are gone")
     guest.run("lvcreate -q -V 16M -T sdsd_ssd/thin -n mine")
     n1.cli("pool delete n1 ssd --destroy", 120)
-    rig.check("sdsd_ssd/mine is there" in n1.pool("ssd")["reports"][0]["message"], "not refused")
+    rig.check("sdsd_ssd/mine is there" in n1.said("ssd"), "not refused: %s" % n1.said("ssd"))
     guest.run("lvremove -y sdsd_ssd/mine")
     wait_for(lambda: n1.pool("ssd") is None, 120, "it is destroyed")
     rig.check(guest.run("pvs; vgs; lvs").out == "", "something of LVM is left")
@@ -172,25 +174,25 @@ def case_disks_killed(rig):
     n1.start()
     n1.looked()
     for i in range(rig.fewer(8)):
-        making = guest.start_job("sdsd pool create n1 p%d --device /dev/vdb --device /dev/vdc" % i)
+        making = guest.start_job("sdsd pool create n1 pool%d --device /dev/vdb --device /dev/vdc" % i)
         guest.run("sleep %.1f; kill -9 $(pidof sdsd) $(pidof lvm pvcreate vgcreate lvcreate); true"
                   % (0.3 + 0.5 * i))
         making.wait(120, check=False)
         n1.start()
-        if n1.pool("p%d" % i) is None:
+        if n1.pool("pool%d" % i) is None:
             n1.looked()
-            n1.cli("pool create n1 p%d --device /dev/vdb --device /dev/vdc" % i, 120)
-        n1.made("p%d" % i, 180)
+            n1.cli("pool create n1 pool%d --device /dev/vdb --device /dev/vdc" % i, 120)
+        n1.made("pool%d" % i, 180)
         rig.check(guest.run("pvs --noheadings -o pv_name,vg_name").out.split() ==
-                  ["/dev/vdb", "sdsd_p%d" % i, "/dev/vdc", "sdsd_p%d" % i], "not of both disks")
-        rig.check(guest.run("lvs -a --noheadings -o lv_name sdsd_p%d | wc -l" % i).out.strip() ==
+                  ["/dev/vdb", "sdsd_pool%d" % i, "/dev/vdc", "sdsd_pool%d" % i], "not of both disks")
+        rig.check(guest.run("lvs -a --noheadings -o lv_name sdsd_pool%d | wc -l" % i).out.strip() ==
                   "4", "not the pool and its parts alone")
-        going = guest.start_job("sdsd pool delete n1 p%d --destroy" % i)
+        going = guest.start_job("sdsd pool delete n1 pool%d --destroy" % i)
         guest.run("sleep %.1f; kill -9 $(pidof sdsd) $(pidof lvm lvremove vgremove pvremove); true"
                   % (0.2 + 0.3 * i))
         going.wait(120, check=False)
         n1.start()
-        if n1.pool("p%d" % i):
-            n1.cli("pool delete n1 p%d --destroy" % i, 120)
-        wait_for(lambda: n1.pool("p%d" % i) is None, 180, "it is destroyed")
+        if n1.pool("pool%d" % i):
+            n1.cli("pool delete n1 pool%d --destroy" % i, 120)
+        wait_for(lambda: n1.pool("pool%d" % i) is None, 180, "it is destroyed")
         rig.check(guest.run("pvs; vgs; lvs").out == "", "something of LVM is left")

@@ -132,3 +132,32 @@ def case_kmod_freeze_ends(rig):
     done = job.wait(5, check=False)
     rig.check(done.status != 0 and "Input/output error" in done.out, "deleted: %s" % done.out)
     g.run("kill $(cat /tmp/holder); sleep 1; rmmod rvol")
+
+
+def case_kmod_freeze_loses_a_copy(rig):
+    """A copy that is not heard of any more ends the freeze before its deadline: another node could
+    write. What is held goes on without that copy."""
+    g = start(rig)
+    freeze(g, 1)
+    wait_for(lambda: "frozen" in flags(g), 9, "frozen", interval=0.02)
+    job = g.start_job("dd if=/dev/zero of=/dev/rvol0 bs=4k count=1 oflag=direct 2>&1")
+    wait_for(lambda: status(g)[0]["held"] == "1", 5, "a write is held")
+    g.run("ip link set lo down")
+    wait_for(lambda: "lapsed" in flags(g), 9, "it has lapsed", interval=0.1)
+    refused(rig, g, "1 thaw", "a copy was lost")
+    rig.check(job.wait(30).status == 0, "the write that was held has failed")
+    g.run("ip link set lo up")
+    wait_for(lambda: status(g)[0].get("peer1") == "member", 60, "both copies in sync")
+    freeze(g, 2)
+    wait_for(lambda: "frozen" in flags(g), 9, "frozen", interval=0.02)
+    g.run("rvolctl tell 1 thaw --token 2")
+    let_go(g)
+    g.run("rvolctl del && rmmod rvol")
+
+
+def case_kmod_freeze_daemon(rig):
+    """What the daemon says about a freeze and reads of it is what the module takes and shows."""
+    g = start(rig)
+    g.run("freezecheck", 60)
+    let_go(g)
+    g.run("rvolctl del && rmmod rvol")

@@ -2,7 +2,7 @@
 """kmod.py - guests with the kernel module, for cases: kmod_lab(rig), status(guest).
 
 What is tested comes from `make kmod`: build/kmod/<series>/rvol.ko (or run.py's --module), and the
-programs rvolctl, nlcheck, renewcheck and churn in build/test.
+programs of TOOLS in build/test.
 """
 import os
 import re
@@ -10,7 +10,7 @@ import re
 import image
 from rig import Skip
 
-TOOLS = ("rvolctl", "nlcheck", "renewcheck", "churn")
+TOOLS = ("rvolctl", "nlcheck", "renewcheck", "churn", "freezecheck")
 
 
 def built(path):

@@ -206,6 +206,11 @@ void repl_mirror_grow(struct repl_mirror *m, u32 volume, u64 size_bytes, struct 
 	run(m, now);
 }
 
+bool repl_mirror_leased(const struct repl_mirror *m, u64 now)
+{
+	return repl_writer_serving(&m->writer) && peers_lease(&m->writer, now);
+}
+
 u64 repl_mirror_size(const struct repl_mirror *m, u32 volume)
 {
 	return volume < REPL_VOLUMES_MAX ? m->writer.size[volume] : 0;
@@ -381,6 +386,19 @@ void repl_mirror_tick(struct repl_mirror *m, struct repl_sink *out, u64 now)
 bool repl_mirror_busy(const struct repl_mirror *m)
 {
 	return repl_writer_busy(&m->writer) || (m->has_disk && repl_replica_busy(&m->replica));
+}
+
+u64 repl_mirror_reads_until(const struct repl_mirror *m)
+{
+	const struct repl_writer *w = &m->writer;
+	const struct repl_replica *r = &m->replica;
+
+	if (w->state != WRITER_SERVING || w->lost || !w->opened || w->yielding ||
+	    w->read_policy != REPL_READ_LOCAL || !(w->members & (1u << w->self)))
+		return 0;
+	if (r->mode != REPLICA_MEMBER || !r->session || r->session_link != REPL_LINK_LOCAL)
+		return 0;
+	return repl_writer_lease_end(w);
 }
 
 void repl_mirror_status(const struct repl_mirror *m, struct repl_mirror_status *ret)

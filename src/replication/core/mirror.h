@@ -78,6 +78,9 @@ void repl_mirror_set_read_policy(struct repl_mirror *m, enum repl_read_policy po
  * a new volume. It is served at that size when it is so large on all members. */
 void repl_mirror_grow(struct repl_mirror *m, u32 volume, u64 size_bytes, struct repl_sink *out,
 		      u64 now);
+/* It serves, its set is whole, and all of it has been heard so lately (P5) that no other node can
+ * have served meanwhile. */
+bool repl_mirror_leased(const struct repl_mirror *m, u64 now);
 /* bytes that requests may reach; 0 until it has served */
 u64 repl_mirror_size(const struct repl_mirror *m, u32 volume);
 /* op as enum repl_op for writes. off: REPL_ADDRESS(volume, bytes); off and len multiples of
@@ -123,6 +126,10 @@ void repl_mirror_cas_done(struct repl_mirror *m, u64 token, bool accepted,
 void repl_mirror_tick(struct repl_mirror *m, struct repl_sink *out, u64 now);
 /* something needs ticks every REPL_TICK_NS (a session, a candidacy); false: no timer needed */
 bool repl_mirror_busy(const struct repl_mirror *m);
+/* P5 for who reads the own disk by itself: until then (by the clock, after the data has arrived)
+ * what it says is what is served, where no write is under way (P1), and unless the mirror emits
+ * RELEASE or PROMISED before. To be asked for anew after each call. 0: not now. */
+u64 repl_mirror_reads_until(const struct repl_mirror *m);
 
 /* what reports and logs show */
 struct repl_mirror_status {

@@ -47,8 +47,9 @@
 #define REPL_ACCEPTED_MAX 64                   /* links that others have opened to a replica */
 #define REPL_NO_SLOT 0xff
 #define REPL_STAMP_UNKNOWN 0u
-#define REPL_STAMP_FRESH 1u /* never written since creation: zeros */
-#define REPL_EPOCH_FIRST 2u /* [F1] the first serving epoch */
+#define REPL_STAMP_FRESH 1u         /* never written since creation: zeros */
+#define REPL_STAMP_BORN 0xffffffffu /* the same, of a volume that began with a snapshot */
+#define REPL_EPOCH_FIRST 2u         /* [F1] the first serving epoch */
 
 /* Times, nanoseconds; a cluster option later. LEASE is T: the writer's reads are valid so long
  * after a PING was sent. GRACE is G > T(1 + drift): a member promises nothing so long after its

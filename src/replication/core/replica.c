@@ -577,7 +577,8 @@ void replica_settle(struct repl_replica *r, u64 now)
 	stream_settle(r);
 	start_settle(r, now);
 	epoch_settle(r);
-	pull_settle(r, now);
+	if (r->mode == REPLICA_LEARNER)
+		pull_settle(r, now);
 	source_settle(r, now);
 	persist_settle(r);
 }

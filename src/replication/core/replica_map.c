@@ -131,7 +131,7 @@ static void load_waiting(struct repl_replica *r)
 
 void map_settle(struct repl_replica *r)
 {
-	if (r->booted)
+	if (r->hot.n_unloaded && r->booted)
 		load_waiting(r);
 }
 

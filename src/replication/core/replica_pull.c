@@ -439,7 +439,7 @@ void pull_answer(struct repl_replica *r, const struct repl_msg *m, u64 now)
 
 void pull_settle(struct repl_replica *r, u64 now)
 {
-	if (!r->session || r->mode != REPLICA_LEARNER || r->start.kind)
+	if (!r->session || r->start.kind)
 		return;
 	if (r->pull_slot == REPL_NO_SLOT || !(r->members & (1u << r->pull_slot)))
 		choose_source(r);

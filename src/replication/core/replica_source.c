@@ -198,7 +198,9 @@ static void serve_read(struct repl_replica *r, struct replica_serve *s)
 
 void source_settle(struct repl_replica *r, u64 now)
 {
-	for (u32 i = 0; r->n_serves && i < REPL_SERVES_MAX; i++) {
+	if (!r->n_serves)
+		return;
+	for (u32 i = 0; i < REPL_SERVES_MAX; i++) {
 		struct replica_serve *s = &r->serve[i];
 
 		if (s->state == SERVE_READ)

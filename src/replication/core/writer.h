@@ -165,7 +165,8 @@ void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
 			  const struct repl_record *r, u64 now);
 void repl_writer_tick(struct repl_writer *w, u64 now);
 bool repl_writer_busy(const struct repl_writer *w);
-bool repl_writer_serving(const struct repl_writer *w); /* set whole, nothing lost: I/O goes on */
+bool repl_writer_serving(const struct repl_writer *w);  /* set whole, nothing lost: I/O goes on */
+u64 repl_writer_lease_end(const struct repl_writer *w); /* P5; 0: it does not run */
 const char *repl_writer_state_name(enum writer_state s);
 const char *repl_writer_peer_name(const struct repl_writer *w, u8 slot);
 

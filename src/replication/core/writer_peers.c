@@ -303,25 +303,36 @@ void repl_writer_receive(struct repl_writer *w, u8 slot, const struct repl_msg *
 
 /* P5: everybody who could let another writer in still holds to us. Own copy included [F3], and the
  * learner of an outstanding GROW. */
-bool peers_lease(const struct repl_writer *w, u64 now)
+u64 repl_writer_lease_end(const struct repl_writer *w)
 {
+	u64 oldest = ~0ull - REPL_LEASE_NS;
 	u32 need = w->members;
 
 	if (w->grow_slot != REPL_NO_SLOT)
 		need |= 1u << w->grow_slot;
-	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
-		if ((need & (1u << s)) && (!w->peer[s].started || !w->peer[s].echo ||
-					   now >= w->peer[s].echo + REPL_LEASE_NS))
-			return false;
-	return true;
+	for (; need; need &= need - 1) {
+		const struct writer_peer *p = &w->peer[__builtin_ctz(need)];
+
+		if (!p->started || !p->echo)
+			return 0;
+		oldest = PORT_MIN(oldest, p->echo);
+	}
+	return oldest + REPL_LEASE_NS;
+}
+
+bool peers_lease(const struct repl_writer *w, u64 now)
+{
+	return now < repl_writer_lease_end(w);
 }
 
 /* P9: one learner at a time comes in */
 void peers_settle(struct repl_writer *w, u64 now)
 {
-	if (w->join != REPL_NO_SLOT || w->lost)
+	u32 left = w->copies & ~w->members;
+
+	if (!left || w->join != REPL_NO_SLOT || w->lost)
 		return;
-	for (u32 left = w->copies & ~w->members; left; left &= left - 1) {
+	for (; left; left &= left - 1) {
 		u8 s = (u8)__builtin_ctz(left);
 		struct writer_peer *p = &w->peer[s];
 

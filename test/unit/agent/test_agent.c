@@ -293,7 +293,7 @@ Test(agent, many)
 		drop_resource(name);
 	}
 	cr_assert(all_in_time(0));
-	for (int i = 0; i < 200 && files_in(pool_dir) > 0; i++)
+	for (int i = 0; i < 600 && files_in(pool_dir) > 0; i++) /* three syncs each */
 		pump(100);
 	cr_expect_eq(files_in(pool_dir), 0);
 }

@@ -262,11 +262,10 @@ Test(change_snapshot, restored)
 	cr_assert_eq(restore(&w, "new", NULL, 0), 0, "%s", w.err.text);
 	r = resource(&w, "new");
 	cr_expect_eq(r.volume[0].size_kib, 10 * GIB);
-	cr_expect_eq(r.volume[0].origin.birth, BIRTH_FIRST);
 	cr_expect_str_eq(r.volume[1].origin.uuid, snapshot(&w, "s1").uuid);
 	cr_expect_str_eq(r.volume[1].origin.resource, "db");
 	rec = record(&w, "new");
-	cr_expect_eq(rec.epoch, BIRTH_FIRST);
+	cr_expect_eq(rec.epoch, 1);
 	cr_expect_eq(rec.writer, WRITER_NONE);
 	for (int i = 0; i < 2; i++) {
 		one = replica(&w, "new", n1_n2[i]);
@@ -343,7 +342,7 @@ Test(change_snapshot, rolled_back)
 	cr_expect_not(replica(&w, "db", "n3").born, "it has no snapshot");
 	cr_expect(replica(&w, "db", "n4").diskless);
 	rec = record(&w, "db");
-	cr_expect_eq(rec.epoch, BIRTH_FIRST);
+	cr_expect_eq(rec.epoch, 1);
 	cr_expect_eq(rec.in_sync, 1u << after.slot | 1u << replica(&w, "db", "n2").slot);
 	cr_expect_eq(world_count(&w, "leftover/n1/"), 2);
 	cr_expect_eq(world_count(&w, "leftover/n3/"), 4, "the copy, and the snapshot it lacks");

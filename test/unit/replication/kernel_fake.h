@@ -210,6 +210,29 @@ static int fake_token(__u64 *asked, const struct kernel_request *q)
 	return 0;
 }
 
+#define FAKE_FREEZE (RVOL_STATUS_FREEZING | RVOL_STATUS_FROZEN)
+
+static int fake_freeze(struct rvol_status *s, const struct kernel_request *q)
+{
+	if (!(s->flags & RVOL_STATUS_SERVING))
+		return -EREMOTE;
+	if (s->flags & FAKE_FREEZE)
+		return -EBUSY;
+	s->freeze_token = q->token;
+	s->flags = (s->flags & ~RVOL_STATUS_LAPSED) | RVOL_STATUS_FREEZING;
+	return 0;
+}
+
+static int fake_thaw(struct rvol_status *s, const struct kernel_request *q)
+{
+	if (q->token != s->freeze_token)
+		return -ENOENT;
+	if (!(s->flags & FAKE_FREEZE))
+		return s->flags & RVOL_STATUS_LAPSED ? -ETIMEDOUT : -EALREADY;
+	s->flags &= ~FAKE_FREEZE;
+	return 0;
+}
+
 static int fake_command(struct fake_resource *r, const struct kernel_request *q)
 {
 	struct rvol_status *s = &r->view.status;
@@ -236,6 +259,10 @@ static int fake_command(struct fake_resource *r, const struct kernel_request *q)
 	case RVOL_CMD_LINK_ADD:
 	case RVOL_CMD_LINK_DEL:
 		return fake_link(r, q, q->cmd == RVOL_CMD_LINK_ADD);
+	case RVOL_CMD_FREEZE:
+		return fake_freeze(s, q);
+	case RVOL_CMD_THAW:
+		return fake_thaw(s, q);
 	case RVOL_CMD_HEAL:
 		s->flags = q->on ? s->flags | RVOL_STATUS_HEALING | RVOL_STATUS_SERVING
 				 : s->flags & ~(RVOL_STATUS_HEALING | RVOL_STATUS_SERVING);

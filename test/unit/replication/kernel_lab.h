@@ -260,6 +260,24 @@ static void show(void (*change)(struct fake_resource *f))
 	pthread_mutex_unlock(&fake.lock);
 }
 
+__attribute__((unused)) static void open_it(struct fake_resource *f)
+{
+	f->view.volume[0].opens = 1;
+	f->view.status.flags |= RVOL_STATUS_OPEN | RVOL_STATUS_SERVING;
+	f->view.status.role = RVOL_WRITER;
+}
+
+/* of the daemon: the module goes on */
+__attribute__((unused)) static void restart(void)
+{
+	stop();
+	n_questions = 0;
+	pthread_mutex_lock(&fake.lock);
+	fake.n_log = 0;
+	pthread_mutex_unlock(&fake.lock);
+	start();
+}
+
 /* whatever is to come of it has come */
 static void settle(void)
 {

@@ -41,10 +41,11 @@ struct fake {
 	u8 *mem;
 	bool hold_open;     /* do not answer open */
 	const char *refuse; /* answer open with this */
+	bool frozen;        /* writes and flushes: -EAGAIN */
 	u32 full_at;        /* so many under way: -EBUSY; 0 never */
 	bool hold;          /* complete nothing */
 	int fail;           /* status of everything */
-	u32 opens, closes, writes, reads, flushes, zeros, trims, under_way, busy;
+	u32 opens, closes, writes, reads, flushes, zeros, trims, under_way, busy, held;
 	u32 longest;  /* piece */
 	bool crossed; /* a piece crossed an extent's end */
 };
@@ -87,8 +88,12 @@ static void defer(u64 id, int status, struct payload *data)
 }
 
 /* lock held: 0 or what the volume says at once */
-static int admit(u64 off, u32 len)
+static int admit(bool writes, u64 off, u32 len)
 {
+	if (writes && f->frozen) {
+		f->held++;
+		return -EAGAIN;
+	}
 	if (f->full_at && f->under_way >= f->full_at) {
 		f->busy++;
 		return -EBUSY;
@@ -136,7 +141,7 @@ static int fake_write(void *owner, u64 id, u8 op, u64 off, u32 len, struct paylo
 	int rv;
 
 	uv_mutex_lock(&f->lock);
-	rv = admit(off, len);
+	rv = admit(true, off, len);
 	if (rv == 0) {
 		f->writes += op == REPL_OP_DATA;
 		f->zeros += op == REPL_OP_ZERO;
@@ -157,7 +162,7 @@ static int fake_read(void *owner, u64 id, u64 off, u32 len)
 	int rv;
 
 	uv_mutex_lock(&f->lock);
-	rv = admit(off, len);
+	rv = admit(false, off, len);
 	if (rv == 0) {
 		f->reads++;
 		if (!f->fail) {
@@ -175,7 +180,7 @@ static int fake_flush(void *owner, u64 id)
 	int rv;
 
 	uv_mutex_lock(&f->lock);
-	rv = admit(0, 0);
+	rv = admit(true, 0, 0);
 	if (rv == 0) {
 		f->flushes++;
 		defer(id, f->fail, NULL);
@@ -237,6 +242,14 @@ __attribute__((unused)) static void on_cut(void *arg)
 {
 	nbd_cut(f->nbd);
 	uv_sem_post(&f->ready);
+}
+
+__attribute__((unused)) static void on_thaw(void *arg)
+{
+	uv_mutex_lock(&f->lock);
+	f->frozen = false;
+	uv_mutex_unlock(&f->lock);
+	nbd_thawed(f->nbd); /* in the same breath, as a volume does */
 }
 
 __attribute__((unused)) static void on_release(void *arg)

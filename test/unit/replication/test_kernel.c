@@ -96,16 +96,6 @@ Test(kernel, what_was_begun_is_undone)
 
 /* ---- a restart of the daemon ---- */
 
-static void restart(void)
-{
-	stop();
-	n_questions = 0;
-	pthread_mutex_lock(&fake.lock);
-	fake.n_log = 0;
-	pthread_mutex_unlock(&fake.lock);
-	start();
-}
-
 Test(kernel, a_restart_finds_it_running)
 {
 	attach_copy();
@@ -122,13 +112,6 @@ Test(kernel, a_restart_finds_it_running)
 	cr_expect_eq(fake_count(RVOL_CMD_LINK_DEL, NULL), 0);
 	cr_expect_eq(fake_count(RVOL_CMD_HEAL, NULL), 0);
 	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_SET, NULL), 1);
-}
-
-static void open_it(struct fake_resource *f)
-{
-	f->view.volume[0].opens = 1;
-	f->view.status.flags |= RVOL_STATUS_OPEN | RVOL_STATUS_SERVING;
-	f->view.status.role = RVOL_WRITER;
 }
 
 static void close_it(struct fake_resource *f)

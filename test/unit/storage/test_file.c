@@ -47,9 +47,13 @@ static int meta_format(int fd, const struct storage_volume *v, struct err *err)
 static int meta_grow(int fd, const struct storage_volume *v, struct err *err)
 {
 	struct stat st;
+	uint64_t size;
 
 	cr_assert_eq(fstat(fd, &st), 0);
 	cr_assert_geq((uint64_t)st.st_size, meta_bytes(v->size_bytes));
+	cr_assert_eq(pread(fd, &size, 8, 48), 8);
+	if (v->size_bytes < size)
+		return err_set(err, -E_INVALID, "it cannot be made smaller");
 	n_grown++;
 	if (grow_fails)
 		return err_set(err, -EIO, "grow failed");
@@ -402,6 +406,7 @@ Test(file, grow)
 		cr_expect_eq(a.paths.size_bytes, 20 * MIB);
 		vol.size_bytes = 12 * MIB; /* never smaller */
 		a = call(storage_grow);
+		cr_expect_eq(a.status, 0, "%s", a.text);
 		cr_expect_eq(size_of("db_00000"), 20 * MIB);
 		cr_expect_eq(a.paths.size_bytes, 20 * MIB);
 		cr_assert_eq(call(storage_remove).status, 0);

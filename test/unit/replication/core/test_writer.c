@@ -129,6 +129,20 @@ Test(writer, a_read_needs_an_echo_after_its_data)
 	cr_expect_eq(status_of(5), 0);
 }
 
+/* P5, for who asks whether another node may have served meanwhile */
+Test(writer, a_lease_is_of_a_whole_set)
+{
+	open_diskless();
+	cr_expect_not(repl_mirror_leased(&m, NOW), "nothing was echoed yet");
+	answer((struct repl_msg){ .kind = REPL_MSG_ECHO, .time = NOW }, NOW);
+	cr_expect(repl_mirror_leased(&m, NOW + REPL_LEASE_NS - 1));
+	cr_expect_not(repl_mirror_leased(&m, NOW + REPL_LEASE_NS));
+	answer((struct repl_msg){ .kind = REPL_MSG_ECHO, .time = NOW + 1 }, NOW + REPL_LEASE_NS);
+	cr_expect(repl_mirror_leased(&m, NOW + REPL_LEASE_NS), "heard again");
+	repl_mirror_link_down(&m, REPL_LINK_SLOT(1), &sink, NOW + REPL_LEASE_NS);
+	cr_expect_not(repl_mirror_leased(&m, NOW + REPL_LEASE_NS), "a member is lost");
+}
+
 Test(writer, overlapping_writes_wait_for_each_other)
 {
 	open_diskless();

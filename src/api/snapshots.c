@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * snapshots.c - snapshots as users see them: listed, taken, deleted, restored, rolled
+ * back to. Called through routes.c. How one is taken is snapshot_take.c's.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/handlers.h"
+#include "api/snapshot_take.h"
+#include "api/view.h"
+
+#define TAKE_WAIT_MS 30000
+#define SNAPSHOTS_AT_ONCE_MAX 64
+
+/* ---- shown ---- */
+
+static json *shape_volumes(const struct snapshot *s)
+{
+	json *list = view_list();
+
+	for (int i = 0; i < s->n_volumes; i++) {
+		json *v = view_object();
+
+		jset_i64(v, "volume_number", s->volume[i].number);
+		jset_i64(v, "size_kib", s->volume[i].size_kib);
+		jset(v, "volume_definition_props", view_object());
+		view_push(list, v);
+	}
+	return list;
+}
+
+static json *shape_copy(const struct snapshot *s, const struct snapshot_copy *c)
+{
+	json *o = view_object(), *volumes = view_list();
+
+	for (int i = 0; i < s->n_volumes; i++) {
+		json *v = view_object();
+
+		jset_i64(v, "vlm_nr", s->volume[i].number);
+		jset_str(v, "state", s->taken ? "Ok" : "Taking");
+		view_push(volumes, v);
+	}
+	jset_str(o, "snapshot_name", s->name);
+	jset_str(o, "node_name", c->node);
+	jset_str(o, "storage_pool_name", c->pool);
+	jset_i64(o, "create_timestamp", s->created_ms);
+	jset(o, "flags", view_list());
+	jset(o, "snapshot_volumes", volumes);
+	jset_str(o, "uuid", s->uuid);
+	return o;
+}
+
+static json *shape(const struct snapshot *s, json *doc)
+{
+	static const char *const successful[] = { "SUCCESSFUL" };
+	json *o = view_object(), *nodes = view_list(), *copies = view_list();
+
+	for (int i = 0; i < s->n_copies; i++) {
+		view_push(nodes, json_object_new_string(s->copy[i].node));
+		view_push(copies, shape_copy(s, &s->copy[i]));
+	}
+	jset_str(o, "name", s->name);
+	jset_str(o, "resource_name", s->resource);
+	jset(o, "nodes", nodes);
+	jset(o, "props", view_props(doc));
+	jset(o, "snapshot_definition_props", view_props(doc));
+	jset(o, "resource_definition_props", view_object());
+	jset(o, "flags", s->taken ? view_strings(successful, 1) : view_list());
+	jset(o, "volume_definitions", shape_volumes(s));
+	jset(o, "snapshots", copies);
+	jset_str(o, "uuid", s->uuid);
+	return o;
+}
+
+struct listing {
+	struct api_call *call;
+	struct call_list list;
+};
+
+static bool is_on_any(struct api_call *c, const struct snapshot *s)
+{
+	for (int i = 0; i < s->n_copies; i++) {
+		if (call_query_has(c, "nodes", s->copy[i].node))
+			return true;
+	}
+	return false;
+}
+
+static void list_one(json *doc, void *arg)
+{
+	struct listing *l = arg;
+	struct snapshot s;
+
+	if (snapshot_parse(doc, &s, NULL) == 0 &&
+	    call_query_has(l->call, "resources", s.resource) &&
+	    call_query_has(l->call, "snapshots", s.name) && is_on_any(l->call, &s))
+		call_list_push(&l->list, shape(&s, doc));
+}
+
+void snapshots_view(struct api_call *c)
+{
+	struct listing l = { .call = c };
+
+	call_list_init(&l.list, c);
+	view_docs(c->api, "snapshot/", list_one, &l);
+	call_list_reply(&l.list);
+}
+
+static void no_definition(struct api_call *c)
+{
+	struct err err;
+
+	err_set(&err, -E_NOT_FOUND, "Resource definition '%.100s' not found.", c->match.arg[0]);
+	call_fail_object(c, RC_RSC_DFN, -E_NOT_FOUND, &err);
+}
+
+static bool is_defined(struct api *a, const char *resource)
+{
+	char key[STORE_KEY_MAX];
+	json *doc = NULL;
+
+	resource_key(resource, key, sizeof(key));
+	if (store_get(a->config.store, key, &doc, NULL) < 0)
+		return false;
+	json_object_put(doc);
+	return true;
+}
+
+void snapshots_list(struct api_call *c)
+{
+	struct listing l = { .call = c };
+	char prefix[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
+
+	name_key(c->match.arg[0], low);
+	snprintf(prefix, sizeof(prefix), "snapshot/%s/", low);
+	call_list_init(&l.list, c);
+	view_docs(c->api, prefix, list_one, &l);
+	if (l.list.n == 0 && !is_defined(c->api, c->match.arg[0])) {
+		call_list_release(&l.list);
+		no_definition(c);
+		return;
+	}
+	call_list_reply(&l.list);
+}
+
+void snapshots_get(struct api_call *c)
+{
+	char key[STORE_KEY_MAX];
+	json *doc = NULL;
+	struct snapshot s;
+	struct err err;
+	int rv;
+
+	snapshot_key(c->match.arg[0], c->match.arg[1], key, sizeof(key));
+	rv = store_get(c->api->config.store, key, &doc, NULL);
+	if (rv == 0)
+		rv = snapshot_parse(doc, &s, NULL);
+	if (rv == 0) {
+		call_reply_json(c, 200, shape(&s, doc));
+	} else {
+		err_set(&err, rv, "Snapshot '%.100s' of resource '%.100s' not found.",
+			c->match.arg[1], c->match.arg[0]);
+		call_fail(c, rv, &err);
+	}
+	json_object_put(doc);
+}
+
+/* ---- taken ---- */
+
+struct wanted { /* of one request */
+	int n;
+	struct take_name name[];
+};
+
+static bool taken(void *arg, int64_t waited_ms)
+{
+	struct mutation *m = arg;
+	struct wanted *w = m->own;
+	bool all = true;
+
+	for (int i = 0; i < w->n; i++)
+		all &= take_is_over(m->call->api, &w->name[i]);
+	return all || !consensus_is_leader(m->call->api->config.consensus);
+}
+
+static bool exists(struct api *a, const struct take_name *name, struct snapshot *ret)
+{
+	char key[STORE_KEY_MAX];
+	json *doc = NULL;
+	bool found;
+
+	snapshot_key(name->resource, name->name, key, sizeof(key));
+	found = store_get(a->config.store, key, &doc, NULL) == 0 &&
+		snapshot_parse(doc, ret, NULL) == 0;
+	json_object_put(doc);
+	return found && ret->taken;
+}
+
+static void name_nodes(const struct snapshot *s, char *out, size_t len)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < s->n_copies && used < len; i++)
+		used += (size_t)snprintf(out + used, len - used, "%s%s", i ? ", " : "",
+					 s->copy[i].node);
+}
+
+/* what the commit has said is replaced by how it went */
+static void answer_taken(void *arg, bool in_time)
+{
+	struct mutation *m = arg;
+	struct wanted *w = m->own;
+	struct api *a = m->call->api;
+	char nodes[REPLICAS_MAX * (NAME_MAX_LEN + 2)];
+
+	json_object_put(m->answer);
+	m->answer = NULL;
+	for (int i = 0; i < w->n; i++) {
+		const struct take_name *n = &w->name[i];
+		struct snapshot s;
+		const char *why;
+		json *entry;
+
+		if (exists(a, n, &s)) {
+			name_nodes(&s, nodes, sizeof(nodes));
+			entry = mutation_done(m, RC_CREATED,
+					      "Snapshot '%s' of resource '%s' taken on %s.",
+					      n->name, n->resource, nodes);
+		} else {
+			why = take_reason(a, n);
+			entry = mutation_note(
+				m, rc_code(RC_ERROR, RC_CRT, RC_SNAPSHOT, RC_UNKNOWN_ERROR),
+				"Snapshot '%s' of resource '%s' was not taken: %s", n->name,
+				n->resource,
+				why[0] ? why : "its leader changed meanwhile: try again");
+		}
+		rc_ref(entry, "RscDfn", n->resource);
+		rc_ref(entry, "Snapshot", n->name);
+	}
+	mutation_reply(m);
+}
+
+static void begun(struct mutation *m)
+{
+	struct wanted *w = m->own;
+
+	take_start(m->call->api, w->name, w->n);
+	wait_start(m->call->api, TAKE_WAIT_MS, taken, answer_taken, m);
+}
+
+static int begin(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	struct wanted *w = m->own;
+	int rv = 0;
+
+	for (int i = 0; i < w->n && rv == 0; i++)
+		rv = change_snapshot_begin(env, t, w->name[i].resource, w->name[i].name,
+					   jget(m->call->doc, "props"), err);
+	if (rv == -E_NOT_FOUND)
+		m->object = RC_RSC_DFN;
+	if (rv == 0)
+		mutation_done(m, RC_CREATED, "Snapshot begun.");
+	return rv;
+}
+
+static void want(struct api_call *c, const char *const resources[], const char *const names[],
+		 int n)
+{
+	struct wanted *w = calloc(1, sizeof(*w) + (size_t)n * sizeof(w->name[0]));
+
+	if (!w)
+		abort();
+	w->n = n;
+	for (int i = 0; i < n; i++) {
+		/* what is too long is refused by the name's rules, so it may be cut here */
+		snprintf(w->name[i].resource, sizeof(w->name[i].resource), "%s", resources[i]);
+		snprintf(w->name[i].name, sizeof(w->name[i].name), "%s", names[i]);
+	}
+	mutate_own(c, 201, begin, begun, w);
+}
+
+static bool name_is_bad(struct api_call *c, const char *resource, const char *name)
+{
+	struct err err;
+
+	if (strlen(resource) <= NAME_MAX_LEN && snapshot_check_name(name, &err) == 0)
+		return false;
+	if (strlen(resource) > NAME_MAX_LEN)
+		err_set(&err, -E_INVALID, "a resource name of more than %d characters",
+			NAME_MAX_LEN);
+	call_fail(c, -E_INVALID, &err);
+	return true;
+}
+
+void snapshots_create(struct api_call *c)
+{
+	const char *resource = c->match.arg[0], *name;
+	struct err err;
+
+	if (!call_object(c))
+		return;
+	if (call_check_type(c->doc, "name", json_type_string, &err) < 0 ||
+	    call_check_type(c->doc, "props", json_type_object, &err) < 0) {
+		call_bad_body(c, "%s", err.text);
+		return;
+	}
+	name = jget_str(c->doc, "name", "");
+	if (!name_is_bad(c, resource, name))
+		want(c, &resource, &name, 1);
+}
+
+static bool is_twice(struct api_call *c, const char *const resources[], int last)
+{
+	for (int i = 0; i < last; i++) {
+		if (strcasecmp(resources[i], resources[last]) != 0)
+			continue;
+		call_bad_body(c, "resource %s is in the list twice", resources[last]);
+		return true;
+	}
+	return false;
+}
+
+void snapshots_create_many(struct api_call *c)
+{
+	const char *resources[SNAPSHOTS_AT_ONCE_MAX], *names[SNAPSHOTS_AT_ONCE_MAX];
+	json *list;
+	size_t n;
+
+	if (!call_object(c))
+		return;
+	list = jget(c->doc, "snapshots");
+	n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	if (n == 0 || n > SNAPSHOTS_AT_ONCE_MAX) {
+		call_bad_body(c, "field snapshots must be a list of 1 to %d",
+			      SNAPSHOTS_AT_ONCE_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		json *one = json_object_array_get_idx(list, i);
+
+		resources[i] = jget_str(one, "resource_name", "");
+		names[i] = jget_str(one, "name", "");
+		if (name_is_bad(c, resources[i], names[i]) || is_twice(c, resources, (int)i))
+			return;
+	}
+	want(c, resources, names, (int)n);
+}
+
+/* ---- deleted ---- */
+
+static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	const char *resource = m->call->match.arg[0], *name = m->call->match.arg[1];
+	int rv = change_snapshot_delete(env, t, resource, name, err);
+	json *entry;
+
+	if (rv == -E_NOT_FOUND) {
+		mutation_note(m, rc_code(RC_WARN, RC_DEL, RC_SNAPSHOT, RC_WARN_NOT_FOUND),
+			      "Snapshot '%.60s' of resource '%.60s' not found; nothing to delete.",
+			      name, resource);
+		return 0;
+	}
+	if (rv < 0)
+		return rv;
+	entry = mutation_done(m, RC_DELETED, "Snapshot '%s' of resource '%s' deleted.", name,
+			      resource);
+	rc_ref(entry, "RscDfn", resource);
+	rc_ref(entry, "Snapshot", name);
+	return 0;
+}
+
+static void deleted(struct mutation *m)
+{
+	mutation_wait_removed(m, m->call->match.arg[0], NULL);
+}
+
+void snapshots_delete(struct api_call *c)
+{
+	mutate(c, 200, delete, deleted);
+}
+
+/* ---- restored ---- */
+
+static const char *target(const struct mutation *m)
+{
+	return jget_str(m->call->doc, "to_resource", "");
+}
+
+static int restore_volumes(struct mutation *m, struct change_env *env, struct txn *t,
+			   struct err *err)
+{
+	const char *resource = m->call->match.arg[0], *name = m->call->match.arg[1];
+	int rv = change_snapshot_volumes(env, t, resource, name, target(m), err);
+
+	if (rv == -E_NOT_FOUND)
+		m->object = RC_SNAPSHOT;
+	if (rv == 0)
+		rc_ref(mutation_done(m, RC_CREATED,
+				     "Volumes of snapshot '%s' of resource '%s' defined in '%s'.",
+				     name, resource, target(m)),
+		       "RscDfn", target(m));
+	return rv;
+}
+
+/* false: c was answered */
+static bool has_target(struct api_call *c)
+{
+	struct err err;
+
+	if (!call_object(c))
+		return false;
+	if (call_check_type(c->doc, "to_resource", json_type_string, &err) == 0 &&
+	    call_check_type(c->doc, "nodes", json_type_array, &err) == 0 &&
+	    jget_str(c->doc, "to_resource", "")[0])
+		return true;
+	call_bad_body(c, "field to_resource must name the resource to restore into");
+	return false;
+}
+
+void snapshots_restore_volumes(struct api_call *c)
+{
+	if (has_target(c))
+		mutate(c, 200, restore_volumes, NULL);
+}
+
+static int restore(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	const char *resource = m->call->match.arg[0], *name = m->call->match.arg[1];
+	json *list = jget(m->call->doc, "nodes");
+	const char *nodes[REPLICAS_MAX];
+	int n = 0, rv;
+
+	for (size_t i = 0; list && i < json_object_array_length(list) && n < REPLICAS_MAX; i++) {
+		const char *node = json_object_get_string(json_object_array_get_idx(list, i));
+
+		nodes[n++] = node ? node : "";
+	}
+	rv = change_snapshot_restore(env, t, resource, name, target(m), nodes, n, err);
+	if (rv == -E_NOT_FOUND)
+		m->object = RC_SNAPSHOT;
+	if (rv == 0)
+		rc_ref(mutation_done(m, RC_CREATED,
+				     "Snapshot '%s' of resource '%s' restored into '%s'.", name,
+				     resource, target(m)),
+		       "RscDfn", target(m));
+	return rv;
+}
+
+static void restored(struct mutation *m)
+{
+	mutation_wait_ready(m, target(m), NULL);
+}
+
+void snapshots_restore(struct api_call *c)
+{
+	if (has_target(c))
+		mutate(c, 200, restore, restored);
+}
+
+static int roll_back(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	const char *resource = m->call->match.arg[0], *name = m->call->match.arg[1];
+	int rv = change_snapshot_rollback(env, t, resource, name, err);
+
+	if (rv == 0)
+		rc_ref(mutation_done(m, RC_MODIFIED, "Resource '%s' goes back to snapshot '%s'.",
+				     resource, name),
+		       "RscDfn", resource);
+	return rv;
+}
+
+static void rolled_back(struct mutation *m)
+{
+	mutation_wait_ready(m, m->call->match.arg[0], NULL);
+}
+
+void snapshots_rollback(struct api_call *c)
+{
+	mutate(c, 200, roll_back, rolled_back);
+}

@@ -72,6 +72,9 @@ static void look_begin(struct look *l, const char *root)
 	buf_init(&l->swaps, TABLE_MAX);
 	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
 	fs_read(path, &l->mounts, NULL);
+	/* a service may have mounts of its own, so that it does not see all of the machine's */
+	snprintf(path, sizeof(path), "%s/proc/1/mountinfo", root);
+	fs_read(path, &l->mounts, NULL);
 	snprintf(path, sizeof(path), "%s/proc/swaps", root);
 	fs_read(path, &l->swaps, NULL);
 }

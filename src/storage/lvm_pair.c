@@ -42,7 +42,9 @@
 #include "storage/step.h"
 
 #define META_SUFFIX ".meta"
-#define SUSPENDED_MS 3000 /* LVM suspends a volume for a moment when it changes it */
+#define POOL_SUFFIX "-tpool"
+#define KERNEL_NAME_MAX 160
+#define SUSPENDED_MS 3000 /* for longer LVM suspends nothing, unless it was killed */
 #define LOOK_AGAIN_MS 50
 #define MS 1000000ull
 
@@ -157,50 +159,98 @@ static int device_fail(const struct lvm_pair *q, const char *what, const char *p
 
 /* --- devices -------------------------------------------------------------- */
 
-/* 0: its path leads to it; -ENXIO: it is not active; -EBUSY: suspended; -ENODEV: no, or a wrong,
- * node */
+/* of the role, as the kernel calls it; of a thin pool the device that its volumes use */
+static void kernel_name(const struct lvm_pair *q, enum lvm_role role, char out[KERNEL_NAME_MAX])
+{
+	lvm_device_name(q->source.group, q->name[role], out, KERNEL_NAME_MAX - sizeof(POOL_SUFFIX));
+	if (role == LVM_POOL)
+		snprintf(out + strlen(out), sizeof(POOL_SUFFIX), POOL_SUFFIX);
+}
+
+/* LVM suspends devices for a moment when it changes them. A program that was killed just then
+ * leaves them so: who reads or writes them waits for ever. */
+static bool is_suspended(const struct lvm_pair *q, enum lvm_role role)
+{
+	uint64_t until = clock_boot_ns() + SUSPENDED_MS * MS;
+	char name[KERNEL_NAME_MAX];
+	struct dm_device d;
+
+	if (!q->name[role][0])
+		return false;
+	kernel_name(q, role, name);
+	while (dm_look(name, &d) == 0 && d.suspended) {
+		if (clock_boot_ns() > until)
+			return true;
+		usleep(LOOK_AGAIN_MS * 1000);
+	}
+	return false;
+}
+
+/* LVM lets go on what it has left suspended. Where it cannot, the kernel does: nothing is worse for
+ * who waits. */
+int lvm_pair_resume(const struct lvm_pair *q, struct err *err)
+{
+	static const enum lvm_role roles[] = { LVM_POOL, LVM_DATA, LVM_META };
+	char name[KERNEL_NAME_MAX];
+	int rv = 0;
+
+	for (int i = 0; i < 3; i++) {
+		const char *lv = q->name[roles[i]];
+
+		if (!is_suspended(q, roles[i]))
+			continue;
+		log_warn("storage", "pool=%s %s/%s was left suspended", q->p->name, q->source.group,
+			 lv);
+		rv = lvm_refresh(q->p, &lv, 1, err);
+		kernel_name(q, roles[i], name);
+		if (is_suspended(q, roles[i]))
+			rv = dm_resume(name);
+		if (rv < 0)
+			return err_set(err, rv, "pool %s: %s/%s is suspended and cannot go on",
+				       q->p->name, q->source.group, lv);
+	}
+	return 0;
+}
+
+/* 0: its path leads to it; -ENXIO: it is not active; -ENODEV: no, or a wrong, node */
 static int device_state(const struct lvm_pair *q, enum lvm_role role)
 {
 	const char *path = role == LVM_DATA ? q->paths.data : q->paths.meta;
-	uint64_t until = clock_boot_ns() + SUSPENDED_MS * MS;
 	struct dm_device d;
 	struct stat st;
 
-	for (;;) {
-		if (dm_look(path + strlen(DM_NODES), &d) < 0 || (!d.live && !d.suspended))
-			return -ENXIO;
-		if (!d.suspended)
-			break;
-		if (clock_boot_ns() > until)
-			return -EBUSY;
-		usleep(LOOK_AGAIN_MS * 1000);
-	}
+	if (dm_look(path + strlen(DM_NODES), &d) < 0 || !d.live)
+		return -ENXIO;
 	if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode) || major(st.st_rdev) != d.major ||
 	    minor(st.st_rdev) != d.minor)
 		return -ENODEV;
 	return 0;
 }
 
-static bool usable(const struct lvm_pair *q)
+/* They can be read, without waiting for what was left suspended. */
+static bool is_usable(const struct lvm_pair *q)
 {
-	return device_state(q, LVM_DATA) == 0 && device_state(q, LVM_META) == 0;
+	return device_state(q, LVM_DATA) == 0 && device_state(q, LVM_META) == 0 &&
+	       !is_suspended(q, LVM_DATA) && !is_suspended(q, LVM_META) &&
+	       !is_suspended(q, LVM_POOL);
 }
 
 /* LVM has the two (somebody has looked): they become devices. */
 static int make_usable(const struct lvm_pair *q, struct err *err)
 {
 	const char *const names[] = { q->name[LVM_DATA], q->name[LVM_META] };
-	int data = device_state(q, LVM_DATA), meta = device_state(q, LVM_META), rv;
+	int data, meta, rv;
 
-	if (data == 0 && meta == 0)
+	if (is_usable(q))
 		return 0;
-	if (data == -ENXIO || meta == -ENXIO)
+	rv = lvm_pair_resume(q, err);
+	data = device_state(q, LVM_DATA);
+	meta = device_state(q, LVM_META);
+	if (rv == 0 && (data == -ENXIO || meta == -ENXIO))
 		rv = lvm_activate(q->p, names, 2, err);
-	else if (data == -EBUSY || meta == -EBUSY)
-		rv = lvm_refresh(q->p, names, 2, err);
-	else
+	else if (rv == 0 && (data < 0 || meta < 0))
 		rv = lvm_nodes(q->p, err);
-	if (rv < 0 || usable(q))
+	if (rv < 0 || is_usable(q))
 		return rv;
 	return err_set(err, -ENODEV, "pool %s: %s/%s is active, but %s does not lead to it",
 		       q->p->name, q->source.group, q->name[LVM_DATA], q->paths.data);
@@ -297,7 +347,7 @@ int lvm_pair_locate(const struct storage_pool *p, const struct storage_volume *v
 	int rv = 0;
 
 	lvm_pair_init(&q, p, v, NULL);
-	if (!usable(&q)) {
+	if (!is_usable(&q)) {
 		rv = lvm_pair_look(&q, err);
 		if (rv == 0)
 			rv = check_owned(&q, err);
@@ -358,6 +408,7 @@ static int grow_label(const struct lvm_pair *q, struct err *err)
 static int grow_found(struct lvm_pair *q, struct storage_paths *ret, struct err *err)
 {
 	uint64_t size = 0, want = q->v->size_bytes;
+	struct err ignored;
 	int rv = make_usable(q, err);
 
 	if (rv == 0)
@@ -378,8 +429,10 @@ static int grow_found(struct lvm_pair *q, struct storage_paths *ret, struct err 
 			rv = grow_label(q, err);
 		storage_step("label grown");
 	}
-	if (rv < 0)
+	if (rv < 0) {
+		lvm_pair_resume(q, &ignored);
 		return rv;
+	}
 	*ret = q->paths;
 	ret->size_bytes = larger(size, want);
 	return 0;
@@ -415,8 +468,13 @@ static int drop_one(const struct lvm_pair *q, enum lvm_role role, struct err *er
 static int drop(const struct lvm_pair *q, struct err *err)
 {
 	int rv = drop_one(q, LVM_DATA, err);
+	struct err ignored;
 
-	return rv < 0 ? rv : drop_one(q, LVM_META, err);
+	if (rv == 0)
+		rv = drop_one(q, LVM_META, err);
+	if (rv < 0)
+		lvm_pair_resume(q, &ignored);
+	return rv;
 }
 
 int lvm_pair_remove(const struct storage_pool *p, const struct storage_volume *v, struct err *err)
@@ -545,6 +603,7 @@ static void undo(struct lvm_pair *q)
 static int make(struct lvm_pair *q, const struct storage_snapshot *from, struct err *err)
 {
 	int rv = create_room(q, err);
+	struct err ignored;
 
 	if (rv < 0)
 		return rv;
@@ -555,6 +614,8 @@ static int make(struct lvm_pair *q, const struct storage_snapshot *from, struct 
 		rv = format(q, err);
 	if (rv == 0)
 		rv = lvm_untag(q->p, q->name[LVM_META], LVM_TAG_MAKING, err);
+	if (rv < 0)
+		lvm_pair_resume(q, &ignored);
 	/* where a program hangs the next one would, too */
 	if (rv < 0 && rv != -ETIMEDOUT)
 		undo(q);

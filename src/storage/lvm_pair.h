@@ -34,6 +34,8 @@ int lvm_pair_look(struct lvm_pair *q, struct err *err);
 enum lvm_owner lvm_owner_of(const struct lvm_lv *lv, const struct storage_volume *v);
 int lvm_foreign(const struct lvm_pair *q, enum lvm_role role, enum lvm_owner who, struct err *err);
 int lvm_missing(const struct lvm_pair *q, enum lvm_role role, struct err *err);
+/* After a program that may have been killed: neither the pair nor its pool stays suspended. */
+int lvm_pair_resume(const struct lvm_pair *q, struct err *err);
 /* the name of the device that the kernel has for it */
 void lvm_device_name(const char *group, const char *lv, char *out, size_t len);
 

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/text.h"
 #include "storage/dm.h"
 #include "storage/lvm_devices.h"
@@ -163,28 +162,16 @@ bool lvm_is_snapshot(const struct lvm_lv *lv, const struct storage_snapshot *s)
 	       memcmp(lv->tags.uuid[LVM_TAG_SNAPSHOT], s->uuid, 16) == 0;
 }
 
-/* LVM suspends the volume while it takes the snapshot. A program that was killed just then leaves
- * its writers waiting for ever. */
-static void resume(const struct lvm_pair *q)
-{
-	const char *device = q->paths.data + strlen(DM_NODES);
-	struct dm_device d;
-
-	if (dm_look(device, &d) < 0 || !d.suspended)
-		return;
-	log_warn("storage", "pool=%s volume=%s was left suspended and goes on: %s", q->p->name,
-		 q->v->name, dm_resume(device) < 0 ? "failed" : "ok");
-}
-
 static int take(const struct lvm_pair *q, const struct storage_snapshot *s, struct err *err)
 {
 	struct lvm_new o = { .name = s->name, .of = q->name[LVM_DATA], .inactive = true };
+	struct err ignored;
 	int rv;
 
 	lvm_tag(LVM_TAG_SNAPSHOT, s->uuid, o.tag[o.n_tags++]);
 	rv = lvm_make(q->p, &o, err);
-	if (rv < 0)
-		resume(q);
+	if (rv < 0) /* writers of the volume may wait */
+		lvm_pair_resume(q, &ignored);
 	return rv;
 }
 
@@ -223,6 +210,7 @@ static int snapshot_remove(const struct storage_pool *p, const struct storage_sn
 {
 	struct storage_volume v = { .name = "" };
 	const char *name = s->name;
+	struct err ignored;
 	struct lvm_pair q;
 	int rv;
 
@@ -232,7 +220,10 @@ static int snapshot_remove(const struct storage_pool *p, const struct storage_sn
 		return rv;
 	if (!lvm_is_snapshot(&q.lv[LVM_SNAPSHOT], s))
 		return lvm_foreign(&q, LVM_SNAPSHOT, LVM_OTHER, err);
-	return lvm_remove(p, s->name, err);
+	rv = lvm_remove(p, s->name, err);
+	if (rv < 0)
+		lvm_pair_resume(&q, &ignored);
+	return rv;
 }
 
 const struct storage_ops storage_lvm_thin = {

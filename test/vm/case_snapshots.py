@@ -60,8 +60,9 @@ def mounted(node, volume, at="/vol"):
 def hung_tool(rig, nodes, load):
     """LVM of one copy hangs: writes go on at the deadline, the snapshot has failed, nothing stays."""
     n1, n2, n3 = nodes
-    set_property(rig, n1, "db", "sds/freeze-ms", "2000")
-    n2.guest.run("mkdir -p /run/lock/lvm; (flock /run/lock/lvm/V_vg sleep 20 >/dev/null 2>&1 &) ; sleep 1")
+    set_property(rig, n1, "db", "sds/freeze-ms", "7000")
+    n2.guest.run("mkdir -p /run/lock/lvm; (flock /run/lock/lvm/V_vg sleep 40 >/dev/null 2>&1 &); "
+                 "sleep 1")
     took, answer = take(n3, "s2", check=False)
     rig.check(answer.status == 1 and "n2" in answer.err, "it must fail: %s" % answer.err)
     print("     snapshot_kernel: with a tool that hangs it failed after %.1f s" % took)

@@ -97,7 +97,7 @@ def case_storage_cut_file(rig):
 KILLER = """mkdir -p /tmp/cut && for t in lvcreate lvextend lvchange lvremove; do
 printf '#!/bin/sh\\nexec timeout -s KILL $CUT /sbin/%s "$@"\\n' $t >/tmp/cut/$t
 chmod 755 /tmp/cut/$t; done"""
-DELAYS = [0.04 * i for i in range(1, 18)]
+MOMENTS = 8
 
 
 @at_most(2400)
@@ -106,12 +106,15 @@ def case_storage_cut_tool(rig):
     next call."""
     s = Storage(rig, "LVM_THIN")
     s.guest.run(KILLER)
+    whole = s.lvm("lvcreate -q -y --type thin -V 8M --thinpool thin -n timed vg").seconds
+    s.lvm("lvremove -q -y vg/timed")
     cuts = {}
     for name, (before, call, wanted, after) in CALLS.items():
         cuts[name] = 0
-        for delay in DELAYS:
+        for moment in range(1, MOMENTS + 1):
             begin(s, before)
-            code, _ = s.call(call, environment="CUT=%.2f PATH=/tmp/cut:$PATH" % delay)
+            code, _ = s.call(call, environment="CUT=%.3f PATH=/tmp/cut:$PATH"
+                             % (whole * moment / (MOMENTS + 1)))
             cuts[name] += code != "ok"
             if name == "snapshot" and code != "ok":
                 s.ok("snapshot-remove db_00000 db_00000_one")      # as its caller must

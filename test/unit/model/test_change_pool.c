@@ -78,7 +78,6 @@ Test(change_pool, life)
 	struct world w;
 	json *doc;
 
-	world_open(&w);
 	world_start(&w);
 	cr_assert_eq(make(&w, "ssd", POOL_LVM_THIN, "/dev/sdb", "/dev/sdc"), 0, "%s", w.err.text);
 	doc = world_doc(&w, "pool/n1/ssd");
@@ -130,7 +129,6 @@ Test(change_pool, refused)
 	struct pool_task t = task_of(TASK_EXTEND, "/dev/sdx", NULL);
 	struct world w;
 
-	world_open(&w);
 	world_start(&w);
 	cr_expect_eq(make(&w, "ssd", POOL_FILE, "/dev/sdb", NULL), -E_INVALID);
 	cr_expect(world_says(&w, "not made of devices"), "%s", w.err.text);
@@ -187,7 +185,6 @@ Test(change_pool, placement)
 	int64_t size[] = { GIB };
 	struct world w;
 
-	world_open(&w);
 	world_start(&w);
 	cr_assert_eq(make(&w, "ssd", POOL_LVM_THIN, "/dev/sdb", NULL), 0, "%s", w.err.text);
 	world_report(&w, "n1", "ssd", 100 * GIB, 100 * GIB); /* it knows better than the store */
@@ -212,7 +209,6 @@ Test(change_pool, reported)
 	struct world w;
 	json *doc;
 
-	world_open(&w);
 	world_start(&w);
 	doc = world_json("{\"node\":\"n1\",\"disks\":["
 			 "{\"device\":\"/dev/sda\",\"by_id\":\"\",\"reason\":\"\"},"

@@ -12,7 +12,12 @@
 #include "cli/show.h"
 #include "cli/verbs.h"
 
-#define CREATE_ARGS "<node> <name> --dir DIR | --vg VG | --thin-pool VG/POOL [--kind KIND]"
+#define CREATE_ARGS                                                                     \
+	"<node> <name> --dir DIR | --vg VG | --thin-pool VG/POOL | --device DEVICE... " \
+	"[--kind KIND] [--wipe]"
+#define EXTEND_ARGS "<node> <name> --device DEVICE... [--wipe]"
+#define REPLACE_ARGS "<node> <name> <old> <new> [--wipe]"
+#define DELETE_ARGS "<node> <name> [--destroy]"
 
 #define STATE_MAX 1024
 
@@ -42,32 +47,121 @@ static json *pool_body(const char *name, const char *kind, const char *source)
 	return body;
 }
 
+/* Takes every "--device DEVICE" out of the command line: the table of options has no such that
+ * may come several times. The caller owns the list. */
+static json *take_devices(int *argc, char **argv)
+{
+	json *list = json_object_new_array();
+	int kept = 0;
+
+	for (int i = 0; i < *argc; i++) {
+		const char *value = NULL;
+
+		if (strncmp(argv[i], "--device=", 9) == 0)
+			value = argv[i] + 9;
+		else if (strcmp(argv[i], "--device") == 0 && i + 1 < *argc)
+			value = argv[++i];
+		if (value)
+			json_object_array_add(list, json_object_new_string(value));
+		else
+			argv[kept++] = argv[i];
+	}
+	argv[kept] = NULL;
+	*argc = kept;
+	return list;
+}
+
+/* takes devices; NULL: none */
+static void put_devices(json *body, json *devices, bool wipe)
+{
+	if (!devices)
+		return;
+	jset(body, "devices", devices);
+	jset_bool(body, "wipe", wipe);
+}
+
 static int create(int argc, char **argv)
 {
 	const char *words[2], *dir = NULL, *vg = NULL, *thin = NULL, *kind = NULL, *source;
+	bool wipe = false;
 	const struct option_spec specs[] = { { "--dir", &dir, NULL },
 					     { "--vg", &vg, NULL },
 					     { "--thin-pool", &thin, NULL },
-					     { "--kind", &kind, NULL } };
-	json *doc;
+					     { "--kind", &kind, NULL },
+					     { "--wipe", NULL, &wipe } };
+	json *doc, *body, *devices = take_devices(&argc, argv);
 	char path[512];
-	int rv = show_words(argc, argv, specs, 4, words, 2, "pool create " CREATE_ARGS);
+	int rv = show_words(argc, argv, specs, 5, words, 2, "pool create " CREATE_ARGS);
+	bool made = json_object_array_length(devices) > 0;
 
-	if (rv != CLI_OK)
-		return rv;
-	if (!!dir + !!vg + !!thin != 1)
-		return client_fail(CLI_USAGE, "a pool is made of one of --dir DIR, --vg VG and "
-					      "--thin-pool VG/POOL");
-	source = dir ? dir : vg ? vg : thin;
+	if (rv == CLI_OK && !!dir + !!vg + !!thin + made != 1)
+		rv = client_fail(CLI_USAGE, "a pool is made of one of --dir DIR, --vg VG, "
+					    "--thin-pool VG/POOL and --device DEVICE...");
+	if (rv == CLI_OK && wipe && !made)
+		rv = client_fail(CLI_USAGE, "--wipe is for devices");
+	source = dir ? dir : vg ? vg : thin ? thin : "";
 	if (!kind)
 		kind = dir ? "file-thin" : vg ? "lvm" : "lvm-thin";
-	if (!kind_of(kind))
-		return client_fail(CLI_USAGE, "--kind is file, file-thin, lvm or lvm-thin, not %s",
-				   kind);
+	if (rv == CLI_OK && !kind_of(kind))
+		rv = client_fail(CLI_USAGE, "--kind is file, file-thin, lvm or lvm-thin, not %s",
+				 kind);
+	if (rv != CLI_OK) {
+		json_object_put(devices);
+		return rv;
+	}
+	body = pool_body(words[1], kind_of(kind), source);
+	put_devices(body, made ? devices : NULL, wipe);
+	if (!made)
+		json_object_put(devices);
 	rv = client_call("POST",
 			 client_path(path, sizeof(path), "/v1/nodes/%/storage-pools", words[0],
 				     NULL),
-			 pool_body(words[1], kind_of(kind), source), &doc);
+			 body, &doc);
+	return rv == CLI_OK ? show_done(doc) : rv;
+}
+
+static int extend(int argc, char **argv)
+{
+	const char *words[2];
+	bool wipe = false;
+	const struct option_spec specs[] = { { "--wipe", NULL, &wipe } };
+	json *doc, *body = json_object_new_object(), *devices = take_devices(&argc, argv);
+	char path[512];
+	int rv = show_words(argc, argv, specs, 1, words, 2, "pool extend " EXTEND_ARGS);
+
+	if (rv == CLI_OK && json_object_array_length(devices) == 0)
+		rv = client_fail(CLI_USAGE, "by what? --device DEVICE");
+	put_devices(body, devices, wipe);
+	if (rv != CLI_OK) {
+		json_object_put(body);
+		return rv;
+	}
+	rv = client_call("POST",
+			 client_path(path, sizeof(path), "/v1/sds/pools/%/%/extend", words[0],
+				     words[1]),
+			 body, &doc);
+	return rv == CLI_OK ? show_done(doc) : rv;
+}
+
+static int replace(int argc, char **argv)
+{
+	const char *words[4];
+	bool wipe = false;
+	const struct option_spec specs[] = { { "--wipe", NULL, &wipe } };
+	json *doc, *body;
+	char path[512];
+	int rv = show_words(argc, argv, specs, 1, words, 4, "pool replace-disk " REPLACE_ARGS);
+
+	if (rv != CLI_OK)
+		return rv;
+	body = json_object_new_object();
+	jset_str(body, "old", words[2]);
+	jset_str(body, "new", words[3]);
+	jset_bool(body, "wipe", wipe);
+	rv = client_call("POST",
+			 client_path(path, sizeof(path), "/v1/sds/pools/%/%/replace", words[0],
+				     words[1]),
+			 body, &doc);
 	return rv == CLI_OK ? show_done(doc) : rv;
 }
 
@@ -124,8 +218,21 @@ static int list(int argc, char **argv)
 
 static int delete (int argc, char **argv)
 {
-	return show_delete(argc, argv, "pool delete <node> <name>", "/v1/nodes/%/storage-pools/%",
-			   2);
+	bool destroy = false;
+	const struct option_spec specs[] = { { "--destroy", NULL, &destroy } };
+	const char *words[2];
+	char path[512];
+	json *doc;
+	int rv = show_words(argc, argv, specs, 1, words, 2, "pool delete " DELETE_ARGS);
+
+	if (rv == CLI_OK)
+		rv = client_call("DELETE",
+				 client_path(path, sizeof(path),
+					     destroy ? "/v1/nodes/%/storage-pools/%?destroy=true"
+						     : "/v1/nodes/%/storage-pools/%",
+					     words[0], words[1]),
+				 NULL, &doc);
+	return rv == CLI_OK ? show_done(doc) : rv;
 }
 
 const struct cli_verb pool_verbs[] = {
@@ -134,11 +241,27 @@ const struct cli_verb pool_verbs[] = {
 	  "  --vg VG                an existing volume group of LVM\n"
 	  "  --thin-pool VG/POOL    an existing thin pool of LVM: copies take space as they are\n"
 	  "                         written, and snapshots are possible\n"
+	  "  --device DEVICE        a disk or partition of it (sdsd disk list), can be given\n"
+	  "                         several times; sdsd makes a volume group of them, and a thin\n"
+	  "                         pool in it unless --kind is lvm\n"
+	  "  --wipe                 what is on the devices may be erased; what is mounted or held\n"
+	  "                         by something is refused all the same\n"
 	  "  --kind KIND            in a directory: file (copies take their whole size at once)\n"
 	  "                         or file-thin (they grow as they are written; the default)\n\n"
 	  "Examples: sdsd pool create n1 ssd --dir /var/lib/sdsd/ssd\n"
-	  "          sdsd pool create n1 fast --thin-pool vg0/thin" },
+	  "          sdsd pool create n1 fast --thin-pool vg0/thin\n"
+	  "          sdsd pool create n1 disks --device /dev/sdb --device /dev/sdc" },
 	{ "pool", "list", "", "the storage pools of all nodes", list, NULL },
-	{ "pool", "delete", "<node> <name>", "forgets a pool that holds no copies", delete, NULL },
+	{ "pool", "extend", EXTEND_ARGS, "adds disks to a pool that was made of devices", extend,
+	  "  --wipe  what is on the devices may be erased\n\n"
+	  "The node does it when it is there; sdsd pool list shows how far it is." },
+	{ "pool", "replace-disk", REPLACE_ARGS,
+	  "moves what is on one disk of such a pool to another and takes the old one out", replace,
+	  "  --wipe  what is on the new one may be erased\n\n"
+	  "Volumes stay in use meanwhile. The old disk must still be readable, and is empty then;\n"
+	  "sdsd pool list shows how far it is." },
+	{ "pool", "delete", DELETE_ARGS, "forgets a pool that holds no copies", delete,
+	  "  --destroy  of a pool that was made of devices: removes the volume group, too, so\n"
+	  "             that the devices are empty. Refused when something else is in it." },
 	{ .noun = NULL },
 };

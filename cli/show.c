@@ -270,12 +270,17 @@ json *show_find(json *status, const char *name)
 int show_list(int argc, char **argv, const char *usage, const char *path, const char *const *heads,
 	      void (*row)(struct table *t, json *o))
 {
-	struct table t;
-	json *doc;
 	int rv = show_words(argc, argv, NULL, 0, NULL, 0, usage);
 
-	if (rv == CLI_OK)
-		rv = client_call("GET", path, NULL, &doc);
+	return rv == CLI_OK ? show_table(path, heads, row) : rv;
+}
+
+int show_table(const char *path, const char *const *heads, void (*row)(struct table *t, json *o))
+{
+	struct table t;
+	json *doc;
+	int rv = client_call("GET", path, NULL, &doc);
+
 	if (rv != CLI_OK)
 		return rv;
 	if (client_settings.json) {

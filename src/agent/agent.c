@@ -29,8 +29,10 @@ void agent_put(struct agent *a)
 
 		a->pools = p->next;
 		free(p->error);
+		tasks_drop(p);
 		free(p);
 	}
+	json_object_put(a->disks);
 	free(a->dirty);
 	free(a->gone);
 	free(a);

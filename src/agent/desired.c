@@ -398,6 +398,7 @@ static int want_pool(const char *key, json *doc, uint64_t revision, void *arg)
 	struct agent_pool *p;
 	struct storage_pool before;
 	struct pool parsed;
+	bool hidden;
 
 	if (pool_parse(doc, &parsed, &err) < 0) {
 		log_error("agent", "%s: %s", key, err.text);
@@ -416,7 +417,10 @@ static int want_pool(const char *key, json *doc, uint64_t revision, void *arg)
 	snprintf(p->pool.kind, sizeof(p->pool.kind), "%s", pool_kind_name(parsed.kind));
 	snprintf(p->pool.name, sizeof(p->pool.name), "%s", parsed.name);
 	snprintf(p->pool.source, sizeof(p->pool.source), "%s", parsed.source);
-	if (memcmp(&before, &p->pool, sizeof(before)) != 0)
+	text_uuid_parse(parsed.uuid, p->uuid);
+	hidden = tasks_hide(p);
+	tasks_want(a, p, doc);
+	if (hidden != tasks_hide(p) || memcmp(&before, &p->pool, sizeof(before)) != 0)
 		observe_pool(a, p);
 	p->wanted = true;
 	return 0;
@@ -434,14 +438,16 @@ static void load_pools(struct agent *a)
 	store_list(a->config.store, prefix, want_pool, a);
 	for (at = &a->pools; *at;) {
 		p = *at;
-		if (p->wanted || p->n_steps || p->probing) {
+		if (p->wanted || p->n_steps || p->probing || tasks_busy(p)) {
 			at = &p->next;
 			continue;
 		}
 		*at = p->next;
 		free(p->error);
+		tasks_drop(p);
 		free(p);
 	}
+	tasks_run(a);
 	observe_changed(a);
 }
 

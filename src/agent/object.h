@@ -31,6 +31,7 @@
 #define AGENT_REPORT_MAX 400     /* volumes in one report, so that a request can hold it */
 #define AGENT_COALESCE_MS 20     /* changes gather so long before a report */
 #define AGENT_PROBE_MS 10000     /* pools */
+#define AGENT_DISKS_MS 15000     /* block devices */
 #define AGENT_BUSY_MS 2000       /* what a pool is busy with for longer is told */
 #define AGENT_PROGRAM_MAX 17     /* the kernel's name of a process */
 #define AGENT_ALLOCATED_MS 30000 /* space of one volume */
@@ -47,6 +48,8 @@ struct agent_pool {
 	struct storage_space space;
 	char *error; /* of the last probe, or NULL */
 	int n_steps; /* under way */
+	uint8_t uuid[16];
+	struct agent_task *task; /* what is to be done with its devices; NULL: nothing */
 };
 
 /* the plane's view of a replica, as last told */
@@ -142,6 +145,10 @@ struct agent {
 	struct agent_key *gone; /* replicas to be reported as gone, n_gone of them */
 	size_t n_gone, gone_cap;
 	uint64_t probe_ns; /* probe all pools at */
+	json *disks;       /* as looked at last; NULL: not yet */
+	bool disks_due;    /* differs from what the leader was told */
+	bool disks_busy;   /* a look is under way */
+	uint64_t disks_ns; /* look again at */
 	int n_calls;
 	bool closing;
 	int refs; /* the owner, four timers, and answers still to come */
@@ -208,6 +215,19 @@ void observe_status(struct agent_object *o);
 void observe_tick(struct agent *a);
 void observe_pool(struct agent *a, struct agent_pool *p); /* probe it soon */
 void observe_report(struct agent *a);                     /* the report timer */
+
+/* tasks.c: what is to be done with the devices of pools */
+/* doc: the pool's */
+void tasks_want(struct agent *a, struct agent_pool *p, json *doc);
+/* It is not there yet, or not any more: there is nothing to probe. */
+bool tasks_hide(const struct agent_pool *p);
+bool tasks_busy(const struct agent_pool *p);
+void tasks_run(struct agent *a); /* what its time has come for */
+json *tasks_json(const struct agent_pool *p);
+void tasks_drop(struct agent_pool *p);
+
+/* disks.c */
+void observe_disks(struct agent *a); /* soon; nothing while a look is under way */
 
 /* marks.c: <dir>/replicas/<uuid>[.<number>]: this node has made these files once. Kept apart from
  * the pool, so that a pool whose file system is not mounted is not taken for a new one. */

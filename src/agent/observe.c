@@ -170,7 +170,11 @@ void observe_pool(struct agent *a, struct agent_pool *p)
 {
 	if (a->closing)
 		return;
-	if (p->probing)
+	if (tasks_hide(p)) {
+		p->known = false;
+		agent_text_set(&p->error, NULL);
+		observe_changed(a);
+	} else if (p->probing)
 		p->due = true;
 	else
 		probe(a, p);
@@ -401,6 +405,8 @@ static json *pool_json(const struct agent_pool *p, json *busy)
 	jset_str(doc, "error", p->error ? p->error : "");
 	if (busy)
 		jset(doc, "busy", busy);
+	if (p->task)
+		jset(doc, "task", tasks_json(p));
 	return doc;
 }
 
@@ -411,7 +417,7 @@ static json *pools_json(const struct agent *a)
 	for (const struct agent_pool *p = a->pools; p; p = p->next) {
 		json *busy = p->wanted ? busy_json(a, p) : NULL;
 
-		if (p->wanted && (p->known || p->error || busy))
+		if (p->wanted && (p->known || p->error || p->task || busy))
 			jset(pools, p->pool.name, pool_json(p, busy));
 	}
 	return pools;
@@ -512,6 +518,9 @@ void observe_report(struct agent *a)
 	jset_i64(doc, "applied", (int64_t)store_applied(a->config.store));
 	jset(doc, "pools", pools_json(a));
 	jset(doc, "replicas", replicas_json(a));
+	if (a->disks && (a->disks_due || !a->report_based))
+		jset(doc, "disks", json_object_get(a->disks));
+	a->disks_due = false;
 	agent_get(a);
 	a->config.call("POST", "/v1/sds/report", json_text(doc), AGENT_REPORT_CALL_MS, on_sent, a,
 		       a->config.arg);
@@ -528,6 +537,9 @@ void observe_tick(struct agent *a)
 		for (struct agent_pool *p = a->pools; p; p = p->next)
 			observe_pool(a, p);
 	}
+	tasks_run(a);
+	if (now >= a->disks_ns)
+		observe_disks(a);
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
 		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
 			if (n < AGENT_ALLOCATED_BATCH)

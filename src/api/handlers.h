@@ -23,6 +23,17 @@ void pools_list(struct api_call *c);
 void pools_get(struct api_call *c);
 void pools_create(struct api_call *c);
 void pools_delete(struct api_call *c);
+/* disks.c */
+void disks_all(struct api_call *c);
+void disks_physical(struct api_call *c);
+void disks_physical_node(struct api_call *c);
+/* pool_tasks.c: pools made of devices */
+void pools_make(struct api_call *c);
+void pools_extend(struct api_call *c);
+void pools_replace(struct api_call *c);
+void pools_destroy(struct api_call *c);
+void disks_make(struct api_call *c);
+void sds_pool_done(struct api_call *c);
 /* groups.c */
 void groups_list(struct api_call *c);
 void groups_get(struct api_call *c);
@@ -93,6 +104,8 @@ void status_get(struct api_call *c);
 void status_raft(struct api_call *c);
 void status_local(struct api_call *c);
 
+/* The body names the node that speaks, or none; false: c was answered. */
+bool call_from_itself(struct api_call *c);
 /* select_filter of a request -> where copies go; names are borrowed from body. -E_INVALID */
 int place_of_body(json *body, struct change_place *ret, struct err *err);
 /* Layers that a request names for a copy of a resource, which has its own already: -E_INVALID when

@@ -227,6 +227,10 @@ void pools_create(struct api_call *c)
 
 	if (!call_object(c))
 		return;
+	if (jget(c->doc, "devices")) {
+		pools_make(c);
+		return;
+	}
 	if (call_check_type(c->doc, "props", json_type_object, &err) < 0 ||
 	    call_check_type(c->doc, "storage_pool_name", json_type_string, &err) < 0 ||
 	    call_check_type(c->doc, "provider_kind", json_type_string, &err) < 0) {
@@ -264,5 +268,8 @@ static int delete (struct mutation *m, struct change_env *env, struct txn *t, st
 
 void pools_delete(struct api_call *c)
 {
-	mutate(c, 200, delete, NULL);
+	if (call_query_bool(c, "destroy", false))
+		pools_destroy(c);
+	else
+		mutate(c, 200, delete, NULL);
 }

@@ -29,6 +29,10 @@ const struct route api_routes[] = {
 	{ "GET", N "/storage-pools/{}", ANY, PLACE_READ, 0, RC_STOR_POOL, pools_get },
 	{ "DELETE", N "/storage-pools/{}", ANY, PLACE_LEADER, RC_DEL, RC_STOR_POOL, pools_delete },
 
+	{ "GET", "/v1/physical-storage", ANY, PLACE_READ, 0, RC_NODE, disks_physical },
+	{ "GET", "/v1/physical-storage/{}", ANY, PLACE_READ, 0, RC_NODE, disks_physical_node },
+	{ "POST", "/v1/physical-storage/{}", ANY, PLACE_LEADER, RC_CRT, RC_STOR_POOL, disks_make },
+
 	{ "GET", "/v1/resource-groups", ANY, PLACE_READ, 0, RC_RSC_GRP, groups_list },
 	{ "POST", "/v1/resource-groups", ANY, PLACE_LEADER, RC_CRT, RC_RSC_GRP, groups_create },
 	{ "GET", RG, ANY, PLACE_READ, 0, RC_RSC_GRP, groups_get },
@@ -85,6 +89,11 @@ const struct route api_routes[] = {
 	{ "POST", RD "/clone", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN, clones_create },
 	{ "GET", RD "/clone/{}", ANY, PLACE_READ, 0, RC_RSC_DFN, clones_get },
 
+	{ "POST", SDS "pools/{}/{}/extend", ANY, PLACE_LEADER, RC_MOD, RC_STOR_POOL, pools_extend },
+	{ "POST", SDS "pools/{}/{}/replace", ANY, PLACE_LEADER, RC_MOD, RC_STOR_POOL,
+	  pools_replace },
+	{ "POST", SDS "pool-done", WHO_NODE, PLACE_LEADER, RC_MOD, RC_STOR_POOL, sds_pool_done },
+	{ "GET", SDS "disks", ANY, PLACE_READ, 0, RC_NODE, disks_all },
 	{ "GET", SDS "status", ANY, PLACE_READ, 0, RC_CTRL, status_get },
 	{ "GET", SDS "nodes-raft", ANY, PLACE_HERE, 0, RC_CTRL, status_raft },
 	{ "GET", SDS "local", ANY, PLACE_HERE, 0, RC_CTRL, status_local },

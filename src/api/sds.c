@@ -255,8 +255,7 @@ void sds_join(struct api_call *c)
 
 /* From nodes */
 
-/* The body, when the node that it names is the one that speaks; else c was answered. */
-static bool from_itself(struct api_call *c)
+bool call_from_itself(struct api_call *c)
 {
 	const char *node;
 	struct err err;
@@ -278,7 +277,7 @@ void sds_report(struct api_call *c)
 	json *o;
 	int rv;
 
-	if (!from_itself(c))
+	if (!call_from_itself(c))
 		return;
 	if (!jget(c->doc, "node"))
 		jset_str(c->doc, "node", c->node);
@@ -321,7 +320,7 @@ void sds_record_read(struct api_call *c)
 	const char *uuid;
 	int rv;
 
-	if (!from_itself(c))
+	if (!call_from_itself(c))
 		return;
 	uuid = jget_str(c->doc, "uuid", "");
 	rv = get_record(c->api, jget_str(c->doc, "resource", ""), uuid, &r, &err);
@@ -363,7 +362,7 @@ static int record_cas(struct mutation *m, struct change_env *env, struct txn *t,
 
 void sds_record_cas(struct api_call *c)
 {
-	if (from_itself(c))
+	if (call_from_itself(c))
 		mutate(c, 200, record_cas, NULL);
 }
 
@@ -390,7 +389,7 @@ static int replica_created(struct mutation *m, struct change_env *env, struct tx
 
 void sds_replica_created(struct api_call *c)
 {
-	if (from_itself(c))
+	if (call_from_itself(c))
 		mutate(c, 200, replica_created, NULL);
 }
 
@@ -416,7 +415,7 @@ static void leftover_gone(struct mutation *m)
 
 void sds_leftover_done(struct api_call *c)
 {
-	if (from_itself(c))
+	if (call_from_itself(c))
 		mutate(c, 200, leftover_done, leftover_gone);
 }
 

@@ -101,6 +101,28 @@ static json *pool_traits(bool thin, bool snapshots)
 	return traits;
 }
 
+/* what its node is to do with its devices, and how far it is */
+static void task_report(json *reports, const struct pool *p, json *seen)
+{
+	static const char *const words[TASK_KINDS] = {
+		[TASK_MAKE] = "being made",
+		[TASK_EXTEND] = "being extended",
+		[TASK_REPLACE] = "getting another disk",
+		[TASK_DESTROY] = "being destroyed",
+	};
+	json *task = jget(seen, "task");
+	const char *error = jget_str(task, "error", ""), *text = jget_str(task, "text", "");
+
+	if (p->task == TASK_NONE)
+		return;
+	if (error[0])
+		rc_add(reports, rc_code(RC_ERROR, 0, RC_STOR_POOL, RC_STOR_POOL_CONFIGURATION),
+		       "%s: %s", words[p->task], error);
+	else
+		rc_add(reports, rc_code(RC_INFO, 0, RC_STOR_POOL, RC_STOR_POOL_CONFIGURATION),
+		       "%s%s%s", words[p->task], text[0] ? ": " : "", text);
+}
+
 /* What its node has been busy with for a while, and how full a thin pool's own metadata is: a full
  * one stops every volume in it. */
 static void pool_warnings(const struct pool *p, json *seen, json *reports)
@@ -154,6 +176,7 @@ json *view_pool(struct api *a, const struct pool *p, json *doc)
 	else if (error[0])
 		rc_add(reports, rc_code(RC_ERROR, 0, RC_STOR_POOL, RC_STOR_POOL_CONFIGURATION),
 		       "%s", error);
+	task_report(reports, p, seen);
 	pool_warnings(p, seen, reports);
 	jset(o, "reports", reports);
 	jset_str(o, "uuid", p->uuid);

@@ -26,7 +26,7 @@
 #include "model/group.h"
 #include "model/node.h"
 #include "model/observed.h"
-#include "model/pool.h"
+#include "model/pool_task.h"
 #include "model/resource.h"
 #include "model/snapshot.h"
 #include "store/txn.h"
@@ -60,8 +60,20 @@ int change_node_modify(struct change_env *env, struct txn *t, const char *name, 
 /* p->uuid "": a fresh one; props may be NULL, here and below */
 int change_pool_create(struct change_env *env, struct txn *t, const struct pool *p, json *props,
 		       struct err *err);
+/* The node makes it of the task's devices, in a volume group of its own; p->source is filled. */
+int change_pool_make(struct change_env *env, struct txn *t, const struct pool *p, json *props,
+		     const struct pool_task *task, struct err *err);
+/* extend or replace, of a pool that sdsd has made; takes the place of one that is not done yet.
+ * -E_IN_USE while it is being made or destroyed */
+int change_pool_task(struct change_env *env, struct txn *t, const char *node, const char *name,
+		     const struct pool_task *task, struct err *err);
+/* Forgets it; what it is made of stays as it is. */
 int change_pool_delete(struct change_env *env, struct txn *t, const char *node, const char *name,
 		       struct err *err);
+
+/* The node gives its devices back empty, then it is forgotten. -E_INVALID: sdsd has not made it */
+int change_pool_destroy(struct change_env *env, struct txn *t, const char *node, const char *name,
+			struct err *err);
 
 /* body: the LINSTOR request (docs: linstor REST v1, resource groups); "volume_groups" is taken
  * too. A raised
@@ -177,6 +189,9 @@ int change_leftover_done(struct change_env *env, struct txn *t, const char *node
  * resource's, against name reuse. */
 int change_record(struct change_env *env, struct txn *t, const char *resource, const char *uuid,
 		  const struct record *next, struct record *ret_present, struct err *err);
+/* uuid: of the task. -E_NOT_FOUND: it is not the present one (any more) */
+int change_pool_done(struct change_env *env, struct txn *t, const char *node, const char *name,
+		     const char *uuid, struct err *err);
 /* The first transaction of a cluster: cluster/self, ca/self, node, DfltRscGrp, first token.
  * -E_EXISTS after that.
  * init: {"cluster","name","ca_cert_pem","ca_key_sealed","node":{node document, id 1},

@@ -21,6 +21,7 @@
 struct spot { /* owns the strings of a candidate */
 	char node[NAME_MAX_LEN + 1];
 	char pool[NAME_MAX_LEN + 1]; /* "": the node has no pool */
+	enum pool_task_kind task;
 	bool thin, target;
 	uint64_t node_revision, pool_revision;
 };
@@ -83,6 +84,7 @@ static int add_pool(const char *key, json *doc, uint64_t revision, void *arg)
 	}
 	memcpy(of_node->pool, p.name, sizeof(p.name));
 	of_node->thin = pool_kind_is_thin(p.kind);
+	of_node->task = p.task;
 	of_node->pool_revision = revision;
 	return 0;
 }
@@ -131,7 +133,9 @@ static int fill_candidate(struct bundle *b, const struct spot *s, struct placeme
 	report = observed_pool(env->observed, s->node, s->pool, env->mono_ms);
 	c->free_kib = jget_i64_or(report, "free_kib", -1);
 	c->total_kib = jget_i64_or(report, "total_kib", -1);
-	c->error = jget_str(report, "error", NULL);
+	c->error = s->task == TASK_MAKE      ? "it is still being made"
+		   : s->task == TASK_DESTROY ? "it is being destroyed"
+					     : jget_str(report, "error", NULL);
 	rv = promise_peek(env->store, s->node, s->pool, &promise);
 	if (rv < 0)
 		return rv;

@@ -8,6 +8,8 @@
 #define POOL_NAME_MIN_LEN 3
 #define NODES_MAX 256 /* of a cluster; node ids 1.. */
 #define POOLS_PER_NODE_MAX 32
+#define POOL_DEVICES_MAX 32 /* that a pool was made of */
+#define DEVICE_LEN_MAX 255  /* of a path such as /dev/disk/by-id/... */
 #define RESOURCES_MAX 100000
 #define VOLUMES_PER_RESOURCE_MAX 16
 #define REPLICAS_MAX 16 /* slots of a resource, copies and diskless clients together */

@@ -166,6 +166,8 @@ int observed_report(struct observed *o, json *report, int64_t now_ms, struct err
 	if (jget(report, "base")) {
 		replicas = json_object_get(s->replicas);
 		merge(replicas, jget(copy, "replicas"));
+		if (!jget(copy, "disks"))
+			jset(copy, "disks", json_object_get(jget(s->report, "disks")));
 	} else {
 		replicas = lower_keys(jget(copy, "replicas"));
 	}

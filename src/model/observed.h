@@ -6,7 +6,8 @@
  * {"node":"n1","boot":123,"version":"0.1.0","applied":17,
  *  "pools":{"ssd":{"free_kib":..,"total_kib":..,"meta_percent":..,"error":"",
  *      "busy":{"what":"create","volume":"","pid":..,"program":"lvcreate","since_ms":..,
- *          "waiting":3}}},
+ *          "waiting":3},
+ *      "task":{"uuid","text":"how it goes","error":""}}},
  *  "replicas":{"<resource>":{"state":"up|creating|failed|removing","error":"","allocated_kib":..,
  *      "role":"writer|replica|client|idle",
  *      "mode":"out|learner|member|failed","epoch":5,"open":true,
@@ -14,9 +15,11 @@
  *          "allocated_kib":..,"nbd":"/path.sock"}},
  *      "synced_regions":..,"regions":.., "serving":true,
  *      "peers":{"<slot>":{"connected":true,"mode":"member|learner|lost"}} (writer only) }}}
+ * "disks":[{"device":"/dev/sda","by_id","model","serial","size_bytes":..,"rotational":..,
+ *      "content":"ext4","reason":"why it is not usable","wipeable":..}]
  * A node of many replicas reports what has changed: "seq" counts its reports, and one with "base"
- * builds on the report of that seq and the same boot; a replica of null is gone. Without "base" it
- * replaces everything.
+ * builds on the report of that seq and the same boot; a replica of null is gone, and "disks" is
+ * there when something of it is different. Without "base" it replaces everything.
  */
 #ifndef SDSD_MODEL_OBSERVED_H
 #define SDSD_MODEL_OBSERVED_H

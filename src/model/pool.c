@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "model/field.h"
+#include "model/pool_task.h"
 
 #define LVM_NAME_MAX 127
 
@@ -169,6 +170,8 @@ int pool_parse(json *doc, struct pool *ret, struct err *err)
 	rv = pool_check(&p, err);
 	if (rv < 0)
 		return rv;
+	p.ours = jget(doc, "devices");
+	p.task = pool_task_kind(doc);
 	*ret = p;
 	return 0;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pool.h - where replicas of a node live. Document "pool/<node>/<name>":
- * {"node","name","kind":"FILE"|"FILE_THIN"|"LVM"|"LVM_THIN","source","uuid","props":{}}
+ * {"node","name","kind":"FILE"|"FILE_THIN"|"LVM"|"LVM_THIN","source","uuid","props":{},
+ *  "devices":[],"task":{}}
  * source: what it is made of: a directory, a volume group, "<group>/<thin pool>"
  * (LINSTOR: provider_kind; the source travels as props StorDriver/StorPoolName)
+ * devices: of which sdsd has made it; missing: somebody else has. task: pool_task.h
  */
 #ifndef SDSD_MODEL_POOL_H
 #define SDSD_MODEL_POOL_H
@@ -15,6 +17,9 @@
 
 #define POOL_DISKLESS "DfltDisklessStorPool" /* shown by the API on every node, no document */
 
+/* in what a pool is made of, for its node to do */
+enum pool_task_kind { TASK_NONE, TASK_MAKE, TASK_EXTEND, TASK_REPLACE, TASK_DESTROY, TASK_KINDS };
+
 enum pool_kind { POOL_FILE, POOL_FILE_THIN, POOL_LVM, POOL_LVM_THIN, POOL_KINDS };
 #define POOL_KINDS_TEXT "FILE, FILE_THIN, LVM or LVM_THIN"
 
@@ -24,6 +29,8 @@ struct pool {
 	enum pool_kind kind;
 	char uuid[37];
 	char source[PATH_LEN_MAX];
+	bool ours;                /* sdsd makes it, or has made it, of devices */
+	enum pool_task_kind task; /* what its node is to do with it at present */
 };
 
 /* The rules of the fields themselves; uuid may be "". -E_INVALID */

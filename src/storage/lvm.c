@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "storage/lvm_devices.h"
 #include "storage/lvm_pair.h"
 #include "storage/step.h"
 
@@ -164,4 +165,5 @@ const struct storage_ops storage_lvm = {
 	.grow = lvm_pair_grow,
 	.remove = lvm_pair_remove,
 	.allocated = allocated,
+	.task = lvm_task,
 };

@@ -21,6 +21,7 @@
 
 #include "base/text.h"
 #include "storage/dm.h"
+#include "storage/lvm_devices.h"
 #include "storage/lvm_pair.h"
 
 /* Of a pool's own metadata: what is left is for the volumes there are. When it is full the pool
@@ -238,4 +239,5 @@ const struct storage_ops storage_lvm_thin = {
 	.snapshot = snapshot,
 	.restore = lvm_pair_create,
 	.snapshot_remove = snapshot_remove,
+	.task = lvm_task,
 };

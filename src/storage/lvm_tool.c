@@ -27,7 +27,7 @@
 	" report { compact_output = 0 compact_output_cols = \"\" list_item_separator = \",\"" \
 	" binary_values_as_numeric = 0 }"
 
-#define WORDS_MAX 40
+#define WORDS_MAX 48
 #define PATH_MAX_LVM (2 * LVM_NAME_MAX + 2)
 #define SELECT_MAX (LVM_LOOK_MAX * (LVM_NAME_MAX + 20))
 
@@ -123,6 +123,17 @@ static int run(const struct storage_pool *p, const struct words *w, int deadline
 static int change(const struct storage_pool *p, const struct words *w, struct err *err)
 {
 	return run(p, w, TOOL_CHANGE_MS, NULL, err);
+}
+
+int lvm_run(const struct storage_pool *p, const char *const argv[], int deadline_ms, json **ret,
+	    struct err *err)
+{
+	struct words w;
+
+	begin(&w, argv[0]);
+	for (int i = 1; argv[i]; i++)
+		put(&w, argv[i]);
+	return run(p, &w, deadline_ms, ret, err);
 }
 
 /* --- looking -------------------------------------------------------------- */

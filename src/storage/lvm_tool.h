@@ -28,6 +28,10 @@ struct lvm_new {
 	int n_tags;
 };
 
+/* Any of LVM's programs, with what is told to LVM each time; argv ends with NULL, *ret is as with
+ * tool_run. */
+int lvm_run(const struct storage_pool *p, const char *const argv[], int deadline_ms, json **ret,
+	    struct err *err);
 /* Those of these names, in one look; n at most LVM_LOOK_MAX. -ENOENT: the group is not there */
 int lvm_look(const struct storage_pool *p, const char *const names[], int n, struct lvm_lv ret[],
 	     struct err *err);

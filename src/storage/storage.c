@@ -34,12 +34,14 @@ enum verb {
 	VERB_ALLOCATED,
 	VERB_SNAPSHOT,
 	VERB_RESTORE,
-	VERB_SNAPSHOT_REMOVE
+	VERB_SNAPSHOT_REMOVE,
+	VERB_TASK, /* the first of them, by kind */
 };
 
-static const char *const verb_names[] = { "probe",    "create",  "locate",
-					  "grow",     "remove",  "allocated",
-					  "snapshot", "restore", "snapshot-remove" };
+static const char *const verb_names[] = { "probe",           "create",    "locate",   "grow",
+					  "remove",          "allocated", "snapshot", "restore",
+					  "snapshot-remove", "make",      "extend",   "replace",
+					  "destroy" };
 
 static const struct storage_ops *const storage_backends[] = {
 	&storage_file,
@@ -56,6 +58,7 @@ struct job {
 	struct storage_pool pool;
 	struct storage_volume volume;     /* name "": none */
 	struct storage_snapshot snapshot; /* name "": none */
+	struct storage_task *task;        /* owned; NULL: none */
 	storage_cb cb;
 	void *arg;
 	uint64_t started_ns;
@@ -134,6 +137,13 @@ const struct storage_meta_ops *storage_meta_ops(void)
 
 	assert(meta_ops);
 	return &of_content;
+}
+
+bool storage_is_meta(int fd)
+{
+	struct storage_label label;
+
+	return meta_ops && meta_ops->label(fd, &label, NULL) == 0;
 }
 
 bool storage_label_is(const struct storage_label *l, const struct storage_volume *v)
@@ -215,9 +225,17 @@ static int check_snapshot(const struct storage_pool *p, const struct storage_sna
 	return 0;
 }
 
+static int check_task(const struct storage_pool *p, struct err *err)
+{
+	if (find_backend(p->kind)->task)
+		return 0;
+	return err_set(err, -EOPNOTSUPP, "pool %s: a pool of kind %s is not made of devices",
+		       p->name, p->kind);
+}
+
 static int check(const struct job *j, struct err *err)
 {
-	bool of_volume = j->verb != VERB_PROBE && j->verb != VERB_SNAPSHOT_REMOVE;
+	bool of_volume = j->verb != VERB_PROBE && j->verb != VERB_SNAPSHOT_REMOVE && !j->task;
 	bool of_snapshot = j->verb == VERB_SNAPSHOT || j->verb == VERB_RESTORE ||
 			   j->verb == VERB_SNAPSHOT_REMOVE;
 	int rv = storage_check_pool(&j->pool, err);
@@ -226,6 +244,8 @@ static int check(const struct job *j, struct err *err)
 		rv = check_volume(&j->pool, &j->volume, err);
 	if (rv == 0 && of_snapshot)
 		rv = check_snapshot(&j->pool, &j->snapshot, err);
+	if (rv == 0 && j->task)
+		rv = check_task(&j->pool, err);
 	if (rv == 0 && j->verb == VERB_RESTORE && j->volume.size_bytes < j->snapshot.size_bytes)
 		rv = err_set(err, -E_INVALID,
 			     "pool %s: volume %s would be smaller than its snapshot %s",
@@ -374,8 +394,9 @@ static int job_work(struct job *j)
 		return ops->restore(&j->pool, &j->volume, &j->snapshot, &j->paths, &j->err);
 	case VERB_SNAPSHOT_REMOVE:
 		return ops->snapshot_remove(&j->pool, &j->snapshot, &j->err);
+	default:
+		return ops->task(&j->pool, j->task, &j->err);
 	}
-	return -EINVAL;
 }
 
 static void queue_thread(void *arg)
@@ -469,6 +490,7 @@ static void on_ended(uv_async_t *async)
 		queue_free(q);
 	j->cb(j->status, &j->err, &j->paths, &j->space, j->arg);
 	explicit_bzero(&j->volume.key, sizeof(j->volume.key));
+	free(j->task);
 	free(j);
 }
 
@@ -627,5 +649,17 @@ void storage_snapshot_remove(uv_loop_t *loop, const struct storage_pool *p,
 	struct job *j = job_new(VERB_SNAPSHOT_REMOVE, p, cb, arg);
 
 	j->snapshot = *s;
+	submit(loop, j);
+}
+
+void storage_task(uv_loop_t *loop, const struct storage_pool *p, const struct storage_task *t,
+		  storage_cb cb, void *arg)
+{
+	struct job *j = job_new((enum verb)(VERB_TASK + t->kind), p, cb, arg);
+
+	j->task = malloc(sizeof(*t));
+	if (!j->task)
+		abort();
+	*j->task = *t;
 	submit(loop, j);
 }

@@ -58,6 +58,24 @@ struct storage_snapshot {
 	uint8_t uuid[16];    /* against foreign ones of the same name */
 	uint64_t size_bytes; /* of the volume then */
 };
+/* What a pool is to be made of. Idempotent: a task that was cut is done again and finishes. */
+#define STORAGE_DEVICES_MAX 32
+#define STORAGE_DEVICE_MAX 256
+enum storage_task_kind {
+	STORAGE_MAKE,    /* the source, of these devices */
+	STORAGE_EXTEND,  /* by these */
+	STORAGE_REPLACE, /* old by the only one; -EINPROGRESS with a sentence: ask again later */
+	STORAGE_DESTROY, /* nothing of the source is left; its devices are empty */
+};
+struct storage_task {
+	enum storage_task_kind kind;
+	uint8_t pool[16]; /* its uuid: what is made bears it */
+	char device[STORAGE_DEVICES_MAX][STORAGE_DEVICE_MAX];
+	int n;
+	char old[STORAGE_DEVICE_MAX];
+	bool wipe;  /* what is on the devices may be erased; never what is in use */
+	bool stuck; /* it is in progress and does not seem to go on, or nobody knows */
+};
 struct storage_paths {
 	char data[STORAGE_PATH_MAX], meta[STORAGE_PATH_MAX];
 	uint64_t size_bytes; /* what the pair is good for: at least that long is the data */
@@ -127,6 +145,9 @@ struct storage_ops {
 	/* missing is fine; another's of the same name: -E_EXISTS */
 	int (*snapshot_remove)(const struct storage_pool *p, const struct storage_snapshot *s,
 			       struct err *err);
+	/* NULL where a pool is not made of devices. All devices are judged before the first is
+	 * touched. */
+	int (*task)(const struct storage_pool *p, const struct storage_task *t, struct err *err);
 };
 
 /* Formats and identifies metadata; registered once by daemon.c, so that storage/ does not know the
@@ -177,8 +198,14 @@ void storage_restore(uv_loop_t *loop, const struct storage_pool *p, const struct
 void storage_snapshot_remove(uv_loop_t *loop, const struct storage_pool *p,
 			     const struct storage_snapshot *s, storage_cb cb, void *arg);
 
+/* -EOPNOTSUPP where a pool is not made of devices */
+void storage_task(uv_loop_t *loop, const struct storage_pool *p, const struct storage_task *t,
+		  storage_cb cb, void *arg);
+
 /* for backends */
 const struct storage_meta_ops *storage_meta_ops(void);
+/* Does metadata of ours begin here? false also when nobody could tell. */
+bool storage_is_meta(int fd);
 /* Metadata with this label is that of v. */
 bool storage_label_is(const struct storage_label *l, const struct storage_volume *v);
 

@@ -138,6 +138,51 @@ def talk_pools(via, who, extra_dir):
             via.http("DELETE", "/v1/nodes/n1/storage-pools/DfltDisklessStorPool"), 500)
 
 
+def talk_disks(via, who, name):
+    wait_for(lambda: all("device" in d for d in via.get("/v1/sds/disks")), 30, who + "disks are reported")
+    disks = via.get("/v1/sds/disks?nodes=N1")
+    tap.ok(all(d["node"] == "n1" and d["usable"] == (d["reason"] == "") for d in disks),
+           who + "disks of one node", disks)
+    groups = via.get("/v1/physical-storage")
+    usable = [d for d in via.get("/v1/sds/disks") if d["usable"]]
+    tap.eq(sum(len(l) for g in groups for l in g["nodes"].values()), len(usable),
+           who + "physical storage is what is usable")
+    tap.eq(len(via.get("/v1/physical-storage/n1")), len([d for d in usable if d["node"] == "n1"]),
+           who + "physical storage of one node")
+    refused(who + "of a missing node", via.http("GET", "/v1/physical-storage/nix"), 404, 300)
+    body = {"provider_kind": "LVMTHIN", "device_paths": ["/dev/nix"], "pool_name": "x",
+            "with_storage_pool": {"name": name}}
+    refused(who + "a device without a storage pool",
+            via.http("POST", "/v1/physical-storage/n2", dict(body, with_storage_pool=None)), 500)
+    refused(who + "a device by no path",
+            via.http("POST", "/v1/physical-storage/n2", dict(body, device_paths=["nix"])), 500)
+    refused(who + "a directory of devices",
+            via.http("POST", "/v1/physical-storage/n2", dict(body, provider_kind="FILE")), 500)
+    refused(who + "devices that are no list",
+            via.http("POST", "/v1/physical-storage/n2", dict(body, device_paths="/dev/nix")), 400)
+    made = via.http("POST", "/v1/physical-storage/n2", body)
+    tap.ok(made.status == 201 and severity(made.json[0]["ret_code"]) == 0 and
+           "there is no such device" in made.json[-1]["message"], who + "why it is not made", made)
+    pool = via.get("/v1/nodes/n2/storage-pools/" + name)
+    tap.ok("no such device" in pool["reports"][0]["message"] and "free_capacity" not in pool and
+           pool["props"]["StorDriver/StorPoolName"] == "sdsd_%s/thin" % name,
+           who + "the pool says why it is not there", pool)
+    refused(who + "another pool of the device", via.http(
+        "POST", "/v1/nodes/n2/storage-pools", {"storage_pool_name": "other", "provider_kind": "LVM",
+                                               "devices": ["/dev/nix"]}), 500, 510)
+    extend = "/v1/sds/pools/n2/%s/extend" % name
+    refused(who + "extended before it is made", via.http("POST", extend, {"devices": ["/dev/b"]}),
+            500, 997)
+    refused(who + "a missing pool extended",
+            via.http("POST", "/v1/sds/pools/n2/nix/extend", {"devices": ["/dev/b"]}), 404, 310)
+    refused(who + "what somebody else has made is not extended",
+            via.http("POST", "/v1/sds/pools/n1/pool/extend", {"devices": ["/dev/b"]}), 500)
+    refused(who + "nor destroyed",
+            via.http("DELETE", "/v1/nodes/n1/storage-pools/pool?destroy=true"), 500)
+    done(who + "a pool that was not made is deleted",
+         via.http("DELETE", "/v1/nodes/n2/storage-pools/" + name), 200)
+
+
 def talk_groups(via, who, name):
     tap.ok("DfltRscGrp" in [g["name"] for g in via.get("/v1/resource-groups")],
            who + "the default group is there")
@@ -688,6 +733,7 @@ def main():
             talk_general(via, who)
             talk_nodes(via, who)
             talk_pools(via, who, make_dir(c, "extra-" + short))
+            talk_disks(via, who, "disks-" + short)
             talk_groups(via, who, "grp-" + short)
             talk_definitions(via, who, "rd-" + short)
             nodes, third = talk_placement(via, who, "rd-" + short)

@@ -50,7 +50,8 @@ LINKS = {
     "usr/sbin/thin_dump": "pdata_tools", "etc/mtab": "/proc/mounts", "var/run": "/run",
     "lib/systemd/systemd-udevd": "/bin/udevadm",
 }
-for applet in "pvcreate vgcreate lvcreate lvchange lvremove lvresize lvextend lvs vgs vgmknodes pvs vgchange".split():
+for applet in ("pvcreate pvs pvmove pvremove vgcreate vgextend vgreduce vgremove vgs vgmknodes "
+               "vgchange lvcreate lvchange lvremove lvresize lvextend lvs").split():
     LINKS["sbin/" + applet] = "lvm"
 FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\ndisk:x:6:\n",

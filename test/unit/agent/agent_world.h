@@ -171,6 +171,9 @@ static int obey(const char *path, json *doc)
 		return WORLD(&w, change_replica_created, jget_str(doc, "resource", ""), "n1",
 			     jget_str(doc, "uuid", ""), (int)jget_i64_or(doc, "number", -1),
 			     jget_str(doc, "volume", ""));
+	if (strcmp(path, "/v1/sds/pool-done") == 0)
+		return WORLD(&w, change_pool_done, "n1", jget_str(doc, "pool", ""),
+			     jget_str(doc, "uuid", ""));
 	cr_assert_str_eq(path, "/v1/sds/leftover-done");
 	return WORLD(&w, change_leftover_done, "n1", jget_str(doc, "uuid", ""),
 		     (int)jget_i64_or(doc, "number", -1), jget_str(doc, "volume", ""));

@@ -110,6 +110,30 @@ Test(observed, changes_only)
 	observed_free(o);
 }
 
+/* what belongs to the node and is told only when it is different */
+Test(observed, disks_stay)
+{
+	struct observed *o = observed_new();
+	json *disks;
+
+	cr_assert_eq(report(o,
+			    "{\"node\":\"n1\",\"boot\":7,\"seq\":1,"
+			    "\"disks\":[{\"device\":\"/dev/sda\"}]}",
+			    1),
+		     0);
+	cr_assert_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":2,\"base\":1}", 2), 0);
+	disks = jget(observed_node(o, "n1", 2), "disks");
+	cr_assert(json_object_is_type(disks, json_type_array));
+	cr_expect_eq(json_object_array_length(disks), 1);
+	cr_assert_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":3,\"base\":2,\"disks\":[]}", 3),
+		     0);
+	disks = jget(observed_node(o, "n1", 3), "disks");
+	cr_expect_eq(json_object_array_length(disks), 0);
+	cr_assert_eq(report(o, "{\"node\":\"n1\",\"boot\":7,\"seq\":4}", 4), 0);
+	cr_expect_null(jget(observed_node(o, "n1", 4), "disks"), "everything was replaced");
+	observed_free(o);
+}
+
 Test(observed, odd_reports)
 {
 	static const struct {

@@ -183,3 +183,20 @@ Test(storage, queue_is_bounded)
 	cr_expect_eq(n_answers, STORAGE_QUEUE_MAX + 3);
 	cr_expect_eq(n_busy, 3);
 }
+
+Test(storage, directories_are_not_made_of_devices)
+{
+	struct storage_task t = { .kind = STORAGE_MAKE, .device = { "/dev/null" }, .n = 1 };
+	struct storage_pool p = { .kind = "FILE", .name = "ssd" };
+
+	snprintf(p.source, sizeof(p.source), "%s", dir);
+	for (int kind = STORAGE_MAKE; kind <= STORAGE_DESTROY; kind++) {
+		t.kind = (enum storage_task_kind)kind;
+		n_answers = 0;
+		storage_task(&loop, &p, &t, on_answer, NULL);
+		cr_expect_eq(n_answers, 0, "answered inside the call");
+		uv_run(&loop, UV_RUN_DEFAULT);
+		cr_expect_eq(n_answers, 1);
+		cr_expect_eq(last_status, -EOPNOTSUPP);
+	}
+}

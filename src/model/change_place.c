@@ -126,6 +126,7 @@ static int fill_candidate(struct bundle *b, const struct spot *s, struct placeme
 		.has_replica = bundle_replica_on(b, s->node) != NULL,
 		.free_kib = -1,
 		.total_kib = -1,
+		.meta_percent = -1,
 	};
 	if (!s->pool[0])
 		return 0;
@@ -133,6 +134,7 @@ static int fill_candidate(struct bundle *b, const struct spot *s, struct placeme
 	report = observed_pool(env->observed, s->node, s->pool, env->mono_ms);
 	c->free_kib = jget_i64_or(report, "free_kib", -1);
 	c->total_kib = jget_i64_or(report, "total_kib", -1);
+	c->meta_percent = (int)jget_i64_or(report, "meta_percent", -1);
 	c->error = s->task == TASK_MAKE      ? "it is still being made"
 		   : s->task == TASK_DESTROY ? "it is being destroyed"
 					     : jget_str(report, "error", NULL);

@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "model/watermark.h"
 
 #define REASON_MAX 200
 #define LABEL_MAX (2 * NAME_MAX_LEN + 2)
@@ -87,10 +88,26 @@ static enum verdict node_why_not(const struct placement_pool *p, const struct pl
 	return NODE_UNFIT;
 }
 
+static enum verdict too_full(const struct placement_pool *p, char *why)
+{
+	int used = watermark_used(p->free_kib, p->total_kib);
+	char used_text[32], total[32];
+
+	if (used >= WATERMARK_STOP)
+		snprintf(why, REASON_MAX, "%d %% full (%s of %s), nothing new from %d %% on", used,
+			 text_size_kib(p->total_kib - p->free_kib, used_text, sizeof(used_text)),
+			 text_size_kib(p->total_kib, total, sizeof(total)), WATERMARK_STOP);
+	else if (p->meta_percent >= WATERMARK_STOP)
+		snprintf(why, REASON_MAX,
+			 "the thin pool's metadata is %d %% full, nothing new from %d %% on",
+			 p->meta_percent, WATERMARK_STOP);
+	else
+		return SUITABLE;
+	return POOL_UNFIT;
+}
+
 static enum verdict pool_why_not(const struct placement_pool *p, int64_t size_kib, char *why)
 {
-	char free_text[32], total[32];
-
 	if (p->error && p->error[0]) {
 		snprintf(why, REASON_MAX, "failed: %.150s", p->error);
 		return POOL_UNFIT;
@@ -99,15 +116,9 @@ static enum verdict pool_why_not(const struct placement_pool *p, int64_t size_ki
 		snprintf(why, REASON_MAX, "no report from the node yet");
 		return POOL_UNFIT;
 	}
-	if (room_kib(p) < size_kib)
-		return no_room(p, size_kib, why);
-	if ((double)p->free_kib * 100 < (double)p->total_kib * PLACEMENT_FREE_PERCENT) {
-		snprintf(why, REASON_MAX, "%s of %s free, %d %% must be",
-			 text_size_kib(p->free_kib, free_text, sizeof(free_text)),
-			 text_size_kib(p->total_kib, total, sizeof(total)), PLACEMENT_FREE_PERCENT);
+	if (too_full(p, why) != SUITABLE)
 		return POOL_UNFIT;
-	}
-	return SUITABLE;
+	return room_kib(p) < size_kib ? no_room(p, size_kib, why) : SUITABLE;
 }
 
 /* the first rule that speaks against the candidate, in words (REASON_MAX bytes) */
@@ -133,12 +144,20 @@ static int64_t free_steps(const struct placement_pool *p, int64_t step_kib)
 	return free_kib > 0 ? free_kib / step_kib : 0;
 }
 
+static bool is_high(const struct placement_pool *p)
+{
+	return watermark_used(p->free_kib, p->total_kib) >= WATERMARK_HIGH ||
+	       p->meta_percent >= WATERMARK_HIGH;
+}
+
 static bool is_better(const struct placement_pool *a, const struct placement_pool *b,
 		      int64_t step_kib)
 {
 	int64_t steps_a = free_steps(a, step_kib), steps_b = free_steps(b, step_kib);
 	int c;
 
+	if (is_high(a) != is_high(b))
+		return is_high(b);
 	if (steps_a != steps_b)
 		return steps_a > steps_b;
 	if (a->replicas != b->replicas)

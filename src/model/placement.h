@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * placement.h - which nodes and pools get the copies of a new or growing
- * resource. Pure: same input, same answer. Of the suitable pools the one with the
- * most free space is taken, in steps of 1/PLACEMENT_STEPS of the largest pool, so
- * that noise does not decide; then the one with the fewest replicas; then by name.
- * At most one replica on a node.
+ * resource. Pure: same input, same answer. Of the suitable pools one that is below
+ * WATERMARK_HIGH is taken before one that is not; then the one with the most free
+ * space, in steps of 1/PLACEMENT_STEPS of the largest pool, so that noise does not
+ * decide; then the one with the fewest replicas; then by name. At most one replica
+ * on a node.
  */
 #ifndef SDSD_MODEL_PLACEMENT_H
 #define SDSD_MODEL_PLACEMENT_H
@@ -17,7 +18,6 @@
 #include "model/limits.h"
 
 #define PLACEMENT_OVERCOMMIT 2.0 /* promised / capacity of a thin pool */
-#define PLACEMENT_FREE_PERCENT 5 /* a pool with less free space gets nothing new */
 #define PLACEMENT_STEPS 32
 
 struct placement_pool {          /* one candidate; strings borrowed */
@@ -27,6 +27,7 @@ struct placement_pool {          /* one candidate; strings borrowed */
 	bool has_replica;            /* the resource has one on this node already */
 	bool target;                 /* node property AutoplaceTarget is not "false" */
 	int64_t free_kib, total_kib; /* -1 unknown */
+	int meta_percent;            /* used of a thin pool's own metadata; -1: none, or unknown */
 	int64_t promised_kib;        /* sizes of all replicas placed here, this one not counted */
 	int replicas;                /* count of replicas in this pool, for spreading */
 };

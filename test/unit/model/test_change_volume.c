@@ -253,11 +253,11 @@ Test(change_volume, room_in_every_pool)
 	world_report(&w, "n2", "ssd", 20 * GIB, 20 * GIB); /* 40 GiB may be promised */
 	world_report(&w, "n3", "ssd", 3 * GIB, 100 * GIB); /* less than 5 % free */
 	cr_expect_eq(grow(&w, 0, 50 * GIB), -ENOSPC);
-	cr_expect_str_eq(
-		w.err.text,
-		"resource db: not every pool with a copy has room: n2/ssd: 40.00 GiB "
-		"wanted, 30.00 GiB free to promise (10.00 GiB promised of 2.0 x 20.00 "
-		"GiB); n3/ssd: 3.00 GiB of 100.00 GiB free, 5 % must be; n1/ssd: has room");
+	cr_expect_str_eq(w.err.text,
+			 "resource db: not every pool with a copy has room: n2/ssd: 40.00 GiB "
+			 "wanted, 30.00 GiB free to promise (10.00 GiB promised of 2.0 x 20.00 "
+			 "GiB); n3/ssd: 97 % full (97.00 GiB of 100.00 GiB), "
+			 "nothing new from 95 % on; n1/ssd: has room");
 	cr_expect_eq(create(&w, -1, 40 * GIB), -ENOSPC);
 	cr_expect(world_says(&w, "n2/ssd: 40.00 GiB wanted"), "%s", w.err.text);
 	cr_expect_eq(resource(&w).n_volumes, 1);

@@ -88,6 +88,7 @@ int file_space(const struct storage_pool *p, int dir, struct storage_space *ret,
 	ret->total_kib = (int64_t)(vfs.f_blocks * (vfs.f_frsize / 512) / 2);
 	ret->free_kib = (int64_t)(vfs.f_bavail * (vfs.f_frsize / 512) / 2);
 	ret->meta_percent = -1;
+	ret->queues = false;
 	return 0;
 }
 

@@ -55,6 +55,7 @@ static int probe(const struct storage_pool *p, struct storage_space *ret, struct
 	ret->total_kib = (int64_t)(g.size_bytes / 1024);
 	ret->free_kib = (int64_t)(g.free_bytes / 1024);
 	ret->meta_percent = -1;
+	ret->queues = false;
 	return 0;
 }
 

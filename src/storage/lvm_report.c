@@ -101,6 +101,7 @@ static int rows_of(json *report, const char *kind, json **ret, struct err *err)
 static int parse_lv(json *row, struct lvm_lv *ret, struct err *err)
 {
 	const char *tags = "", *active = "", *layout = "", *role = "", *attr = "", *health = "";
+	const char *full = "";
 	struct lvm_lv lv = { .there = true };
 	int rv;
 
@@ -111,6 +112,7 @@ static int parse_lv(json *row, struct lvm_lv *ret, struct err *err)
 	    (rv = field(row, "lv_role", &role, err)) < 0 ||
 	    (rv = field(row, "lv_attr", &attr, err)) < 0 ||
 	    (rv = field(row, "lv_health_status", &health, err)) < 0 ||
+	    (rv = field(row, "lv_when_full", &full, err)) < 0 ||
 	    (rv = field_cent(row, "data_percent", &lv.data_cent, err)) < 0 ||
 	    (rv = field_cent(row, "metadata_percent", &lv.meta_cent, err)) < 0)
 		return rv;
@@ -123,6 +125,7 @@ static int parse_lv(json *row, struct lvm_lv *ret, struct err *err)
 	lv.thin = has_word(layout, "thin") && !lv.pool;
 	lv.origin = strstr(role, "thickorigin") || strstr(role, "extorigin");
 	lv.zeroes = attr[ATTR_ZEROES] == 'z';
+	lv.queues = lv.pool && strcmp(full, "queue") == 0;
 	snprintf(lv.health, sizeof(lv.health), "%s", health);
 	*ret = lv;
 	return 0;

@@ -121,6 +121,7 @@ static int probe(const struct storage_pool *p, struct storage_space *ret, struct
 	ret->total_kib = (int64_t)(pool.size_bytes / 1024);
 	ret->free_kib = lvm_thin_free(&pool) / 1024;
 	ret->meta_percent = pool.meta_cent / 100;
+	ret->queues = pool.queues;
 	return 0;
 }
 

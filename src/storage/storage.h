@@ -90,6 +90,7 @@ struct storage_space {
 	int64_t total_kib, free_kib; /* storage_probe */
 	int64_t allocated_kib;       /* storage_allocated: what the pair takes on the disk */
 	int meta_percent; /* storage_probe: used of a thin pool's own metadata; -1: it has none */
+	bool queues;      /* storage_probe: when it is full, writes wait (60 s) before they fail */
 };
 /* What a pool is busy with, for people who wonder why nothing goes on. */
 struct storage_activity {

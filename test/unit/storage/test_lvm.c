@@ -19,7 +19,7 @@
 	"{\"report\":[{\"lv\":[{\"lv_name\":\"thin\",\"lv_size\":\"268435456\",\"lv_tags\":\"\"," \
 	"\"lv_active\":\"active\",\"lv_layout\":\"thin,pool\",\"lv_role\":\"private\","           \
 	"\"lv_attr\":\"" attr "\",\"data_percent\":\"" data "\",\"metadata_percent\":\"" meta     \
-	"\",\"lv_health_status\":\"" health "\"}]}]}"
+	"\",\"lv_health_status\":\"" health "\",\"lv_when_full\":\"queue\"}]}]}"
 #define NOTHING "{\"report\":[{\"lv\":[]}]}"
 #define GROUP(free)                                                                               \
 	"{\"report\":[{\"vg\":[{\"vg_name\":\"vg\",\"vg_size\":\"532676608\",\"vg_free\":\"" free \
@@ -167,6 +167,7 @@ Test(lvm, a_group)
 	cr_expect_eq(space.total_kib, 532676608 / 1024);
 	cr_expect_eq(space.free_kib, 218103808 / 1024);
 	cr_expect_eq(space.meta_percent, -1);
+	cr_expect_not(space.queues);
 	put_tool("vgs", "", "  Volume group \"vg\" not found\n  Cannot process volume group vg", 5);
 	cr_expect_eq(probe(), -ENOENT);
 	cr_expect_str_eq(said.text, "pool ssd: vgs: Volume group \"vg\" not found");
@@ -203,6 +204,7 @@ Test(lvm, a_thin_pool)
 	cr_expect(space.free_kib > 196500 && space.free_kib <= 196608, "%lld",
 		  (long long)space.free_kib);
 	cr_expect_eq(space.meta_percent, 11);
+	cr_expect(space.queues);
 }
 
 /* what is refused before anything is made: no other program is there */
@@ -253,7 +255,7 @@ Test(lvm, missing_and_foreign)
 		 "{\"report\":[{\"lv\":[{\"lv_name\":\"db_00000\",\"lv_size\":\"4194304\","
 		 "\"lv_tags\":\"linstor\",\"lv_active\":\"\",\"lv_layout\":\"linear\","
 		 "\"lv_role\":\"public\",\"lv_attr\":\"-wi-------\",\"data_percent\":\"\","
-		 "\"metadata_percent\":\"\",\"lv_health_status\":\"\"}]}]}");
+		 "\"metadata_percent\":\"\",\"lv_health_status\":\"\",\"lv_when_full\":\"\"}]}]}");
 	put_tool("lvs", foreign, "", 0);
 	storage_create(&loop, &pool, &vol, on_answer, NULL);
 	cr_expect_eq(answer(), -E_EXISTS);

@@ -12,18 +12,20 @@
 #define U2 "02020202-0202-0202-0202-020202020202"
 #define ROW(name, tags, rest) \
 	"{\"lv_name\":\"" name "\", \"lv_size\":\"16777216\", \"lv_tags\":\"" tags "\", " rest "}"
-#define THIN_REST                                                                \
-	"\"lv_active\":\"active\", \"lv_layout\":\"thin,sparse\", "              \
-	"\"lv_role\":\"public,origin,thinorigin\", \"lv_attr\":\"Vwi-a-tz--\", " \
-	"\"data_percent\":\"25.00\", \"metadata_percent\":\"\", \"lv_health_status\":\"\""
-#define PLAIN_REST                                                                \
-	"\"lv_active\":\"\", \"lv_layout\":\"linear\", "                          \
-	"\"lv_role\":\"public,origin,thickorigin\", \"lv_attr\":\"owi---s---\", " \
-	"\"data_percent\":\"\", \"metadata_percent\":\"\", \"lv_health_status\":\"partial\""
+#define THIN_REST                                                                            \
+	"\"lv_active\":\"active\", \"lv_layout\":\"thin,sparse\", "                          \
+	"\"lv_role\":\"public,origin,thinorigin\", \"lv_attr\":\"Vwi-a-tz--\", "             \
+	"\"data_percent\":\"25.00\", \"metadata_percent\":\"\", \"lv_health_status\":\"\", " \
+	"\"lv_when_full\":\"\""
+#define PLAIN_REST                                                                             \
+	"\"lv_active\":\"\", \"lv_layout\":\"linear\", "                                       \
+	"\"lv_role\":\"public,origin,thickorigin\", \"lv_attr\":\"owi---s---\", "              \
+	"\"data_percent\":\"\", \"metadata_percent\":\"\", \"lv_health_status\":\"partial\", " \
+	"\"lv_when_full\":\"\""
 #define POOL_REST                                                                                 \
 	"\"lv_active\":\"active\", \"lv_layout\":\"thin,pool\", \"lv_role\":\"private\", "        \
 	"\"lv_attr\":\"twi-aotz--\", \"data_percent\":\"1.61\", \"metadata_percent\":\"11.13\", " \
-	"\"lv_health_status\":\"\""
+	"\"lv_health_status\":\"\", \"lv_when_full\":\"queue\""
 #define LVS(rows) "{\"report\": [{\"lv\": [" rows "]}]}"
 
 TestSuite(lvm_report, .fini = test_no_leaks);
@@ -66,7 +68,8 @@ Test(lvm_report, volumes)
 	cr_expect(lv[1].there && !lv[1].active && lv[1].origin && lv[1].tags.making);
 	cr_expect_eq(lv[1].data_cent, -1);
 	cr_expect_str_eq(lv[1].health, "partial");
-	cr_expect(lv[2].pool && !lv[2].thin && lv[2].zeroes);
+	cr_expect(lv[2].pool && !lv[2].thin && lv[2].zeroes && lv[2].queues);
+	cr_expect_not(lv[0].queues);
 	cr_expect_eq(lv[2].data_cent, 161);
 	cr_expect_eq(lv[2].meta_cent, 1113);
 }
@@ -96,6 +99,7 @@ Test(lvm_report, strict)
 		BROKEN("\"16777216\"", "\"\""),
 		BROKEN("\"16777216\"", "\"99999999999999999999999\""),
 		BROKEN("\"lv_tags\"", "\"tags\""),
+		BROKEN("\"lv_when_full\"", "\"when\""),
 		BROKEN("\"lv_attr\":\"Vwi-a-tz--\"", "\"lv_attr\":\"Vwi\""),
 		BROKEN("\"25.00\"", "\"25\""),
 		BROKEN("\"25.00\"", "\"25.000\""),

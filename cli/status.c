@@ -26,6 +26,17 @@ static void cluster_line(json *c)
 		       (long long)jget_i64_or(c, "voters", 0));
 }
 
+/* those that somebody should do something about */
+static void full_pools(json *pools)
+{
+	for (size_t i = 0; i < json_object_array_length(pools); i++) {
+		json *p = json_object_array_get_idx(pools, i);
+
+		printf("Pool %s/%s: %s\n", jget_str(p, "node", ""), jget_str(p, "name", ""),
+		       jget_str(p, "text", ""));
+	}
+}
+
 static int status(int argc, char **argv)
 {
 	json *doc, *resources;
@@ -40,6 +51,8 @@ static int status(int argc, char **argv)
 		return CLI_OK;
 	}
 	cluster_line(jget(doc, "cluster"));
+	if (jget(doc, "full_pools"))
+		full_pools(jget(doc, "full_pools"));
 	putchar('\n');
 	show_nodes(jget(doc, "nodes"));
 	putchar('\n');

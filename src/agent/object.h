@@ -46,8 +46,9 @@ struct agent_pool {
 	bool due;   /* probe again as soon as the present one has ended */
 	bool known; /* space is valid */
 	struct storage_space space;
-	char *error; /* of the last probe, or NULL */
-	int n_steps; /* under way */
+	int data_mark, meta_mark; /* of its space (model/watermark.h), as logged last */
+	char *error;              /* of the last probe, or NULL */
+	int n_steps;              /* under way */
 	uint8_t uuid[16];
 	struct agent_task *task; /* what is to be done with its devices; NULL: nothing */
 };

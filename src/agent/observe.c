@@ -15,7 +15,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "model/name.h"
+#include "model/watermark.h"
 
 #define MS 1000000ull
 
@@ -160,6 +162,31 @@ static void on_probed(int status, const struct err *err, const struct storage_pa
 	if (status == 0)
 		p->space = *space;
 	agent_text_set(&p->error, status < 0 ? err->text : NULL);
+static void note_mark(const struct agent_pool *p, const char *what, int *mark, int percent)
+{
+	int now = watermark_next(*mark, percent);
+	char text[WATERMARK_TEXT_MAX];
+
+	if (now > *mark)
+		log_warn("agent", "pool=%s its %s: %s", p->pool.name, what,
+			 watermark_text(percent, text, sizeof(text)));
+	else if (now < *mark)
+		log_info("agent", "pool=%s its %s: %d %% full, which was %d %% or more",
+			 p->pool.name, what, percent, *mark);
+	*mark = now;
+}
+
+/* Of a pool that takes space as it is written: once for each mark that is passed. */
+static void note_space(struct agent_pool *p)
+{
+	enum pool_kind kind;
+
+	if (pool_kind_parse(p->pool.kind, &kind) < 0 || !pool_kind_is_thin(kind))
+		return;
+	note_mark(p, "space", &p->data_mark, watermark_used(p->space.free_kib, p->space.total_kib));
+	note_mark(p, "metadata", &p->meta_mark, p->space.meta_percent);
+}
+
 	observe_changed(a);
 	if (p->due && !a->closing)
 		probe(a, p);
@@ -172,6 +199,8 @@ void observe_pool(struct agent *a, struct agent_pool *p)
 		return;
 	if (tasks_hide(p)) {
 		p->known = false;
+		note_space(p);
+	}
 		agent_text_set(&p->error, NULL);
 		observe_changed(a);
 	} else if (p->probing)
@@ -416,6 +445,8 @@ static json *pools_json(const struct agent *a)
 
 	for (const struct agent_pool *p = a->pools; p; p = p->next) {
 		json *busy = p->wanted ? busy_json(a, p) : NULL;
+		if (p->space.queues)
+			jset_bool(doc, "queues", true);
 
 		if (p->wanted && (p->known || p->error || p->task || busy))
 			jset(pools, p->pool.name, pool_json(p, busy));

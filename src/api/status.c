@@ -253,7 +253,7 @@ static void status_answer(struct api_call *c)
 	};
 	struct resource_status r = { .nodes = &n };
 	const struct buf *list;
-	json *cluster;
+	json *cluster, *pools;
 	struct buf text;
 
 	call_list_init(&r.list, c);
@@ -262,16 +262,19 @@ static void status_answer(struct api_call *c)
 	view_each(c->api, NULL, status_resource, &r);
 	cluster = cluster_line(&n, &r);
 	list = call_list_end(&r.list);
+	pools = view_full_pools(c->api);
 	buf_init(&text, CALL_LIST_MAX);
 	if (list &&
-	    buf_printf(&text, "{\"cluster\":%s,\"nodes\":%s,\"resources\":%s}", json_text(cluster),
-		       json_text(n.list), (const char *)list->data) == 0)
+	    buf_printf(&text, "{\"cluster\":%s,\"nodes\":%s,\"full_pools\":%s,\"resources\":%s}",
+		       json_text(cluster), json_text(n.list), json_text(pools),
+		       (const char *)list->data) == 0)
 		call_reply(c, 200, text.data, text.len);
 	else
 		call_fail(c, -EMSGSIZE, NULL);
 	buf_release(&text);
 	call_list_release(&r.list);
 	json_object_put(cluster);
+	json_object_put(pools);
 	json_object_put(n.list);
 }
 

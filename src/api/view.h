@@ -10,7 +10,6 @@
 #include "api/state.h"
 
 #define VIEW_UNLIMITED_KIB INT64_MAX /* capacity of a diskless pool */
-#define VIEW_META_PERCENT 75         /* a thin pool's own metadata: from here on it is said */
 
 struct view_replica {
 	struct replica r;
@@ -53,6 +52,10 @@ double view_progress(const struct view *v, int i);
 const char *view_connection(struct api *a, const char *node);
 json *view_node(struct api *a, json *doc);
 json *view_pool(struct api *a, const struct pool *p, json *doc);
+/* view_space.c: warnings about its space; seen: what its node reported of it, or NULL */
+void view_space_reports(const struct pool *p, json *seen, json *reports);
+/* view_space.c: [{"node","name","used_percent","meta_percent","text"}], from WATERMARK_HIGH on */
+json *view_full_pools(struct api *a);
 json *view_pool_diskless(struct api *a, const char *node);
 json *view_group(json *doc);
 json *view_definition(const struct view *v, bool with_volumes);

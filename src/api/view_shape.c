@@ -123,19 +123,14 @@ static void task_report(json *reports, const struct pool *p, json *seen)
 		       "%s%s%s", words[p->task], text[0] ? ": " : "", text);
 }
 
-/* What its node has been busy with for a while, and how full a thin pool's own metadata is: a full
- * one stops every volume in it. */
-static void pool_warnings(const struct pool *p, json *seen, json *reports)
+/* What its node has been busy with for a while */
+static void busy_report(json *seen, json *reports)
 {
 	int64_t warn = rc_code(RC_WARN, 0, RC_STOR_POOL, RC_STOR_POOL_CONFIGURATION);
-	int64_t percent = jget_i64_or(seen, "meta_percent", -1);
 	json *busy = jget(seen, "busy");
 	int64_t pid = jget_i64_or(busy, "pid", 0), waiting = jget_i64_or(busy, "waiting", 0);
 	char program[80] = "", more[40] = "";
 
-	if (percent >= VIEW_META_PERCENT)
-		rc_add(reports, warn, "The metadata of thin pool %s is full to %lld %%", p->source,
-		       (long long)percent);
 	if (!busy)
 		return;
 	if (pid > 0)
@@ -177,7 +172,8 @@ json *view_pool(struct api *a, const struct pool *p, json *doc)
 		rc_add(reports, rc_code(RC_ERROR, 0, RC_STOR_POOL, RC_STOR_POOL_CONFIGURATION),
 		       "%s", error);
 	task_report(reports, p, seen);
-	pool_warnings(p, seen, reports);
+	view_space_reports(p, seen, reports);
+	busy_report(seen, reports);
 	jset(o, "reports", reports);
 	jset_str(o, "uuid", p->uuid);
 	return o;

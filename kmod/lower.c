@@ -125,18 +125,31 @@ static const char *const words[] = {
 	[REPL_META_READ] = "metadata read", [REPL_META_FLUSH] = "metadata flush",
 };
 
+/* a device that is well and cannot take it, such as a full thin pool's */
+static const char *const no_space[] = {
+	[REPL_DISK_WRITE] = "data write: no space left",
+	[REPL_DISK_READ] = "data read: no space left",
+	[REPL_DISK_FLUSH] = "data flush: no space left",
+	[REPL_META_WRITE] = "metadata write: no space left",
+	[REPL_META_READ] = "metadata read: no space left",
+	[REPL_META_FLUSH] = "metadata flush: no space left",
+};
+
 /* The words that STATUS shows. What was to make something durable counts most: after it nobody
  * knows what the device has. */
 static void note_error(struct lower_op *op)
 {
 	bool fua = op->kind == REPL_META_WRITE && (op->bio.bi_opf & REQ_FUA);
+	const char *const *said = op->status == -ENOSPC ? no_space : words;
 	bool durable = fua || op->kind == REPL_DISK_FLUSH || op->kind == REPL_META_FLUSH;
 	struct rvol *r = op->r;
 
 	if (r->disk_error && (!durable || r->flush_failed))
 		return;
 	r->flush_failed = durable;
-	r->disk_error = fua ? "metadata write, FUA" : words[op->kind];
+	r->disk_error = !fua                    ? said[op->kind]
+			: op->status == -ENOSPC ? "metadata write, FUA: no space left"
+						: "metadata write, FUA";
 	r->changed = true;
 	pr_err("rvol: resource=%s volume=%u its disk has failed: %s, error %d\n", r->name,
 	       op->v->number, r->disk_error, op->status);

@@ -68,6 +68,18 @@ static void copy_word(char *out, size_t len, const char *word)
 	snprintf(out, len, "%s", word ? word : "");
 }
 
+/* of a disk whose pool is full: which pool, as the plane knows devices only */
+static void note_plane_error(struct agent_object *o, const struct plane_status *s)
+{
+	char text[sizeof(s->error) + NAME_MAX_LEN + 32];
+
+	if (s->no_space)
+		snprintf(text, sizeof(text), "no space left in pool %s (%s)", o->pool, s->error);
+	else
+		snprintf(text, sizeof(text), "%s", s->error);
+	agent_text_set(&o->plane_error, text);
+}
+
 static void take_status(struct agent_object *o, const struct plane_status *s)
 {
 	struct agent_seen *seen = &o->seen;
@@ -80,6 +92,7 @@ static void take_status(struct agent_object *o, const struct plane_status *s)
 	seen->up = s->up;
 	seen->open = s->open;
 	seen->serving = s->serving;
+	seen->no_space = s->no_space;
 	copy_word(seen->role, sizeof(seen->role), s->role);
 	copy_word(seen->mode, sizeof(seen->mode), s->mode);
 	seen->epoch = s->epoch;
@@ -92,7 +105,7 @@ static void take_status(struct agent_object *o, const struct plane_status *s)
 		seen->connected |= s->peer[i].connected ? 1u << i : 0;
 		copy_word(seen->peer_mode[i], sizeof(seen->peer_mode[i]), s->peer[i].mode);
 	}
-	agent_text_set(&o->plane_error, s->error);
+	note_plane_error(o, s);
 }
 
 static void on_status(const struct plane_status *s, void *arg)
@@ -149,19 +162,6 @@ static void probe(struct agent *a, struct agent_pool *p)
 	storage_probe(a->config.loop, &p->pool, on_probed, call);
 }
 
-static void on_probed(int status, const struct err *err, const struct storage_paths *paths,
-		      const struct storage_space *space, void *arg)
-{
-	struct probe_call *call = arg;
-	struct agent *a = call->agent;
-	struct agent_pool *p = call->pool;
-
-	free(call);
-	p->probing = false;
-	p->known = status == 0;
-	if (status == 0)
-		p->space = *space;
-	agent_text_set(&p->error, status < 0 ? err->text : NULL);
 static void note_mark(const struct agent_pool *p, const char *what, int *mark, int percent)
 {
 	int now = watermark_next(*mark, percent);
@@ -187,6 +187,21 @@ static void note_space(struct agent_pool *p)
 	note_mark(p, "metadata", &p->meta_mark, p->space.meta_percent);
 }
 
+static void on_probed(int status, const struct err *err, const struct storage_paths *paths,
+		      const struct storage_space *space, void *arg)
+{
+	struct probe_call *call = arg;
+	struct agent *a = call->agent;
+	struct agent_pool *p = call->pool;
+
+	free(call);
+	p->probing = false;
+	p->known = status == 0;
+	if (status == 0) {
+		p->space = *space;
+		note_space(p);
+	}
+	agent_text_set(&p->error, status < 0 ? err->text : NULL);
 	observe_changed(a);
 	if (p->due && !a->closing)
 		probe(a, p);
@@ -199,8 +214,6 @@ void observe_pool(struct agent *a, struct agent_pool *p)
 		return;
 	if (tasks_hide(p)) {
 		p->known = false;
-		note_space(p);
-	}
 		agent_text_set(&p->error, NULL);
 		observe_changed(a);
 	} else if (p->probing)
@@ -371,6 +384,8 @@ static json *replica_json(const struct agent_object *o)
 	jset_i64(r, "epoch", seen->epoch);
 	jset_bool(r, "open", seen->open);
 	jset_bool(r, "serving", seen->serving);
+	if (seen->no_space)
+		jset_bool(r, "no_space", true);
 	if (seen->regions) {
 		jset_i64(r, "regions", (int64_t)seen->regions);
 		jset_i64(r, "synced_regions", (int64_t)seen->synced_regions);
@@ -430,6 +445,8 @@ static json *pool_json(const struct agent_pool *p, json *busy)
 		jset_i64(doc, "total_kib", p->space.total_kib);
 		if (p->space.meta_percent >= 0)
 			jset_i64(doc, "meta_percent", p->space.meta_percent);
+		if (p->space.queues)
+			jset_bool(doc, "queues", true);
 	}
 	jset_str(doc, "error", p->error ? p->error : "");
 	if (busy)
@@ -445,8 +462,6 @@ static json *pools_json(const struct agent *a)
 
 	for (const struct agent_pool *p = a->pools; p; p = p->next) {
 		json *busy = p->wanted ? busy_json(a, p) : NULL;
-		if (p->space.queues)
-			jset_bool(doc, "queues", true);
 
 		if (p->wanted && (p->known || p->error || p->task || busy))
 			jset(pools, p->pool.name, pool_json(p, busy));

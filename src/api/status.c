@@ -132,6 +132,7 @@ static void judge(struct node_status *s, const struct view *v, struct verdict_re
 		c->progress = view_progress(v, i);
 		c->away_ms = observed_age_ms(s->api->observed, c->node, s->now);
 		c->error = jget_str(v->rep[i].seen, "error", "");
+		c->no_space = jget_bool(v->rep[i].seen, "no_space", false);
 	}
 	verdict_of(&in, ret);
 }
@@ -261,8 +262,8 @@ static void status_answer(struct api_call *c)
 	view_docs(c->api, "node/", status_node, &n);
 	view_each(c->api, NULL, status_resource, &r);
 	cluster = cluster_line(&n, &r);
-	list = call_list_end(&r.list);
 	pools = view_full_pools(c->api);
+	list = call_list_end(&r.list);
 	buf_init(&text, CALL_LIST_MAX);
 	if (list &&
 	    buf_printf(&text, "{\"cluster\":%s,\"nodes\":%s,\"full_pools\":%s,\"resources\":%s}",
@@ -273,8 +274,8 @@ static void status_answer(struct api_call *c)
 		call_fail(c, -EMSGSIZE, NULL);
 	buf_release(&text);
 	call_list_release(&r.list);
-	json_object_put(cluster);
 	json_object_put(pools);
+	json_object_put(cluster);
 	json_object_put(n.list);
 }
 

@@ -65,7 +65,9 @@ static void explain_up(const struct verdict_copy *c, struct verdict_result *r)
 
 static void explain_disk(const struct verdict_copy *c, struct verdict_result *r)
 {
-	if (c->error && c->error[0])
+	if (c->no_space)
+		say(r->reason, "%s: %s", c->node, c->error);
+	else if (c->error && c->error[0])
 		say(r->reason, "the disk of %s has failed: %s", c->node, c->error);
 	else
 		say(r->reason, "the disk of %s has failed", c->node);
@@ -93,8 +95,8 @@ static void explain(const struct verdict_copy *c, struct verdict_result *r)
 	case COPY_SICK:
 		explain_disk(c, r);
 		say(r->next,
-		    "%s tries again by itself, when no application has the volume open there",
-		    c->node);
+		    "%s%s tries again by itself, when no application has the volume open there",
+		    c->no_space ? "extend that pool; " : "", c->node);
 		break;
 	case COPY_BROKEN:
 		explain_disk(c, r);

@@ -29,6 +29,7 @@ struct verdict_copy {
 	double progress;   /* per cent caught up; -1 not catching up */
 	int64_t away_ms;   /* COPY_UNKNOWN: its node's last report; -1 none yet */
 	const char *error; /* what it complains of; "" nothing */
+	bool no_space;     /* COPY_SICK, COPY_BROKEN: the pool had none; error says which */
 };
 
 struct verdict_input {

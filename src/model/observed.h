@@ -10,7 +10,7 @@
  *      "task":{"uuid","text":"how it goes","error":""}}},
  *  "replicas":{"<resource>":{"state":"up|creating|failed|removing","error":"","allocated_kib":..,
  *      "role":"writer|replica|client|idle",
- *      "mode":"out|learner|member|failed","epoch":5,"open":true,
+ *      "mode":"out|learner|member|failed","no_space":true,"epoch":5,"open":true,
  *      "volumes":{"<number>":{"state":"up|creating|growing|failed","uuid","error":"","size_kib":..,
  *          "allocated_kib":..,"nbd":"/path.sock"}},
  *      "synced_regions":..,"regions":.., "serving":true,

@@ -306,6 +306,8 @@ static void status_of_view(const struct plane_resource *r, const struct kernel_v
 	ret->serving = is(v, RVOL_STATUS_SERVING);
 	ret->role = role_of(v);
 	ret->mode = mode_of(r, v, l);
+	/* STATUS has words only; lower.c of the module says it in these */
+	ret->no_space = kernel_disk_failed(v) && strstr(v->status.disk_error, "no space");
 	ret->epoch = v->status.epoch;
 	ret->in_sync = v->status.in_sync;
 	ret->regions = v->status.regions;

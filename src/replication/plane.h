@@ -136,6 +136,7 @@ struct plane_status {
 	const char *role; /* "writer" "candidate" "replica" "client" "idle" */
 	const char *mode; /* own replica: "out" "learner" "member" "none"; "failed" (its disk; tried
 			   * again by itself), "broken" (not before the daemon is restarted) */
+	bool no_space;    /* failed or broken, because its disk had no room left */
 	uint32_t epoch;
 	uint32_t in_sync;                 /* writer: pI */
 	uint64_t regions, synced_regions; /* learner */

@@ -415,6 +415,7 @@ static void mirror_status(const struct volume *v, struct plane_status *ret)
 			ret->peer[v->accepted[i]->slot].connected = true;
 	if (mend_failed(v) && !mend_by_itself(v))
 		ret->mode = "broken";
+	ret->no_space = mend_failed(v) && strstr(v->sick, err_name(-ENOSPC));
 	if (!ret->error[0] && mend_failed(v))
 		snprintf(ret->error, sizeof(ret->error), "%s", v->sick);
 	else if (!ret->error[0] && s.stopped)

@@ -334,6 +334,9 @@ def small_damage(c, want):
             tap.eq(hashlib.sha256(f.read()).hexdigest(), want, "and n2 too, in sync")
 
 
+NO_SPACE = "n2: no space left in pool pool (data write: No space left on device)"
+
+
 def full_pool(c, ground):
     """one copy has no room: the others go on, the status says whose disk it was, room mends it"""
     n1, n2, _ = c.nodes
@@ -346,14 +349,14 @@ def full_pool(c, ground):
 
     def told():
         v = c.volume("db")
-        return v["next"].startswith("n2 tries again by itself") and \
-            v["reason"] == "the disk of n2 has failed: data write: No space left on device" and \
+        return v["next"].startswith("extend that pool; n2 tries again by itself") and \
+            v["reason"] == NO_SPACE and \
             v["in_sync"] == 1
     try:
         wait_for(told, 10)
-        tap.ok(True, "the status says whose disk has failed, why, and what to do")
+        tap.ok(True, "the status says whose pool is full, and what to do")
     except Exception:
-        tap.ok(False, "the status says whose disk has failed, why, and what to do", c.volume("db"))
+        tap.ok(False, "the status says whose pool is full, and what to do", c.volume("db"))
     last_copy(c)
     # it has been tried once while there was no room; the next time comes later
     log.says("its disk is tried again", "n2 tries its disk again by itself", 30)
@@ -388,7 +391,7 @@ def last_copy(c):
         v = wait_for(lambda: [v for v in [c.volume("solo")] if "restart sdsd on n2" in v["next"] and
                               not any(r["open"] for r in v["replicas"])], 10)[0]
         tap.ok(v["verdict"] == "unavailable" and
-               v["reason"] == "the disk of n2 has failed: data write: No space left on device",
+               v["reason"] == NO_SPACE,
                "the volume is closed, the status says why and what to do", v)
     except Exception:
         tap.ok(False, "the volume is closed, the status says why and what to do", c.volume("solo"))

@@ -41,6 +41,11 @@
 	{                                                                                    \
 		.node = n, .state = COPY_SICK, .progress = -1, .error = "data write: ENOSPC" \
 	}
+#define FULL(n)                                                                  \
+	{                                                                        \
+		.node = n, .state = COPY_SICK, .progress = -1, .no_space = true, \
+		.error = "no space left in pool ssd: data write: no space left"  \
+	}
 #define LEAVING(n)                                                                             \
 	{                                                                                      \
 		.node = n, .state = COPY_UP, .in_sync = true, .leaving = true, .progress = -1, \
@@ -76,6 +81,12 @@ static const struct {
 	  0,
 	  "n1 does not answer since 4 s; n2 does not",
 	  "n1 catches up" },
+	{ "one has no space",
+	  { true, 2, { GOOD("n1"), FULL("n2") } },
+	  VERDICT_AT_RISK,
+	  1,
+	  "n2: no space left in pool ssd",
+	  "extend that pool; n2 tries again by itself" },
 	{ "a learner",
 	  { true, 2, { GOOD("n1"), LEARNER("n2", 45.2) } },
 	  VERDICT_AT_RISK,

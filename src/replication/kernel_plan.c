@@ -34,7 +34,7 @@ bool kernel_flush_failed(const struct kernel_view *v)
 
 bool kernel_mends(const struct plane_resource *r, const struct kernel_local *l)
 {
-	return !l->flush_lost && r->in_sync && !plane_in_sync(r, r->self);
+	return l->failed_before || (!l->flush_lost && r->in_sync && !plane_in_sync(r, r->self));
 }
 
 bool kernel_open(const struct kernel_view *v)

@@ -62,8 +62,9 @@ struct kernel_local {
 	u64 heal_at;  /* not before */
 	u64 mend_at;  /* its disk has failed: attached again then; 0: not planned */
 	bool flush_lost;
-	u64 away_since; /* requests wait as for VOLUME_AWAY_MS; 0: none */
-	bool yielded;   /* since the view was read */
+	bool failed_before; /* its disk had failed when this life found it: a restart tries it */
+	u64 away_since;     /* requests wait as for VOLUME_AWAY_MS; 0: none */
+	bool yielded;       /* since the view was read */
 };
 
 enum kernel_step kernel_next(const struct plane_resource *r, const struct kernel_view *v,

@@ -89,7 +89,7 @@ static void forget(struct kernel_resource *k)
 	k->l.boot_asked = k->l.boot_known = k->l.options_set = false;
 	k->l.read_asked = k->l.cas_asked = 0;
 	k->l.mend_at = k->l.away_since = 0;
-	k->l.volumes_due = false;
+	k->l.volumes_due = k->l.failed_before = false;
 	k->boot = k->read = k->cas = (struct kernel_ask){ 0 };
 	k->bad_pages = 0;
 	memset(&k->view, 0, sizeof(k->view));
@@ -102,17 +102,19 @@ static void plan_mending(struct kernel_resource *k, u64 now)
 {
 	bool again = k->mended_at && now < k->mended_at + 2 * VOLUME_MEND_MAX_MS * MS;
 
-	if (kernel_flush_failed(&k->view)) {
+	/* what a former life has found is what the restart was for */
+	if (kernel_flush_failed(&k->view) && !k->l.failed_before) {
 		k->l.flush_lost = true;
 		snprintf(k->lost_flush, sizeof(k->lost_flush), "%s", k->view.status.disk_error);
 	}
 	k->mend_ms = again && k->mend_ms ? PORT_MIN(2 * k->mend_ms, VOLUME_MEND_MAX_MS)
 					 : VOLUME_MEND_MIN_MS;
-	k->l.mend_at = now + k->mend_ms * MS;
+	k->l.mend_at = k->l.failed_before ? now : now + k->mend_ms * MS;
 	log_error("plane", "volume=%s the disk of its copy here has failed: %s: %s", k->r.name,
 		  k->view.status.disk_error,
-		  k->l.flush_lost ? "not used any more until the daemon is restarted"
-				  : "attached again when the other copies go on without it");
+		  k->l.flush_lost      ? "not used any more until the daemon is restarted"
+		  : k->l.failed_before ? "attached again, as the daemon was restarted"
+				       : "attached again when the other copies go on without it");
 }
 
 static void note_changes(struct kernel_resource *k, const struct kernel_view *old, u64 now)
@@ -162,6 +164,7 @@ static void see(struct kernel_resource *k, const struct kernel_view *view, u64 n
 
 	if (!k->l.there && !k->l.made) {
 		k->grace_until = now + KERNEL_GRACE_MS * MS;
+		k->l.failed_before = kernel_disk_failed(view);
 		log_info("plane", "volume=%s is in the kernel already", k->r.name);
 	}
 	k->view = *view;

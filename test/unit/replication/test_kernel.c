@@ -317,6 +317,21 @@ Test(kernel, a_disk_that_has_failed_is_attached_again)
 	cr_assert(wait_for(is_up), "%s", status.error);
 }
 
+/* also the only copy, also after a flush: the status asks for it */
+Test(kernel, a_restart_tries_a_disk_that_has_failed)
+{
+	attach_copy();
+	show(fail_flush);
+	cr_assert(wait_for(is_sick));
+	cr_expect_str_eq(status.mode, "broken");
+	restart();
+	plane_kernel.set(plane, &r);
+	cr_assert(wait_for(is_asked));
+	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 1);
+	plane_kernel.record_read(plane, question[n_questions - 1].token, &first);
+	cr_assert(wait_for(is_up), "%s", status.error);
+}
+
 Test(kernel, not_after_a_flush)
 {
 	attach_copy();

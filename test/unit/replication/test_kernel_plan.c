@@ -258,6 +258,8 @@ static void fail(void)
 
 Test(kernel_plan, mending)
 {
+	struct plane_status status;
+
 	fail();
 	expect(KERNEL_IDLE, "the others do not go on without it yet");
 	fail();
@@ -272,6 +274,9 @@ Test(kernel_plan, mending)
 	l.flush_lost = true;
 	expect(KERNEL_IDLE, "what was flushed may be lost");
 	fail();
+	l.failed_before = l.flush_lost = true;
+	expect(KERNEL_DELETE, "the only copy, after a restart of the daemon");
+	fail();
 	r.in_sync = 6;
 	v.status.flags |= RVOL_STATUS_OPEN;
 	expect(KERNEL_WAIT, "open");
@@ -279,6 +284,13 @@ Test(kernel_plan, mending)
 	cr_expect(kernel_flush_failed(&v));
 	snprintf(v.status.disk_error, sizeof(v.status.disk_error), "data write");
 	cr_expect_not(kernel_flush_failed(&v));
+	fail();
+	kernel_status(&r, &v, &l, "", &status);
+	cr_expect_not(status.no_space);
+	snprintf(v.status.disk_error, sizeof(v.status.disk_error), "data write: no space left");
+	kernel_status(&r, &v, &l, "", &status);
+	cr_expect(status.no_space);
+	cr_expect_str_eq(status.error, "data write: no space left");
 }
 
 static void expect_links(u32 wanted, const char *what)

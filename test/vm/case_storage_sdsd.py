@@ -38,7 +38,8 @@ class Thin(Plain):
 
     def format(self):
         super().format()
-        self.guest.run("lvcreate -q --type thin-pool -L 300M -n thin vg 2>/dev/null", 120)
+        self.guest.run("lvcreate -q --type thin-pool -L 300M -n thin vg 2>/dev/null; "
+                       "lvchange --errorwhenfull y vg/thin", 120)
 
 
 class UserPlain(Plain, Node):

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Thin pools that run full under writes: who notices, and how it is whole again."""
+import re
+
+import case_demo_kernel
+from case_demo_kernel import KernelNode
+from case_disks import Lister
+from rig import Disk, at_most, wait_for
+
+# state; pools of different size are made of these; the last two are to extend them
+DISKS = [Disk(256), Disk(64), Disk(96), Disk(128)]
+CONTENT = ("dd if=/dev/mapper/sdsd_ssd-db_00000 bs=1M count=80 iflag=direct 2>/dev/null | sha256sum")
+FILL = "dd if=/dev/urandom of=%s bs=64k count=%d conv=fsync %s"
+
+
+class Taker(Lister, KernelNode):
+    devices = ("/dev/vdb",)
+
+    def format(self):
+        super().format()
+        self.guest.run("modprobe -a dm_mod dm_thin_pool dm_mirror")
+
+    def add_pool(self, first):
+        self.looked()
+        first.cli("pool create %s ssd %s" % (self.name, " ".join("--device " + d
+                                                                 for d in self.devices)), 120)
+
+    def pool(self, name):
+        found = [p for p in self.json("pool list")
+                 if p["storage_pool_name"] == name and p["node_name"] == self.name]
+        return found[0] if found else None
+
+    def resource(self, name):
+        return [r for r in self.json("status")["resources"] if r["name"] == name][0]
+
+    def extend(self, device):
+        before = self.pool("ssd")["total_capacity"]
+        self.cli("pool extend %s ssd --device %s" % (self.name, device), 120)
+        wait_for(lambda: self.pool("ssd").get("total_capacity", 0) > before, 180, "it has grown")
+
+
+class LargeTaker(Taker):
+    devices = ("/dev/vdb", "/dev/vdc")
+
+
+def smaller_pool(rig, n1, n2):
+    """The pool of one copy runs full: the application notices nothing, the status says it in words,
+    and with more space the copy is back."""
+    n1.guest.run(FILL % (n1.device("db"), 1280, "oflag=direct"), 300)
+    wait_for(lambda: re.search("n2: no space left in pool ssd", n1.resource("db")["reason"]), 60,
+             "the status says why")
+    rig.check(n1.resource("db")["in_sync"] == 1, "not out of the set")
+    wait_for(lambda: "Pool n2/ssd: 100 % full" in n1.cli("status"), 60, "the status names the pool")
+    n1.refused(rig, "volume create more 8M --copies 2", "n2/ssd: .*100 % full")
+    crossed = n2.log_lines("pool=ssd its space")
+    rig.check(1 <= crossed <= 4, "%d lines about the space of a pool" % crossed)
+    n2.extend("/dev/vdc")
+    # tried again after 10 s, and later each time
+    wait_for(lambda: n1.verdict("db") == "safe", 400, "it is back by itself")
+    wait_for(lambda: n1.guest.run(CONTENT, 120).out == n2.guest.run(CONTENT, 120).out, 60,
+             "the copies are alike")
+
+
+def last_copy(rig, n1):
+    """The pool of the only copy runs full: errors, no hanging, and the file system is good for all
+    that was synced when there is space again."""
+    n1.cli("volume create last 120M --copies 1 --nodes n1")
+    wait_for(lambda: n1.verdict("last") == "safe" and n1.knows_device("last"), 60, "it is there")
+    # a discard takes space in a thin pool
+    n1.guest.run("mkfs.ext4 -q -E nodiscard %s" % n1.device("last"), 120)
+    n1.mount_volume("last")
+    n1.guest.run("dd if=/dev/urandom of=/vol/file bs=64k count=64 conv=fsync", 120)
+    want = n1.guest.run("sha256sum /vol/file").out
+    filled = n1.guest.run(FILL % ("/vol/more", 1600, ""), 240, check=False)
+    rig.check(re.search("Input/output error|No space left|Read-only", filled.err),
+              "no error: %s" % filled.err)
+    wait_for(lambda: "no space left in pool ssd" in n1.resource("last")["reason"], 60,
+             "the status says why")
+    n1.guest.run("umount /vol", 120)
+    # what has its space in the full pool goes on
+    n1.guest.run(FILL % (n1.device("db"), 64, "oflag=direct"), 120)
+    rig.check(n1.resource("db")["in_sync"] == 2, "the other volume has lost a copy")
+    n1.extend("/dev/vdd")
+    n1.restart()        # as the status asks for, of a last copy
+    wait_for(lambda: n1.verdict("last") == "safe" and n1.knows_device("last"), 120, "it is good")
+    n1.mount_volume("last")
+    rig.check(n1.guest.run("sha256sum /vol/file").out == want, "a synced file has changed")
+    n1.guest.run(FILL % ("/vol/again", 256, ""), 120)
+    n1.guest.run("umount /vol")
+
+
+@at_most(1500)
+def case_space_kernel(rig):
+    """Thin pools of different size run full: first with a second copy elsewhere, then without."""
+    n1, n2 = case_demo_kernel.cluster(rig, 2, DISKS, [LargeTaker, Taker])
+    for node in (n1, n2):
+        node.made("ssd")
+    n1.cli("volume create db 80M --copies 2")
+    wait_for(lambda: n1.verdict("db") == "safe" and n1.knows_device("db"), 120, "it is there")
+    smaller_pool(rig, n1, n2)
+    last_copy(rig, n1)

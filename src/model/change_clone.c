@@ -19,6 +19,7 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 {
 	json *target_props = NULL, *snapshot_props = json_object_new_object();
 	char uuid[37], key[STORE_KEY_MAX], own_group[NAME_MAX_LEN + 1];
+	enum layers layers = LAYERS_UNSAID;
 	json *doc;
 	int rv;
 
@@ -29,6 +30,9 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 		return err_set(err, rv, "resource %.60s: there is no such resource", source);
 	}
 	snprintf(own_group, sizeof(own_group), "%s", jget_str(doc, "group", GROUP_DEFAULT));
+	layers_parse(jget(doc, "layers"), &layers, NULL);
+	if (layers == LAYERS_UNSAID)
+		layers = LAYERS_PLAIN; /* as the source is, whatever its group says */
 	target_props = json_copy(jget(doc, "props"));
 	json_object_put(doc);
 	if (props) {
@@ -39,7 +43,8 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 	snprintf(ret_snapshot, NAME_MAX_LEN + 1, CLONE_PREFIX "%.8s", uuid);
 	jset_str(snapshot_props, CLONE_TARGET, target);
 	jset_str(target_props, CLONE_SOURCE, source);
-	rv = change_resource_create(env, t, target, group ? group : own_group, target_props, err);
+	rv = change_resource_create(env, t, target, group ? group : own_group, layers, target_props,
+				    err);
 	if (rv == 0)
 		rv = change_snapshot_begin(env, t, source, ret_snapshot, snapshot_props, err);
 	json_object_put(target_props);

@@ -398,7 +398,14 @@ static void node_snapshot(const char *resource, const char *name, const char *uu
 	agent_snapshot(((struct daemon *)arg)->agent, resource, name, uuid, cb, cb_arg);
 }
 
+static void node_checksum(const char *resource, const char *volume, uint64_t off, uint64_t len,
+			  agent_checksum_cb cb, void *cb_arg, void *arg)
+{
+	agent_checksum(((struct daemon *)arg)->agent, resource, volume, off, len, cb, cb_arg);
+}
+
 static const struct api_node_ops node_ops = {
+	.checksum = node_checksum,
 	.freeze = node_freeze,
 	.thaw = node_thaw,
 	.snapshot = node_snapshot,

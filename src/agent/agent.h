@@ -58,6 +58,14 @@ void agent_freeze(struct agent *a, const char *resource, uint64_t token, int dea
 /* 0: they were held without a gap until now */
 void agent_thaw(struct agent *a, const char *resource, uint64_t token, agent_snapshot_cb cb,
 		void *arg);
+#define AGENT_REGION_BYTES 65536u
+#define AGENT_CHECKSUM_REGIONS 64u
+/* checksum.c: a CRC for each region of the stretch as the copy here has it; off: of a region; uuid:
+ * of the volume. cb once, later. */
+typedef void (*agent_checksum_cb)(int status, const struct err *err, const uint32_t *crc, int n,
+				  void *arg);
+void agent_checksum(struct agent *a, const char *resource, const char *uuid, uint64_t off,
+		    uint64_t len, agent_checksum_cb cb, void *arg);
 /* plane_hooks.changed ends here: asks the plane for the resource's status and reports soon */
 void agent_poke(struct agent *a, const char *resource);
 

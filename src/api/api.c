@@ -510,6 +510,7 @@ void api_free(struct api *a)
 	a->leader = NULL;
 	schedules_free(a);
 	take_abandon(a);
+	verify_abandon(a);
 	peer_abandon(a);
 	wait_abandon(a);
 	mutations_abandon(a);

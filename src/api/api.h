@@ -52,6 +52,11 @@ struct api_node_ops {
 	void (*snapshot)(const char *resource, const char *name, const char *uuid,
 			 void (*cb)(int status, const struct err *err, void *arg), void *cb_arg,
 			 void *arg);
+	/* of the copy here: a CRC for each region of 64 KiB of a stretch */
+	void (*checksum)(const char *resource, const char *volume, uint64_t off, uint64_t len,
+			 void (*cb)(int status, const struct err *err, const uint32_t *crc, int n,
+				    void *arg),
+			 void *cb_arg, void *arg);
 };
 
 struct api;

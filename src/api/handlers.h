@@ -89,6 +89,10 @@ void snapshot_freeze(struct api_call *c);
 void snapshot_thaw(struct api_call *c);
 void snapshot_here(struct api_call *c);
 void snapshot_taken(struct api_call *c);
+void snapshot_checksum(struct api_call *c);
+/* verify.c */
+void verify_start(struct api_call *c);
+void verify_get(struct api_call *c);
 /* sds.c, status.c: our own, below /v1/sds */
 void sds_join(struct api_call *c);
 void sds_token_create(struct api_call *c);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * snapshot_node.c - what a node does for a snapshot when the leader asks it
- * (snapshot_take.c), and the leader's verdict. Called through routes.c.
+ * snapshot_node.c - what a node does at a moment when the leader asks it: for a
+ * snapshot (snapshot_take.c) or a comparison (verify.c), and the verdict on a
+ * snapshot. Called through routes.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -123,6 +124,42 @@ void snapshot_here(struct api_call *c)
 {
 	if (call_object(c))
 		wait_start(c->api, STORE_WAIT_MS, is_told, take_now, c);
+}
+
+/* ---- checksums, for verify.c ---- */
+
+static void on_checksum(int status, const struct err *err, const uint32_t *crc, int n, void *arg)
+{
+	struct api_call *c = arg;
+	json *o, *list;
+
+	if (status < 0) {
+		call_fail(c, status, err);
+		return;
+	}
+	o = view_object();
+	list = view_list();
+	for (int i = 0; i < n; i++)
+		view_push(list, json_object_new_int64(crc[i]));
+	jset(o, "crc", list);
+	call_reply_json(c, 200, o);
+}
+
+void snapshot_checksum(struct api_call *c)
+{
+	struct api *a = c->api;
+	int64_t off, len;
+
+	if (!call_object(c))
+		return;
+	off = jget_i64_or(c->doc, "offset", -1);
+	len = jget_i64_or(c->doc, "length", -1);
+	if (off < 0 || len < 0 || !a->node_ops)
+		call_bad_body(c, "offset and length are needed, and a node that is not stopping");
+	else
+		a->node_ops->checksum(jget_str(c->doc, "resource", ""),
+				      jget_str(c->doc, "volume", ""), (uint64_t)off, (uint64_t)len,
+				      on_checksum, c, a->node);
 }
 
 /* ---- the verdict ---- */

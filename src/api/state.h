@@ -64,6 +64,7 @@ struct api {
 	struct cloner clones;
 	struct scheduler schedules;
 	struct peer *peers;           /* connections to single nodes */
+	struct verify *verifies;      /* comparisons, the newest first */
 	struct take *takes;           /* snapshots that are being taken, or were a moment ago */
 	struct store_stamp snapshots; /* when none of them was orphaned */
 	int refs;                     /* the owner, the timer, and answers consensus still owes */
@@ -86,6 +87,7 @@ void api_reap(struct api *a);
 void clone_tick(struct api *a);
 void schedules_tick(struct api *a);
 void schedules_free(struct api *a);
+void verify_abandon(struct api *a);
 /* Waiting. ready is asked again and again, waited_ms says for how long; finish is called once:
  * in_time is false at the deadline and when the api ends. */
 typedef bool (*wait_ready)(void *arg, int64_t waited_ms);

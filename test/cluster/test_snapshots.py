@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test_snapshots.py - snapshots on three daemons whose pools are on xfs: taken while somebody writes,
-restored, rolled back to, deleted in any order; with a node that is away, one that stands still, and
-pools that cannot.
+restored, rolled back to, deleted in any order, by the clock; clones; copies compared under writes; with a
+node that is away, one that stands still, and pools that cannot.
 
 What the writer writes tells how many of its writes are in a snapshot, and whether it is exactly what
 these have left behind."""
@@ -193,6 +193,35 @@ def clone(c):
     soon("it goes", lambda: n1.cli("volume", "delete", "twin").code == 0)
 
 
+def flip(node, name, at):
+    with open(path(node, name), "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)[0]
+        f.seek(at)
+        f.write(bytes([byte ^ 1]))
+        os.fsync(f.fileno())
+
+
+def verify(c):
+    n1, n2, n3 = c.nodes
+    r = good("the copies are compared", n1.cli("volume", "verify", "db"))
+    tap.ok("16.00 MiB compared, 0 regions differ" in r.out, "and are alike", r)
+    w = Writer(n2, "db")
+    r = good("also while somebody writes", n3.cli("volume", "verify", "db"))
+    tap.ok(" 0 regions differ" in r.out and "one moment" not in r.out, "nothing false", r)
+    w.goes_on()
+    flip(n3, "db_00000", 5 * MIB + 77)
+    r = n1.cli("volume", "verify", "db")
+    tap.ok(r.code == 1 and "1 regions differ" in r.out and "n3: 1 regions" in r.out,
+           "a flipped bit is found, and whose", r)
+    found = n1.get("/v1/sds/verify/db")["differences"]
+    tap.eq([(d["offset"], d["nodes"]) for d in found], [(5 * MIB, ["n3"])], "and where")
+    w.stop()
+    flip(n3, "db_00000", 5 * MIB + 77)
+    good("flipped back", n1.cli("volume", "verify", "db"))
+    bad("of nothing", "not found", n1.cli("volume", "verify", "nothing"))
+
+
 def by_schedule(c):
     n1 = c.nodes[0]
 
@@ -312,6 +341,7 @@ def main():
         several(c)
         restore(c)
         clone(c)
+        verify(c)
         by_schedule(c)
         roll_back(c)
         faults(c)

@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * verify.c - the copies of a resource are compared, stretch by stretch, while it is used:
+ * each node in sync says the checksums of its own, at the pace of the slowest and not
+ * faster than VERIFY_MIB_S. What differs may have been written at that moment: it is
+ * looked at again while the writer holds writes back, and only what differs then differs.
+ * On the leader that was asked, who forgets it when it does not lead any more. Called
+ * through routes.c. It changes nothing: what to do about a difference people decide.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/handlers.h"
+#include "api/peer.h"
+#include "api/view.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "model/policy.h"
+
+#define REGION 65536u
+#define STRETCH_REGIONS 64
+#define STRETCH (STRETCH_REGIONS * (uint64_t)REGION)
+#define VERIFY_MIB_S 40
+#define PAUSE_MS (STRETCH * 1000 / (VERIFY_MIB_S << 20))
+#define CALL_MS 30000
+#define LOOKS_MAX 8  /* at one stretch: then it is left as not settled */
+#define SHOWN_MAX 64 /* differences that are kept, of all that are counted */
+#define KEPT_MAX 100 /* results */
+
+enum step { STEP_LOOK, STEP_FREEZE, STEP_LOOK_HELD, STEP_THAW, STEP_OVER };
+
+struct verify_copy {
+	char node[NAME_MAX_LEN + 1];
+	int slot;
+	bool in; /* in sync at this look */
+	uint32_t crc[STRETCH_REGIONS];
+	int64_t regions_off; /* where it was not like the first one */
+};
+
+struct difference {
+	int number; /* of the volume */
+	uint64_t off;
+	uint32_t odd; /* mask of copies that are not like most */
+};
+
+struct verify {
+	struct verify *next;
+	struct api *api;
+	struct view view; /* of this look */
+	bool loaded;
+	char resource[NAME_MAX_LEN + 1];
+	int64_t started_ms, ended_ms;
+	enum step step;
+	int at_volume; /* index */
+	uint64_t at;
+	int looks, pending;
+	bool bad_look; /* some node could not say */
+	struct record before;
+	uint64_t token;
+	char writer[NAME_MAX_LEN + 1];
+	int n;
+	struct verify_copy copy[REPLICAS_MAX];
+	uint64_t compared, unsettled, n_differences; /* regions */
+	struct difference shown[SHOWN_MAX];
+	char error[ERR_TEXT_MAX];
+	int refs; /* the list, and what is under way */
+};
+
+struct verify_ask {
+	struct verify *v;
+	struct verify_copy *copy; /* NULL: of the writer */
+	enum step step;
+};
+
+static void look(struct verify *v);
+
+static void put(struct verify *v)
+{
+	if (--v->refs == 0)
+		free(v);
+}
+
+static void end(struct verify *v, const char *error)
+{
+	v->step = STEP_OVER;
+	v->ended_ms = clock_wall_ms();
+	snprintf(v->error, sizeof(v->error), "%s", error);
+	log_info("api", "resource=%s verified: regions=%" PRIu64 " differ=%" PRIu64 " %s",
+		 v->resource, v->compared, v->n_differences, error);
+}
+
+/* ---- comparing ---- */
+
+/* mask of copies that are not like most of those in; of two that differ both */
+static uint32_t odd_ones(const struct verify *v, int region)
+{
+	uint32_t odd = 0;
+	int best = -1, most = 0, n = 0;
+
+	for (int i = 0; i < v->n; i++) {
+		int same = 0;
+
+		for (int k = 0; k < v->n && v->copy[i].in; k++)
+			same += v->copy[k].in && v->copy[k].crc[region] == v->copy[i].crc[region];
+		n += v->copy[i].in;
+		if (same > most) {
+			most = same;
+			best = i;
+		}
+	}
+	for (int i = 0; i < v->n; i++) {
+		if (v->copy[i].in &&
+		    (2 * most <= n || v->copy[i].crc[region] != v->copy[best].crc[region]))
+			odd |= 1u << i;
+	}
+	return most == n ? 0 : odd;
+}
+
+static bool all_alike(const struct verify *v)
+{
+	for (int r = 0; r < STRETCH_REGIONS; r++) {
+		if (odd_ones(v, r))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t stretch_len(const struct verify *v)
+{
+	uint64_t size = (uint64_t)v->view.res.volume[v->at_volume].size_kib * 1024;
+
+	return size - v->at < STRETCH ? size - v->at : STRETCH;
+}
+
+static void note_differences(struct verify *v)
+{
+	for (int r = 0; r < STRETCH_REGIONS; r++) {
+		uint32_t odd = odd_ones(v, r);
+		struct difference d = { v->view.res.volume[v->at_volume].number,
+					v->at + (uint64_t)r * REGION, odd };
+
+		if (!odd)
+			continue;
+		for (int i = 0; i < v->n; i++)
+			v->copy[i].regions_off += odd >> i & 1;
+		if (v->n_differences < SHOWN_MAX)
+			v->shown[v->n_differences] = d;
+		v->n_differences++;
+		log_error("api", "resource=%s volume=%d offset=%" PRIu64 " copies differ (mask %x)",
+			  v->resource, d.number, d.off, odd);
+	}
+}
+
+/* ---- the pace ---- */
+
+static bool is_time(void *arg, int64_t waited_ms)
+{
+	return waited_ms >= (int64_t)PAUSE_MS;
+}
+
+static void go_on(void *arg, bool in_time)
+{
+	struct verify *v = arg;
+
+	if (v->step != STEP_OVER && !v->api->closing)
+		look(v);
+	put(v);
+}
+
+static void pause_then_look(struct verify *v)
+{
+	v->refs++;
+	wait_start(v->api, 10 * (int)PAUSE_MS, is_time, go_on, v);
+}
+
+static void next_stretch(struct verify *v)
+{
+	v->compared += (stretch_len(v) + REGION - 1) / REGION;
+	v->at += STRETCH;
+	v->looks = 0;
+	pause_then_look(v);
+}
+
+/* ---- asking ---- */
+
+static void on_asked(int http, json *doc, void *arg);
+
+static void ask(struct verify *v, struct verify_copy *copy, const char *node, const char *path,
+		json *body)
+{
+	struct verify_ask *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		abort();
+	q->v = v;
+	q->copy = copy;
+	q->step = v->step;
+	v->refs++;
+	v->pending++;
+	jset_str(body, "resource", v->resource);
+	peer_call(v->api, node, "POST", path, body, CALL_MS, on_asked, q);
+	json_object_put(body);
+}
+
+static void ask_checksums(struct verify *v)
+{
+	v->bad_look = false;
+	for (int i = 0; i < v->n; i++) {
+		json *body;
+
+		memset(v->copy[i].crc, 0, sizeof(v->copy[i].crc));
+		if (!v->copy[i].in)
+			continue;
+		body = view_object();
+		jset_str(body, "volume", v->view.res.volume[v->at_volume].uuid);
+		jset_i64(body, "offset", (int64_t)v->at);
+		jset_i64(body, "length", (int64_t)stretch_len(v));
+		ask(v, &v->copy[i], v->copy[i].node, "/v1/sds/checksum", body);
+	}
+}
+
+static void ask_writer(struct verify *v, const char *path)
+{
+	json *body = view_object();
+	char token[24];
+
+	snprintf(token, sizeof(token), "%" PRIu64, v->token);
+	jset_str(body, "token", token);
+	jset_i64(body, "deadline_ms", FREEZE_MS_DEFAULT);
+	ask(v, NULL, v->writer, path, body);
+}
+
+static void take_checksums(struct verify *v, struct verify_copy *c, int http, json *doc)
+{
+	json *list = jget(doc, "crc");
+
+	if (http != 200 || !json_object_is_type(list, json_type_array)) {
+		v->bad_look = true;
+		return;
+	}
+	for (size_t i = 0; i < json_object_array_length(list) && i < STRETCH_REGIONS; i++)
+		c->crc[i] = (uint32_t)json_object_get_int64(json_object_array_get_idx(list, i));
+}
+
+/* ---- steps ---- */
+
+/* It could not be seen at one moment: again, or left. */
+static void not_settled(struct verify *v)
+{
+	if (++v->looks < LOOKS_MAX) {
+		pause_then_look(v);
+		return;
+	}
+	v->unsettled += (stretch_len(v) + REGION - 1) / REGION;
+	next_stretch(v);
+}
+
+static bool untouched(struct verify *v)
+{
+	struct view now;
+	bool same;
+
+	if (view_load(v->api, v->resource, &now) < 0)
+		return false;
+	same = now.has_record && record_same(&now.rec, &v->before);
+	view_release(&now);
+	return same;
+}
+
+static void looked_while_held(struct verify *v)
+{
+	if (v->writer[0]) {
+		v->step = STEP_THAW;
+		ask_writer(v, "/v1/sds/thaw");
+	} else if (v->bad_look || !untouched(v)) {
+		not_settled(v);
+	} else {
+		note_differences(v);
+		next_stretch(v);
+	}
+}
+
+static void advance(struct verify *v, int http)
+{
+	switch (v->step) {
+	case STEP_LOOK:
+		if (!v->bad_look && all_alike(v)) {
+			next_stretch(v);
+		} else if (v->bad_look) {
+			not_settled(v);
+		} else if (v->writer[0]) {
+			v->step = STEP_FREEZE;
+			rand_bytes(&v->token, sizeof(v->token));
+			v->token |= 1;
+			ask_writer(v, "/v1/sds/freeze");
+		} else {
+			v->step = STEP_LOOK_HELD;
+			ask_checksums(v);
+		}
+		break;
+	case STEP_FREEZE:
+		v->step = STEP_LOOK_HELD;
+		if (http == 200)
+			ask_checksums(v);
+		else
+			not_settled(v);
+		break;
+	case STEP_LOOK_HELD:
+		looked_while_held(v);
+		break;
+	case STEP_THAW:
+		if (http != 200 || v->bad_look) {
+			not_settled(v);
+		} else {
+			note_differences(v);
+			next_stretch(v);
+		}
+		break;
+	case STEP_OVER:
+		break;
+	}
+}
+
+static void on_asked(int http, json *doc, void *arg)
+{
+	struct verify_ask *q = arg;
+	struct verify *v = q->v;
+
+	if (q->copy)
+		take_checksums(v, q->copy, http, doc);
+	free(q);
+	if (--v->pending == 0 && !v->api->closing)
+		advance(v, http);
+	put(v);
+}
+
+/* who is in sync now, who writes; the number of copies */
+static int gather(struct verify *v)
+{
+	int n = 0, w;
+
+	for (int i = 0; i < v->n; i++)
+		v->copy[i].in = false;
+	for (int i = 0; i < v->view.n; i++) {
+		const struct view_replica *rep = &v->view.rep[i];
+		int k = 0;
+
+		if (rep->r.diskless || !view_in_sync(&v->view, i) || !rep->online)
+			continue;
+		while (k < v->n && strcmp(v->copy[k].node, rep->r.node) != 0)
+			k++;
+		if (k == REPLICAS_MAX)
+			continue;
+		if (k == v->n)
+			memcpy(v->copy[v->n++].node, rep->r.node, sizeof(v->copy[k].node));
+		v->copy[k].in = true;
+		v->copy[k].slot = rep->r.slot;
+		n++;
+	}
+	v->before = v->view.rec;
+	w = v->view.rec.writer == WRITER_NONE ? -1 : view_slot(&v->view, v->view.rec.writer);
+	snprintf(v->writer, sizeof(v->writer), "%s", w < 0 ? "" : v->view.rep[w].r.node);
+	return n;
+}
+
+static void look(struct verify *v)
+{
+	if (v->loaded)
+		view_release(&v->view);
+	v->loaded = view_load(v->api, v->resource, &v->view) == 0;
+	if (!v->loaded) {
+		end(v, "the resource is gone");
+		return;
+	}
+	while (v->at_volume < v->view.res.n_volumes &&
+	       v->at >= (uint64_t)v->view.res.volume[v->at_volume].size_kib * 1024) {
+		v->at_volume++;
+		v->at = 0;
+	}
+	if (v->at_volume >= v->view.res.n_volumes) {
+		end(v, "");
+	} else if (!consensus_is_leader(v->api->config.consensus)) {
+		end(v, "another node leads now: begin again");
+	} else if (gather(v) < 2) {
+		end(v,
+		    "fewer than two copies are in sync and reachable: there is nothing to compare");
+	} else {
+		v->step = STEP_LOOK;
+		ask_checksums(v);
+	}
+}
+
+/* ---- from outside ---- */
+
+static struct verify *find(struct api *a, const char *resource)
+{
+	for (struct verify *v = a->verifies; v; v = v->next) {
+		if (strcasecmp(v->resource, resource) == 0)
+			return v;
+	}
+	return NULL;
+}
+
+static void drop(struct api *a, struct verify *v)
+{
+	struct verify **at = &a->verifies;
+
+	while (*at != v)
+		at = &(*at)->next;
+	*at = v->next;
+	v->step = STEP_OVER;
+	if (v->loaded)
+		view_release(&v->view);
+	v->loaded = false;
+	put(v);
+}
+
+static void make_room(struct api *a)
+{
+	struct verify *oldest = NULL;
+	int n = 0;
+
+	for (struct verify *v = a->verifies; v; v = v->next, n++) {
+		if (v->step == STEP_OVER)
+			oldest = v; /* the list begins with the newest */
+	}
+	if (n >= KEPT_MAX && oldest)
+		drop(a, oldest);
+}
+
+static json *shape_difference(const struct verify *v, const struct difference *d)
+{
+	json *o = view_object(), *nodes = view_list();
+
+	for (int i = 0; i < v->n; i++) {
+		if (d->odd >> i & 1)
+			view_push(nodes, json_object_new_string(v->copy[i].node));
+	}
+	jset_i64(o, "volume_number", d->number);
+	jset_i64(o, "offset", (int64_t)d->off);
+	jset_i64(o, "length", REGION);
+	jset(o, "nodes", nodes);
+	return o;
+}
+
+static json *shape(const struct verify *v)
+{
+	json *o = view_object(), *list = view_list(), *copies = view_list();
+	uint64_t shown = v->n_differences < SHOWN_MAX ? v->n_differences : SHOWN_MAX;
+
+	for (uint64_t i = 0; i < shown; i++)
+		view_push(list, shape_difference(v, &v->shown[i]));
+	for (int i = 0; i < v->n; i++) {
+		json *c = view_object();
+
+		jset_str(c, "node", v->copy[i].node);
+		jset_i64(c, "regions_differing", v->copy[i].regions_off);
+		view_push(copies, c);
+	}
+	jset_str(o, "resource", v->resource);
+	jset_bool(o, "running", v->step != STEP_OVER);
+	jset_i64(o, "started_ms", v->started_ms);
+	if (v->ended_ms)
+		jset_i64(o, "ended_ms", v->ended_ms);
+	jset_str(o, "error", v->error);
+	jset_i64(o, "regions_compared", (int64_t)v->compared);
+	jset_i64(o, "regions_unsettled", (int64_t)v->unsettled);
+	jset_i64(o, "regions_differing", (int64_t)v->n_differences);
+	jset(o, "copies", copies);
+	jset(o, "differences", list);
+	return o;
+}
+
+void verify_get(struct api_call *c)
+{
+	struct verify *v = find(c->api, c->match.arg[0]);
+	struct err err;
+
+	if (v) {
+		call_reply_json(c, 200, shape(v));
+		return;
+	}
+	err_set(&err, -E_NOT_FOUND,
+		"Resource '%.100s' was not verified since this leader was elected.",
+		c->match.arg[0]);
+	call_fail(c, -E_NOT_FOUND, &err);
+}
+
+void verify_start(struct api_call *c)
+{
+	struct api *a = c->api;
+	struct verify *v = find(a, c->match.arg[0]);
+	struct view view;
+	struct err err;
+
+	if (v && v->step != STEP_OVER) {
+		call_reply_json(c, 200, shape(v)); /* one is under way: it is that one */
+		return;
+	}
+	if (view_load(a, c->match.arg[0], &view) < 0) {
+		err_set(&err, -E_NOT_FOUND, "Resource definition '%.100s' not found.",
+			c->match.arg[0]);
+		call_fail(c, -E_NOT_FOUND, &err);
+		return;
+	}
+	if (v)
+		drop(a, v);
+	make_room(a);
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		abort();
+	v->api = a;
+	v->refs = 1;
+	v->started_ms = clock_wall_ms();
+	memcpy(v->resource, view.res.name, sizeof(v->resource));
+	view_release(&view);
+	v->next = a->verifies;
+	a->verifies = v;
+	look(v);
+	call_reply_json(c, 200, shape(v));
+}
+
+void verify_abandon(struct api *a)
+{
+	while (a->verifies)
+		drop(a, a->verifies);
+}

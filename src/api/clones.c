@@ -31,7 +31,7 @@ static int begin(struct mutation *m, struct change_env *env, struct txn *t, stru
 	struct clone *clone = m->own;
 	char location[2 * ROUTER_ARG_MAX + 64];
 	json *messages;
-	int rv = check_layers(jget(m->call->doc, "layer_list"), err);
+	int rv = check_layers(m->call->api, source, jget(m->call->doc, "layer_list"), err);
 
 	if (rv < 0)
 		return rv;

@@ -19,6 +19,7 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 {
 	json *target_props = NULL, *snapshot_props = json_object_new_object();
 	char uuid[37], key[STORE_KEY_MAX], own_group[NAME_MAX_LEN + 1];
+	enum layers layers;
 	json *doc;
 	int rv;
 
@@ -30,6 +31,9 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 	}
 	snprintf(own_group, sizeof(own_group), "%s", jget_str(doc, "group", GROUP_DEFAULT));
 	target_props = json_copy(jget(doc, "props"));
+	/* what is copied has a header or none, whatever the group says */
+	if (layers_parse(jget(doc, "layers"), &layers, NULL) < 0 || layers == LAYERS_UNSAID)
+		layers = LAYERS_PLAIN;
 	json_object_put(doc);
 	if (props) {
 		json_object_object_foreach(props, name, value)
@@ -39,7 +43,8 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 	snprintf(ret_snapshot, NAME_MAX_LEN + 1, CLONE_PREFIX "%.8s", uuid);
 	jset_str(snapshot_props, CLONE_TARGET, target);
 	jset_str(target_props, CLONE_SOURCE, source);
-	rv = change_resource_create(env, t, target, group ? group : own_group, target_props, err);
+	rv = change_resource_create(env, t, target, group ? group : own_group, layers, target_props,
+				    err);
 	if (rv == 0)
 		rv = change_snapshot_begin(env, t, source, ret_snapshot, snapshot_props, err);
 	json_object_put(target_props);

@@ -398,10 +398,16 @@ static void node_snapshot(const char *resource, const char *name, const char *uu
 	agent_snapshot(((struct daemon *)arg)->agent, resource, name, uuid, cb, cb_arg);
 }
 
+static void node_adoptable(const char *device, agent_adoptable_cb cb, void *cb_arg, void *arg)
+{
+	agent_adoptable(((struct daemon *)arg)->agent, device, cb, cb_arg);
+}
+
 static const struct api_node_ops node_ops = {
 	.freeze = node_freeze,
 	.thaw = node_thaw,
 	.snapshot = node_snapshot,
+	.adoptable = node_adoptable,
 };
 
 static int start_agent(struct daemon *d, struct err *err)

@@ -58,6 +58,11 @@ void agent_freeze(struct agent *a, const char *resource, uint64_t token, int dea
 /* 0: they were held without a gap until now */
 void agent_thaw(struct agent *a, const char *resource, uint64_t token, agent_snapshot_cb cb,
 		void *arg);
+/* adopt.c: may this device of somebody else's become a volume? In which pool it is, what it is
+ * called there, its size. -ENOENT: in none; else why not. cb once, later. */
+typedef void (*agent_adoptable_cb)(int status, const struct err *err, const char *pool,
+				   const char *name, uint64_t size_bytes, void *arg);
+void agent_adoptable(struct agent *a, const char *device, agent_adoptable_cb cb, void *arg);
 /* plane_hooks.changed ends here: asks the plane for the resource's status and reports soon */
 void agent_poke(struct agent *a, const char *resource);
 

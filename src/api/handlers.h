@@ -89,6 +89,9 @@ void snapshot_freeze(struct api_call *c);
 void snapshot_thaw(struct api_call *c);
 void snapshot_here(struct api_call *c);
 void snapshot_taken(struct api_call *c);
+/* adopt.c: and what the node is asked for it */
+void adopt_create(struct api_call *c);
+void adopt_look(struct api_call *c);
 /* sds.c, status.c: our own, below /v1/sds */
 void sds_join(struct api_call *c);
 void sds_token_create(struct api_call *c);

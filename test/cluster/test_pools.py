@@ -22,7 +22,7 @@ echo '%s'
 """ % json.dumps({"report": [{"lv": [{
     "lv_name": "thin", "lv_size": "1073741824", "lv_tags": "", "lv_active": "active",
     "lv_layout": "thin,pool", "lv_role": "private", "lv_attr": "twi-aotz--",
-    "data_percent": "50.00", "metadata_percent": "81.25", "lv_health_status": ""}]}]})
+    "data_percent": "50.00", "metadata_percent": "81.25", "lv_health_status": "", "pool_lv": ""}]}]})
 
 
 def put_programs(folder):

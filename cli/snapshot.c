@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * snapshot.c - sdsd snapshot create | list | restore | rollback | delete. Called by
+ * snapshot.c - sdsd snapshot create | list | schedule | restore | rollback | delete. Called by
  * main.c. A restore is three requests, as LINSTOR's clients make them.
  */
 #include <stdio.h>
@@ -13,6 +13,7 @@
 
 #define CREATE_ARGS "<volume> <snapshot> [--with A,B]"
 #define RESTORE_ARGS "<volume> <snapshot> <new volume> [--nodes A,B] [--group GROUP]"
+#define SCHEDULE_ARGS "<volume> <every>|off [--keep N]"
 #define NAMES_TEXT_MAX 4096
 
 static json *one_of(const char *volume, const char *name)
@@ -165,6 +166,29 @@ static int restore(int argc, char **argv)
 	return rv;
 }
 
+static int schedule(int argc, char **argv)
+{
+	const char *words[2], *keep = NULL;
+	const struct option_spec specs[] = { { "--keep", &keep, NULL } };
+	json *body, *props, *doc;
+	char path[512];
+	int rv = show_words(argc, argv, specs, 1, words, 2, "snapshot schedule " SCHEDULE_ARGS);
+
+	if (rv != CLI_OK)
+		return rv;
+	body = json_object_new_object();
+	props = json_object_new_object();
+	jset_str(props, "sds/snapshot-every", words[1]);
+	if (keep)
+		jset_str(props, "sds/snapshot-keep", keep);
+	jset(body, "override_props", props);
+	rv = client_call("PUT",
+			 client_path(path, sizeof(path), "/v1/resource-definitions/%", words[0],
+				     NULL),
+			 body, &doc);
+	return rv == CLI_OK ? show_done(doc) : rv;
+}
+
 static int rollback(int argc, char **argv)
 {
 	const char *words[2];
@@ -204,6 +228,13 @@ const struct cli_verb snapshot_verbs[] = {
 	{ "snapshot", "rollback", "<volume> <snapshot>",
 	  "a volume that nobody has open goes back to a snapshot", rollback,
 	  "What was written since is lost. The snapshot stays." },
+	{ "snapshot", "schedule", SCHEDULE_ARGS, "takes snapshots of a volume by the clock",
+	  schedule,
+	  "  <every>                60s to 366d, such as 15m, 1h, 7d; off: no more\n"
+	  "  --keep N               so many are kept, the oldest go (default 10)\n\n"
+	  "The first is taken at once. For all volumes of a group set the properties\n"
+	  "sds/snapshot-every and sds/snapshot-keep of the group.\n\n"
+	  "Example: sdsd snapshot schedule db 1h --keep 24" },
 	{ "snapshot", "delete", "<volume> <snapshot>", "deletes a snapshot", delete, NULL },
 	{ .noun = NULL },
 };

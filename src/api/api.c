@@ -73,6 +73,7 @@ static void slow_tick(struct api *a, int64_t now)
 			api_reap(a);
 			take_tick(a);
 			clone_tick(a);
+			schedules_tick(a);
 		}
 	}
 }
@@ -507,6 +508,7 @@ void api_free(struct api *a)
 	a->closing = true;
 	leader_free(a->leader);
 	a->leader = NULL;
+	schedules_free(a);
 	take_abandon(a);
 	peer_abandon(a);
 	wait_abandon(a);

@@ -31,10 +31,8 @@ static int begin(struct mutation *m, struct change_env *env, struct txn *t, stru
 	struct clone *clone = m->own;
 	char location[2 * ROUTER_ARG_MAX + 64];
 	json *messages;
-	int rv = check_layers(m->call->api, source, jget(m->call->doc, "layer_list"), err);
+	int rv;
 
-	if (rv < 0)
-		return rv;
 	rv = change_clone_begin(env, t, source, target,
 				jget_str(m->call->doc, "resource_group", NULL),
 				jget(m->call->doc, "override_props"), clone->snapshot, err);

@@ -33,6 +33,13 @@ struct cloner {
 	int asked;                /* requests under way */
 };
 
+/* resources with a schedule of snapshots (schedules.c) */
+struct scheduler {
+	struct store_stamp resources, groups; /* of the definitions when they were looked through */
+	struct schedule *list;
+	int64_t next_ms;
+};
+
 struct api {
 	struct api_config config;
 	const struct api_node_ops *node_ops; /* NULL: not yet */
@@ -55,6 +62,7 @@ struct api {
 	bool deriving; /* a key from a passphrase: one at a time */
 	struct reaper reaper;
 	struct cloner clones;
+	struct scheduler schedules;
 	struct peer *peers;           /* connections to single nodes */
 	struct take *takes;           /* snapshots that are being taken, or were a moment ago */
 	struct store_stamp snapshots; /* when none of them was orphaned */
@@ -76,6 +84,8 @@ void api_update_members(struct api *a);
 
 void api_reap(struct api *a);
 void clone_tick(struct api *a);
+void schedules_tick(struct api *a);
+void schedules_free(struct api *a);
 /* Waiting. ready is asked again and again, waited_ms says for how long; finish is called once:
  * in_time is false at the deadline and when the api ends. */
 typedef bool (*wait_ready)(void *arg, int64_t waited_ms);

@@ -19,7 +19,7 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 {
 	json *target_props = NULL, *snapshot_props = json_object_new_object();
 	char uuid[37], key[STORE_KEY_MAX], own_group[NAME_MAX_LEN + 1];
-	enum layers layers;
+	enum layers layers = LAYERS_UNSAID;
 	json *doc;
 	int rv;
 
@@ -30,10 +30,10 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 		return err_set(err, rv, "resource %.60s: there is no such resource", source);
 	}
 	snprintf(own_group, sizeof(own_group), "%s", jget_str(doc, "group", GROUP_DEFAULT));
+	layers_parse(jget(doc, "layers"), &layers, NULL);
+	if (layers == LAYERS_UNSAID)
+		layers = LAYERS_PLAIN; /* as the source is, whatever its group says */
 	target_props = json_copy(jget(doc, "props"));
-	/* what is copied has a header or none, whatever the group says */
-	if (layers_parse(jget(doc, "layers"), &layers, NULL) < 0 || layers == LAYERS_UNSAID)
-		layers = LAYERS_PLAIN;
 	json_object_put(doc);
 	if (props) {
 		json_object_object_foreach(props, name, value)

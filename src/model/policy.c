@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/schedule.h"
+
 static const char *const read_names[READ_POLICIES] = {
 	[READ_LOCAL] = "local",
 	[READ_ROUND_ROBIN] = "round-robin",
@@ -49,6 +51,25 @@ static int freeze_ms_of(const char *text)
 		       : -1;
 }
 
+static int check_schedule(const char *what, json *props, struct err *err)
+{
+	const char *text = jget_str(props, POLICY_SNAPSHOT_EVERY, NULL);
+
+	if (text && schedule_parse_every(text) < 0)
+		return err_set(err, -E_INVALID,
+			       "%s: property " POLICY_SNAPSHOT_EVERY
+			       " is \"%.40s\"; possible are off and times such as 60s, 15m, 1h, "
+			       "7d, up to 366d",
+			       what, text);
+	text = jget_str(props, POLICY_SNAPSHOT_KEEP, NULL);
+	if (text && schedule_parse_keep(text) < 0)
+		return err_set(err, -E_INVALID,
+			       "%s: property " POLICY_SNAPSHOT_KEEP
+			       " is \"%.40s\"; possible are numbers from 1 to %d",
+			       what, text, SCHEDULE_KEEP_MAX);
+	return 0;
+}
+
 int policy_check(const char *what, json *props, struct err *err)
 {
 	const char *text = jget_str(props, POLICY_READ, NULL);
@@ -76,7 +97,7 @@ int policy_check(const char *what, json *props, struct err *err)
 			       "%s: property " POLICY_FREEZE
 			       " is \"%.40s\"; possible are milliseconds from %d to %d",
 			       what, text, FREEZE_MS_MIN, FREEZE_MS_MAX);
-	return 0;
+	return check_schedule(what, props, err);
 }
 
 /* 1 on, 0 off, -1 silent. What is said in sdsd's own words counts first. */
@@ -108,19 +129,29 @@ static int first_of(json *props, json *group_props, const char *key, const char 
 	return word < 0 ? 0 : word;
 }
 
+/* of the resource, else of its group, else "" */
+static const char *text_of(json *props, json *group_props, const char *key)
+{
+	return jget_str(props, key, jget_str(group_props, key, ""));
+}
+
 struct policy policy_of(json *props, json *group_props)
 {
-	int read = first_of(props, group_props, POLICY_READ, read_names, READ_POLICIES);
-	int copy = first_of(props, group_props, POLICY_COPY, copy_names, COPY_WAYS);
 	int handover = handover_of(props);
-	const char *freeze =
-		jget_str(props, POLICY_FREEZE, jget_str(group_props, POLICY_FREEZE, ""));
-	int freeze_ms = freeze_ms_of(freeze);
+	int freeze_ms = freeze_ms_of(text_of(props, group_props, POLICY_FREEZE));
+	int64_t every_s = schedule_parse_every(text_of(props, group_props, POLICY_SNAPSHOT_EVERY));
+	int keep = schedule_parse_keep(text_of(props, group_props, POLICY_SNAPSHOT_KEEP));
 
 	if (handover < 0)
 		handover = handover_of(group_props);
-	return (struct policy){ .read = (enum read_policy)read,
-				.handover = handover > 0,
-				.copy_writes = (enum copy_writes)copy,
-				.freeze_ms = freeze_ms < 0 ? FREEZE_MS_DEFAULT : freeze_ms };
+	return (struct policy){
+		.read = (enum read_policy)first_of(props, group_props, POLICY_READ, read_names,
+						   READ_POLICIES),
+		.handover = handover > 0,
+		.copy_writes = (enum copy_writes)first_of(props, group_props, POLICY_COPY,
+							  copy_names, COPY_WAYS),
+		.freeze_ms = freeze_ms < 0 ? FREEZE_MS_DEFAULT : freeze_ms,
+		.snapshot_every_s = every_s < 0 ? 0 : every_s,
+		.snapshot_keep = keep < 0 ? SCHEDULE_KEEP_DEFAULT : keep,
+	};
 }

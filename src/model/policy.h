@@ -8,6 +8,9 @@
  *                     copies before it is written
  *   sds/freeze-ms     100 to 10000 (default 2000): for how long a snapshot may hold
  *                     writes back at most
+ *   sds/snapshot-every  off (default), or a time such as 15m, 1h, 7d: a snapshot is taken
+ *                     so often
+ *   sds/snapshot-keep 1 to 240 (default 10): of those so many are kept
  * LINSTOR's drivers ask for the latter, for a live migration, by setting
  * DrbdOptions/Net/allow-two-primaries to "yes"; that counts as on.
  */
@@ -20,6 +23,8 @@
 #define POLICY_HANDOVER "sds/handover"
 #define POLICY_COPY "sds/copy-writes"
 #define POLICY_FREEZE "sds/freeze-ms"
+#define POLICY_SNAPSHOT_EVERY "sds/snapshot-every"
+#define POLICY_SNAPSHOT_KEEP "sds/snapshot-keep"
 #define POLICY_TWO_PRIMARIES "DrbdOptions/Net/allow-two-primaries"
 
 #define FREEZE_MS_MIN 100
@@ -40,6 +45,8 @@ struct policy {
 	bool handover;
 	enum copy_writes copy_writes;
 	int freeze_ms;
+	int64_t snapshot_every_s; /* 0: never */
+	int snapshot_keep;
 };
 
 /* -E_INVALID, with what is possible, when a property has another value; what: "resource db" */

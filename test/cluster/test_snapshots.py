@@ -117,7 +117,7 @@ def under_load(c):
                "and is the same on all nodes")
     tap.ok(w.longest < HOLD_S, "writes waited for less than %.0f s" % HOLD_S, w.longest)
     tap.note("the longest write took %.3f s" % w.longest)
-    bad("a name that is taken", "has a snapshot s0 already", snapshot(n1, "create", "db", "S0"))
+    bad("a name that is taken", "has a snapshot S0 already", snapshot(n1, "create", "db", "S0"))
     bad("a volume that is not there", "no such resource", snapshot(n1, "create", "no", "s0"))
     tap.eq(w.stop(), 0, "the writer ends well")
     r = good("list", snapshot(n1, "list"))
@@ -190,7 +190,31 @@ def clone(c):
     tap.ok(r.status == 200 and r.json["status"] == "COMPLETE", "LINSTOR's clients are told so", r)
     tap.eq(n1.http("GET", "/v1/resource-definitions/db/clone/copy").status, 404,
            "what is no clone is none")
-    good("it goes", n1.cli("volume", "delete", "twin"))
+    soon("it goes", lambda: n1.cli("volume", "delete", "twin").code == 0)
+
+
+def by_schedule(c):
+    n1 = c.nodes[0]
+
+    def auto():
+        a = n1.get("/v1/view/snapshots?resources=db")
+        return [s["name"] for s in a if s["props"].get("sds/by-schedule") and
+                "SUCCESSFUL" in s["flags"]]
+
+    bad("a schedule that cannot be", "times such as", snapshot(n1, "schedule", "db", "1x"))
+    for i in range(3):
+        r = n1.http("POST", "/v1/resource-definitions/db/snapshots",
+                    {"name": "old%d" % i, "props": {"sds/by-schedule": "yes"}})
+        tap.eq(r.status, 201, "one as it would have been taken before")
+    good("a schedule", snapshot(n1, "schedule", "db", "1h", "--keep", "2"))
+    soon("the oldest goes", lambda: auto() == ["old1", "old2"], auto)
+    for name in auto():
+        snapshot(n1, "delete", "db", name)
+    soon("the first is taken at once", lambda: len(auto()) == 1 and auto()[0].startswith("auto-"),
+         auto, 30)
+    good("no more", snapshot(n1, "schedule", "db", "off"))
+    for name in auto():
+        snapshot(n1, "delete", "db", name)
 
 
 def roll_back(c):
@@ -288,6 +312,7 @@ def main():
         several(c)
         restore(c)
         clone(c)
+        by_schedule(c)
         roll_back(c)
         faults(c)
         delete(c)

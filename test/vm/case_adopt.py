@@ -19,7 +19,7 @@ def content(s):
     """All of it is there, under one name or the other, and nowhere twice."""
     found = [n for n in names(s) if n in ("mine", "db_00000")]
     s.rig.check(len(found) == 1, "there is %s" % found)
-    s.guest.run("lvchange -ay -K vg/%s 2>/dev/null; vgmknodes 2>/dev/null" % found[0], 120)
+    s.guest.run("lvchange -q -ay -K vg/%s" % found[0], 120)
     s.holds("/dev/mapper/vg-" + found[0], "u", mib=16)
     return found[0]
 

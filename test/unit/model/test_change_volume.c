@@ -419,6 +419,47 @@ Test(change_volume, what_is_copied)
 	}
 }
 
+Test(change_volume, how_long_it_freezes_and_how_often)
+{
+	static const struct {
+		const char *props, *group;
+		int freeze_ms, keep;
+		int64_t every_s;
+		bool fine;
+	} rows[] = {
+		{ "{}", "{}", FREEZE_MS_DEFAULT, 10, 0, true },
+		{ "{\"sds/freeze-ms\":\"100\"}", "{\"sds/freeze-ms\":\"10000\"}", 100, 10, 0,
+		  true },
+		{ "{}", "{\"sds/freeze-ms\":\"10000\"}", 10000, 10, 0, true },
+		{ "{\"sds/freeze-ms\":\"99\"}", "{}", FREEZE_MS_DEFAULT, 10, 0, false },
+		{ "{\"sds/freeze-ms\":\"10001\"}", "{}", FREEZE_MS_DEFAULT, 10, 0, false },
+		{ "{\"sds/freeze-ms\":\"2s\"}", "{}", FREEZE_MS_DEFAULT, 10, 0, false },
+		{ "{\"sds/snapshot-every\":\"1h\",\"sds/snapshot-keep\":\"3\"}", "{}",
+		  FREEZE_MS_DEFAULT, 3, 3600, true },
+		{ "{\"sds/snapshot-every\":\"off\"}", "{\"sds/snapshot-every\":\"1h\"}",
+		  FREEZE_MS_DEFAULT, 10, 0, true },
+		{ "{}", "{\"sds/snapshot-every\":\"1d\",\"sds/snapshot-keep\":\"7\"}",
+		  FREEZE_MS_DEFAULT, 7, 86400, true },
+		{ "{\"sds/snapshot-every\":\"1s\"}", "{}", FREEZE_MS_DEFAULT, 10, 0, false },
+		{ "{\"sds/snapshot-keep\":\"0\"}", "{}", FREEZE_MS_DEFAULT, 10, 0, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json *props = world_json(rows[i].props), *group = world_json(rows[i].group);
+		struct policy p = policy_of(props, group);
+		struct err err = { 0 };
+
+		cr_expect_eq(p.freeze_ms, rows[i].freeze_ms, "row %zu", i);
+		cr_expect_eq(p.snapshot_every_s, rows[i].every_s, "row %zu", i);
+		cr_expect_eq(p.snapshot_keep, rows[i].keep, "row %zu", i);
+		cr_expect_eq(policy_check("resource db", props, &err),
+			     rows[i].fine ? 0 : -E_INVALID, "row %zu", i);
+		cr_expect(rows[i].fine || strstr(err.text, "possible are"), "%s", err.text);
+		json_object_put(props);
+		json_object_put(group);
+	}
+}
+
 Test(change_volume, policies_are_checked_where_they_are_set)
 {
 	json *bad = world_json("{\"override_props\":{\"sds/read-policy\":\"fast\"}}");

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * schedules.c - snapshots by the clock, on the leader: which resources have a schedule is
+ * looked up when a definition has changed, what is due every few seconds. Taking and
+ * deleting are the requests that people make, too. When something is due is
+ * model/schedule.c's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/view.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "model/policy.h"
+#include "model/schedule.h"
+
+#define SCHEDULES_MS 5000
+#define SCHEDULE_AGAIN_MS 300000 /* after a failure */
+#define SCHEDULE_CALL_MS 40000
+
+struct schedule {
+	struct schedule *next;
+	char resource[NAME_MAX_LEN + 1];
+	struct policy policy;
+	int64_t retry_ms; /* monotonic: not before */
+	bool wanted;
+	int asked; /* requests under way */
+};
+
+/* ---- which resources ---- */
+
+static struct schedule *find(struct api *a, const char *resource)
+{
+	for (struct schedule *s = a->schedules.list; s; s = s->next) {
+		if (strcmp(s->resource, resource) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+static void look_at_resource(json *doc, void *arg)
+{
+	struct api *a = arg;
+	char key[STORE_KEY_MAX];
+	json *group = NULL;
+	struct policy policy;
+	struct schedule *s;
+
+	group_key(jget_str(doc, "group", ""), key, sizeof(key));
+	store_get(a->config.store, key, &group, NULL);
+	policy = policy_of(jget(doc, "props"), jget(group, "props"));
+	json_object_put(group);
+	if (!policy.snapshot_every_s)
+		return;
+	s = find(a, jget_str(doc, "name", ""));
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			abort();
+		snprintf(s->resource, sizeof(s->resource), "%s", jget_str(doc, "name", ""));
+		s->next = a->schedules.list;
+		a->schedules.list = s;
+	}
+	s->policy = policy;
+	s->wanted = true;
+}
+
+static void drop_unwanted(struct api *a)
+{
+	struct schedule **at = &a->schedules.list;
+
+	while (*at) {
+		struct schedule *s = *at;
+
+		if (s->wanted || s->asked) {
+			at = &s->next;
+			continue;
+		}
+		*at = s->next;
+		free(s);
+	}
+}
+
+/* Looking through all definitions is for when one of them has changed. */
+static void look(struct api *a)
+{
+	struct store_stamp resources, groups;
+	struct scheduler *known = &a->schedules;
+
+	if (store_prefix_stamp(a->config.store, "resource/", &resources) < 0 ||
+	    store_prefix_stamp(a->config.store, "group/", &groups) < 0)
+		return;
+	if (!memcmp(&resources, &known->resources, sizeof(resources)) &&
+	    !memcmp(&groups, &known->groups, sizeof(groups)))
+		return;
+	known->resources = resources;
+	known->groups = groups;
+	for (struct schedule *s = known->list; s; s = s->next)
+		s->wanted = false;
+	view_docs(a, "resource/", look_at_resource, a);
+	drop_unwanted(a);
+}
+
+/* ---- what is due ---- */
+
+struct present { /* snapshots of a schedule */
+	int64_t made_ms[SNAPSHOTS_PER_RESOURCE_MAX];
+	char name[SNAPSHOTS_PER_RESOURCE_MAX][NAME_MAX_LEN + 1];
+	int n;
+};
+
+static void gather(json *doc, void *arg)
+{
+	struct present *p = arg;
+
+	if (p->n == SNAPSHOTS_PER_RESOURCE_MAX ||
+	    !jget_str(jget(doc, "props"), SCHEDULE_PROP, "")[0])
+		return;
+	p->made_ms[p->n] = jget_i64_or(doc, "created_ms", 0);
+	snprintf(p->name[p->n++], sizeof(p->name[0]), "%s", jget_str(doc, "name", ""));
+}
+
+static void on_done(const struct leader_answer *answer, void *arg)
+{
+	struct schedule *s = arg;
+
+	s->asked--;
+	if (answer->status >= 200 && answer->status < 300)
+		return;
+	s->retry_ms = api_mono_ms() + SCHEDULE_AGAIN_MS;
+	log_warn("api", "resource=%s its schedule of snapshots waits %d min: %s", s->resource,
+		 SCHEDULE_AGAIN_MS / 60000, rc_message(answer->doc));
+}
+
+static void take(struct api *a, struct schedule *s)
+{
+	json *body = view_object(), *props = view_object();
+	char path[NAME_MAX_LEN + 64], name[SCHEDULE_NAME_MAX];
+
+	schedule_name(clock_wall_ms(), name);
+	snprintf(path, sizeof(path), "/v1/resource-definitions/%s/snapshots", s->resource);
+	jset_str(props, SCHEDULE_PROP, "yes");
+	jset_str(body, "name", name);
+	jset(body, "props", props);
+	s->asked++;
+	leader_call(a->leader, "POST", path, json_text(body), NULL, SCHEDULE_CALL_MS, on_done, s);
+	json_object_put(body);
+}
+
+static void drop(struct api *a, struct schedule *s, const char *name)
+{
+	char path[2 * NAME_MAX_LEN + 64];
+
+	snprintf(path, sizeof(path), "/v1/resource-definitions/%s/snapshots/%s", s->resource, name);
+	s->asked++;
+	leader_call(a->leader, "DELETE", path, NULL, NULL, SCHEDULE_CALL_MS, on_done, s);
+}
+
+static void keep(struct api *a, struct schedule *s, struct present *p)
+{
+	char prefix[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
+	int excess;
+
+	if (!s->wanted || s->asked || api_mono_ms() < s->retry_ms)
+		return;
+	p->n = 0;
+	name_key(s->resource, low);
+	snprintf(prefix, sizeof(prefix), "snapshot/%s/", low);
+	view_docs(a, prefix, gather, p);
+	excess = schedule_excess(p->made_ms, p->n, s->policy.snapshot_keep);
+	if (schedule_is_due(p->made_ms, p->n, s->policy.snapshot_every_s, clock_wall_ms()))
+		take(a, s);
+	else if (excess >= 0)
+		drop(a, s, p->name[excess]);
+}
+
+void schedules_tick(struct api *a)
+{
+	int64_t now = api_mono_ms();
+	struct present *p;
+
+	if (now < a->schedules.next_ms)
+		return;
+	a->schedules.next_ms = now + SCHEDULES_MS;
+	look(a);
+	if (!a->schedules.list)
+		return;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		abort();
+	for (struct schedule *s = a->schedules.list; s; s = s->next)
+		keep(a, s, p);
+	free(p);
+}
+
+void schedules_free(struct api *a)
+{
+	for (struct schedule *s = a->schedules.list; s; s = s->next)
+		s->wanted = false; /* and leader_free has answered all */
+	drop_unwanted(a);
+}

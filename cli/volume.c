@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * volume.c - sdsd volume create | add | grow | list | show | delete | attach |
+ * volume.c - sdsd volume create | adopt | add | grow | list | show | delete | attach |
  * detach. Called by main.c. A volume of the CLI is a resource: mostly with one
  * volume, number 0; further ones are named by --volume.
  */
@@ -16,6 +16,7 @@
 
 #define CREATE_ARGS \
 	"<name> <size> [--copies N] [--nodes A,B] [--pool POOL] [--group GROUP] [--encrypt]"
+#define ADOPT_ARGS "<node> </dev/vg/lv> [--name NAME] [--group GROUP]"
 #define ADD_ARGS "<name> <size> [--volume N]"
 #define GROW_ARGS "<name> <size> [--volume N]"
 #define DELETE_ARGS "<name>... | <name> --volume N"
@@ -127,6 +128,41 @@ static int create(int argc, char **argv)
 		return show_done(doc);
 	json_object_put(doc);
 	show_new(words[0]);
+	return CLI_OK;
+}
+
+static const char *base_of(const char *device)
+{
+	const char *slash = strrchr(device, '/');
+
+	return slash ? slash + 1 : device;
+}
+
+static int adopt(int argc, char **argv)
+{
+	const char *words[2], *name = NULL, *group = NULL;
+	const struct option_spec specs[] = { { "--name", &name, NULL },
+					     { "--group", &group, NULL } };
+	json *body, *doc;
+	int rv = show_words(argc, argv, specs, 2, words, 2, "volume adopt " ADOPT_ARGS);
+
+	if (rv != CLI_OK)
+		return rv;
+	body = json_object_new_object();
+	jset_str(body, "node", words[0]);
+	jset_str(body, "device", words[1]);
+	if (name)
+		jset_str(body, "name", name);
+	if (group)
+		jset_str(body, "group", group);
+	rv = client_call("POST", "/v1/sds/adopt", body, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	if (client_settings.json)
+		return show_done(doc);
+	json_object_put(doc);
+	/* of /dev/mapper/... the daemon knows the name, and this finds nothing */
+	show_new(name ? name : base_of(words[1]));
 	return CLI_OK;
 }
 
@@ -503,6 +539,15 @@ const struct cli_verb volume_verbs[] = {
 	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n"
 	  "  --encrypt      LUKS under each copy; see sdsd encryption\n\n"
 	  "Example: sdsd volume create db 10G" },
+	{ "volume", "adopt", ADOPT_ARGS, "makes an existing logical volume one, with its content",
+	  adopt,
+	  "  --name NAME    of the new volume (default: the logical volume's)\n"
+	  "  --group GROUP  resource group that it is in (default " GROUP_DEFAULT ")\n\n"
+	  "The logical volume must be in the volume group (or thin pool) of a pool of that\n"
+	  "node, and not open: unmount it first. Nothing of it is copied or written; it becomes\n"
+	  "<name>_00000. More copies are added as to any volume. Deleting the volume deletes its\n"
+	  "data too, as of any other.\n\n"
+	  "Example: sdsd volume adopt alpha /dev/vg0/data --name data" },
 	{ "volume", "add", ADD_ARGS, "one more volume beside a present one", add,
 	  "  --volume N  its number, 0 to 15 (default: the lowest free one)\n\n"
 	  "The volumes of a resource are replicated and fail over as one, so that a crash finds\n"

@@ -404,11 +404,17 @@ static void node_checksum(const char *resource, const char *volume, uint64_t off
 	agent_checksum(((struct daemon *)arg)->agent, resource, volume, off, len, cb, cb_arg);
 }
 
+static void node_adoptable(const char *device, agent_adoptable_cb cb, void *cb_arg, void *arg)
+{
+	agent_adoptable(((struct daemon *)arg)->agent, device, cb, cb_arg);
+}
+
 static const struct api_node_ops node_ops = {
 	.checksum = node_checksum,
 	.freeze = node_freeze,
 	.thaw = node_thaw,
 	.snapshot = node_snapshot,
+	.adoptable = node_adoptable,
 };
 
 static int start_agent(struct daemon *d, struct err *err)

@@ -66,6 +66,11 @@ typedef void (*agent_checksum_cb)(int status, const struct err *err, const uint3
 				  void *arg);
 void agent_checksum(struct agent *a, const char *resource, const char *uuid, uint64_t off,
 		    uint64_t len, agent_checksum_cb cb, void *arg);
+/* adopt.c: may this device of somebody else's become a volume? In which pool it is, what it is
+ * called there, its size. -ENOENT: in none; else why not. cb once, later. */
+typedef void (*agent_adoptable_cb)(int status, const struct err *err, const char *pool,
+				   const char *name, uint64_t size_bytes, void *arg);
+void agent_adoptable(struct agent *a, const char *device, agent_adoptable_cb cb, void *arg);
 /* plane_hooks.changed ends here: asks the plane for the resource's status and reports soon */
 void agent_poke(struct agent *a, const char *resource);
 

@@ -72,12 +72,13 @@ struct agent_volume {
 	bool wanted; /* it is defined */
 	int number;
 	char uuid[37];
-	uint8_t id[16];              /* the same */
-	int minor;                   /* of its block device */
-	uint64_t size_bytes;         /* as defined */
-	struct volume_origin origin; /* what it is made from; uuid "": zeros */
-	uint64_t have_bytes;         /* what its files are good for, while plan.files */
-	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
+	uint8_t id[16];               /* the same */
+	int minor;                    /* of its block device */
+	uint64_t size_bytes;          /* as defined */
+	struct volume_origin origin;  /* what it is made from; uuid "": zeros, or */
+	struct volume_adopted adopts; /* what becomes its data as it is; lv "": nothing */
+	uint64_t have_bytes;          /* what its files are good for, while plan.files */
+	char key[VOLUME_SEALED_MAX];  /* sealed; "": it is not encrypted */
 	bool alike; /* made of no zeros, but what nobody has written is the same on all copies */
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */

@@ -255,14 +255,28 @@ static void on_removed_files(int status, const struct err *err, const struct sto
 	step_end(o, status, err->text);
 }
 
-/* of zeros, or with the content of the snapshot that the volume is born from, and then of nothing
- * else: the in-sync set may count on it */
+static void adopt(struct agent *a, const struct agent_pool *p, const struct storage_volume *s,
+		  struct agent_object *o)
+{
+	const struct volume_adopted *from = &o->step_volume->adopts;
+	struct storage_foreign foreign = { .size_bytes = (uint64_t)from->size_kib * 1024 };
+
+	snprintf(foreign.name, sizeof(foreign.name), "%s", from->lv);
+	storage_adopt(a->config.loop, &p->pool, s, &foreign, on_created, o);
+}
+
+/* of zeros, or with the content that the volume is born with, a snapshot's or an adopted volume's,
+ * and then of nothing else: the in-sync set may count on it */
 static void make(struct agent *a, const struct agent_pool *p, const struct storage_volume *s,
 		 struct agent_object *o)
 {
 	const struct volume_origin *from = &o->step_volume->origin;
 	struct storage_snapshot snapshot;
 
+	if (o->step_volume->adopts.lv[0]) {
+		adopt(a, p, s, o);
+		return;
+	}
 	if (!from->uuid[0]) {
 		storage_create(a->config.loop, &p->pool, s, on_created, o);
 		return;

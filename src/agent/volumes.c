@@ -80,6 +80,7 @@ void volumes_want(struct agent_object *o, const struct resource *r, const struct
 		v->minor = wanted->minor;
 		v->size_bytes = (uint64_t)wanted->size_kib * 1024;
 		v->origin = own->born ? wanted->origin : (struct volume_origin){ 0 };
+		v->adopts = own->born ? wanted->adopts : (struct volume_adopted){ 0 };
 		v->alike = wanted->key[0] && !wanted->origin.uuid[0];
 		memcpy(v->key, wanted->key, sizeof(v->key));
 		v->plan.made = own->made & 1u << wanted->number;
@@ -148,7 +149,7 @@ void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 	memcpy(ret->volume, v->id, sizeof(ret->volume));
 	ret->number = v->number;
 	ret->size_bytes = v->size_bytes ? v->size_bytes : STORAGE_BLOCK;
-	ret->born = v->origin.uuid[0] || v->alike;
+	ret->born = v->origin.uuid[0] || v->adopts.lv[0] || v->alike;
 	ret->encrypted = v->key[0] != '\0';
 	ret->has_key = ret->encrypted && o->agent->config.unseal &&
 		       o->agent->config.unseal(v->key, ret->key, NULL, o->agent->config.arg) == 0;

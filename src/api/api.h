@@ -57,6 +57,11 @@ struct api_node_ops {
 			 void (*cb)(int status, const struct err *err, const uint32_t *crc, int n,
 				    void *arg),
 			 void *cb_arg, void *arg);
+	/* whether a device that somebody else has made may become a volume, and where it is */
+	void (*adoptable)(const char *device,
+			  void (*cb)(int status, const struct err *err, const char *pool,
+				     const char *name, uint64_t size_bytes, void *arg),
+			  void *cb_arg, void *arg);
 };
 
 struct api;

@@ -93,6 +93,9 @@ void snapshot_checksum(struct api_call *c);
 /* verify.c */
 void verify_start(struct api_call *c);
 void verify_get(struct api_call *c);
+/* adopt.c: and what the node is asked for it */
+void adopt_create(struct api_call *c);
+void adopt_look(struct api_call *c);
 /* sds.c, status.c: our own, below /v1/sds */
 void sds_join(struct api_call *c);
 void sds_token_create(struct api_call *c);

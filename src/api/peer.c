@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * peer.c - requests to single nodes, over the node port or, to this one, in this
- * process. Called by snapshot_take.c. It knows calls and connections, not what they
+ * process. Called by snapshot_take.c and adopt.c. It knows calls and connections, not what they
  * ask.
  */
 #include "api/peer.h"

@@ -102,6 +102,8 @@ const struct route api_routes[] = {
 	{ "DELETE", SDS "tokens/{}", ANY, PLACE_LEADER, RC_DEL, RC_CTRL, sds_token_delete },
 	{ "POST", SDS "join", WHO_JOIN, PLACE_LEADER, RC_CRT, RC_NODE, sds_join },
 
+	{ "POST", SDS "adopt", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN, adopt_create },
+	{ "POST", SDS "adopt-look", WHO_NODE, PLACE_HERE, 0, RC_RSC_DFN, adopt_look },
 	{ "POST", SDS "freeze", WHO_NODE, PLACE_HERE, RC_MOD, RC_RSC_DFN, snapshot_freeze },
 	{ "POST", SDS "thaw", WHO_NODE, PLACE_HERE, RC_MOD, RC_RSC_DFN, snapshot_thaw },
 	{ "POST", SDS "snapshot-here", WHO_NODE, PLACE_HERE, RC_CRT, RC_SNAPSHOT, snapshot_here },

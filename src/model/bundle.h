@@ -61,6 +61,8 @@ void bundle_encrypt(struct bundle *b);
 /* in place of its own: that of the snapshot it begins with */
 void bundle_set_key(struct bundle *b, int number, const char *sealed);
 void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o);
+/* or as what somebody else has made */
+void bundle_set_adopted(struct bundle *b, int number, const struct volume_adopted *a);
 /* Nobody may have it open, and nobody may be writing to its copies. -EAGAIN, -E_IN_USE */
 int bundle_check_unused(struct bundle *b, struct err *err);
 /* in pool, or diskless when pool is NULL; *ret_slot may be NULL. -E_INVALID: no slot is free */

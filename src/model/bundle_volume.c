@@ -168,8 +168,19 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 
 void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o)
 {
-	b->resource.volume[volume_at(b, number)].origin = *o;
+	struct volume *v = &b->resource.volume[volume_at(b, number)];
+
+	v->origin = *o;
+	v->adopts = (struct volume_adopted){ 0 };
 	volume_write_origin(bundle_volume_doc(b, number), o);
+	json_object_object_del(bundle_volume_doc(b, number), "adopts");
+	b->dirty = true;
+}
+
+void bundle_set_adopted(struct bundle *b, int number, const struct volume_adopted *a)
+{
+	b->resource.volume[volume_at(b, number)].adopts = *a;
+	volume_write_adopted(bundle_volume_doc(b, number), a);
 	b->dirty = true;
 }
 

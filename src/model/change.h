@@ -174,6 +174,13 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 int change_clone_advance(struct change_env *env, struct txn *t, const char *source,
 			 const char *snapshot, struct err *err);
 
+/* change_adopt.c: a resource whose volume 0 is the logical volume that is in that pool, as it is,
+ * with its only copy there; the node has said that it may be taken. group NULL: the default one.
+ * It is never encrypted, whatever the group says. */
+int change_adopt(struct change_env *env, struct txn *t, const char *name, const char *group,
+		 const char *node, const char *pool, const struct volume_adopted *from,
+		 struct err *err);
+
 /* from agents and data planes */
 /* its node has made the files of this volume; volume: its uuid, "" from a node that knows volume 0
  * only */

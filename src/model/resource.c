@@ -61,6 +61,25 @@ static int origin_parse(json *doc, const char *what, struct volume_origin *o, st
 	return 0;
 }
 
+static int adopted_parse(json *doc, const char *what, struct volume_adopted *a, struct err *err)
+{
+	int rv;
+
+	if ((rv = field_object(doc, what, err)) < 0 ||
+	    (rv = field_str(doc, what, "lv", a->lv, sizeof(a->lv), err)) < 0)
+		return rv;
+	return field_i64(doc, what, "size_kib", VOLUME_KIB_MIN, VOLUME_KIB_MAX, &a->size_kib, err);
+}
+
+void volume_write_adopted(json *doc, const struct volume_adopted *a)
+{
+	json *adopts = json_object_new_object();
+
+	jset_str(adopts, "lv", a->lv);
+	jset_i64(adopts, "size_kib", a->size_kib);
+	jset(doc, "adopts", adopts);
+}
+
 void volume_write_origin(json *doc, const struct volume_origin *o)
 {
 	json *origin = json_object_new_object();
@@ -98,6 +117,9 @@ static int volume_parse(json *doc, const char *what, const char *resource_uuid, 
 		return rv;
 	if (jget(doc, "origin") &&
 	    (rv = origin_parse(jget(doc, "origin"), what, &v.origin, err)) < 0)
+		return rv;
+	if (jget(doc, "adopts") &&
+	    (rv = adopted_parse(jget(doc, "adopts"), what, &v.adopts, err)) < 0)
 		return rv;
 	v.number = (int)number;
 	v.size_kib = size;
@@ -276,6 +298,8 @@ json *resource_doc(const struct resource *r)
 			jset_str(v, "key", r->volume[i].key);
 		if (r->volume[i].origin.uuid[0])
 			volume_write_origin(v, &r->volume[i].origin);
+		if (r->volume[i].adopts.lv[0])
+			volume_write_adopted(v, &r->volume[i].adopts);
 		json_object_array_add(volumes, v);
 	}
 	jset_str(doc, "name", r->name);

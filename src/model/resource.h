@@ -5,19 +5,22 @@
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
  *                     "layers":["DRBD","LUKS","STORAGE"],
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
- *                     "origin":{"resource","snapshot","uuid","size_kib"},"key":"<hex>"}]}
+ *                     "origin":{"resource","snapshot","uuid","size_kib"},
+ *                     "adopts":{"lv","size_kib"},"key":"<hex>"}]}
  *                     by number; when there is any, there is number 0. A volume 0 that an older
  *                     version made has no uuid: the resource's stands for it. origin: it began
  *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
- *                     No layers: DRBD and STORAGE. key: of an encrypted volume, sealed by the
- *                     master key (cluster/vault.h).
+ *                     adopts: it began as this logical volume of somebody else's, with its
+ *                     content, on the node of its first copy. No layers: DRBD and STORAGE. key:
+ *                     of an encrypted volume, sealed by the master key (cluster/vault.h).
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
  * "replica/<resource>/<node>": {"resource","node","uuid","slot":0,"diskless":false,"pool":"ssd",
  *                     "created":false,"made":[1],"born":false,"deleting":false,"props":{}}
  *                     created: the files of volume 0 were made; made: those of further volumes;
- *                     born: volumes with an origin are made from it, never of zeros.
+ *                     born: volumes with an origin are made from it, one that adopts is that
+ *                     logical volume; never of zeros.
  *                     Replicas exist only while the resource has a volume.
  * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's
  *                     replicas are found
@@ -36,6 +39,7 @@
 #define WRITER_NONE (-1)
 #define EPOCH_LAST (UINT32_MAX - 1) /* the number behind it is REPL_STAMP_BORN */
 #define LEFTOVER_ID_MAX 80
+#define ADOPTED_NAME_MAX 127
 #define VOLUME_SEALED_MAX 257 /* of a volume's sealed key, with the end */
 
 struct volume_origin {
@@ -45,6 +49,11 @@ struct volume_origin {
 	int64_t size_kib; /* of the snapshot */
 };
 
+struct volume_adopted {
+	char lv[ADOPTED_NAME_MAX + 1]; /* its name in the pool; "": nothing was adopted */
+	int64_t size_kib;
+};
+
 struct volume {
 	int number;
 	char uuid[37];    /* so that a number used again is not taken for the former volume */
@@ -52,6 +61,7 @@ struct volume {
 	int minor;        /* cluster-wide unique */
 	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
 	struct volume_origin origin;
+	struct volume_adopted adopts; /* or this, never both */
 };
 
 struct resource {
@@ -87,7 +97,7 @@ struct replica {
 	/* mask of volume numbers whose files its node made; missing ones are a failure now, never
 	 * made anew */
 	uint32_t made;
-	bool born;     /* made from the origins of the volumes that have one */
+	bool born;     /* made from what the volumes have begun with */
 	bool deleting; /* must leave the in-sync set first */
 };
 
@@ -111,6 +121,7 @@ void leftover_key(const char *node, const char *id, char *out, size_t len);
 void leftover_id(const char *replica, int number, const char *volume, char out[LEFTOVER_ID_MAX]);
 void minor_key(int minor, char *out, size_t len);
 void volume_write_origin(json *doc, const struct volume_origin *o); /* in a volume's document */
+void volume_write_adopted(json *doc, const struct volume_adopted *a);
 /* NULL when there is none of this number */
 const struct volume *resource_volume(const struct resource *r, int number);
 int64_t resource_size_kib(const struct resource *r);      /* of all volumes */

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "storage/lvm_adopt.h"
 #include "storage/lvm_devices.h"
 #include "storage/lvm_pair.h"
 #include "storage/step.h"
@@ -166,5 +167,7 @@ const struct storage_ops storage_lvm = {
 	.grow = lvm_pair_grow,
 	.remove = lvm_pair_remove,
 	.allocated = allocated,
+	.adoptable = lvm_adoptable,
+	.adopt = lvm_adopt,
 	.task = lvm_task,
 };

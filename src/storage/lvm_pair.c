@@ -235,8 +235,7 @@ static bool is_usable(const struct lvm_pair *q)
 	       !is_suspended(q, LVM_POOL);
 }
 
-/* LVM has the two (somebody has looked): they become devices. */
-static int make_usable(const struct lvm_pair *q, struct err *err)
+int lvm_pair_usable(const struct lvm_pair *q, struct err *err)
 {
 	const char *const names[] = { q->name[LVM_DATA], q->name[LVM_META] };
 	int data, meta, rv;
@@ -352,7 +351,7 @@ int lvm_pair_locate(const struct storage_pool *p, const struct storage_volume *v
 		if (rv == 0)
 			rv = check_owned(&q, err);
 		if (rv == 0)
-			rv = make_usable(&q, err);
+			rv = lvm_pair_usable(&q, err);
 	}
 	if (rv == 0)
 		rv = read_label(&q, &size, err);
@@ -409,7 +408,7 @@ static int grow_found(struct lvm_pair *q, struct storage_paths *ret, struct err 
 {
 	uint64_t size = 0, want = q->v->size_bytes;
 	struct err ignored;
-	int rv = make_usable(q, err);
+	int rv = lvm_pair_usable(q, err);
 
 	if (rv == 0)
 		rv = read_label(q, &size, err);
@@ -569,13 +568,13 @@ static int make_data(const struct lvm_pair *q, const struct storage_snapshot *fr
 	if (rv == 0 && from && q->lv[LVM_SNAPSHOT].size_bytes < q->v->size_bytes)
 		rv = lvm_extend(q->p, o.name, q->v->size_bytes, err);
 	if (rv == 0)
-		rv = make_usable(q, err);
+		rv = lvm_pair_usable(q, err);
 	if (rv == 0 && !q->thin)
 		rv = lvm_zero(q->p, q->paths.data, 0, q->v->size_bytes, err);
 	return rv;
 }
 
-static int format(const struct lvm_pair *q, struct err *err)
+int lvm_pair_format(const struct lvm_pair *q, struct err *err)
 {
 	int fd = meta_open(q, O_RDWR, err), rv;
 
@@ -611,7 +610,7 @@ static int make(struct lvm_pair *q, const struct storage_snapshot *from, struct 
 	if (rv == 0)
 		rv = make_data(q, from, err);
 	if (rv == 0)
-		rv = format(q, err);
+		rv = lvm_pair_format(q, err);
 	if (rv == 0)
 		rv = lvm_untag(q->p, q->name[LVM_META], LVM_TAG_MAKING, err);
 	if (rv < 0)

@@ -36,6 +36,10 @@ int lvm_foreign(const struct lvm_pair *q, enum lvm_role role, enum lvm_owner who
 int lvm_missing(const struct lvm_pair *q, enum lvm_role role, struct err *err);
 /* After a program that may have been killed: neither the pair nor its pool stays suspended. */
 int lvm_pair_resume(const struct lvm_pair *q, struct err *err);
+/* LVM has the two (somebody has looked): they become devices. */
+int lvm_pair_usable(const struct lvm_pair *q, struct err *err);
+/* metadata of its owner, as when the pair is made */
+int lvm_pair_format(const struct lvm_pair *q, struct err *err);
 /* the name of the device that the kernel has for it */
 void lvm_device_name(const char *group, const char *lv, char *out, size_t len);
 

@@ -13,7 +13,9 @@
 
 #include "base/text.h"
 
-#define ATTR_ZEROES 7 /* place of 'z' in lv_attr */
+/* places in lv_attr */
+#define ATTR_WRITABLE 1
+#define ATTR_ZEROES 7
 
 static const char *const tag_names[LVM_TAGS] = { "sdsd.replica.", "sdsd.volume.",
 						 "sdsd.snapshot." };
@@ -101,7 +103,7 @@ static int rows_of(json *report, const char *kind, json **ret, struct err *err)
 static int parse_lv(json *row, struct lvm_lv *ret, struct err *err)
 {
 	const char *tags = "", *active = "", *layout = "", *role = "", *attr = "", *health = "";
-	const char *full = "";
+	const char *full = "", *in = "";
 	struct lvm_lv lv = { .there = true };
 	int rv;
 
@@ -113,6 +115,7 @@ static int parse_lv(json *row, struct lvm_lv *ret, struct err *err)
 	    (rv = field(row, "lv_attr", &attr, err)) < 0 ||
 	    (rv = field(row, "lv_health_status", &health, err)) < 0 ||
 	    (rv = field(row, "lv_when_full", &full, err)) < 0 ||
+	    (rv = field(row, "pool_lv", &in, err)) < 0 ||
 	    (rv = field_cent(row, "data_percent", &lv.data_cent, err)) < 0 ||
 	    (rv = field_cent(row, "metadata_percent", &lv.meta_cent, err)) < 0)
 		return rv;
@@ -124,6 +127,10 @@ static int parse_lv(json *row, struct lvm_lv *ret, struct err *err)
 	lv.pool = has_word(layout, "thin") && has_word(layout, "pool");
 	lv.thin = has_word(layout, "thin") && !lv.pool;
 	lv.origin = strstr(role, "thickorigin") || strstr(role, "extorigin");
+	lv.snapshot = strstr(role, "snapshot");
+	lv.type = attr[0];
+	lv.writable = attr[ATTR_WRITABLE] == 'w';
+	snprintf(lv.in, sizeof(lv.in), "%s", in);
 	lv.zeroes = attr[ATTR_ZEROES] == 'z';
 	lv.queues = lv.pool && strcmp(full, "queue") == 0;
 	snprintf(lv.health, sizeof(lv.health), "%s", health);

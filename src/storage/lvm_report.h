@@ -32,12 +32,15 @@ struct lvm_lv {
 	uint64_t size_bytes;
 	struct lvm_tags tags;
 	bool active;
-	bool thin, pool;          /* what it is; neither: a plain one or something else */
-	bool origin;              /* others need it and would go with it: no thin snapshots */
-	bool zeroes;              /* a pool: what is newly allocated reads as zeros */
-	bool queues;              /* a pool: when it is full, writes wait before they fail */
-	int data_cent, meta_cent; /* a pool: used, in hundredths of a percent; -1: not known */
-	char health[32];          /* "": well; "partial", "failed", "out_of_data" ... */
+	bool thin, pool; /* what it is; neither: a plain one or something else */
+	char type;       /* lv_attr's first: '-' linear or striped, 'V' thin ... */
+	bool writable, snapshot;
+	char in[LVM_NAME_MAX + 1]; /* a thin one: its pool */
+	bool origin;               /* others need it and would go with it: no thin snapshots */
+	bool zeroes;               /* a pool: what is newly allocated reads as zeros */
+	bool queues;               /* a pool: when it is full, writes wait before they fail */
+	int data_cent, meta_cent;  /* a pool: used, in hundredths of a percent; -1: not known */
+	char health[32];           /* "": well; "partial", "failed", "out_of_data" ... */
 };
 struct lvm_group {
 	uint64_t size_bytes, free_bytes, extent_bytes;
@@ -46,7 +49,7 @@ struct lvm_group {
 /* the fields that lvm_report_lvs and lvm_report_group want */
 #define LVM_LV_FIELDS                                                               \
 	"lv_name,lv_size,lv_tags,lv_active,lv_layout,lv_role,lv_attr,data_percent," \
-	"metadata_percent,lv_health_status,lv_when_full"
+	"metadata_percent,lv_health_status,lv_when_full,pool_lv"
 #define LVM_GROUP_FIELDS "vg_name,vg_size,vg_free,vg_extent_size"
 
 /* Of those of the report whose name is one of names[n]: into ret[n], there false where there is

@@ -21,6 +21,7 @@
 
 #include "base/text.h"
 #include "storage/dm.h"
+#include "storage/lvm_adopt.h"
 #include "storage/lvm_devices.h"
 #include "storage/lvm_pair.h"
 
@@ -240,5 +241,7 @@ const struct storage_ops storage_lvm_thin = {
 	.snapshot = snapshot,
 	.restore = lvm_pair_create,
 	.snapshot_remove = snapshot_remove,
+	.adoptable = lvm_adoptable,
+	.adopt = lvm_adopt,
 	.task = lvm_task,
 };

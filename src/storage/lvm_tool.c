@@ -298,6 +298,34 @@ int lvm_untag(const struct storage_pool *p, const char *name, const char *tag, s
 	return change_all(p, options, &name, 1, err);
 }
 
+int lvm_add_tags(const struct storage_pool *p, const char *name, const char *const tags[], int n,
+		 struct err *err)
+{
+	char path[PATH_MAX_LVM];
+	struct words w;
+
+	path_of(p, name, path);
+	begin(&w, "lvchange");
+	for (int i = 0; i < n; i++) {
+		put(&w, "--addtag");
+		put(&w, tags[i]);
+	}
+	put(&w, path);
+	return change(p, &w, err);
+}
+
+int lvm_rename(const struct storage_pool *p, const char *name, const char *to, struct err *err)
+{
+	struct lvm_source s = source_of(p);
+	struct words w;
+
+	begin(&w, "lvrename");
+	put(&w, s.group);
+	put(&w, name);
+	put(&w, to);
+	return change(p, &w, err);
+}
+
 int lvm_remove(const struct storage_pool *p, const char *name, struct err *err)
 {
 	char path[PATH_MAX_LVM];

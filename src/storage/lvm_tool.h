@@ -47,6 +47,9 @@ int lvm_refresh(const struct storage_pool *p, const char *const names[], int n, 
 /* device nodes that are missing are made */
 int lvm_nodes(const struct storage_pool *p, struct err *err);
 int lvm_untag(const struct storage_pool *p, const char *name, const char *tag, struct err *err);
+int lvm_add_tags(const struct storage_pool *p, const char *name, const char *const tags[], int n,
+		 struct err *err);
+int lvm_rename(const struct storage_pool *p, const char *name, const char *to, struct err *err);
 /* -EBUSY: somebody has it open */
 int lvm_remove(const struct storage_pool *p, const char *name, struct err *err);
 

@@ -35,13 +35,15 @@ enum verb {
 	VERB_SNAPSHOT,
 	VERB_RESTORE,
 	VERB_SNAPSHOT_REMOVE,
+	VERB_ADOPTABLE,
+	VERB_ADOPT,
 	VERB_TASK, /* the first of them, by kind */
 };
 
 static const char *const verb_names[] = { "probe",           "create",    "locate",   "grow",
 					  "remove",          "allocated", "snapshot", "restore",
-					  "snapshot-remove", "make",      "extend",   "replace",
-					  "destroy" };
+					  "snapshot-remove", "adoptable", "adopt",    "make",
+					  "extend",          "replace",   "destroy" };
 
 static const struct storage_ops *const storage_backends[] = {
 	&storage_file,
@@ -58,6 +60,7 @@ struct job {
 	struct storage_pool pool;
 	struct storage_volume volume;     /* name "": none */
 	struct storage_snapshot snapshot; /* name "": none */
+	struct storage_foreign foreign;   /* name "": none */
 	struct storage_task *task;        /* owned; NULL: none */
 	storage_cb cb;
 	void *arg;
@@ -198,6 +201,13 @@ bool storage_can_snapshot(const char *kind)
 	return ops && ops->snapshot;
 }
 
+bool storage_can_adopt(const char *kind)
+{
+	const struct storage_ops *ops = find_backend(kind);
+
+	return ops && ops->adopt;
+}
+
 static int check_volume(const struct storage_pool *p, const struct storage_volume *v,
 			struct err *err)
 {
@@ -225,6 +235,25 @@ static int check_snapshot(const struct storage_pool *p, const struct storage_sna
 	return 0;
 }
 
+static int check_adopt(const struct job *j, struct err *err)
+{
+	if (!find_backend(j->pool.kind)->adopt)
+		return err_set(err, -EOPNOTSUPP,
+			       "pool %s: a pool of kind %s has no volumes to adopt: it takes one "
+			       "of LVM",
+			       j->pool.name, j->pool.kind);
+	if (!j->foreign.name[0])
+		return err_set(err, -E_INVALID, "pool %s: the name of what is to be adopted is %s",
+			       j->pool.name, "missing or too long");
+	if (j->verb == VERB_ADOPT &&
+	    (j->volume.encrypted || j->volume.size_bytes < j->foreign.size_bytes))
+		return err_set(err, -E_INVALID,
+			       "pool %s: volume %s cannot be made of %.60s: it is encrypted or "
+			       "smaller",
+			       j->pool.name, j->volume.name, j->foreign.name);
+	return 0;
+}
+
 static int check_task(const struct storage_pool *p, struct err *err)
 {
 	if (find_backend(p->kind)->task)
@@ -235,7 +264,8 @@ static int check_task(const struct storage_pool *p, struct err *err)
 
 static int check(const struct job *j, struct err *err)
 {
-	bool of_volume = j->verb != VERB_PROBE && j->verb != VERB_SNAPSHOT_REMOVE && !j->task;
+	bool of_volume = j->verb != VERB_PROBE && j->verb != VERB_SNAPSHOT_REMOVE &&
+			 j->verb != VERB_ADOPTABLE && !j->task;
 	bool of_snapshot = j->verb == VERB_SNAPSHOT || j->verb == VERB_RESTORE ||
 			   j->verb == VERB_SNAPSHOT_REMOVE;
 	int rv = storage_check_pool(&j->pool, err);
@@ -244,6 +274,8 @@ static int check(const struct job *j, struct err *err)
 		rv = check_volume(&j->pool, &j->volume, err);
 	if (rv == 0 && of_snapshot)
 		rv = check_snapshot(&j->pool, &j->snapshot, err);
+	if (rv == 0 && (j->verb == VERB_ADOPTABLE || j->verb == VERB_ADOPT))
+		rv = check_adopt(j, err);
 	if (rv == 0 && j->task)
 		rv = check_task(&j->pool, err);
 	if (rv == 0 && j->verb == VERB_RESTORE && j->volume.size_bytes < j->snapshot.size_bytes)
@@ -364,6 +396,20 @@ static int work_encrypted(struct job *j)
 	}
 }
 
+/* --- what others have made ---------------------------------------------- */
+
+static int find_foreign(struct job *j)
+{
+	struct storage_foreign found;
+	int rv = j->ops->adoptable(&j->pool, j->foreign.name, &found, &j->err);
+
+	if (rv < 0)
+		return rv;
+	snprintf(j->paths.data, sizeof(j->paths.data), "%s", found.name);
+	j->paths.size_bytes = found.size_bytes;
+	return 0;
+}
+
 /* --- jobs --------------------------------------------------------------- */
 
 static int job_work(struct job *j)
@@ -394,6 +440,10 @@ static int job_work(struct job *j)
 		return ops->restore(&j->pool, &j->volume, &j->snapshot, &j->paths, &j->err);
 	case VERB_SNAPSHOT_REMOVE:
 		return ops->snapshot_remove(&j->pool, &j->snapshot, &j->err);
+	case VERB_ADOPTABLE:
+		return find_foreign(j);
+	case VERB_ADOPT:
+		return ops->adopt(&j->pool, &j->volume, &j->foreign, &j->paths, &j->err);
 	default:
 		return ops->task(&j->pool, j->task, &j->err);
 	}
@@ -649,6 +699,26 @@ void storage_snapshot_remove(uv_loop_t *loop, const struct storage_pool *p,
 	struct job *j = job_new(VERB_SNAPSHOT_REMOVE, p, cb, arg);
 
 	j->snapshot = *s;
+	submit(loop, j);
+}
+
+void storage_adoptable(uv_loop_t *loop, const struct storage_pool *p, const char *device,
+		       storage_cb cb, void *arg)
+{
+	struct job *j = job_new(VERB_ADOPTABLE, p, cb, arg);
+
+	if (strlen(device) < sizeof(j->foreign.name))
+		snprintf(j->foreign.name, sizeof(j->foreign.name), "%s", device);
+	submit(loop, j);
+}
+
+void storage_adopt(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
+		   const struct storage_foreign *from, storage_cb cb, void *arg)
+{
+	struct job *j = job_new(VERB_ADOPT, p, cb, arg);
+
+	j->volume = *v;
+	j->foreign = *from;
 	submit(loop, j);
 }
 

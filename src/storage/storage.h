@@ -76,6 +76,11 @@ struct storage_task {
 	bool wipe;  /* what is on the devices may be erased; never what is in use */
 	bool stuck; /* it is in progress and does not seem to go on, or nobody knows */
 };
+/* A volume that is not of sdsd, in the place of a pool. */
+struct storage_foreign {
+	char name[STORAGE_DEVICE_MAX]; /* as the pool knows it: of the logical volume */
+	uint64_t size_bytes;
+};
 struct storage_paths {
 	char data[STORAGE_PATH_MAX], meta[STORAGE_PATH_MAX];
 	uint64_t size_bytes; /* what the pair is good for: at least that long is the data */
@@ -146,6 +151,16 @@ struct storage_ops {
 	/* missing is fine; another's of the same name: -E_EXISTS */
 	int (*snapshot_remove)(const struct storage_pool *p, const struct storage_snapshot *s,
 			       struct err *err);
+	/* The next two are NULL where a pool has nothing to adopt. Is device, as a person calls it,
+	 * a volume of somebody else's that may be taken? -ENOENT: it is not in this pool */
+	int (*adoptable)(const struct storage_pool *p, const char *device,
+			 struct storage_foreign *ret, struct err *err);
+	/* create, of that volume as it is: its content is not written, and whatever is cut, it is
+	 * there with its name or as the data device of v. v->born; v may be larger: zeros behind
+	 * it. */
+	int (*adopt)(const struct storage_pool *p, const struct storage_volume *v,
+		     const struct storage_foreign *from, struct storage_paths *ret,
+		     struct err *err);
 	/* NULL where a pool is not made of devices. All devices are judged before the first is
 	 * touched. */
 	int (*task)(const struct storage_pool *p, const struct storage_task *t, struct err *err);
@@ -168,6 +183,7 @@ void storage_set_meta_ops(const struct storage_meta_ops *ops);
 /* 0, or -E_INVALID: there is no such kind, or the source cannot be one of that kind */
 int storage_check_pool(const struct storage_pool *p, struct err *err);
 bool storage_can_snapshot(const char *kind);
+bool storage_can_adopt(const char *kind);
 /* what the pool is busy with; on the loop's thread */
 void storage_activity(uv_loop_t *loop, const struct storage_pool *p, struct storage_activity *ret);
 
@@ -198,6 +214,13 @@ void storage_restore(uv_loop_t *loop, const struct storage_pool *p, const struct
 		     const struct storage_snapshot *s, storage_cb cb, void *arg);
 void storage_snapshot_remove(uv_loop_t *loop, const struct storage_pool *p,
 			     const struct storage_snapshot *s, storage_cb cb, void *arg);
+
+/* paths->data: its name in the pool (struct storage_foreign), and its size. -ENOENT: not in this
+ * pool; -EOPNOTSUPP: this pool adopts nothing; else why it cannot be taken */
+void storage_adoptable(uv_loop_t *loop, const struct storage_pool *p, const char *device,
+		       storage_cb cb, void *arg);
+void storage_adopt(uv_loop_t *loop, const struct storage_pool *p, const struct storage_volume *v,
+		   const struct storage_foreign *from, storage_cb cb, void *arg);
 
 /* -EOPNOTSUPP where a pool is not made of devices */
 void storage_task(uv_loop_t *loop, const struct storage_pool *p, const struct storage_task *t,

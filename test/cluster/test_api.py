@@ -473,6 +473,13 @@ def bad_input(via, who):
                        (rd + "/nix/resources/n1", {"resource": []}),
                        (rd, {"resource_definition": []}), (rd, {}),
                        (rd + "/nix/volume-definitions", {"volume_definition": 7}),
+                       ("/v1/sds/adopt", {}), ("/v1/sds/adopt", {"node": "n1"}),
+                       ("/v1/sds/adopt", {"device": "/dev/vg0/data"}),
+                       ("/v1/sds/adopt", {"node": 1, "device": "/dev/vg0/data"}),
+                       ("/v1/sds/adopt", {"node": "n1", "device": []}),
+                       ("/v1/sds/adopt", {"node": "n1", "device": "/dev/vg0/data", "name": 7}),
+                       ("/v1/sds/adopt", {"node": "n1", "device": "/dev/" + "x" * 5000}),
+                       ("/v1/sds/adopt", {"node": "nix", "device": "/dev/vg0/data"}),
                        ("/v1/sds/tokens", {"ttl_s": "x"}), ("/v1/sds/tokens", {"ttl_s": -1}),
                        ("/v1/sds/tokens", {"ttl_s": 10 ** 12})):
         a = via.http("POST", path, body)
@@ -482,9 +489,13 @@ def bad_input(via, who):
     refused(who + "an unknown path", via.http("GET", "/v1/nix"), 404, 998)
     refused(who + "a wrong method", via.http("PATCH", "/v1/nodes"), 405, 998)
     refused(who + "a bad escape", via.http("GET", "/v1/nodes/%zz"), 400)
-    for path in ("report", "record-read", "record-cas", "replica-created", "leftover-done", "join", "reap"):
+    for path in ("report", "record-read", "record-cas", "replica-created", "leftover-done", "join", "reap",
+                 "adopt-look"):
         refused(who + "users may not post " + path,
                 via.http("POST", "/v1/sds/" + path, {"node": "n1", "resource": "a", "uuid": "b"}), 403)
+    a = via.http("POST", "/v1/sds/adopt", {"node": "n1", "device": "/dev/vg0/data"})
+    tap.ok(a.status in (400, 500) and is_rc_list(a) and "node n1 has no pool of LVM" in a.body.decode(),
+           who + "nothing is adopted into a directory", a)
     tap.eq(via.http("GET", "/health").status, 200, who + "and still alive")
 
 

@@ -23,7 +23,7 @@ echo '%s'
     "lv_name": "thin", "lv_size": "1073741824", "lv_tags": "", "lv_active": "active",
     "lv_layout": "thin,pool", "lv_role": "private", "lv_attr": "twi-aotz--",
     "data_percent": "50.00", "metadata_percent": "81.25", "lv_health_status": "",
-    "lv_when_full": "queue"}]}]})
+    "lv_when_full": "queue", "pool_lv": ""}]}]})
 FULLER = LVS.replace("50.00", "93.75").replace("queue", "error")
 
 

@@ -51,7 +51,8 @@ LINKS = {
     "lib/systemd/systemd-udevd": "/bin/udevadm",
 }
 for applet in ("pvcreate pvs pvmove pvremove vgcreate vgextend vgreduce vgremove vgs vgmknodes "
-               "vgchange lvcreate lvchange lvremove lvresize lvextend lvs").split():
+               "vgchange lvcreate lvchange lvremove lvrename lvresize lvextend "
+               "lvs").split():
     LINKS["sbin/" + applet] = "lvm"
 FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\ndisk:x:6:\n",

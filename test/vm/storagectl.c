@@ -36,6 +36,8 @@ static void usage(void)
 	fputs("storagectl KIND SOURCE probe\n"
 	      "storagectl KIND SOURCE create|locate|grow|remove|allocated VOLUME\n"
 	      "storagectl KIND SOURCE snapshot|restore|snapshot-remove VOLUME SNAPSHOT\n"
+	      "storagectl KIND SOURCE adoptable DEVICE\n"
+	      "storagectl KIND SOURCE adopt VOLUME LV    of --taken bytes\n"
 	      "    --size BYTES    of the volume (16 MiB)\n"
 	      "    --taken BYTES   size of the volume when the snapshot was taken (16 MiB)\n"
 	      "    --owner N       byte of which the uuids of replica and volume are made (1)\n"
@@ -69,6 +71,8 @@ static const char *code_name(int status)
 		return "E_CORRUPT";
 	case -E_INVALID:
 		return "E_INVALID";
+	case -E_IN_USE:
+		return "E_IN_USE";
 	default:
 		return name ? name : "?";
 	}
@@ -165,6 +169,11 @@ static void parse(struct call *c, int argc, char **argv)
 		usage();
 	take_pool(&c->pool, argv[optind], argv[optind + 1]);
 	c->op = argv[optind + 2];
+	if (strcmp(c->op, "adoptable") == 0) { /* a device, which may be longer than a name */
+		copy(c->snapshot.name, sizeof(c->snapshot.name),
+		     argc - optind > 3 ? argv[optind + 3] : "");
+		return;
+	}
 	copy(c->volume.name, sizeof(c->volume.name), argc - optind > 3 ? argv[optind + 3] : "");
 	copy(c->snapshot.volume, sizeof(c->snapshot.volume), c->volume.name);
 	copy(c->snapshot.name, sizeof(c->snapshot.name), argc - optind > 4 ? argv[optind + 4] : "");
@@ -172,6 +181,15 @@ static void parse(struct call *c, int argc, char **argv)
 	memset(c->volume.volume, owner, sizeof(c->volume.volume));
 	memset(c->snapshot.uuid, uuid, sizeof(c->snapshot.uuid));
 	copy(c->volume.node, sizeof(c->volume.node), "n1");
+}
+
+static void adopt(struct call *c)
+{
+	struct storage_foreign from = { .size_bytes = c->snapshot.size_bytes };
+
+	copy(from.name, sizeof(from.name), c->snapshot.name);
+	c->volume.born = true;
+	storage_adopt(c->loop, &c->pool, &c->volume, &from, on_answer, c);
 }
 
 static void begin(struct call *c)
@@ -192,7 +210,11 @@ static void begin(struct call *c)
 			return;
 		}
 	}
-	if (strcmp(c->op, "probe") == 0)
+	if (strcmp(c->op, "adoptable") == 0)
+		storage_adoptable(c->loop, &c->pool, c->snapshot.name, on_answer, c);
+	else if (strcmp(c->op, "adopt") == 0)
+		adopt(c);
+	else if (strcmp(c->op, "probe") == 0)
 		storage_probe(c->loop, &c->pool, on_answer, c);
 	else if (strcmp(c->op, "snapshot") == 0)
 		storage_snapshot(c->loop, &c->pool, &c->volume, &c->snapshot, on_answer, c);

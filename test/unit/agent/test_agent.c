@@ -201,6 +201,40 @@ Test(agent, locked)
 	cr_expect(until(is_gone, "db"));
 }
 
+static void on_adoptable(int status, const struct err *err, const char *pool, const char *name,
+			 uint64_t size_bytes, void *arg)
+{
+	cr_expect(status < 0 && err->code == status && !pool[0] && !name[0]);
+	*(int *)arg = status;
+}
+
+static bool was_told(const void *status)
+{
+	return *(const int *)status != 1;
+}
+
+/* Whatever LVM there is on this machine, it has no such group: a volume that adopts is never made
+ * of zeros instead. */
+Test(agent, adopts_or_nothing)
+{
+	static const struct volume_adopted lv = { .lv = "data", .size_kib = 4096 };
+	int status = 1;
+
+	agent_adoptable(agent, "/dev/sdsd-test-none/data", on_adoptable, &status);
+	cr_assert(until(was_told, &status));
+	cr_expect_eq(status, -ENOENT, "there is no pool of LVM");
+	world_add_pool(&w, "n1", "sdsd-test-none", POOL_LVM);
+	pump(200);
+	status = 1;
+	agent_adoptable(agent, "/dev/sdsd-test-none/data", on_adoptable, &status);
+	cr_assert(until(was_told, &status));
+	cr_assert_eq(WORLD(&w, change_adopt, "db", NULL, "n1", "sdsd-test-none", &lv), 0, "%s",
+		     w.err.text);
+	cr_assert(until(is_failed, "db"));
+	cr_expect_null(find_held("db"));
+	cr_expect_eq(files_in(pool_dir), 0);
+}
+
 Test(agent, foreign_file_in_the_way)
 {
 	cr_assert_eq(fs_write(in_pool("db_00000"), "user", 4, 0600, NULL), 0);

@@ -19,7 +19,7 @@
 	"{\"report\":[{\"lv\":[{\"lv_name\":\"thin\",\"lv_size\":\"268435456\",\"lv_tags\":\"\"," \
 	"\"lv_active\":\"active\",\"lv_layout\":\"thin,pool\",\"lv_role\":\"private\","           \
 	"\"lv_attr\":\"" attr "\",\"data_percent\":\"" data "\",\"metadata_percent\":\"" meta     \
-	"\",\"lv_health_status\":\"" health "\",\"lv_when_full\":\"queue\"}]}]}"
+	"\",\"lv_health_status\":\"" health "\",\"pool_lv\":\"\",\"lv_when_full\":\"queue\"}]}]}"
 #define NOTHING "{\"report\":[{\"lv\":[]}]}"
 #define GROUP(free)                                                                               \
 	"{\"report\":[{\"vg\":[{\"vg_name\":\"vg\",\"vg_size\":\"532676608\",\"vg_free\":\"" free \
@@ -251,11 +251,12 @@ Test(lvm, missing_and_foreign)
 	cr_expect_eq(answer(), -ENOENT);
 	storage_remove(&loop, &pool, &vol, on_answer, NULL);
 	cr_expect_eq(answer(), 0, "missing is fine");
-	snprintf(foreign, sizeof(foreign), "%s",
-		 "{\"report\":[{\"lv\":[{\"lv_name\":\"db_00000\",\"lv_size\":\"4194304\","
-		 "\"lv_tags\":\"linstor\",\"lv_active\":\"\",\"lv_layout\":\"linear\","
-		 "\"lv_role\":\"public\",\"lv_attr\":\"-wi-------\",\"data_percent\":\"\","
-		 "\"metadata_percent\":\"\",\"lv_health_status\":\"\",\"lv_when_full\":\"\"}]}]}");
+	snprintf(
+		foreign, sizeof(foreign), "%s",
+		"{\"report\":[{\"lv\":[{\"lv_name\":\"db_00000\",\"lv_size\":\"4194304\","
+		"\"lv_tags\":\"linstor\",\"lv_active\":\"\",\"lv_layout\":\"linear\","
+		"\"lv_role\":\"public\",\"lv_attr\":\"-wi-------\",\"data_percent\":\"\","
+		"\"metadata_percent\":\"\",\"lv_health_status\":\"\",\"pool_lv\":\"\",\"lv_when_full\":\"\"}]}]}");
 	put_tool("lvs", foreign, "", 0);
 	storage_create(&loop, &pool, &vol, on_answer, NULL);
 	cr_expect_eq(answer(), -E_EXISTS);
@@ -263,4 +264,66 @@ Test(lvm, missing_and_foreign)
 				    "rename it");
 	storage_remove(&loop, &pool, &vol, on_answer, NULL);
 	cr_expect_eq(answer(), 0, "it never was ours");
+}
+
+#define DATA(name, tags, pool)                                                     \
+	"{\"report\":[{\"lv\":[{\"lv_name\":\"" name "\",\"lv_size\":\"4194304\"," \
+	"\"lv_tags\":\"" tags "\",\"lv_active\":\"\",\"lv_layout\":\"linear\","    \
+	"\"lv_role\":\"public\",\"lv_attr\":\"-wi-------\",\"data_percent\":\"\"," \
+	"\"metadata_percent\":\"\",\"pool_lv\":\"" pool "\",\"lv_health_status\":\"\"}]}]}"
+
+static int adoptable(const char *device)
+{
+	storage_adoptable(&loop, &pool, device, on_answer, NULL);
+	return answer();
+}
+
+Test(lvm, adoptable)
+{
+	use("LVM", "vg");
+	put_tool("lvs", DATA("data", "x", ""), "", 0);
+	cr_expect_eq(adoptable("/dev/vg/data"), 0, "%s", said.text);
+	cr_expect_eq(adoptable("/dev/mapper/vg-data"), 0, "%s", said.text);
+	cr_expect_eq(adoptable("/dev/vg/other"), -ENOENT);
+	cr_expect_eq(adoptable("/dev/sda"), -E_INVALID);
+	cr_expect_eq(adoptable(""), -E_INVALID);
+	cr_expect_eq(adoptable("/dev/beside/data"), -ENOENT);
+	cr_expect_str_eq(said.text, "/dev/beside/data is not in volume group vg of pool ssd");
+	put_tool("lvs", DATA("data", "sdsd.replica.01010101-0101-0101-0101-010101010101", ""), "",
+		 0);
+	cr_expect_eq(adoptable("/dev/vg/data"), -E_EXISTS);
+	use("FILE", dir);
+	cr_expect_eq(adoptable("/dev/vg/data"), -EOPNOTSUPP);
+	cr_expect_not(storage_can_adopt("FILE"));
+	cr_expect(storage_can_adopt("LVM") && storage_can_adopt("LVM_THIN"));
+}
+
+/* No program that changes anything is there: one that was run would be an error of its own. */
+Test(lvm, adopts_nothing_else)
+{
+	struct storage_foreign from = { .name = "data", .size_bytes = 4 << 20 };
+	struct storage_volume v = vol;
+
+	use("LVM", "vg");
+	put_tool("lvs", DATA("db_00000", "", ""), "", 0);
+	v.born = true;
+	storage_adopt(&loop, &pool, &v, &from, on_answer, NULL);
+	cr_expect_eq(answer(), -E_EXISTS);
+	cr_expect_str_eq(said.text, "pool ssd: vg/db_00000 is there already and is not of sdsd: "
+				    "rename it");
+	put_tool("lvs", NOTHING, "", 0);
+	storage_adopt(&loop, &pool, &v, &from, on_answer, NULL);
+	cr_expect_eq(answer(), -ENOENT);
+	put_tool("lvs", DATA("data", "", ""), "", 0);
+	from.size_bytes = 8 << 20;
+	storage_adopt(&loop, &pool, &v, &from, on_answer, NULL);
+	cr_expect_eq(answer(), -E_INVALID);
+	cr_expect_str_eq(said.text, "vg/data has become smaller meanwhile");
+	from.size_bytes = 32 << 20;
+	storage_adopt(&loop, &pool, &v, &from, on_answer, NULL);
+	cr_expect_eq(answer(), -E_INVALID, "smaller than what it adopts");
+	v.encrypted = true;
+	from.size_bytes = 4 << 20;
+	storage_adopt(&loop, &pool, &v, &from, on_answer, NULL);
+	cr_expect_eq(answer(), -E_INVALID);
 }

@@ -16,16 +16,16 @@
 	"\"lv_active\":\"active\", \"lv_layout\":\"thin,sparse\", "                          \
 	"\"lv_role\":\"public,origin,thinorigin\", \"lv_attr\":\"Vwi-a-tz--\", "             \
 	"\"data_percent\":\"25.00\", \"metadata_percent\":\"\", \"lv_health_status\":\"\", " \
-	"\"lv_when_full\":\"\""
+	"\"pool_lv\":\"thin\", \"lv_when_full\":\"\""
 #define PLAIN_REST                                                                             \
 	"\"lv_active\":\"\", \"lv_layout\":\"linear\", "                                       \
 	"\"lv_role\":\"public,origin,thickorigin\", \"lv_attr\":\"owi---s---\", "              \
 	"\"data_percent\":\"\", \"metadata_percent\":\"\", \"lv_health_status\":\"partial\", " \
-	"\"lv_when_full\":\"\""
+	"\"pool_lv\":\"\", \"lv_when_full\":\"\""
 #define POOL_REST                                                                                 \
 	"\"lv_active\":\"active\", \"lv_layout\":\"thin,pool\", \"lv_role\":\"private\", "        \
 	"\"lv_attr\":\"twi-aotz--\", \"data_percent\":\"1.61\", \"metadata_percent\":\"11.13\", " \
-	"\"lv_health_status\":\"\", \"lv_when_full\":\"queue\""
+	"\"lv_health_status\":\"\", \"pool_lv\":\"\", \"lv_when_full\":\"queue\""
 #define LVS(rows) "{\"report\": [{\"lv\": [" rows "]}]}"
 
 TestSuite(lvm_report, .fini = test_no_leaks);
@@ -64,7 +64,10 @@ Test(lvm_report, volumes)
 	cr_expect_eq(lv[0].tags.uuid[LVM_TAG_REPLICA][3], 1);
 	cr_expect_eq(lv[0].tags.uuid[LVM_TAG_VOLUME][15], 2);
 	cr_expect_not(lv[0].tags.making);
+	cr_expect_str_eq(lv[0].in, "thin");
+	cr_expect(lv[0].type == 'V' && lv[0].writable && !lv[0].snapshot);
 	cr_expect_not(lv[1].thin);
+	cr_expect(lv[1].type == 'o' && lv[1].writable);
 	cr_expect(lv[1].there && !lv[1].active && lv[1].origin && lv[1].tags.making);
 	cr_expect_eq(lv[1].data_cent, -1);
 	cr_expect_str_eq(lv[1].health, "partial");
@@ -106,6 +109,7 @@ Test(lvm_report, strict)
 		BROKEN("\"25.00\"", "\"125.00\""),
 		BROKEN("\"25.00\"", "\"25.00%\""),
 		BROKEN("\"25.00\"", "null"),
+		BROKEN("\"pool_lv\"", "\"pool\""),
 		BROKEN("{\"report\"", "{\"log\""),
 		BROKEN("\"lv\": [", "\"pv\": ["),
 		BROKEN("[{\"lv\": [", "[{}, {\"lv\": ["),

@@ -136,6 +136,9 @@ struct plane_status {
 	const char *role; /* "writer" "candidate" "replica" "client" "idle" */
 	const char *mode; /* own replica: "out" "learner" "member" "none"; "failed" (its disk; tried
 			   * again by itself), "broken" (not before the daemon is restarted) */
+	/* how often the own disk has refused I/O since the plane has the resource; attaching it
+	 * again in vain counts, too */
+	uint32_t failures;
 	uint32_t epoch;
 	uint32_t in_sync;                 /* writer: pI */
 	uint64_t regions, synced_regions; /* learner */

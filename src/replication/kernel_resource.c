@@ -335,7 +335,7 @@ static void close_here(struct kernel_resource *k);
 
 static void delete (struct kernel_resource *k, u64 now)
 {
-	if (kernel_disk_failed(&k->view)) {
+	if (kernel_disk_failed(&k->view) && !k->l.removing) {
 		log_info("plane", "volume=%s its disk is tried again", k->r.name);
 		k->mended_at = now;
 		k->l.mending = true;

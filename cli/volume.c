@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * volume.c - sdsd volume create | adopt | add | grow | list | show | delete | attach |
- * detach. Called by main.c. A volume of the CLI is a resource: mostly with one
- * volume, number 0; further ones are named by --volume.
+ * volume.c - sdsd volume create | adopt | add | grow | list | show | delete |
+ * attach | detach | repair | replace | clone | verify. Called by main.c. A volume of
+ * the CLI is a resource: mostly with one volume, number 0; further ones are named by
+ * --volume.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -388,6 +389,30 @@ static int attach(int argc, char **argv)
 	return CLI_OK;
 }
 
+/* of one copy */
+static int see_to(int argc, char **argv, const char *usage, const char *path)
+{
+	const char *words[2];
+	char text[512];
+	json *doc;
+	int rv = show_words(argc, argv, NULL, 0, words, 2, usage);
+
+	if (rv == CLI_OK)
+		rv = client_call("POST", client_path(text, sizeof(text), path, words[0], words[1]),
+				 NULL, &doc);
+	return rv == CLI_OK ? show_done(doc) : rv;
+}
+
+static int repair(int argc, char **argv)
+{
+	return see_to(argc, argv, "volume repair <name> <node>", "/v1/sds/replicas/%/%/repair");
+}
+
+static int replace(int argc, char **argv)
+{
+	return see_to(argc, argv, "volume replace <name> <node>", "/v1/sds/replicas/%/%/replace");
+}
+
 static bool has_flag(json *resource, const char *flag)
 {
 	json *flags = jget(resource, "flags");
@@ -576,5 +601,10 @@ const struct cli_verb volume_verbs[] = {
 	{ "volume", "attach", "<name> <node>", "lets a node without a copy open the volume", attach,
 	  NULL },
 	{ "volume", "detach", "<name> <node>", "takes that back", detach, NULL },
+	{ "volume", "repair", "<name> <node>", "uses a quarantined copy again: its disk is well",
+	  repair, "It catches up by what differs. sdsd volume show says why it was left alone." },
+	{ "volume", "replace", "<name> <node>", "makes a copy anew at its place", replace,
+	  "The old one is deleted; the new one, in the same pool, gets all from the others.\n"
+	  "Refused when no other copy is in sync, or when this one is in use." },
 	{ .noun = NULL },
 };

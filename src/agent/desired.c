@@ -223,6 +223,12 @@ static void want_replica(struct agent *a, const struct bundle *b, const struct r
 	o->replica.wanted = true;
 	o->replica.diskless = own->diskless;
 	o->replica.deleting = own->deleting;
+	if (own->quarantined != o->replica.quarantined) {
+		o->replica.quarantined = own->quarantined;
+		o->replica.failing = false;
+		health_forget(&o->health);
+	}
+	memcpy(o->complaint, own->complaint, sizeof(o->complaint));
 	o->base_stamp = volumes_hash(14695981039346656037u, &plane, sizeof(plane));
 	volumes_want(o, &b->resource, own);
 }
@@ -451,7 +457,8 @@ static void load_pools(struct agent *a)
 	observe_changed(a);
 }
 
-/* The plane hears once what this node is to have at all, whether its files are found or not. */
+/* The plane hears once what this node is to have at all, whether its files are found or not: all
+ * but what is in quarantine. */
 static void tell_defined(struct agent *a)
 {
 	uint8_t *uuids = NULL;
@@ -460,7 +467,8 @@ static void tell_defined(struct agent *a)
 	a->told = true;
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
 		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
-			if (o->kind != AGENT_REPLICA || !o->replica.wanted)
+			if (o->kind != AGENT_REPLICA || !o->replica.wanted ||
+			    o->replica.quarantined)
 				continue;
 			uuids = realloc(uuids, (n + 1) * sizeof(o->resource_uuid));
 			if (!uuids)

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "agent/agent.h"
+#include "agent/health.h"
 #include "agent/plan.h"
 #include "base/json.h"
 #include "model/limits.h"
@@ -33,6 +34,7 @@
 #define AGENT_PROBE_MS 10000     /* pools */
 #define AGENT_DISKS_MS 15000     /* block devices */
 #define AGENT_BUSY_MS 2000       /* what a pool is busy with for longer is told */
+#define AGENT_ERROR_MAX 640      /* of a replica, in a report; longer ones are cut */
 #define AGENT_PROGRAM_MAX 17     /* the kernel's name of a process */
 #define AGENT_ALLOCATED_MS 30000 /* space of one volume */
 #define AGENT_ALLOCATED_BATCH 64 /* volumes measured in one tick */
@@ -117,6 +119,8 @@ struct agent_object {
 	char *error;
 	char *plane_error; /* as the plane told, or NULL */
 	struct agent_seen seen;
+	struct agent_health health;
+	char complaint[COMPLAINT_MAX];  /* of a quarantined one; "" */
 	bool report_due;                /* differs from what the leader was told */
 	struct agent_volume *measuring; /* NULL: none */
 };

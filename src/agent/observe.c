@@ -80,6 +80,22 @@ static void note_plane_error(struct agent_object *o, const struct plane_status *
 	agent_text_set(&o->plane_error, text);
 }
 
+/* One that failed too often is told the leader: run.c */
+static void look_at_health(struct agent_object *o, const struct plane_status *s)
+{
+	bool often = health_look(&o->health, s->failures, clock_boot_ns());
+	char complaint[COMPLAINT_MAX];
+
+	o->replica.open = s->open;
+	if (s->no_space)
+		health_forget(&o->health); /* no bad disk: it comes back when the pool is larger */
+	if (!often || s->no_space || o->replica.quarantined)
+		return;
+	o->replica.failing = true;
+	health_say(&o->health, s->error, complaint, sizeof(complaint));
+	log_error("agent", "resource=%s replica=%s %s", o->name, o->uuid, complaint);
+}
+
 static void take_status(struct agent_object *o, const struct plane_status *s)
 {
 	struct agent_seen *seen = &o->seen;
@@ -87,6 +103,7 @@ static void take_status(struct agent_object *o, const struct plane_status *s)
 	memset(seen, 0, sizeof(*seen));
 	if (!s) {
 		agent_text_set(&o->plane_error, NULL);
+		o->replica.open = false;
 		return;
 	}
 	seen->up = s->up;
@@ -106,6 +123,7 @@ static void take_status(struct agent_object *o, const struct plane_status *s)
 		copy_word(seen->peer_mode[i], sizeof(seen->peer_mode[i]), s->peer[i].mode);
 	}
 	note_plane_error(o, s);
+	look_at_health(o, s);
 }
 
 static void on_status(const struct plane_status *s, void *arg)
@@ -119,6 +137,8 @@ static void on_status(const struct plane_status *s, void *arg)
 	if (o && o->replica.plane) {
 		take_status(o, s);
 		observe_object(o);
+		if (o->replica.failing || o->replica.quarantined)
+			run_advance(o); /* which does nothing while a step is under way */
 	}
 	free(call);
 	agent_put(a);
@@ -283,6 +303,8 @@ static const char *state_of(const struct agent_object *o)
 {
 	if (!o->replica.wanted || o->replica.deleting)
 		return "removing";
+	if (o->replica.quarantined)
+		return "quarantined";
 	if (o->error || (o->replica.plane && !o->seen.up && o->plane_error))
 		return "failed";
 	/* what runs goes on when one more volume cannot be made, or one cannot grow */
@@ -360,20 +382,33 @@ static json *volumes_json(const struct agent_object *o, int64_t *ret_kib)
 	return volumes;
 }
 
+/* what is wrong with it, and of one in quarantine what to do; "" nothing */
+static void say_error(const struct agent_object *o, char *out, size_t len)
+{
+	const char *volume_error = volumes_error(o);
+	const char *error = o->error         ? o->error
+			    : volume_error   ? volume_error
+			    : o->plane_error ? o->plane_error
+					     : "";
+
+	if (o->replica.quarantined)
+		snprintf(out, len, "%s: sdsd volume repair %s %s, or replace it", o->complaint,
+			 o->name, o->agent->config.node);
+	else
+		snprintf(out, len, "%s", error);
+}
+
 static json *replica_json(const struct agent_object *o)
 {
 	const struct agent_seen *seen = &o->seen;
-	const char *volume_error = volumes_error(o);
 	json *r = json_object_new_object();
+	char error[AGENT_ERROR_MAX];
 	int64_t kib;
 
 	jset_str(r, "state", state_of(o));
 	jset_str(r, "uuid", o->uuid);
-	jset_str(r, "error",
-		 o->error         ? o->error
-		 : volume_error   ? volume_error
-		 : o->plane_error ? o->plane_error
-				  : "");
+	say_error(o, error, sizeof(error));
+	jset_str(r, "error", error);
 	jset(r, "volumes", volumes_json(o, &kib));
 	if (kib >= 0)
 		jset_i64(r, "allocated_kib", kib);

@@ -16,6 +16,14 @@ static enum plan_step attach(const struct plan_replica *r)
 	return PLAN_PLANE_SET;
 }
 
+/* Who has the volume open goes on with the other copies; a failed one is not tried meanwhile. */
+static enum plan_step quarantine(const struct plan_replica *r)
+{
+	if (!r->plane)
+		return PLAN_WAIT;
+	return r->open ? attach(r) : PLAN_PLANE_REMOVE;
+}
+
 static enum plan_step make(const struct plan_replica *r, const struct plan_volume *v)
 {
 	/* not made yet and to go: the files would only have to be removed again */
@@ -47,6 +55,10 @@ enum plan_step plan_replica_next(const struct plan_replica *r, const struct plan
 
 	if (!r->wanted)
 		return r->plane ? PLAN_PLANE_REMOVE : PLAN_FORGET;
+	if (r->quarantined)
+		return quarantine(r);
+	if (r->failing)
+		return PLAN_REPORT_FAILED;
 	if (n == 0)
 		return PLAN_WAIT;
 	if (r->diskless)
@@ -80,6 +92,7 @@ const char *plan_step_name(enum plan_step s)
 		[PLAN_IDLE] = "idle",
 		[PLAN_WAIT] = "wait",
 		[PLAN_CREATE] = "create",
+		[PLAN_REPORT_FAILED] = "report-failed",
 		[PLAN_REPORT_CREATED] = "report-created",
 		[PLAN_LOCATE] = "locate",
 		[PLAN_GROW] = "grow",

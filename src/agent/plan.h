@@ -15,6 +15,7 @@ enum plan_step {
 	PLAN_IDLE,           /* as desired */
 	PLAN_WAIT,           /* something else must happen first; asked again when it has */
 	PLAN_CREATE,         /* make a volume's files */
+	PLAN_REPORT_FAILED,  /* tell the leader that its disk fails time and again */
 	PLAN_REPORT_CREATED, /* tell the leader: from then on they are never made anew */
 	PLAN_LOCATE,         /* find a volume's files made earlier */
 	PLAN_GROW,           /* make them as large as the volume is now */
@@ -41,11 +42,14 @@ struct plan_replica {
 	bool wanted; /* the replica document is there */
 	bool diskless;
 	bool deleting;
+	bool quarantined; /* its disk is to be left alone */
 	/* of all that the plane is to be given: peers, and the volumes whose files can be used */
 	uint64_t stamp;
 	/* local */
 	bool plane; /* the plane has it */
 	uint64_t plane_stamp;
+	bool open;      /* some application has it open here */
+	bool failing;   /* its disk has failed too often, and the leader does not know */
 	bool name_held; /* the plane still has another resource of this name */
 };
 /* v: the wanted volumes by number, n of them; *ret_volume: index of the one that the step is about.

@@ -409,6 +409,38 @@ static void tell(struct agent_object *o, enum plan_step step, struct agent_volum
 	json_object_put(doc);
 }
 
+/* Taken or not (the last valid copy is none to be left alone): it is known there. */
+static void on_failed_told(int status, json *doc, void *arg)
+{
+	struct agent_object *o = arg;
+
+	o->agent->n_calls--;
+	if (status == 503 || status == 504) { /* no leader for a moment */
+		step_end(o, -EIO, NULL);
+		return;
+	}
+	o->replica.failing = false;
+	step_end(o, 0, "");
+}
+
+static void tell_failed(struct agent_object *o)
+{
+	struct agent *a = o->agent;
+	json *doc = json_object_new_object();
+	char complaint[COMPLAINT_MAX];
+
+	step_begin(o, PLAN_REPORT_FAILED, NULL);
+	health_say(&o->health, o->plane_error, complaint, sizeof(complaint));
+	jset_str(doc, "resource", o->name);
+	jset_str(doc, "node", a->config.node);
+	jset_str(doc, "uuid", o->uuid);
+	jset_str(doc, "complaint", complaint);
+	a->n_calls++;
+	a->config.call("POST", "/v1/sds/replica-failed", json_text(doc), AGENT_CALL_MS,
+		       on_failed_told, o, a->config.arg);
+	json_object_put(doc);
+}
+
 /* --- the plane ---------------------------------------------------------- */
 
 /* at once; refused is what keeps it from being set */
@@ -439,7 +471,7 @@ static void on_plane_removed(void *arg)
 {
 	struct agent_object *o = arg;
 
-	o->replica.plane = false;
+	o->replica.plane = o->replica.open = false;
 	for (int i = 0; i < o->n_volumes; i++)
 		o->volume[i]->plane = false;
 	step_end(o, 0, "");
@@ -556,6 +588,7 @@ static bool starved(struct agent_object *o, enum plan_step step)
 		if (!p || p->n_steps < AGENT_POOL_STEPS_MAX)
 			return false;
 		break;
+	case PLAN_REPORT_FAILED:
 	case PLAN_REPORT_CREATED:
 	case PLAN_LEFTOVER_DONE:
 		if (a->n_calls < AGENT_CALLS_MAX)
@@ -609,6 +642,9 @@ void run_advance(struct agent_object *o)
 	case PLAN_REPORT_CREATED:
 	case PLAN_LEFTOVER_DONE:
 		tell(o, step, v);
+		break;
+	case PLAN_REPORT_FAILED:
+		tell_failed(o);
 		break;
 	case PLAN_PLANE_SET:
 		plane_set(o);

@@ -64,6 +64,10 @@ void replicas_create_many(struct api_call *c);
 void replicas_delete(struct api_call *c);
 void replicas_available(struct api_call *c);
 void replicas_autoplace(struct api_call *c);
+/* quarantine.c */
+void quarantine_failed(struct api_call *c);
+void quarantine_repair(struct api_call *c);
+void quarantine_replace(struct api_call *c);
 /* encryption.c */
 void encryption_status(struct api_call *c);
 void encryption_create(struct api_call *c);

@@ -199,6 +199,8 @@ static bool replica_settled(struct target *g, const struct view *v, int i, int64
 
 	if (view_ready(v, i))
 		return true;
+	if (v->rep[i].r.quarantined)
+		return true; /* nothing comes of it before somebody has seen to it */
 	if (!v->rep[i].online)
 		return waited_ms >= OBSERVED_STALE_MS;
 	if (!has_failed(v, i)) {

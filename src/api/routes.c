@@ -119,6 +119,11 @@ const struct route api_routes[] = {
 	{ "POST", SDS "record-cas", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC_DFN, sds_record_cas },
 	{ "POST", SDS "replica-created", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC,
 	  sds_replica_created },
+	{ "POST", SDS "replica-failed", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC, quarantine_failed },
+	{ "POST", SDS "replicas/{}/{}/repair", ANY, PLACE_LEADER, RC_MOD, RC_RSC,
+	  quarantine_repair },
+	{ "POST", SDS "replicas/{}/{}/replace", ANY, PLACE_LEADER, RC_MOD, RC_RSC,
+	  quarantine_replace },
 	{ "POST", SDS "leftover-done", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC, sds_leftover_done },
 	{ "POST", SDS "reap", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC, sds_reap },
 };

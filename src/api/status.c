@@ -103,6 +103,8 @@ static enum copy_state copy_state(const struct view *v, int i)
 {
 	const char *state = view_state(v, i);
 
+	if (v->rep[i].r.quarantined)
+		return COPY_QUARANTINED;
 	if (strcmp(state, "up") == 0) {
 		const char *mode = jget_str(v->rep[i].seen, "mode", "");
 
@@ -126,12 +128,14 @@ static void judge(struct node_status *s, const struct view *v, struct verdict_re
 			continue;
 		in.n++;
 		c->node = v->rep[i].r.node;
+		c->resource = v->res.name;
 		c->state = copy_state(v, i);
 		c->in_sync = view_in_sync(v, i);
 		c->leaving = v->rep[i].r.deleting;
 		c->progress = view_progress(v, i);
 		c->away_ms = observed_age_ms(s->api->observed, c->node, s->now);
-		c->error = jget_str(v->rep[i].seen, "error", "");
+		c->error = v->rep[i].r.quarantined ? v->rep[i].r.complaint
+						   : jget_str(v->rep[i].seen, "error", "");
 		c->no_space = jget_bool(v->rep[i].seen, "no_space", false);
 	}
 	verdict_of(&in, ret);
@@ -162,6 +166,7 @@ static json *status_replica(const struct view *v, int i)
 	jset_bool(o, "in_sync", view_in_sync(v, i));
 	jset_bool(o, "open", view_open(v, i));
 	jset_bool(o, "deleting", v->rep[i].r.deleting);
+	jset_bool(o, "quarantined", v->rep[i].r.quarantined);
 	if (view_progress(v, i) >= 0)
 		jset(o, "progress", json_object_new_double(view_progress(v, i)));
 	jset_str(o, "error", jget_str(v->rep[i].seen, "error", ""));

@@ -104,6 +104,11 @@ static void explain(const struct verdict_copy *c, struct verdict_result *r)
 		    "restart sdsd on %s when its disk is repaired or has room (see its log)",
 		    c->node);
 		break;
+	case COPY_QUARANTINED:
+		say(r->reason, "%s is quarantined: %s", c->node, c->error);
+		say(r->next, "sdsd volume repair %s %s when its disk is well, or replace it",
+		    c->resource, c->node);
+		break;
 	case COPY_UP:
 		explain_up(c, r);
 		break;

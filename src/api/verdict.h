@@ -16,19 +16,29 @@
 
 enum verdict { VERDICT_SAFE, VERDICT_DEGRADED, VERDICT_AT_RISK, VERDICT_UNAVAILABLE };
 
-/* SICK, BROKEN: attached, but its disk refused I/O; it takes no part until it is attached anew, by
+/* QUARANTINED: its disk has failed time and again, and is left alone until somebody says so.
+ * SICK, BROKEN: attached, but its disk refused I/O; it takes no part until it is attached anew, by
  * itself or when its daemon is restarted. FAILED: it could not be made or attached, and its node
  * tries again. */
-enum copy_state { COPY_UP, COPY_CREATING, COPY_FAILED, COPY_SICK, COPY_BROKEN, COPY_UNKNOWN };
+enum copy_state {
+	COPY_UP,
+	COPY_CREATING,
+	COPY_FAILED,
+	COPY_SICK,
+	COPY_BROKEN,
+	COPY_QUARANTINED,
+	COPY_UNKNOWN
+};
 
 struct verdict_copy {
 	const char *node;
+	const char *resource; /* its name, where a command is to be named */
 	enum copy_state state;
 	bool in_sync;      /* in the record's set */
 	bool leaving;      /* being deleted */
 	double progress;   /* per cent caught up; -1 not catching up */
 	int64_t away_ms;   /* COPY_UNKNOWN: its node's last report; -1 none yet */
-	const char *error; /* what it complains of; "" nothing */
+	const char *error; /* what it complains of, or is in quarantine for; "" nothing */
 	bool no_space;     /* COPY_SICK, COPY_BROKEN: the pool had none; error says which */
 };
 

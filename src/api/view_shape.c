@@ -323,7 +323,7 @@ static const char *disk_state(const struct view *v, int i, int k)
 
 	if (v->rep[i].r.diskless)
 		return "Diskless";
-	if (strcmp(state, "failed") == 0)
+	if (strcmp(state, "failed") == 0 || v->rep[i].r.quarantined)
 		return "Failed";
 	if (strcmp(state, "creating") == 0)
 		return "Attaching";

@@ -409,9 +409,11 @@ int bundle_renew_replica(struct bundle *b, struct replica *r, bool born, struct 
 	b->env->uuid(r->uuid);
 	r->made = 0;
 	r->born = born;
+	r->quarantined = false;
 	jset_str(doc, "uuid", r->uuid);
 	replica_write_made(doc, r->made);
 	jset_bool(doc, "born", born);
+	replica_write_quarantine(doc, NULL);
 	txn_put(b->t, key, doc);
 	return 0;
 }

@@ -133,6 +133,20 @@ int change_replica_delete(struct change_env *env, struct txn *t, const char *res
 int change_replica_reap(struct change_env *env, struct txn *t, const char *resource,
 			struct err *err);
 
+/* change_quarantine.c: copies whose disk fails time and again.
+ * From its node: it is not to be attached any more. uuid: of the replica, -E_NOT_FOUND when that is
+ * gone. Where no other copy is in sync that is fit it stays as it was: *ret false. */
+int change_replica_failed(struct change_env *env, struct txn *t, const char *resource,
+			  const char *node, const char *uuid, const char *complaint, bool *ret,
+			  struct err *err);
+/* The disk is well: it is attached again and catches up. -E_NOT_FOUND; *ret false: it was not in
+ * quarantine */
+int change_replica_repair(struct change_env *env, struct txn *t, const char *resource,
+			  const char *node, bool *ret, struct err *err);
+/* The copy goes, and a new one is made at its place. -E_IN_USE when it is needed, or open */
+int change_replica_replace(struct change_env *env, struct txn *t, const char *resource,
+			   const char *node, struct err *err);
+
 /* change_snapshot.c. Defined, to be taken by those copies whose pools can and that are in sync at
  * the moment when it is taken: the caller sees to that and says how it went. */
 int change_snapshot_begin(struct change_env *env, struct txn *t, const char *resource,

@@ -269,6 +269,9 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	    (rv = made_parse(doc, what, &r.made, err)) < 0 ||
 	    (rv = field_bool(doc, what, "born", &r.born, err)) < 0 ||
 	    (rv = field_bool(doc, what, "deleting", &r.deleting, err)) < 0 ||
+	    (rv = field_bool(doc, what, "quarantined", &r.quarantined, err)) < 0 ||
+	    (rv = field_str_or_empty(doc, what, "complaint", r.complaint, sizeof(r.complaint),
+				     err)) < 0 ||
 	    (rv = field_str_or_empty(doc, what, "pool", r.pool, sizeof(r.pool), err)) < 0)
 		return rv;
 	if (r.diskless != !r.pool[0])
@@ -359,6 +362,17 @@ void replica_write_made(json *doc, uint32_t made)
 	}
 	json_object_put(list);
 	json_object_object_del(doc, "made");
+}
+
+void replica_write_quarantine(json *doc, const char *complaint)
+{
+	if (complaint) {
+		jset_bool(doc, "quarantined", true);
+		jset_str(doc, "complaint", complaint);
+		return;
+	}
+	json_object_object_del(doc, "quarantined");
+	json_object_object_del(doc, "complaint");
 }
 
 json *replica_doc(const struct replica *r)

@@ -17,10 +17,13 @@
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
  * "replica/<resource>/<node>": {"resource","node","uuid","slot":0,"diskless":false,"pool":"ssd",
- *                     "created":false,"made":[1],"born":false,"deleting":false,"props":{}}
+ *                     "created":false,"made":[1],"born":false,"deleting":false,
+ *                     "quarantined":true,"complaint","props":{}}
  *                     created: the files of volume 0 were made; made: those of further volumes;
  *                     born: volumes with an origin are made from it, one that adopts is that
  *                     logical volume; never of zeros.
+ *                     quarantined: not attached by its node, since its disk failed time
+ *                     and again, as complaint says.
  *                     Replicas exist only while the resource has a volume.
  * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's
  *                     replicas are found
@@ -40,6 +43,7 @@
 #define EPOCH_LAST (UINT32_MAX - 1) /* the number behind it is REPL_STAMP_BORN */
 #define LEFTOVER_ID_MAX 80
 #define ADOPTED_NAME_MAX 127
+#define COMPLAINT_MAX 160     /* with the end */
 #define VOLUME_SEALED_MAX 257 /* of a volume's sealed key, with the end */
 
 struct volume_origin {
@@ -99,6 +103,8 @@ struct replica {
 	uint32_t made;
 	bool born;     /* made from what the volumes have begun with */
 	bool deleting; /* must leave the in-sync set first */
+	bool quarantined;
+	char complaint[COMPLAINT_MAX]; /* why, as its node has put it; "" */
 };
 
 int resource_check_name(const char *name, struct err *err);
@@ -112,6 +118,8 @@ void record_write(json *doc, const struct record *r);
 bool record_same(const struct record *a, const struct record *b); /* tag included */
 json *replica_doc(const struct replica *r);
 void replica_write_made(json *doc, uint32_t made); /* in a present document */
+/* the same; complaint NULL: not quarantined (any more) */
+void replica_write_quarantine(json *doc, const char *complaint);
 void resource_key(const char *name, char *out, size_t len);
 void record_key(const char *name, char *out, size_t len);
 void replica_key(const char *resource, const char *node, char *out, size_t len);

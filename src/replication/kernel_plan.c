@@ -348,6 +348,7 @@ void kernel_status(const struct plane_resource *r, const struct kernel_view *v,
 	memset(ret, 0, sizeof(*ret));
 	ret->role = "idle";
 	ret->mode = plane_has_disk(r) ? "out" : "none";
+	ret->failures = l->failures;
 	for (u32 i = 0; i < PLANE_SLOTS; i++)
 		ret->peer[i].mode = "none";
 	if (!l->lost && l->there && is(v, RVOL_STATUS_BOOTED))
@@ -358,7 +359,8 @@ void kernel_status(const struct plane_resource *r, const struct kernel_view *v,
 bool kernel_status_same(const struct plane_status *a, const struct plane_status *b)
 {
 	bool same = a->up == b->up && a->open == b->open && a->serving == b->serving &&
-		    a->epoch == b->epoch && a->in_sync == b->in_sync && a->regions == b->regions &&
+		    a->failures == b->failures && a->epoch == b->epoch &&
+		    a->in_sync == b->in_sync && a->regions == b->regions &&
 		    a->synced_regions == b->synced_regions && a->role && b->role &&
 		    strcmp(a->role, b->role) == 0 && strcmp(a->mode, b->mode) == 0 &&
 		    strcmp(a->error, b->error) == 0;

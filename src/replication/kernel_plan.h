@@ -63,6 +63,8 @@ struct kernel_local {
 	u64 mend_at;  /* its disk has failed: attached again then; 0: not planned */
 	bool flush_lost;
 	bool failed_before; /* its disk had failed when this life found it: a restart tries it */
+	bool mending;       /* it is being attached again after that */
+	u32 failures;       /* as of plane_status */
 	u64 away_since;     /* requests wait as for VOLUME_AWAY_MS; 0: none */
 	bool yielded;       /* since the view was read */
 };

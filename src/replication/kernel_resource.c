@@ -110,6 +110,7 @@ static void plan_mending(struct kernel_resource *k, u64 now)
 	k->mend_ms = again && k->mend_ms ? PORT_MIN(2 * k->mend_ms, VOLUME_MEND_MAX_MS)
 					 : VOLUME_MEND_MIN_MS;
 	k->l.mend_at = k->l.failed_before ? now : now + k->mend_ms * MS;
+	k->l.failures++;
 	log_error("plane", "volume=%s the disk of its copy here has failed: %s: %s", k->r.name,
 		  k->view.status.disk_error,
 		  k->l.flush_lost      ? "not used any more until the daemon is restarted"
@@ -233,10 +234,12 @@ static void attach_done(struct kernel_resource *k, const struct kernel_job *j)
 		snprintf(k->lost_flush, sizeof(k->lost_flush), "%.60s", err_name(j->status));
 	}
 	if (j->status < 0) {
+		k->l.failures += k->l.mending;
 		kernel_failed(k, "not attached", j->err.text);
 		return;
 	}
 	succeeded(k);
+	k->l.mending = false;
 	k->l.made = true;
 	k->l.check = KERNEL_OURS;
 }
@@ -335,9 +338,10 @@ static void close_here(struct kernel_resource *k);
 
 static void delete (struct kernel_resource *k, u64 now)
 {
-	if (kernel_disk_failed(&k->view)) {
+	if (kernel_disk_failed(&k->view) && !k->l.removing) {
 		log_info("plane", "volume=%s its disk is tried again", k->r.name);
 		k->mended_at = now;
+		k->l.mending = true;
 	}
 	begin_job(k, KERNEL_JOB_DELETE);
 }
@@ -545,7 +549,7 @@ void kernel_resource_set(struct kernel_resource *k, const struct plane_resource 
 	if (plane_replaced(&old, r))
 		k->l.stale = k->l.there || k->l.busy;
 	if (memcmp(old.replica_uuid, r->replica_uuid, sizeof(old.replica_uuid)) != 0)
-		k->l.flush_lost = false; /* another copy */
+		k->l.flush_lost = k->l.mending = false; /* another copy */
 	plane_resource_copy(&k->r, r);
 	if (!same_config(&old, r)) {
 		k->l.volumes_due = true;

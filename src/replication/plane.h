@@ -137,6 +137,9 @@ struct plane_status {
 	const char *mode; /* own replica: "out" "learner" "member" "none"; "failed" (its disk; tried
 			   * again by itself), "broken" (not before the daemon is restarted) */
 	bool no_space;    /* failed or broken, because its disk had no room left */
+	/* how often the own disk has refused I/O since the plane has the resource; attaching it
+	 * again in vain counts, too */
+	uint32_t failures;
 	uint32_t epoch;
 	uint32_t in_sync;                 /* writer: pI */
 	uint64_t regions, synced_regions; /* learner */

@@ -74,6 +74,7 @@ static void failed(struct volume *v, const char *why)
 void volume_attached(struct volume *v, const struct meta_file *home, const char *why)
 {
 	if (!home) {
+		v->failures += v->mending;
 		failed(v, why);
 		return;
 	}
@@ -439,6 +440,7 @@ void volume_status(const struct volume *v, struct plane_status *ret)
 		snprintf(ret->error, sizeof(ret->error), "%s", phase[v->state]);
 	ret->up = volume_up(v) && open_listens(v);
 	ret->open = open_clients(v) > 0;
+	ret->failures = v->failures;
 	if (volume_up(v))
 		mirror_status(v, ret);
 	if (!ret->error[0] && v->next)

@@ -157,6 +157,7 @@ struct volume {
 	u64 mend_at;     /* 0: nothing has failed */
 	u64 mended_at;   /* tried last */
 	u64 mend_ms;
+	u32 failures;  /* as of plane_status */
 	u32 bad_pages; /* of the epoch map, as logged */
 
 	bool restart; /* after ENDING begin again, with next */

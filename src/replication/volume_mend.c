@@ -74,6 +74,7 @@ static void plan(struct volume *v, u64 now)
 	v->mend_ms = again && v->mend_ms ? PORT_MIN(2 * v->mend_ms, VOLUME_MEND_MAX_MS)
 					 : VOLUME_MEND_MIN_MS;
 	v->mend_at = now + v->mend_ms * REPL_MS;
+	v->failures++;
 	log_error("plane", "volume=%s the disk of its copy here has failed: %s: %s", v->r.name,
 		  v->sick,
 		  v->flush_lost ? "not used any more until the daemon is restarted"

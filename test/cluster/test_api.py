@@ -489,8 +489,8 @@ def bad_input(via, who):
     refused(who + "an unknown path", via.http("GET", "/v1/nix"), 404, 998)
     refused(who + "a wrong method", via.http("PATCH", "/v1/nodes"), 405, 998)
     refused(who + "a bad escape", via.http("GET", "/v1/nodes/%zz"), 400)
-    for path in ("report", "record-read", "record-cas", "replica-created", "leftover-done", "join", "reap",
-                 "adopt-look"):
+    for path in ("report", "record-read", "record-cas", "replica-created", "replica-failed",
+                 "leftover-done", "join", "reap", "adopt-look"):
         refused(who + "users may not post " + path,
                 via.http("POST", "/v1/sds/" + path, {"node": "n1", "resource": "a", "uuid": "b"}), 403)
     a = via.http("POST", "/v1/sds/adopt", {"node": "n1", "device": "/dev/vg0/data"})

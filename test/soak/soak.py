@@ -49,7 +49,7 @@ class Soak(faults.World):
         super().__init__(cluster, network, place_, disks)
         self.args, self.tap = args, tap
         self.volumes = []
-        self.churned = self.restarts = self.ends = self.opens = self.kills = 0
+        self.churned = self.restarts = self.repairs = self.ends = self.opens = self.kills = 0
         self.bad = []
 
     # making
@@ -135,7 +135,8 @@ class Soak(faults.World):
 
     def mend(self):
         """A copy whose disk has refused I/O takes no part until it is attached anew: the operator
-        restarts its daemon when the disk is well. The only command that this test ever gives."""
+        restarts its daemon when the disk is well, and says so of a copy in quarantine. The only
+        commands that this test ever gives."""
         for node in self.touched:
             since = node.log().rpartition("daemon: sdsd ")[2]
             if any("plane: volume=" in l and " failed: " in l for l in since.splitlines()):
@@ -143,6 +144,15 @@ class Soak(faults.World):
                 node.start(wait=False)
                 self.restarts += 1
         self.touched.clear()
+        for volume in self.volumes:
+            self.repair(volume.name)
+
+    def repair(self, name):
+        """copies that failed too often, of a volume whose disks are well now"""
+        for r in (self.cluster.volume(name) or {}).get("replicas", []):
+            if r["quarantined"]:
+                self.repairs += 1
+                self.cluster.any().cli("volume", "repair", name, r["node"])
 
     def read_back(self, rnd, volume):
         content = volume.content
@@ -239,10 +249,10 @@ class Soak(faults.World):
                  for k in ("acked", "flushes", "reads")]
         self.tap.note("%d writes acknowledged, %d flushes, %d blocks read and judged, %d opens, "
                       "%d applications killed, %d volumes came and went, %d daemons ended by "
-                      "themselves, %d restarted for their disk, %d "
+                      "themselves, %d restarted for their disk, %d copies repaired, %d "
                       "operations of disks met a fault" % (
                           *total, self.opens, self.kills, self.churned, self.ends,
-                          self.restarts, hits))
+                          self.restarts, self.repairs, hits))
 
     def tell(self, number):
         a = self.args

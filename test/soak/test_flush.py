@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test_flush.py - the disk of one copy refuses a flush: the kernel may forget then what it could not
 write, and call it clean. That copy is not attached again by itself, the status says that its daemon
-has to be restarted; the other copy serves, and after a restart all is there. Needs a daemon with a
-shared C library (test/support/preload/diskfaults.c)."""
+has to be restarted; the other copy serves, and after a restart all is there. One whose writes fail is
+tried again, until it has failed three times: then it is quarantined until it is repaired, or replaced.
+Needs a daemon with a shared C library (test/support/preload/diskfaults.c)."""
 import hashlib
 import os
 import subprocess
@@ -19,6 +20,7 @@ from workload import socket_of  # noqa: E402
 
 EIO = 5
 MEND_S = 10  # a copy that may be attached again by itself is, after so long
+QUARANTINE_S = 120  # tried after 10 s, 20 s, 40 s
 WRITE = """
 import nbd, sys
 h = nbd.NBD(); h.connect_unix(sys.argv[1])
@@ -40,6 +42,15 @@ def content(node):
         return hashlib.sha256(f.read()).hexdigest()
 
 
+def label(node):
+    """what begins the metadata: whose it is; None: there is none"""
+    try:
+        with open(os.path.join(node.pool_dir, "db_00000.meta"), "rb") as f:
+            return f.read(4096)
+    except FileNotFoundError:
+        return None
+
+
 class Faults:
     def __init__(self, library):
         self.library = library
@@ -54,6 +65,34 @@ class Faults:
         with open(node.faults + ".new", "w") as f:
             f.write("".join(r + "\n" for r in rules))
         os.rename(node.faults + ".new", node.faults)
+
+
+def quarantine(c, faults):
+    n1, n2, _ = c.nodes
+    faults.set(n2, "write *-pool/db_00000 1000 error %d" % EIO)
+    tap.ok(write(n1, 4).returncode == 0, "writes fail there again, and go on")
+    v = wait_for(lambda: [v for v in [c.volume("db")] if "volume repair db n2" in v["next"]],
+                 QUARANTINE_S, "quarantined")[0]
+    tap.ok(v["in_sync"] == 1 and "n2 is quarantined: its disk failed 3 times in" in v["reason"],
+           "quarantined after three failures", v)
+    n2.stop()
+    n2.start()
+    tap.ok(write(n1, 5).returncode == 0, "the other copy goes on")
+    faults.set(n2)
+    time.sleep(MEND_S + 3)
+    n2_shown = [r for r in c.volume("db")["replicas"] if r["node"] == "n2"][0]
+    tap.eq(n2_shown["state"], "quarantined", "it is not tried again, in the next life neither")
+    tap.ok(content(n2) != content(n1), "and was not touched")
+    r = c.any().cli("volume", "repair", "db", "n2")
+    tap.ok(r.code == 0, "volume repair", r)
+    wait_for(lambda: c.volume("db")["verdict"] == "safe", 40, "safe after the repair")
+    tap.eq(content(n2), content(n1), "with all that was written")
+    # n1, which has brought it up to date, is the writer for a moment more
+    before = label(n2)
+    wait_for(lambda: c.any().cli("volume", "replace", "db", "n2").code == 0, 40, "volume replace")
+    wait_for(lambda: label(n2) not in (None, before), 40, "another copy")
+    wait_for(lambda: c.volume("db")["verdict"] == "safe", 40, "safe with a new copy")
+    tap.eq(content(n2), content(n1), "a new copy has all that was written")
 
 
 def main():
@@ -91,6 +130,7 @@ def main():
         faults.set(n2)
         wait_for(lambda: c.volume("db")["verdict"] == "safe", 60, "safe by itself")
         tap.eq(content(n2), content(n1), "with all that was written")
+        quarantine(c, faults)
     tap.done()
 
 

@@ -45,6 +45,8 @@ struct held {
 };
 static struct held held[HELD_MAX]; /* what the plane has */
 static bool plane_breaks;
+static uint32_t disk_failures; /* of every copy, as the plane tells */
+static bool volume_open;       /* every one, here */
 static bool grow_breaks;
 static bool label_is_old;                 /* it names no volume */
 static struct storage_volume last_format; /* what the metadata was made from last */
@@ -79,6 +81,10 @@ static void tell_status(struct later *l)
 		.up = !plane_breaks, .role = "replica", .mode = "member", .epoch = 1
 	};
 
+	s.failures = disk_failures;
+	s.open = volume_open;
+	if (disk_failures)
+		snprintf(s.error, sizeof(s.error), "data write: EIO");
 	if (plane_breaks)
 		snprintf(s.error, sizeof(s.error), "metadata is damaged");
 	l->status(find_held(l->name) ? &s : NULL, l->arg);
@@ -167,10 +173,15 @@ static const struct plane_ops plane = {
 
 static int obey(const char *path, json *doc)
 {
+	bool taken;
+
 	if (strcmp(path, "/v1/sds/replica-created") == 0)
 		return WORLD(&w, change_replica_created, jget_str(doc, "resource", ""), "n1",
 			     jget_str(doc, "uuid", ""), (int)jget_i64_or(doc, "number", -1),
 			     jget_str(doc, "volume", ""));
+	if (strcmp(path, "/v1/sds/replica-failed") == 0)
+		return WORLD(&w, change_replica_failed, jget_str(doc, "resource", ""), "n1",
+			     jget_str(doc, "uuid", ""), jget_str(doc, "complaint", ""), &taken);
 	if (strcmp(path, "/v1/sds/pool-done") == 0)
 		return WORLD(&w, change_pool_done, "n1", jget_str(doc, "pool", ""),
 			     jget_str(doc, "uuid", ""));
@@ -389,6 +400,8 @@ static void setup(void)
 	seen = observed_new();
 	n_reports = refuse = 0;
 	longest = 0;
+	disk_failures = 0;
+	volume_open = false;
 	plane_breaks = grow_breaks = label_is_old = false;
 	snprintf(dir, sizeof(dir), "/tmp/sdsd-test-XXXXXX");
 	cr_assert(mkdtemp(dir));

@@ -101,9 +101,9 @@ Test(router, every_row_is_found_by_its_own_pattern)
 
 Test(router, what_only_nodes_may_ask)
 {
-	static const char *const paths[] = { "/v1/sds/report", "/v1/sds/record-read",
-					     "/v1/sds/record-cas", "/v1/sds/replica-created",
-					     "/v1/sds/leftover-done" };
+	static const char *const paths[] = { "/v1/sds/report",        "/v1/sds/record-read",
+					     "/v1/sds/record-cas",    "/v1/sds/replica-created",
+					     "/v1/sds/leftover-done", "/v1/sds/replica-failed" };
 	struct route_match m;
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {

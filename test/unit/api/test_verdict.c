@@ -46,6 +46,11 @@
 		.node = n, .state = COPY_SICK, .progress = -1, .no_space = true, \
 		.error = "no space left in pool ssd: data write: no space left"  \
 	}
+#define QUARANTINED(n)                                                                   \
+	{                                                                                \
+		.node = n, .resource = "db", .state = COPY_QUARANTINED, .in_sync = true, \
+		.progress = -1, .error = "its disk failed 3 times in 4 min"              \
+	}
 #define LEAVING(n)                                                                             \
 	{                                                                                      \
 		.node = n, .state = COPY_UP, .in_sync = true, .leaving = true, .progress = -1, \
@@ -129,6 +134,12 @@ static const struct {
 	  0,
 	  "the disk of n1 has failed",
 	  "restart sdsd on n1" },
+	{ "quarantined",
+	  { true, 2, { GOOD("n1"), QUARANTINED("n2") } },
+	  VERDICT_AT_RISK,
+	  1,
+	  "n2 is quarantined: its disk failed 3 times in 4 min",
+	  "sdsd volume repair db n2 when its disk is well, or replace it" },
 	{ "leaving",
 	  { true, 3, { GOOD("n1"), GOOD("n2"), LEAVING("n3") } },
 	  VERDICT_SAFE,

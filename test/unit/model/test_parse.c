@@ -357,6 +357,10 @@ Test(parse, replica_fields)
 		{ "made", "{}", false },
 		{ "deleting", "null", true },
 		{ "deleting", "\"no\"", false },
+		{ "quarantined", "true", true },
+		{ "quarantined", "1", false },
+		{ "complaint", "\"\"", true },
+		{ "complaint", "3", false },
 		{ "pool", "\"\"", false },
 		{ "pool", "\"ab\"", false },
 	};

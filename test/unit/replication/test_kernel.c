@@ -303,6 +303,7 @@ Test(kernel, a_disk_that_has_failed_is_attached_again)
 	cr_expect_str_eq(status.error, "data write");
 	cr_expect_str_eq(status.mode, "broken", "the only copy");
 	settle();
+	cr_expect_eq(status.failures, 1);
 	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 0);
 	show(open_it);
 	settle();

@@ -283,6 +283,7 @@ Test(plane, a_copy_comes_back_when_its_disk_is_well)
 	cr_expect(strstr(lab_status(l, 1).error, "data write"), "%s", lab_status(l, 1).error);
 	lab_set(l, 1);
 	cr_expect_str_eq(lab_status(l, 1).mode, "failed");
+	cr_expect_eq(lab_status(l, 1).failures, 1);
 	lab_mend_disk(l, 1);
 	for (u32 i = 50; i < 100; i++)
 		write_block(fd, i, i);

@@ -251,12 +251,12 @@ Test(lvm, missing_and_foreign)
 	cr_expect_eq(answer(), -ENOENT);
 	storage_remove(&loop, &pool, &vol, on_answer, NULL);
 	cr_expect_eq(answer(), 0, "missing is fine");
-	snprintf(
-		foreign, sizeof(foreign), "%s",
-		"{\"report\":[{\"lv\":[{\"lv_name\":\"db_00000\",\"lv_size\":\"4194304\","
-		"\"lv_tags\":\"linstor\",\"lv_active\":\"\",\"lv_layout\":\"linear\","
-		"\"lv_role\":\"public\",\"lv_attr\":\"-wi-------\",\"data_percent\":\"\","
-		"\"metadata_percent\":\"\",\"lv_health_status\":\"\",\"pool_lv\":\"\",\"lv_when_full\":\"\"}]}]}");
+	snprintf(foreign, sizeof(foreign), "%s",
+		 "{\"report\":[{\"lv\":[{\"lv_name\":\"db_00000\",\"lv_size\":\"4194304\","
+		 "\"lv_tags\":\"linstor\",\"lv_active\":\"\",\"lv_layout\":\"linear\","
+		 "\"lv_role\":\"public\",\"lv_attr\":\"-wi-------\",\"data_percent\":\"\","
+		 "\"metadata_percent\":\"\",\"lv_health_status\":\"\",\"pool_lv\":\"\","
+		 "\"lv_when_full\":\"\"}]}]}");
 	put_tool("lvs", foreign, "", 0);
 	storage_create(&loop, &pool, &vol, on_answer, NULL);
 	cr_expect_eq(answer(), -E_EXISTS);
@@ -270,7 +270,8 @@ Test(lvm, missing_and_foreign)
 	"{\"report\":[{\"lv\":[{\"lv_name\":\"" name "\",\"lv_size\":\"4194304\"," \
 	"\"lv_tags\":\"" tags "\",\"lv_active\":\"\",\"lv_layout\":\"linear\","    \
 	"\"lv_role\":\"public\",\"lv_attr\":\"-wi-------\",\"data_percent\":\"\"," \
-	"\"metadata_percent\":\"\",\"pool_lv\":\"" pool "\",\"lv_health_status\":\"\"}]}]}"
+	"\"metadata_percent\":\"\",\"pool_lv\":\"" pool                            \
+	"\",\"lv_health_status\":\"\",\"lv_when_full\":\"\"}]}]}"
 
 static int adoptable(const char *device)
 {

@@ -32,6 +32,12 @@ static void next_uuid(char out[37])
 	snprintf(out, 37, "00000000-0000-4000-8000-%012x", ++uuids);
 }
 
+static int next_key(char out[VOLUME_SEALED_MAX], struct err *err, void *arg)
+{
+	snprintf(out, VOLUME_SEALED_MAX, "c2VhbGVk");
+	return 0;
+}
+
 /* ---- one function for each letter ---- */
 
 static int node_add(struct call *c)
@@ -221,6 +227,62 @@ static int token_delete(struct call *c)
 	return change_token_delete(c->env, c->txn, jget_str(c->body, "id", "0a0a0a0a"), &c->err);
 }
 
+static const char *snapshot_of(struct call *c)
+{
+	return jget_str(c->body, "snapshot", "s1");
+}
+
+static int snapshot_begin(struct call *c)
+{
+	return change_snapshot_begin(c->env, c->txn, c->name, snapshot_of(c),
+				     jget(c->body, "props"), &c->err);
+}
+
+/* by n1 alone, or as the body says by nobody; the uuid is the real one unless it has another */
+static int snapshot_taken(struct call *c)
+{
+	char key[STORE_KEY_MAX], uuid[64];
+	const char *nodes[] = { c->node };
+	json *doc = NULL;
+
+	snapshot_key(c->name, snapshot_of(c), key, sizeof(key));
+	store_get(store, key, &doc, NULL);
+	snprintf(uuid, sizeof(uuid), "%s", jget_str(c->body, "uuid", jget_str(doc, "uuid", "")));
+	json_object_put(doc);
+	return change_snapshot_taken(c->env, c->txn, c->name, snapshot_of(c), uuid, nodes,
+				     jget_bool(c->body, "failed", false) ? 0 : 1, &c->err);
+}
+
+static int snapshot_delete(struct call *c)
+{
+	return change_snapshot_delete(c->env, c->txn, c->name, snapshot_of(c), &c->err);
+}
+
+static int snapshot_spawn(struct call *c)
+{
+	return change_snapshot_spawn(c->env, c->txn, c->name, snapshot_of(c),
+				     jget_str(c->body, "to", "copy"), &c->err);
+}
+
+static int snapshot_rollback(struct call *c)
+{
+	return change_snapshot_rollback(c->env, c->txn, c->name, snapshot_of(c), &c->err);
+}
+
+static int clone_begin(struct call *c)
+{
+	char name[NAME_MAX_LEN + 1];
+
+	return change_clone_begin(c->env, c->txn, c->name, jget_str(c->body, "to", "copy"),
+				  jget_str(c->body, "group", NULL), jget(c->body, "props"), name,
+				  &c->err);
+}
+
+static int clone_advance(struct call *c)
+{
+	return change_clone_advance(c->env, c->txn, c->name, snapshot_of(c), &c->err);
+}
+
 /* not a change: what a node says of itself, which placement reads */
 static int report(struct call *c)
 {
@@ -228,12 +290,13 @@ static int report(struct call *c)
 }
 
 static int (*const calls[])(struct call *c) = {
-	node_add,        node_delete,    node_modify,   pool_create,     pool_delete,
-	group_create,    group_modify,   group_delete,  resource_create, resource_modify,
-	resource_delete, volume_create,  volume_delete, spawn,           autoplace,
-	replica_create,  replica_delete, replica_reap,  replica_created, leftover_done,
-	record_cas,      token_create,   token_use,     token_delete,    report,
-	volume_modify,
+	node_add,          node_delete,    node_modify,    pool_create,     pool_delete,
+	group_create,      group_modify,   group_delete,   resource_create, resource_modify,
+	resource_delete,   volume_create,  volume_delete,  spawn,           autoplace,
+	replica_create,    replica_delete, replica_reap,   replica_created, leftover_done,
+	record_cas,        token_create,   token_use,      token_delete,    report,
+	volume_modify,     snapshot_begin, snapshot_taken, snapshot_delete, snapshot_spawn,
+	snapshot_rollback, clone_begin,    clone_advance,
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
@@ -290,6 +353,7 @@ static int read_one(const char *key, json *doc, uint64_t revision, void *arg)
 		struct resource resource;
 		struct replica replica;
 		struct record record;
+		struct snapshot snapshot;
 	} u;
 	int rv;
 
@@ -306,8 +370,12 @@ static int read_one(const char *key, json *doc, uint64_t revision, void *arg)
 	case 3:
 		rv = replica_parse(doc, &u.replica, &err);
 		break;
-	default:
+	case 4:
 		rv = record_parse(doc, &u.record, &err);
+		break;
+	default:
+		rv = snapshot_parse(doc, &u.snapshot, &err);
+		break;
 	}
 	if (rv < 0)
 		fprintf(stderr, "%s: %s: %s\n", key, err.text, json_text(doc));
@@ -317,10 +385,10 @@ static int read_one(const char *key, json *doc, uint64_t revision, void *arg)
 
 static void read_all(void)
 {
-	static const char *const prefixes[] = { "node/", "pool/", "resource/", "replica/",
-						"record/" };
+	static const char *const prefixes[] = { "node/",    "pool/",   "resource/",
+						"replica/", "record/", "snapshot/" };
 
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 6; i++)
 		FUZZ_CHECK(store_list(store, prefixes[i], read_one, &i) == 0);
 }
 
@@ -357,7 +425,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	FUZZ_CHECK(store_open(fuzz_dir(), 64u << 20, &store, &err) == 0);
 	observed = observed_new();
-	env = (struct change_env){ store, observed, 1700000000000ll, 1000, next_uuid };
+	env =
+		(struct change_env){ store,    observed, 1700000000000ll, 1000, next_uuid,
+				     next_key, NULL };
 	snprintf(text, sizeof(text),
 		 "{\"cluster\":\"11111111-1111-4111-8111-111111111111\",\"name\":\"lab\","
 		 "\"ca_cert_pem\":\"cert\",\"ca_key_sealed\":\"key\",\"token\":null,"

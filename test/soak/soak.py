@@ -144,15 +144,27 @@ class Soak(faults.World):
                 node.start(wait=False)
                 self.restarts += 1
         self.touched.clear()
+        # a daemon that was just started may not answer yet
+        asked = wait_for(self.one_that_answers, 60, "some node tells the status")
         for volume in self.volumes:
-            self.repair(volume.name)
+            self.repair(volume.name, *asked)
 
-    def repair(self, name):
+    def one_that_answers(self):
+        """a node and what it says of the volumes; None"""
+        for node in self.cluster.nodes:
+            if node.alive():
+                a = node.http("GET", "/v1/sds/status", timeout=5)
+                if a.status == 200:
+                    return node, a.json["resources"]
+        return None
+
+    def repair(self, name, node, resources):
         """copies that failed too often, of a volume whose disks are well now"""
-        for r in (self.cluster.volume(name) or {}).get("replicas", []):
-            if r["quarantined"]:
-                self.repairs += 1
-                self.cluster.any().cli("volume", "repair", name, r["node"])
+        for resource in resources:
+            for r in resource["replicas"]:
+                if resource["name"] == name and r["quarantined"]:
+                    self.repairs += 1
+                    node.cli("volume", "repair", name, r["node"])
 
     def read_back(self, rnd, volume):
         content = volume.content

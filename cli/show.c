@@ -10,6 +10,8 @@
 
 #include "base/text.h"
 
+#define LIST_TEXT_MAX 4096
+
 int show_words(int argc, char **argv, const struct option_spec *specs, int n_specs,
 	       const char **words, int n, const char *usage)
 {
@@ -31,6 +33,17 @@ fine:
 	for (int i = 0; i < n; i++)
 		words[i] = all[i];
 	return CLI_OK;
+}
+
+json *show_split(const char *text)
+{
+	json *list = json_object_new_array();
+	char copy[LIST_TEXT_MAX], *save = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *p = strtok_r(copy, ",", &save); p; p = strtok_r(NULL, ",", &save))
+		json_object_array_add(list, json_object_new_string(p));
+	return list;
 }
 
 int show_done(json *doc)

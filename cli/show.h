@@ -21,6 +21,8 @@ int show_table(const char *path, const char *const *heads, void (*row)(struct ta
 /* a whole verb: DELETE path, whose two "%" are the n words of the command line */
 int show_delete(int argc, char **argv, const char *usage, const char *path, int n);
 
+/* "a,b" -> ["a","b"], a new list */
+json *show_split(const char *text);
 void show_nodes(json *nodes);
 void show_volumes(json *resources);
 /* replicas of one resource: where they are and how they are opened */

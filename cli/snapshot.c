@@ -29,8 +29,8 @@ static int create(int argc, char **argv)
 {
 	const char *words[2], *with = NULL;
 	const struct option_spec specs[] = { { "--with", &with, NULL } };
-	json *body = NULL, *list, *doc;
-	char names[NAMES_TEXT_MAX], path[512], *save = NULL;
+	json *body, *list, *others, *doc;
+	char path[512];
 	int rv = show_words(argc, argv, specs, 1, words, 2, "snapshot create " CREATE_ARGS);
 
 	if (rv != CLI_OK)
@@ -47,9 +47,12 @@ static int create(int argc, char **argv)
 	}
 	list = json_object_new_array();
 	json_object_array_add(list, one_of(words[0], words[1]));
-	snprintf(names, sizeof(names), "%s", with);
-	for (char *p = strtok_r(names, ",", &save); p; p = strtok_r(NULL, ",", &save))
-		json_object_array_add(list, one_of(p, words[1]));
+	others = show_split(with);
+	for (size_t i = 0; i < json_object_array_length(others); i++)
+		json_object_array_add(
+			list, one_of(json_object_get_string(json_object_array_get_idx(others, i)),
+				     words[1]));
+	json_object_put(others);
 	jset(body, "snapshots", list);
 	rv = client_call("POST", "/v1/actions/snapshot/multi", body, &doc);
 	return rv == CLI_OK ? show_done(doc) : rv;
@@ -106,17 +109,6 @@ static int list(int argc, char **argv)
 	return show_list(argc, argv, "snapshot list", "/v1/view/snapshots", heads, row);
 }
 
-static json *nodes_of(const char *text)
-{
-	json *nodes = json_object_new_array();
-	char copy[NAMES_TEXT_MAX], *save = NULL;
-
-	snprintf(copy, sizeof(copy), "%s", text);
-	for (char *p = strtok_r(copy, ",", &save); p; p = strtok_r(NULL, ",", &save))
-		json_object_array_add(nodes, json_object_new_string(p));
-	return nodes;
-}
-
 static int define(const char *name, const char *group)
 {
 	json *body = json_object_new_object(), *definition = json_object_new_object();
@@ -136,7 +128,7 @@ static int restore_step(const char *what, const char *const words[3], const char
 	snprintf(pattern, sizeof(pattern), "/v1/resource-definitions/%%/%s/%%", what);
 	jset_str(body, "to_resource", words[2]);
 	if (nodes)
-		jset(body, "nodes", nodes_of(nodes));
+		jset(body, "nodes", show_split(nodes));
 	return client_call("POST", client_path(path, sizeof(path), pattern, words[0], words[1]),
 			   body, ret);
 }

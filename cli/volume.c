@@ -26,32 +26,17 @@
 #define NUMBER_MAX 65535 /* the daemon knows the real one */
 #define GROUP_DEFAULT "DfltRscGrp"
 #define COPIES_LIMIT 16 /* far above any: the daemon knows the real one */
-#define LIST_TEXT_MAX 4096
 
 struct create_options {
 	const char *copies, *nodes, *pool, *group;
 	bool encrypt;
 };
 
-/* "a,b" -> ["a","b"]; *ret_n how many */
-static json *split(const char *text, int *ret_n)
-{
-	json *list = json_object_new_array();
-	char copy[LIST_TEXT_MAX], *save = NULL;
-
-	*ret_n = 0;
-	snprintf(copy, sizeof(copy), "%s", text);
-	for (char *p = strtok_r(copy, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
-		json_object_array_add(list, json_object_new_string(p));
-		++*ret_n;
-	}
-	return list;
-}
-
 static int filter_of(const struct create_options *o, json *filter, struct err *err)
 {
 	int64_t copies = 0;
-	int n = 0, rv;
+	json *nodes;
+	int rv;
 
 	if (o->copies) {
 		rv = options_number("--copies", o->copies, 1, COPIES_LIMIT, &copies, err);
@@ -59,16 +44,18 @@ static int filter_of(const struct create_options *o, json *filter, struct err *e
 			return rv;
 	}
 	if (o->nodes) {
-		jset(filter, "node_name_list", split(o->nodes, &n));
+		nodes = show_split(o->nodes);
+		jset(filter, "node_name_list", nodes);
 		if (!copies)
-			copies = n; /* whoever names two nodes wants two copies */
+			copies = (int64_t)json_object_array_length(
+				nodes); /* whoever names two nodes wants two copies */
 	}
 	if (o->pool)
-		jset(filter, "storage_pool_list", split(o->pool, &n));
+		jset(filter, "storage_pool_list", show_split(o->pool));
 	if (copies)
 		jset_i64(filter, "place_count", copies);
 	if (o->encrypt)
-		jset(filter, "layer_stack", split("drbd,luks,storage", &n));
+		jset(filter, "layer_stack", show_split("drbd,luks,storage"));
 	return 0;
 }
 

@@ -190,11 +190,6 @@ static void frozen(struct item *it, json *doc)
 	it->slots = (uint32_t)jget_i64_or(doc, "slots", 0);
 }
 
-static void cut(struct copy *c)
-{
-	c->cut = true;
-}
-
 static void refused(struct ask *q, int http, json *doc)
 {
 	struct item *it = q->item;
@@ -238,7 +233,7 @@ static void on_asked(int http, json *doc, void *arg)
 		else if (q->phase == PHASE_FREEZE)
 			frozen(it, doc);
 		else if (q->phase == PHASE_CUT)
-			cut(q->copy);
+			q->copy->cut = true;
 		free(q);
 		t->pending--;
 		advance(t);
@@ -442,20 +437,6 @@ static struct item *find(struct api *a, const struct take_name *name, struct tak
 	return NULL;
 }
 
-static int read_snapshot(struct api *a, const struct take_name *name, struct snapshot *ret)
-{
-	char key[STORE_KEY_MAX];
-	json *doc = NULL;
-	int rv;
-
-	snapshot_key(name->resource, name->name, key, sizeof(key));
-	rv = store_get(a->config.store, key, &doc, NULL);
-	if (rv == 0)
-		rv = snapshot_parse(doc, ret, NULL);
-	json_object_put(doc);
-	return rv;
-}
-
 static bool prepare(struct item *it, const struct take_name *name)
 {
 	struct snapshot s;
@@ -463,7 +444,7 @@ static bool prepare(struct item *it, const struct take_name *name)
 	it->name = *name;
 	rand_bytes(&it->token, sizeof(it->token));
 	it->token |= 1; /* 0 is none */
-	if (read_snapshot(it->take->api, name, &s) < 0 || s.taken)
+	if (view_snapshot(it->take->api, name->resource, name->name, &s, NULL) < 0 || s.taken)
 		return false;
 	memcpy(it->uuid, s.uuid, sizeof(it->uuid));
 	it->n = s.n_copies;
@@ -525,7 +506,7 @@ bool take_is_over(struct api *a, const struct take_name *name)
 {
 	struct snapshot s;
 
-	return read_snapshot(a, name, &s) < 0 || s.taken;
+	return view_snapshot(a, name->resource, name->name, &s, NULL) < 0 || s.taken;
 }
 
 const char *take_reason(struct api *a, const struct take_name *name)

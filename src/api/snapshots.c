@@ -149,24 +149,19 @@ void snapshots_list(struct api_call *c)
 
 void snapshots_get(struct api_call *c)
 {
-	char key[STORE_KEY_MAX];
-	json *doc = NULL;
 	struct snapshot s;
 	struct err err;
-	int rv;
+	json *doc;
+	int rv = view_snapshot(c->api, c->match.arg[0], c->match.arg[1], &s, &doc);
 
-	snapshot_key(c->match.arg[0], c->match.arg[1], key, sizeof(key));
-	rv = store_get(c->api->config.store, key, &doc, NULL);
-	if (rv == 0)
-		rv = snapshot_parse(doc, &s, NULL);
 	if (rv == 0) {
 		call_reply_json(c, 200, shape(&s, doc));
-	} else {
-		err_set(&err, rv, "Snapshot '%.100s' of resource '%.100s' not found.",
-			c->match.arg[1], c->match.arg[0]);
-		call_fail(c, rv, &err);
+		json_object_put(doc);
+		return;
 	}
-	json_object_put(doc);
+	err_set(&err, rv, "Snapshot '%.100s' of resource '%.100s' not found.", c->match.arg[1],
+		c->match.arg[0]);
+	call_fail(c, rv, &err);
 }
 
 /* ---- taken ---- */
@@ -189,15 +184,7 @@ static bool taken(void *arg, int64_t waited_ms)
 
 static bool exists(struct api *a, const struct take_name *name, struct snapshot *ret)
 {
-	char key[STORE_KEY_MAX];
-	json *doc = NULL;
-	bool found;
-
-	snapshot_key(name->resource, name->name, key, sizeof(key));
-	found = store_get(a->config.store, key, &doc, NULL) == 0 &&
-		snapshot_parse(doc, ret, NULL) == 0;
-	json_object_put(doc);
-	return found && ret->taken;
+	return view_snapshot(a, name->resource, name->name, ret, NULL) == 0 && ret->taken;
 }
 
 static void name_nodes(const struct snapshot *s, char *out, size_t len)

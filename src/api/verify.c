@@ -34,7 +34,6 @@ enum step { STEP_LOOK, STEP_FREEZE, STEP_LOOK_HELD, STEP_THAW, STEP_OVER };
 
 struct verify_copy {
 	char node[NAME_MAX_LEN + 1];
-	int slot;
 	bool in; /* in sync at this look */
 	uint32_t crc[STRETCH_REGIONS];
 	int64_t regions_off; /* where it was not like the first one */
@@ -357,7 +356,6 @@ static int gather(struct verify *v)
 		if (k == v->n)
 			memcpy(v->copy[v->n++].node, rep->r.node, sizeof(v->copy[k].node));
 		v->copy[k].in = true;
-		v->copy[k].slot = rep->r.slot;
 		n++;
 	}
 	v->before = v->view.rec;

@@ -116,6 +116,24 @@ static int load_record(struct api *a, struct view *v)
 	return rv;
 }
 
+int view_snapshot(struct api *a, const char *resource, const char *name, struct snapshot *ret,
+		  json **ret_doc)
+{
+	char key[STORE_KEY_MAX];
+	json *doc = NULL;
+	int rv;
+
+	snapshot_key(resource, name, key, sizeof(key));
+	rv = store_get(a->config.store, key, &doc, NULL);
+	if (rv == 0)
+		rv = snapshot_parse(doc, ret, NULL);
+	if (rv == 0 && ret_doc)
+		*ret_doc = doc;
+	else
+		json_object_put(doc);
+	return rv;
+}
+
 int view_load(struct api *a, const char *resource, struct view *ret)
 {
 	struct loading l = { .api = a, .view = ret, .now = api_mono_ms() };

@@ -31,6 +31,9 @@ struct view {
 /* -E_NOT_FOUND, -E_CORRUPT; *ret is released by view_release */
 int view_load(struct api *a, const char *resource, struct view *ret);
 void view_release(struct view *v);
+/* one snapshot, taken or not. -E_NOT_FOUND, -E_INVALID; ret_doc: the caller's, may be NULL */
+int view_snapshot(struct api *a, const char *resource, const char *name, struct snapshot *ret,
+		  json **ret_doc);
 /* Every resource in order of name that want (NULL: all) says yes to; each may keep nothing. */
 void view_each(struct api *a, bool (*want)(const char *name, void *arg),
 	       void (*each)(struct view *v, void *arg), void *arg);

@@ -306,6 +306,24 @@ int change_snapshot_none_on(struct change_env *env, struct txn *t, const char *n
 
 /* ---- restore ---- */
 
+/* a snapshot that is taken, and the resource that is to have its content; on an error neither */
+static int load_both(struct change_env *env, struct txn *t, const char *resource, const char *name,
+		     const char *to, struct snapshot *s, struct bundle *b, struct err *err)
+{
+	int rv = load_taken(env, t, resource, name, s, err);
+
+	return rv < 0 ? rv : bundle_load(env, t, to, b, err);
+}
+
+/* rv: of all that was done to b, which is released */
+static int save(struct bundle *b, int rv)
+{
+	if (rv == 0)
+		bundle_save(b);
+	bundle_release(b);
+	return rv;
+}
+
 /* volumes of the snapshot's sizes, in a resource that has none */
 static int add_volumes(struct bundle *b, const struct snapshot *s, struct err *err)
 {
@@ -327,17 +345,12 @@ int change_snapshot_volumes(struct change_env *env, struct txn *t, const char *r
 {
 	struct snapshot s;
 	struct bundle b;
-	int rv = load_taken(env, t, resource, name, &s, err);
+	int rv = load_both(env, t, resource, name, to, &s, &b, err);
 
-	if (rv == 0)
-		rv = bundle_load(env, t, to, &b, err);
 	if (rv < 0)
 		return rv;
 	rv = add_volumes(&b, &s, err);
-	if (rv == 0)
-		bundle_save(&b);
-	bundle_release(&b);
-	return rv;
+	return save(&b, rv);
 }
 
 /* the resource has the snapshot's volumes, none smaller, and no others */
@@ -418,19 +431,14 @@ int change_snapshot_spawn(struct change_env *env, struct txn *t, const char *res
 {
 	struct snapshot s;
 	struct bundle b;
-	int rv = load_taken(env, t, resource, name, &s, err);
+	int rv = load_both(env, t, resource, name, to, &s, &b, err);
 
-	if (rv == 0)
-		rv = bundle_load(env, t, to, &b, err);
 	if (rv < 0)
 		return rv;
 	rv = add_volumes(&b, &s, err);
 	if (rv == 0)
 		rv = restore(&b, &s, NULL, 0, err);
-	if (rv == 0)
-		bundle_save(&b);
-	bundle_release(&b);
-	return rv;
+	return save(&b, rv);
 }
 
 int change_snapshot_restore(struct change_env *env, struct txn *t, const char *resource,
@@ -439,10 +447,8 @@ int change_snapshot_restore(struct change_env *env, struct txn *t, const char *r
 {
 	struct snapshot s;
 	struct bundle b;
-	int rv = load_taken(env, t, resource, name, &s, err);
+	int rv = load_both(env, t, resource, name, to, &s, &b, err);
 
-	if (rv == 0)
-		rv = bundle_load(env, t, to, &b, err);
 	if (rv < 0)
 		return rv;
 	if (b.n > 0 || b.record_doc)
@@ -454,10 +460,7 @@ int change_snapshot_restore(struct change_env *env, struct txn *t, const char *r
 		rv = check_volumes(&b, &s, err);
 	if (rv == 0)
 		rv = restore(&b, &s, nodes, n, err);
-	if (rv == 0)
-		bundle_save(&b);
-	bundle_release(&b);
-	return rv;
+	return save(&b, rv);
 }
 
 /* ---- roll back ---- */
@@ -498,10 +501,8 @@ int change_snapshot_rollback(struct change_env *env, struct txn *t, const char *
 {
 	struct snapshot s;
 	struct bundle b;
-	int rv = load_taken(env, t, resource, name, &s, err);
+	int rv = load_both(env, t, resource, name, resource, &s, &b, err);
 
-	if (rv == 0)
-		rv = bundle_load(env, t, resource, &b, err);
 	if (rv < 0)
 		return rv;
 	rv = bundle_check_unused(&b, err);
@@ -512,8 +513,5 @@ int change_snapshot_rollback(struct change_env *env, struct txn *t, const char *
 		rv = check_volumes(&b, &s, err);
 	if (rv == 0)
 		rv = roll_back(&b, &s, err);
-	if (rv == 0)
-		bundle_save(&b);
-	bundle_release(&b);
-	return rv;
+	return save(&b, rv);
 }

@@ -126,12 +126,6 @@ int lvm_zero(const struct storage_pool *p, const char *path, uint64_t from, uint
 	return rv;
 }
 
-static int create(const struct storage_pool *p, const struct storage_volume *v,
-		  struct storage_paths *ret, struct err *err)
-{
-	return lvm_pair_create(p, v, NULL, ret, err);
-}
-
 /* What is reserved: asked of the kernel, as this is asked often. */
 static int allocated(const struct storage_pool *p, const struct storage_volume *v, int64_t *ret_kib,
 		     struct err *err)
@@ -162,7 +156,7 @@ const struct storage_ops storage_lvm = {
 	.check = check,
 	.lock = lock,
 	.probe = probe,
-	.create = create,
+	.create = lvm_pair_create_empty,
 	.locate = lvm_pair_locate,
 	.grow = lvm_pair_grow,
 	.remove = lvm_pair_remove,

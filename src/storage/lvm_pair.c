@@ -643,3 +643,9 @@ int lvm_pair_create(const struct storage_pool *p, const struct storage_volume *v
 	ret->size_bytes = v->size_bytes;
 	return 0;
 }
+
+int lvm_pair_create_empty(const struct storage_pool *p, const struct storage_volume *v,
+			  struct storage_paths *ret, struct err *err)
+{
+	return lvm_pair_create(p, v, NULL, ret, err);
+}

@@ -47,6 +47,9 @@ void lvm_device_name(const char *group, const char *lv, char *out, size_t len);
 int lvm_pair_create(const struct storage_pool *p, const struct storage_volume *v,
 		    const struct storage_snapshot *from, struct storage_paths *ret,
 		    struct err *err);
+/* of zeros: the create of both backends */
+int lvm_pair_create_empty(const struct storage_pool *p, const struct storage_volume *v,
+			  struct storage_paths *ret, struct err *err);
 int lvm_pair_locate(const struct storage_pool *p, const struct storage_volume *v,
 		    struct storage_paths *ret, struct err *err);
 int lvm_pair_grow(const struct storage_pool *p, const struct storage_volume *v,

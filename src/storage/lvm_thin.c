@@ -128,12 +128,6 @@ static int probe(const struct storage_pool *p, struct storage_space *ret, struct
 
 /* --- volumes -------------------------------------------------------------- */
 
-static int create(const struct storage_pool *p, const struct storage_volume *v,
-		  struct storage_paths *ret, struct err *err)
-{
-	return lvm_pair_create(p, v, NULL, ret, err);
-}
-
 /* Asked of the kernel, as this is asked often. */
 static int allocated(const struct storage_pool *p, const struct storage_volume *v, int64_t *ret_kib,
 		     struct err *err)
@@ -233,7 +227,7 @@ const struct storage_ops storage_lvm_thin = {
 	.check = check,
 	.lock = lock,
 	.probe = probe,
-	.create = create,
+	.create = lvm_pair_create_empty,
 	.locate = lvm_pair_locate,
 	.grow = lvm_pair_grow,
 	.remove = lvm_pair_remove,

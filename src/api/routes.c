@@ -22,6 +22,10 @@ const struct route api_routes[] = {
 	{ "GET", N, ANY, PLACE_READ, 0, RC_NODE, nodes_get },
 	{ "PUT", N, ANY, PLACE_LEADER, RC_MOD, RC_NODE, nodes_modify },
 	{ "DELETE", N, ANY, PLACE_LEADER, RC_DEL, RC_NODE, nodes_delete },
+	{ "PUT", N "/evacuate", ANY, PLACE_LEADER, RC_MOD, RC_NODE, nodes_evacuate },
+	{ "PUT", N "/restore", ANY, PLACE_LEADER, RC_MOD, RC_NODE, nodes_restore },
+	{ "DELETE", N "/lost", ANY, PLACE_LEADER, RC_DEL, RC_NODE, nodes_lost },
+	{ "GET", SDS "drain/{}", ANY, PLACE_FRESH, 0, RC_NODE, nodes_drain },
 
 	{ "GET", "/v1/view/storage-pools", ANY, PLACE_READ, 0, RC_STOR_POOL, pools_view },
 	{ "GET", N "/storage-pools", ANY, PLACE_READ, 0, RC_STOR_POOL, pools_list },
@@ -124,6 +128,9 @@ const struct route api_routes[] = {
 	  quarantine_repair },
 	{ "POST", SDS "replicas/{}/{}/replace", ANY, PLACE_LEADER, RC_MOD, RC_RSC,
 	  quarantine_replace },
+	{ "POST", SDS "upkeep", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC, upkeep_step },
+	{ "POST", SDS "node-away", WHO_NODE, PLACE_LEADER, RC_MOD, RC_NODE, upkeep_away },
+	{ "POST", SDS "node-forget", WHO_NODE, PLACE_LEADER, RC_DEL, RC_NODE, upkeep_forget },
 	{ "POST", SDS "leftover-done", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC, sds_leftover_done },
 	{ "POST", SDS "reap", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC, sds_reap },
 };

@@ -349,6 +349,8 @@ int place_bundle(struct bundle *b, const struct change_place *place, int *ret_ad
 		rv = group_filter_parse(jget(group, "select_filter"), filter, err);
 	if (rv == 0)
 		rv = place_with(b, place, filter, ret_added, err);
+	if (rv == 0 && *ret_added > 0)
+		bundle_want_those(b);
 	json_object_put(group);
 	free(filter);
 	return rv;

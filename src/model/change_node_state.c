@@ -25,6 +25,14 @@ static int read_node(struct change_env *env, struct txn *t, const char *name, ch
 	return rv < 0 ? err_set(err, rv, "%s: %s", key, err_name(rv)) : 0;
 }
 
+/* wall clock; a leader that has never heard of it says now */
+static int64_t last_heard_ms(struct change_env *env, const char *name)
+{
+	int64_t age = observed_age_ms(env->observed, name, env->mono_ms);
+
+	return age > 0 && age < env->now_ms ? env->now_ms - age : env->now_ms;
+}
+
 int change_node_away(struct change_env *env, struct txn *t, const char *name, bool away,
 		     struct err *err)
 {
@@ -39,7 +47,7 @@ int change_node_away(struct change_env *env, struct txn *t, const char *name, bo
 		return 0;
 	}
 	if (away)
-		jset_i64(doc, "away_ms", env->now_ms);
+		jset_i64(doc, "away_ms", last_heard_ms(env, name));
 	else
 		json_object_object_del(doc, "away_ms");
 	txn_put(t, key, doc);

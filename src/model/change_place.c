@@ -54,7 +54,8 @@ static int add_node(const char *key, json *doc, uint64_t revision, void *arg)
 	if (!s)
 		return -ENOMEM;
 	snprintf(s->node, sizeof(s->node), "%s", jget_str(doc, "name", "?"));
-	s->target = jget_bool(jget(doc, "props"), "AutoplaceTarget", true);
+	s->target = jget_bool(jget(doc, "props"), "AutoplaceTarget", true) &&
+		    !node_has_flag(doc, NODE_EVACUATE) && !node_has_flag(doc, NODE_LOST);
 	s->node_revision = revision;
 	return 0;
 }

@@ -42,8 +42,8 @@ static void print_waits(json *waits)
 		printf("  and %zu more\n", n - WAITS_SHOWN_MAX);
 }
 
-/* Until nothing depends on the node alone, or (empty) nothing is on it any more. Prints what is waited
- * for when that changes. */
+/* Until nothing depends on the node alone, or (empty) nothing is on it any more. Prints what is
+ * waited for when that changes. */
 static int wait_for(const char *node, bool empty, int64_t timeout_s)
 {
 	int64_t until = now_s() + timeout_s;

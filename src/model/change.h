@@ -133,9 +133,9 @@ int change_replica_delete(struct change_env *env, struct txn *t, const char *res
 int change_replica_reap(struct change_env *env, struct txn *t, const char *resource,
 			struct err *err);
 
-/* change_upkeep.c: what the cluster does by itself for the copies of a resource (upkeep.h), the next
- * step. Nothing to do: 0, without writes; *ret says what is done or waited for. What cannot be done (no place for a copy) is no error: *ret says
- * it. */
+/* change_upkeep.c: what the cluster does by itself for the copies of a resource (upkeep.h), the
+ * next step. Nothing to do: 0, without writes; *ret says what is done or waited for. What cannot be
+ * done (no place for a copy) is no error: *ret says it. */
 struct upkeep_plan;
 struct upkeep_sight;
 int change_upkeep(struct change_env *env, struct txn *t, const char *resource,

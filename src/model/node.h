@@ -4,9 +4,9 @@
  * {"name","id":1,"uuid","address":"10.0.0.1","port":7000,"fingerprint":"<sha256 of its
  * certificate>",
  *  "joined_ms":..., "flags":["EVACUATE"], "away_ms":..., "props":{}}
- * flags: EVACUATE: what is on it moves to others; LOST: it will never be back, and is forgotten as
- * soon as nothing is on it any more. away_ms: since then (wall clock) it does not answer; not there:
- * it does, or has not been away for long.
+ * flags: EVACUATE: what is on it moves to others; LOST: it will never be back, and is forgotten
+ * as soon as nothing is on it any more. away_ms: since then (wall clock) it does not answer; not
+ * there: it does, or has not been away for long.
  */
 #ifndef SDSD_MODEL_NODE_H
 #define SDSD_MODEL_NODE_H

@@ -11,9 +11,9 @@
  *                     version made has no uuid: the resource's stands for it. origin: it began
  *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
  *                     adopts: it began as this logical volume of somebody else's, with its
- *                     content, on the node of its first copy. No layers: DRBD and STORAGE. copies: how
- *                     many it is to have; unsaid: as many as it has. key:
- *                     of an encrypted volume, sealed by the master key (cluster/vault.h).
+ *                     content, on the node of its first copy. No layers: DRBD and STORAGE. key: of
+ *                     an encrypted volume, sealed by the master key (cluster/vault.h).
+ *                     copies: it is to have so many; unsaid: as many as it has.
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_upkeep.c - what is done by itself for the copies of a resource (model/upkeep.c): the rules one
- * by one, and random lives of a resource, in which nothing may be removed that is needed, nobody may
- * work against another, and in the end there is what was wanted. UPKEEP_SEED=<n> runs one
- * seed again.
+ * test_upkeep.c - what is done by itself for the copies of a resource (model/upkeep.c): the rules
+ * one by one, and random lives of a resource, in which nothing may be removed that is needed,
+ * nobody may work against another, and in the end there is what was wanted. UPKEEP_SEED=<n> runs
+ * one seed again.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -35,7 +35,8 @@ struct cloner {
 
 /* resources with a schedule of snapshots (schedules.c) */
 struct scheduler {
-	struct store_stamp resources, groups; /* of the definitions when they were looked through */
+	/* of the definitions when they were looked through */
+	struct store_stamp resources, groups, controller;
 	struct schedule *list;
 	int64_t next_ms;
 };

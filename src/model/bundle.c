@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/connection.h"
 #include "model/policy.h"
 #include "model/promise.h"
 #include "model/props.h"
@@ -416,6 +417,7 @@ int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err)
 	txn_put(b->t, key, NULL);
 	placed_key(r->node, r->resource, key, sizeof(key));
 	txn_put(b->t, key, NULL);
+	b->dirty |= connection_forget(b->doc, r->node, NULL);
 	b->n--;
 	memmove(r, r + 1, (size_t)(&b->replica[b->n] - r) * sizeof(*r));
 	return 0;

@@ -3,7 +3,7 @@
  * node.h - a machine of the cluster. Document "node/<name>":
  * {"name","id":1,"uuid","address":"10.0.0.1","port":7000,"fingerprint":"<sha256 of its
  * certificate>",
- *  "joined_ms":..., "flags":[], "props":{}}
+ *  "joined_ms":..., "flags":[], "props":{}, "net_interfaces":[further ones, netif.h]}
  */
 #ifndef SDSD_MODEL_NODE_H
 #define SDSD_MODEL_NODE_H

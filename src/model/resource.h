@@ -3,7 +3,7 @@
  * resource.h - what is replicated as one: its volumes, its group, and who is
  * writer and in sync.
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
- *                     "layers":["DRBD","LUKS","STORAGE"],
+ *                     "layers":["DRBD","LUKS","STORAGE"],"connections":[connection.h],
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
  *                     "origin":{"resource","snapshot","uuid","size_kib"},
  *                     "adopts":{"lv","size_kib"},"key":"<hex>"}]}

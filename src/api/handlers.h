@@ -25,6 +25,11 @@ void nodes_post(struct api_call *c);
 void nodes_modify(struct api_call *c);
 void nodes_reconnect(struct api_call *c);
 void nodes_delete(struct api_call *c);
+/* node_state.c */
+void nodes_evacuate(struct api_call *c);
+void nodes_restore(struct api_call *c);
+void nodes_lost(struct api_call *c);
+void nodes_drain(struct api_call *c);
 /* netifs.c: a node's addresses */
 void netifs_list(struct api_call *c);
 void netifs_get(struct api_call *c);
@@ -105,6 +110,10 @@ void replicas_autoplace(struct api_call *c);
 void quarantine_failed(struct api_call *c);
 void quarantine_repair(struct api_call *c);
 void quarantine_replace(struct api_call *c);
+/* upkeep.c */
+void upkeep_step(struct api_call *c);
+void upkeep_away(struct api_call *c);
+void upkeep_forget(struct api_call *c);
 /* encryption.c */
 void encryption_status(struct api_call *c);
 void encryption_create(struct api_call *c);

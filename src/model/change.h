@@ -170,6 +170,28 @@ int change_replica_delete(struct change_env *env, struct txn *t, const char *res
 int change_replica_reap(struct change_env *env, struct txn *t, const char *resource,
 			struct err *err);
 
+/* change_upkeep.c: what the cluster does by itself for the copies of a resource (upkeep.h), the
+ * next step. Nothing to do: 0, without writes; *ret says what is done or waited for. What cannot be
+ * done (no place for a copy) is no error: *ret says it. */
+struct upkeep_plan;
+struct upkeep_sight;
+int change_upkeep(struct change_env *env, struct txn *t, const char *resource,
+		  const struct upkeep_sight *sight, struct upkeep_plan *ret, struct err *err);
+/* Whether UPKEEP_AWAY_MAX_PERCENT of the nodes is passed, by their documents */
+int change_upkeep_many_away(struct change_env *env, bool *ret, struct err *err);
+/* The node has (not) been heard of lately: its document says since when */
+int change_node_away(struct change_env *env, struct txn *t, const char *name, bool away,
+		     struct err *err);
+/* What is on it is to move to others, or may stay */
+int change_node_evacuate(struct change_env *env, struct txn *t, const char *name, bool on,
+			 struct err *err);
+/* It will never be back: its replicas are dropped, here those that can be at once. -E_IN_USE while
+ * it answers */
+int change_node_lose(struct change_env *env, struct txn *t, const char *name, struct err *err);
+/* A node that is lost, when nothing is on it any more: forgotten, its snapshots with it. Not yet:
+ * 0, without writes */
+int change_node_forget(struct change_env *env, struct txn *t, const char *name, struct err *err);
+
 /* change_quarantine.c: copies whose disk fails time and again.
  * From its node: it is not to be attached any more. uuid: of the replica, -E_NOT_FOUND when that is
  * gone. Where no other copy is in sync that is fit it stays as it was: *ret false. */

@@ -12,6 +12,7 @@
 #include "model/connection.h"
 #include "model/group.h"
 #include "model/schedule.h"
+#include "model/upkeep.h"
 
 static const char *const read_names[READ_POLICIES] = {
 	[READ_LOCAL] = "local",
@@ -99,6 +100,12 @@ int policy_check(const char *what, json *props, struct err *err)
 			       "%s: property " POLICY_FREEZE
 			       " is \"%.40s\"; possible are milliseconds from %d to %d",
 			       what, text, FREEZE_MS_MIN, FREEZE_MS_MAX);
+	text = jget_str(props, UPKEEP_REBUILD_AFTER, NULL);
+	if (text && upkeep_parse_after(text) == -2)
+		return err_set(err, -E_INVALID,
+			       "%s: property " UPKEEP_REBUILD_AFTER
+			       " is \"%.40s\"; possible are off and times such as 30s, 60m, 2d",
+			       what, text);
 	return check_schedule(what, props, err);
 }
 

@@ -3,6 +3,7 @@
  * Tests of plane_kernel.c, kernel_resource.c, kernel_steps.c and kernel_job.c:
  * what the module is told and asked. Links are in test_kernel_link.c.
  */
+#include "replication/volume_times.h"
 #include "unit/replication/kernel_lab.h"
 
 TestSuite(kernel, .init = setup, .fini = teardown, .timeout = 60);
@@ -316,6 +317,25 @@ Test(kernel, a_disk_that_has_failed_is_attached_again)
 	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 1);
 	plane_kernel.record_read(plane, question[0].token, &first);
 	cr_assert(wait_for(is_up), "%s", status.error);
+}
+
+/* with the same record and the same peers: nothing else is a reason not to wait */
+Test(kernel, more_room_is_a_reason_not_to_wait)
+{
+	u64 began = clock_boot_ns();
+
+	r.in_sync = 2;
+	attach_copy();
+	show(fail_write);
+	cr_assert(wait_for(is_sick));
+	plane_kernel.set(plane, &r);
+	settle();
+	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 0, "it waits");
+	r.room++;
+	plane_kernel.set(plane, &r);
+	cr_assert(wait_for(is_asked));
+	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 1);
+	cr_expect_lt(clock_boot_ns() - began, VOLUME_MEND_MIN_MS * REPL_MS / 2);
 }
 
 /* also the only copy, also after a flush: the status asks for it */

@@ -282,6 +282,7 @@ static int give_volume(const struct agent_object *o, const struct agent_volume *
 	agent_text_set(&ret->socket_path, path);
 	agent_text_set(&ret->data_path, v->data_path);
 	agent_text_set(&ret->meta_path, v->meta_path);
+	ret->discard_bytes = v->discard_bytes;
 	return 0;
 }
 

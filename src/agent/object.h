@@ -86,6 +86,7 @@ struct agent_volume {
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */
 	char *data_path, *meta_path; /* while plan.files */
+	uint32_t discard_bytes;      /* while plan.files; of storage_paths */
 	char *error;                 /* of its last failed step, or NULL */
 	int tries;
 	uint64_t retry_ns;     /* no step of it before; 0: any time */

@@ -56,7 +56,8 @@ struct plane_volume { /* its strings belong to the plane_resource it is in */
 	uint64_t size_bytes;
 	/* of the own copy, at least of that size; both NULL when diskless */
 	char *data_path, *meta_path;
-	char *socket_path; /* NBD unix socket to serve it on; NULL: none */
+	uint32_t discard_bytes; /* as storage_paths says, of the own copy */
+	char *socket_path;      /* NBD unix socket to serve it on; NULL: none */
 };
 
 /* What the kernel plane copies before it is written, so that all copies get the same bytes (the

@@ -320,6 +320,15 @@ static int check_data(const struct lvm_pair *q, uint64_t want, struct err *err)
 	return rv;
 }
 
+/* What a thin volume has no block for reads as zeros, and a discard takes blocks away. */
+static void give(const struct lvm_pair *q, uint64_t size, struct storage_paths *ret)
+{
+	*ret = q->paths;
+	ret->size_bytes = size;
+	if (q->thin)
+		ret->discard_bytes = dm_discard_bytes(q->paths.data + strlen(DM_NODES));
+}
+
 /* --- locate --------------------------------------------------------------- */
 
 /* Both are LVM's, and ours by their tags. */
@@ -359,8 +368,7 @@ int lvm_pair_locate(const struct storage_pool *p, const struct storage_volume *v
 		rv = check_data(&q, size, err);
 	if (rv < 0)
 		return rv;
-	*ret = q.paths;
-	ret->size_bytes = size;
+	give(&q, size, ret);
 	return 0;
 }
 
@@ -432,8 +440,7 @@ static int grow_found(struct lvm_pair *q, struct storage_paths *ret, struct err 
 		lvm_pair_resume(q, &ignored);
 		return rv;
 	}
-	*ret = q->paths;
-	ret->size_bytes = larger(size, want);
+	give(q, larger(size, want), ret);
 	return 0;
 }
 
@@ -639,8 +646,7 @@ int lvm_pair_create(const struct storage_pool *p, const struct storage_volume *v
 		rv = make(&q, from, err);
 	if (rv < 0)
 		return rv;
-	*ret = q.paths;
-	ret->size_bytes = v->size_bytes;
+	give(&q, v->size_bytes, ret);
 	return 0;
 }
 

@@ -308,6 +308,7 @@ static int open_layer(struct job *j, enum luks_header header)
 		       header, path, &j->err);
 	if (rv == 0)
 		snprintf(j->paths.data, sizeof(j->paths.data), "%s", path);
+	j->paths.discard_bytes = 0; /* the mapping passes none on */
 	return rv;
 }
 

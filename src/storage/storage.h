@@ -84,6 +84,10 @@ struct storage_foreign {
 struct storage_paths {
 	char data[STORAGE_PATH_MAX], meta[STORAGE_PATH_MAX];
 	uint64_t size_bytes; /* what the pair is good for: at least that long is the data */
+	/* A discard of the data gives back whole units of so many bytes, which read as zeros from
+	 * then on, for good; what it does not give back is as it was. 0: nothing is known of
+	 * discards. */
+	uint32_t discard_bytes;
 };
 /* what metadata says of itself */
 struct storage_label {

@@ -54,6 +54,7 @@ Test(kernel, a_copy_is_given_to_the_module)
 	u32 extent[REPL_HOT_MAX], n;
 	u64 generation;
 
+	volume.discard_bytes = 65536;
 	attach_copy();
 	cr_expect_eq(fake_count(RVOL_CMD_BOOT, &q), 1);
 	cr_expect_eq(q.record.epoch, 1);
@@ -61,12 +62,27 @@ Test(kernel, a_copy_is_given_to_the_module)
 	cr_expect_eq(q.record.in_sync, 3);
 	cr_expect_eq(fake_count(RVOL_CMD_VOLUME_ADD, &q), 1);
 	cr_expect_eq(q.copy_size, SIZE_BYTES);
+	cr_expect_eq(q.with & KERNEL_WITH(DISCARD), KERNEL_WITH(DISCARD));
+	cr_expect_eq(q.discard, 65536);
 	f = fake_find(r.uuid);
 	cr_expect_eq(meta_get_state(f->state, &s), 0);
 	cr_expect_eq(s.attached, 1, "it was counted");
 	cr_expect_eq(meta_get_hot(f->hot, &generation, extent, &n), 0);
 	cr_expect_str_eq(status.role, "replica");
 	cr_expect_eq(access(mark, F_OK), 0);
+}
+
+/* An older module is not told what it does not know; what it needs it is told in any case. */
+Test(kernel_nl, an_older_module)
+{
+	u64 with = KERNEL_WITH(NUMBER) | KERNEL_WITH(DISCARD);
+
+	cr_expect_eq(kernel_nl_attrs(with, RVOL_A_COUNT), with);
+	cr_expect_eq(kernel_nl_attrs(with, RVOL_A_DISCARD + 1), with);
+	cr_expect_eq(kernel_nl_attrs(with, RVOL_A_DISCARD), KERNEL_WITH(NUMBER));
+	cr_expect_eq(kernel_nl_attrs(with, 64), with);
+	cr_expect_eq(kernel_nl_attrs(with, 1000), with);
+	cr_expect_eq(kernel_nl_attrs(with, 0), KERNEL_WITH(NUMBER));
 }
 
 static bool has_error(void)

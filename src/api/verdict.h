@@ -27,6 +27,7 @@ enum copy_state {
 	COPY_SICK,
 	COPY_BROKEN,
 	COPY_QUARANTINED,
+	COPY_INACTIVE, /* not served on its node: somebody has said so */
 	COPY_UNKNOWN
 };
 

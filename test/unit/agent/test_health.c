@@ -115,6 +115,16 @@ static bool is_probed(const void *none)
 	return agent->pools->known && !agent->pools->probing;
 }
 
+static bool lacks_space(const void *none)
+{
+	return (*agent_bucket(agent, "db"))->seen.no_space;
+}
+
+static bool room_is(const void *room)
+{
+	return find_held("db")->r.room == *(const uint32_t *)room;
+}
+
 /* as if the disk had failed twice already: the test does not wait for minutes */
 static void fail_too_often(void)
 {
@@ -226,12 +236,13 @@ Test(health, more_space_is_a_reason_to_try_again)
 	disk_failures++;
 	disk_full = true;
 	agent_poke(agent, "db");
-	pump(100);
+	cr_assert(until(lacks_space, NULL));
 	sets = find_held("db")->sets;
 	probe_once(free_kib * 2); /* less than before */
 	cr_expect_eq(find_held("db")->sets, sets);
 	probe_once(0);
-	cr_expect_eq(find_held("db")->r.room, room + 1);
+	room++;
+	cr_expect(until(room_is, &room));
 	cr_expect_eq(find_held("db")->sets, sets + 1);
 	drop_resource("db");
 	cr_assert(until(is_gone, "db"));

@@ -82,6 +82,8 @@ int change_replica_create(struct change_env *env, struct txn *t, const char *res
 	    (rv = place_check(&b, diskless ? 0 : 1, err)) < 0)
 		goto release;
 	rv = diskless ? add_diskless(&b, node, err) : place_on(&b, node, pool, err);
+	if (rv == 0 && !diskless)
+		bundle_want_those(&b);
 	if (rv == 0)
 		bundle_save(&b);
 release:
@@ -121,7 +123,7 @@ static int check_not_last(struct bundle *b, const struct replica *r, struct err 
 		       b->resource.name, r->node);
 }
 
-static int delete_one(struct bundle *b, struct replica *r, struct err *err)
+int place_leave(struct bundle *b, struct replica *r, struct err *err)
 {
 	bool was_writer = b->record_doc && b->record.writer == r->slot;
 	int rv = 0;
@@ -142,6 +144,23 @@ static int delete_one(struct bundle *b, struct replica *r, struct err *err)
 		rv = bundle_bump_record(b, b->record.in_sync, err);
 	}
 	return rv < 0 ? rv : bundle_drop_replica(b, r, err);
+}
+
+/* A copy that somebody takes away is not wanted any more; one that is of no use is. */
+static void want_no_more(struct bundle *b, const struct replica *r)
+{
+	bool online = observed_online(b->env->observed, r->node, b->env->mono_ms);
+	bool of_use = !r->diskless && !r->deleting && !r->quarantined && online;
+	int copies = bundle_wanted(b);
+
+	if (!r->diskless && !r->deleting)
+		bundle_want(b, of_use && copies > 1 ? copies - 1 : copies);
+}
+
+static int delete_one(struct bundle *b, struct replica *r, struct err *err)
+{
+	want_no_more(b, r);
+	return place_leave(b, r, err);
 }
 
 int change_replica_delete(struct change_env *env, struct txn *t, const char *resource,
@@ -243,8 +262,10 @@ int change_replica_diskless(struct change_env *env, struct txn *t, const char *r
 	if (rv < 0)
 		return rv;
 	*ret = !r->diskless;
-	if (*ret)
+	if (*ret) {
+		want_no_more(&b, r);
 		rv = drop_disk(&b, r, err);
+	}
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);
@@ -342,6 +363,8 @@ int change_replica_diskful(struct change_env *env, struct txn *t, const char *re
 			     "resource %s: the copy on %s is in pool %s already; to have it "
 			     "elsewhere, take its disk first",
 			     b.resource.name, r->node, r->pool);
+	if (rv == 0 && *ret)
+		bundle_want_those(&b);
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);
@@ -402,13 +425,16 @@ int change_replica_migrate(struct change_env *env, struct txn *t, const char *re
 			   struct err *err)
 {
 	struct bundle b;
-	int rv = bundle_load(env, t, resource, &b, err);
+	int rv = bundle_load(env, t, resource, &b, err), copies;
 
 	if (rv < 0)
 		return rv;
+	copies = bundle_wanted(&b);
 	rv = bundle_check_heard(&b, err);
 	if (rv == 0)
 		rv = migrate(&b, from, node, pool, ret, err);
+	if (rv == 0)
+		bundle_want(&b, copies); /* for a while it has one more */
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);
@@ -477,7 +503,7 @@ static int finish_migration(struct bundle *b, struct replica *r, struct err *err
 		if (rv < 0)
 			return rv;
 		return bundle_is_open_on(b, source->node) ? drop_disk(b, source, err)
-							  : delete_one(b, source, err);
+							  : place_leave(b, source, err);
 	}
 	r->migrates[0] = '\0';
 	return bundle_put_plans(b, r, err);

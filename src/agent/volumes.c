@@ -155,6 +155,8 @@ uint64_t volumes_stamp(const struct agent_object *o)
 	bool client = volumes_client(o);
 	uint64_t h = volumes_hash(o->base_stamp, &client, sizeof(client));
 
+	h = volumes_hash(h, &o->room, sizeof(o->room));
+
 	for (int i = 0; i < o->n_volumes; i++) {
 		const struct agent_volume *v = o->volume[i];
 		uint64_t size = volumes_size(o, v);

@@ -41,6 +41,8 @@ void groups_create(struct api_call *c);
 void groups_modify(struct api_call *c);
 void groups_delete(struct api_call *c);
 void groups_spawn(struct api_call *c);
+/* explain.c */
+void explain_post(struct api_call *c);
 /* resources.c: definitions */
 void definitions_list(struct api_call *c);
 void definitions_get(struct api_call *c);
@@ -117,6 +119,10 @@ void status_local(struct api_call *c);
 
 /* The body names the node that speaks, or none; false: c was answered. */
 bool call_from_itself(struct api_call *c);
+/* After -E_NO_NODES: what speaks against each pool becomes the details of the refusal. The request's
+ * volume_sizes and select_filter count; resource: of one that is there, or group; NULL: none. */
+void explain_refusal(struct mutation *m, const struct change_env *env, const char *resource,
+		     const char *group);
 /* select_filter of a request -> where copies go; names are borrowed from body. -E_INVALID */
 int place_of_body(json *body, struct change_place *ret, struct err *err);
 /* Layers that a request names for a copy of a resource, which has its own already: -E_INVALID when

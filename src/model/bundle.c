@@ -328,8 +328,9 @@ static int add_replica(struct bundle *b, const char *node, const char *pool, boo
 	snprintf(r->pool, sizeof(r->pool), "%s", pool ? pool : "");
 	b->env->uuid(r->uuid);
 	if (pool) {
-		rv = promise_add(b->t, b->env->store, node, pool, resource_size_kib(&b->resource),
-				 1);
+		rv = promise_add(b->t, b->env->store, node, pool,
+				 &(struct promise){ resource_size_kib(&b->resource),
+						    resource_extra_kib(&b->resource), 1 });
 		if (rv < 0)
 			return err_set(err, rv, "pool %s/%s: %s", node, pool, err_name(rv));
 	}
@@ -379,7 +380,8 @@ int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err)
 
 	if (!r->diskless) {
 		rv = promise_add(b->t, b->env->store, r->node, r->pool,
-				 -resource_size_kib(&b->resource), -1);
+				 &(struct promise){ -resource_size_kib(&b->resource),
+						    -resource_extra_kib(&b->resource), -1 });
 		if (rv < 0)
 			return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
 		for (int i = 0; i < b->resource.n_volumes; i++)

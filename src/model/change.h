@@ -16,9 +16,9 @@
  * "ca/self": {"cert_pem","key_sealed"}
  * "encryption/self": the sealed master key of encrypted volumes (cluster/vault.h)
  * "token/<id>": {"id","secret_sha256","expires_ms","used_by":""}
- * "promise/<node>/<pool>": {"kib","replicas"}: what is placed in a pool; changed with each
- * placement,
- *   so that two of them in one pool conflict and its capacity is exact. Missing: nothing.
+ * "promise/<node>/<pool>": {"kib","extra_kib","replicas"}: what is placed in a pool; changed
+ *   with each placement, so that two of them in one pool conflict and its capacity is exact.
+ *   Missing: nothing.
  */
 #ifndef SDSD_MODEL_CHANGE_H
 #define SDSD_MODEL_CHANGE_H
@@ -78,9 +78,13 @@ int change_pool_destroy(struct change_env *env, struct txn *t, const char *node,
 /* body: the LINSTOR request (docs: linstor REST v1, resource groups); "volume_groups" is taken
  * too. A raised
  * place_count changes no resource by itself: the caller autoplaces those of the group. */
-int change_group_create(struct change_env *env, struct txn *t, json *body, struct err *err);
-int change_group_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+/* -E_INVALID also for rules that contradict each other. warn (may be NULL; text "": nothing) says
+ * why no resource of the group could be placed with the present nodes, whoever is online and
+ * however full they are. */
+int change_group_create(struct change_env *env, struct txn *t, json *body, struct err *warn,
 			struct err *err);
+int change_group_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+			struct err *warn, struct err *err);
 int change_group_delete(struct change_env *env, struct txn *t, const char *name, struct err *err);
 
 struct change_place {   /* where copies go */
@@ -92,6 +96,7 @@ struct change_place {   /* where copies go */
 	int n_pools;
 	bool diskless_on_remaining; /* or the group's */
 	enum layers layers;         /* of a resource that is made with it; unsaid: the group's */
+	struct place_rules rules;   /* each field that is there instead of the group's */
 };
 /* what a request's select_filter (NULL: none) asks for; strings borrowed from it. -E_INVALID */
 int change_place_parse(json *select_filter, struct change_place *ret, struct err *err);
@@ -119,6 +124,13 @@ int change_spawn(struct change_env *env, struct txn *t, const char *group, const
 		 const struct change_place *place, struct err *err);
 int change_autoplace(struct change_env *env, struct txn *t, const char *resource,
 		     const struct change_place *place, int *ret_added, struct err *err);
+/* change_explain.c: what change_spawn (name of no resource) or change_autoplace (of one that is
+ * there) would choose, without choosing it. body: {"resource","resource_group",
+ * "volume_sizes":[KiB],"select_filter"}. *ret: {"possible":true,"copies":2,"message","size_kib",
+ * "violations", "candidates":[{"node","pool","verdict":"chosen|suitable|refused",
+ * "rule":"no-room","reason","provider","free_kib","total_kib","promised_kib","replicas"}]}, the
+ * caller's. copies: to be added; violations: of the present copies, in words. */
+int change_explain(struct change_env *env, json *body, json **ret, struct err *err);
 int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, const char *pool /* NULL: choose */, bool diskless,
 			  struct err *err);

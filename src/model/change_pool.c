@@ -14,6 +14,7 @@
 #include "model/pool_task.h"
 #include "model/promise.h"
 #include "model/props.h"
+#include "model/tuning.h"
 
 static int get_pool(struct change_env *env, struct txn *t, const char *node, const char *name,
 		    json **ret, struct err *err)
@@ -104,6 +105,8 @@ static int add(struct change_env *env, struct txn *t, const struct pool *p, json
 			       made.name, POOLS_PER_NODE_MAX);
 	snprintf(what, sizeof(what), "pool %s/%s", made.node, made.name);
 	rv = props_new(what, props, &checked, err);
+	if (rv == 0 && (rv = tuning_check(what, checked, err)) < 0)
+		json_object_put(checked);
 	if (rv < 0)
 		return rv;
 	if (!made.uuid[0])

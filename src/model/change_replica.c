@@ -70,7 +70,7 @@ int change_replica_create(struct change_env *env, struct txn *t, const char *res
 	rv = bundle_load(env, t, resource, &b, err);
 	if (rv < 0)
 		return rv;
-	want.size_kib = resource_size_kib(&b.resource);
+	want.size_kib = resource_size_kib(&b.resource) + resource_extra_kib(&b.resource);
 	if ((rv = check_absent(&b, node, diskless, err)) < 0 ||
 	    (rv = place_check(&b, diskless ? 0 : 1, err)) < 0)
 		goto release;

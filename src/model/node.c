@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "model/field.h"
@@ -97,6 +98,62 @@ json *node_doc(const struct node *n)
 	jset(doc, "flags", json_object_new_array());
 	jset(doc, "props", json_object_new_object());
 	return doc;
+}
+
+static bool is_cordoned(json *props)
+{
+	const char *cordon = jget_str(props, NODE_CORDON, "");
+
+	return strcasecmp(cordon, "on") == 0 || jget_bool(props, NODE_CORDON, false) ||
+	       !jget_bool(props, NODE_AUTOPLACE, true);
+}
+
+int node_check_props(const char *what, json *props, struct err *err)
+{
+	static const char *const possible[] = { "on", "off", "true", "false" };
+	const char *cordon = jget_str(props, NODE_CORDON, "off");
+
+	for (size_t i = 0; i < sizeof(possible) / sizeof(possible[0]); i++) {
+		if (strcasecmp(cordon, possible[i]) == 0)
+			return 0;
+	}
+	return err_set(err, -E_INVALID,
+		       "%s: property " NODE_CORDON " is \"%.40s\"; possible are on and off", what,
+		       cordon);
+}
+
+/* NULL when no flag keeps copies away */
+static const char *flagged(json *flags)
+{
+	static const char *const words[][2] = {
+		{ "EVACUATE", "it is being evacuated" },
+		{ "EVICTED", "it was evicted" },
+		{ "LOST", "it is lost" },
+		{ "DELETE", "it is being deleted" },
+	};
+	size_t n =
+		json_object_is_type(flags, json_type_array) ? json_object_array_length(flags) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *flag = json_object_get_string(json_object_array_get_idx(flags, i));
+
+		for (size_t k = 0; flag && k < sizeof(words) / sizeof(words[0]); k++) {
+			if (strcasecmp(flag, words[k][0]) == 0)
+				return words[k][1];
+		}
+	}
+	return NULL;
+}
+
+bool node_takes_new(json *doc, bool named, const char **ret_why)
+{
+	const char *why = flagged(jget(doc, "flags"));
+
+	if (!why && !named && is_cordoned(jget(doc, "props")))
+		why = "cordoned";
+	if (why && ret_why)
+		*ret_why = why;
+	return !why;
 }
 
 void node_key(const char *name, char *out, size_t len)

@@ -4,9 +4,16 @@
  * {"name","id":1,"uuid","address":"10.0.0.1","port":7000,"fingerprint":"<sha256 of its
  * certificate>",
  *  "joined_ms":..., "flags":[], "props":{}}
+ * A node takes nothing new (it is cordoned) when its property sds/cordon is on, or
+ * LINSTOR's AutoplaceTarget false; "flags" with EVACUATE, EVICTED, LOST or DELETE
+ * say the same of one that is to be emptied or is gone. Who names a cordoned node
+ * gets a copy there all the same, but not on one with such a flag.
  */
 #ifndef SDSD_MODEL_NODE_H
 #define SDSD_MODEL_NODE_H
+
+#define NODE_CORDON "sds/cordon"
+#define NODE_AUTOPLACE "AutoplaceTarget"
 
 #include "base/json.h"
 #include "model/name.h"
@@ -25,6 +32,10 @@ int node_check(const struct node *n, struct err *err);
 bool node_address_is_literal(const char *address);
 int node_parse(json *doc, struct node *ret, struct err *err);
 json *node_doc(const struct node *n); /* a new document */
+/* named: a person has named the node. *ret_why, on false: in words, static; may be NULL */
+bool node_takes_new(json *doc, bool named, const char **ret_why);
+/* Of properties with a meaning: sds/cordon is on or off (or true, false). -E_INVALID */
+int node_check_props(const char *what, json *props, struct err *err);
 void node_key(const char *name, char *out, size_t len);
 
 #endif

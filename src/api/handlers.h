@@ -119,8 +119,9 @@ void status_local(struct api_call *c);
 
 /* The body names the node that speaks, or none; false: c was answered. */
 bool call_from_itself(struct api_call *c);
-/* After -E_NO_NODES: what speaks against each pool becomes the details of the refusal. The request's
- * volume_sizes and select_filter count; resource: of one that is there, or group; NULL: none. */
+/* After -E_NO_NODES: what speaks against each pool becomes the details of the refusal. The
+ * request's volume_sizes and select_filter count; resource: of one that is there, or group; NULL:
+ * none. */
 void explain_refusal(struct mutation *m, const struct change_env *env, const char *resource,
 		     const char *group);
 /* select_filter of a request -> where copies go; names are borrowed from body. -E_INVALID */

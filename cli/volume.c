@@ -538,7 +538,7 @@ const struct cli_verb volume_verbs[] = {
 	  "  <size>         10G, 512MiB, 1.5T ...\n" RULES_HELP
 	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n"
 	  "  --encrypt      LUKS under each copy; see sdsd encryption\n"
-	  "  --explain      only shows, for each pool, whether a copy could go there, and why not\n\n"
+	  "  --explain      only shows whether copies could go to each pool, and why not\n\n"
 	  "Rules that are not given are the group's; without any, two copies.\n\n"
 	  "Example: sdsd volume create db 10G" },
 	{ "volume", "adopt", ADOPT_ARGS, "makes an existing logical volume one, with its content",

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/policy.h"
 #include "model/promise.h"
 
 static struct spot *add_spot(struct candidates *s)
@@ -168,7 +169,9 @@ static int fill(struct change_env *env, struct bundle *b, const struct candidate
 	p->pool = s->pool;
 	p->kind = s->kind;
 	p->thin = pool_kind_is_thin(s->kind);
-	p->has_copy = r && !r->diskless && !r->deleting && strcasecmp(r->pool, s->pool) == 0;
+	/* on a node that is lost or evacuated it is about to go, and no rule need heed it */
+	p->has_copy = r && !r->diskless && !r->deleting && !s->closed_named &&
+		      strcasecmp(r->pool, s->pool) == 0;
 	p->ratios = tuning_ratios(s->pool_props, c->cluster_props);
 	p->throughput = tuning_throughput(s->pool_props);
 	fill_report(env, s, p);

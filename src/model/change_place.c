@@ -181,6 +181,8 @@ int place_bundle(struct bundle *b, const struct change_place *place, int *ret_ad
 	rv = place_filter(b, filter, &group, err);
 	if (rv == 0)
 		rv = place_with(b, place, filter, ret_added, err);
+	if (rv == 0 && *ret_added > 0)
+		bundle_want_those(b);
 	json_object_put(group);
 	free(filter);
 	return rv;

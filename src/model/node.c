@@ -100,6 +100,38 @@ json *node_doc(const struct node *n)
 	return doc;
 }
 
+bool node_has_flag(json *doc, const char *flag)
+{
+	json *flags = jget(doc, "flags");
+	size_t n =
+		json_object_is_type(flags, json_type_array) ? json_object_array_length(flags) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *text = json_object_get_string(json_object_array_get_idx(flags, i));
+
+		if (text && strcasecmp(text, flag) == 0)
+			return true;
+	}
+	return false;
+}
+
+void node_write_flag(json *doc, const char *flag, bool on)
+{
+	json *old = jget(doc, "flags"), *flags = json_object_new_array();
+	size_t n = json_object_is_type(old, json_type_array) ? json_object_array_length(old) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		json *one = json_object_array_get_idx(old, i);
+		const char *text = json_object_get_string(one);
+
+		if (text && strcasecmp(text, flag) != 0)
+			json_object_array_add(flags, json_object_get(one));
+	}
+	if (on)
+		json_object_array_add(flags, json_object_new_string(flag));
+	jset(doc, "flags", flags);
+}
+
 static bool is_cordoned(json *props)
 {
 	const char *cordon = jget_str(props, NODE_CORDON, "");
@@ -117,37 +149,16 @@ int node_check_props(const char *what, json *props, struct err *err)
 		if (strcasecmp(cordon, possible[i]) == 0)
 			return 0;
 	}
-	return err_set(err, -E_INVALID,
+	return err_set(err, -E_BAD_PROP,
 		       "%s: property " NODE_CORDON " is \"%.40s\"; possible are on and off", what,
 		       cordon);
 }
 
-/* NULL when no flag keeps copies away */
-static const char *flagged(json *flags)
-{
-	static const char *const words[][2] = {
-		{ "EVACUATE", "it is being evacuated" },
-		{ "EVICTED", "it was evicted" },
-		{ "LOST", "it is lost" },
-		{ "DELETE", "it is being deleted" },
-	};
-	size_t n =
-		json_object_is_type(flags, json_type_array) ? json_object_array_length(flags) : 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const char *flag = json_object_get_string(json_object_array_get_idx(flags, i));
-
-		for (size_t k = 0; flag && k < sizeof(words) / sizeof(words[0]); k++) {
-			if (strcasecmp(flag, words[k][0]) == 0)
-				return words[k][1];
-		}
-	}
-	return NULL;
-}
-
 bool node_takes_new(json *doc, bool named, const char **ret_why)
 {
-	const char *why = flagged(jget(doc, "flags"));
+	const char *why = node_has_flag(doc, NODE_LOST)       ? "it is lost"
+			  : node_has_flag(doc, NODE_EVACUATE) ? "it is being evacuated"
+							      : NULL;
 
 	if (!why && !named && is_cordoned(jget(doc, "props")))
 		why = "cordoned";

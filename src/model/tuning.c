@@ -88,7 +88,7 @@ int tuning_check(const char *what, json *props, struct err *err)
 		const char *text = jget_str(props, numbers[i].key, NULL);
 
 		if (text && !parse(&numbers[i], text, &value))
-			return err_set(err, -E_INVALID,
+			return err_set(err, -E_BAD_PROP,
 				       "%s: property %s is \"%.40s\"; possible are numbers from "
 				       "%g to %g",
 				       what, numbers[i].key, text, numbers[i].min, numbers[i].max);

@@ -8,14 +8,13 @@
  *   of the cluster: Autoplacer/Weights/{MaxFreeSpace,MinReservedSpace,MinRscCount,MaxThroughput}
  *   of a pool: Autoplacer/MaxThroughput     bytes per second, for the weight of this name
  *   of a node: AutoplaceTarget, sds/cordon  node.h
- * The cluster's are in the document "controller/props": {"props":{}}; missing: none.
+ * The cluster's are those of the controller (policy.h).
  */
 #ifndef SDSD_MODEL_TUNING_H
 #define SDSD_MODEL_TUNING_H
 
 #include "base/json.h"
 
-#define CONTROLLER_KEY "controller/props"
 #define RATIO_DEFAULT 2.0 /* promised / capacity of a thin pool */
 #define RATIO_MIN 0.01
 #define RATIO_MAX 1000.0
@@ -33,7 +32,7 @@ struct weights {
 struct ratios tuning_ratios(json *pool_props, json *cluster_props);
 struct weights tuning_weights(json *cluster_props);
 double tuning_throughput(json *pool_props); /* 0: not set */
-/* of a pool or the cluster; -E_INVALID, with what is possible; what: "pool n1/ssd" */
+/* of a pool or the cluster; -E_BAD_PROP, with what is possible; what: "pool n1/ssd" */
 int tuning_check(const char *what, json *props, struct err *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/policy.h"
 #include "support/modelworld.h"
 
 TestSuite(change_place);
@@ -188,7 +189,7 @@ Test(change_place, cordon)
 			     0);
 	}
 	cr_expect_eq(set_props("n1", "{\"override_props\":{\"sds/cordon\":\"maybe\"}}"),
-		     -E_INVALID);
+		     -E_BAD_PROP);
 	world_close(&w);
 }
 
@@ -202,9 +203,8 @@ Test(change_place, flags_of_a_node_close_it)
 		{ "{\"flags\":[],\"props\":{\"sds/cordon\":\"off\"}}", NULL, false },
 		{ "{\"flags\":[\"EVACUATE\"]}", "it is being evacuated", false },
 		{ "{\"flags\":[\"EVACUATE\"]}", "it is being evacuated", true },
-		{ "{\"flags\":[\"x\",\"evicted\"]}", "it was evicted", true },
+		{ "{\"flags\":[\"x\",\"evacuate\"]}", "it is being evacuated", true },
 		{ "{\"flags\":[\"LOST\"]}", "it is lost", true },
-		{ "{\"flags\":[\"DELETE\"]}", "it is being deleted", true },
 		{ "{\"flags\":[null,7]}", NULL, false },
 		{ "{\"props\":{\"sds/cordon\":\"On\"}}", "cordoned", false },
 		{ "{\"props\":{\"sds/cordon\":\"on\"}}", NULL, true },
@@ -304,7 +304,7 @@ Test(change_place, numbers_of_properties)
 	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
 		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 			jset_str(props, keys[k], bad[i]);
-			cr_expect_eq(tuning_check("pool n1/hdd", props, &err), -E_INVALID, "%s=%s",
+			cr_expect_eq(tuning_check("pool n1/hdd", props, &err), -E_BAD_PROP, "%s=%s",
 				     keys[k], bad[i]);
 		}
 		cr_expect_eq(tuning_ratios(props, props).total, RATIO_DEFAULT);
@@ -314,7 +314,7 @@ Test(change_place, numbers_of_properties)
 	}
 	world_start(&w);
 	jset_str(props, keys[0], "0");
-	cr_expect_eq(WORLD(&w, change_pool_create, &p, props), -E_INVALID);
+	cr_expect_eq(WORLD(&w, change_pool_create, &p, props), -E_BAD_PROP);
 	cr_expect(world_says(&w, "possible are numbers from 0.01 to 1000"), "%s", w.err.text);
 	json_object_put(props);
 	world_close(&w);

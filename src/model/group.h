@@ -32,7 +32,7 @@ struct group_select {    /* select_filter of a group or request; strings borrowe
 	struct place_rules rules;
 };
 
-/* filter NULL: nothing given. -E_INVALID */
+/* filter NULL: nothing given. -E_BAD_LAYERS, -E_INVALID */
 int group_filter_parse(json *filter, struct group_select *ret, struct err *err);
 /* Sets in *filter what body gives (null is "not given"), normalised; body was parsed before. */
 void group_filter_merge(json *filter, json *body);

@@ -103,13 +103,21 @@ json *call_error_list(uint64_t op, uint64_t object, int code, const struct err *
 	return list;
 }
 
-void call_fail_object(struct api_call *c, uint64_t object, int code, const struct err *err)
+void call_fail_details(struct api_call *c, uint64_t object, int code, const struct err *err,
+		       const char *details)
 {
 	uint64_t op = c->match.route ? c->match.route->op : 0;
 
 	json *list = call_error_list(op, object, code, err);
 
+	if (details)
+		jset_str(json_object_array_get_idx(list, 0), "details", details);
 	call_reply_json(c, c->error_status ? c->error_status : rc_status(list, 500), list);
+}
+
+void call_fail_object(struct api_call *c, uint64_t object, int code, const struct err *err)
+{
+	call_fail_details(c, object, code, err, NULL);
 }
 
 void call_fail(struct api_call *c, int code, const struct err *err)

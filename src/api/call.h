@@ -56,6 +56,9 @@ void call_reply_rc(struct api_call *c, int ok_status, json *list);
 /* An error of our own, coded for the route's object; text NULL: the code's name */
 void call_fail(struct api_call *c, int code, const struct err *err);
 void call_fail_object(struct api_call *c, uint64_t object, int code, const struct err *err);
+/* the same, with what else is to be said of it; details may be NULL */
+void call_fail_details(struct api_call *c, uint64_t object, int code, const struct err *err,
+		       const char *details);
 /* 400: the body is not what this request needs */
 void call_bad_body(struct api_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* 503 with the mark that sends the caller to the next leader */

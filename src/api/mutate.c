@@ -60,6 +60,7 @@ static void turn_over(struct mutation *m)
 static void mutation_free(struct mutation *m)
 {
 	json_object_put(m->answer);
+	free(m->details);
 	if (m->own)
 		explicit_bzero(m->own, malloc_usable_size(m->own));
 	free(m->own);
@@ -111,10 +112,13 @@ static void refuse(struct mutation *m, int code, const struct err *err)
 {
 	struct api_call *c = m->call;
 	uint64_t object = m->object;
+	char *details = m->details;
 
+	m->details = NULL;
 	turn_over(m);
 	mutation_free(m);
-	call_fail_object(c, object, code, err);
+	call_fail_details(c, object, code, err, details);
+	free(details);
 }
 
 static void moved(struct mutation *m, enum call_moved how)
@@ -284,6 +288,8 @@ static void decide(struct mutation *m)
 	m->tries++;
 	json_object_put(m->answer);
 	m->answer = NULL;
+	free(m->details);
+	m->details = NULL;
 	m->object = c->match.route->object;
 	rv = m->change(m, &env, t, &err);
 	if (rv == 0 && !txn_is_empty(t)) {

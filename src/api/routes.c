@@ -177,6 +177,7 @@ const struct route api_routes[] = {
 	{ "POST", RD "/clone", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN, clones_create },
 	{ "GET", RD "/clone/{}", ANY, PLACE_READ, 0, RC_RSC_DFN, clones_get },
 
+	{ "POST", SDS "explain", ANY, PLACE_LEADER, 0, RC_RSC_DFN, explain_post },
 	{ "POST", SDS "pools/{}/{}/extend", ANY, PLACE_LEADER, RC_MOD, RC_STOR_POOL, pools_extend },
 	{ "POST", SDS "pools/{}/{}/replace", ANY, PLACE_LEADER, RC_MOD, RC_STOR_POOL,
 	  pools_replace },

@@ -129,6 +129,7 @@ struct mutation {
 	int ok_status;
 	uint64_t object; /* of which errors speak; change may set it before it refuses */
 	json *answer;    /* body; an ApiCallRc list or something of the operation's own */
+	char *details;   /* of a refusal, beside its sentence; owned, NULL: none */
 	bool fresh;      /* a barrier has shown that this node decides on committed state */
 	bool wrote;      /* something was committed, now or under the same request id */
 	int tries;

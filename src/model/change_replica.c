@@ -58,7 +58,7 @@ static int add_diskless(struct bundle *b, const char *node, struct err *err)
 static int place_on(struct bundle *b, const char *node, const char *pool, struct err *err)
 {
 	struct placement_want want = {
-		.size_kib = resource_size_kib(&b->resource),
+		.size_kib = resource_size_kib(&b->resource) + resource_extra_kib(&b->resource),
 		.copies = 1,
 		.nodes = &node,
 		.n_nodes = 1,

@@ -34,9 +34,10 @@ Test(group, filter_as_clients_send_it)
 		  0, 0, false, false },
 		{ "{\"replicas_on_same\":[],\"not_place_with_rsc_regex\":\"\"}", 0, 0, 0, 0, 0,
 		  false, false },
-		{ "{\"replicas_on_different\":[\"Aux/zone\"]}", .rv = -E_INVALID },
-		{ "{\"x_replicas_on_different_map\":{\"a\":1}}", .rv = -E_INVALID },
-		{ "{\"not_place_with_rsc\":[\"db\"]}", .rv = -E_INVALID },
+		{ "{\"diskless_type\":\"DRBD_DISKLESS\",\"storage_pool_diskless_list\":null}", 0, 0,
+		  0, 0, 0, false, false },
+		{ "{\"diskless_type\":\"NVME_INITIATOR\"}", .rv = -E_INVALID },
+		{ "{\"storage_pool_diskless_list\":[\"a/b\"]}", .rv = -E_INVALID },
 		{ "{\"place_count\":7}", 0, 7, 0, 0, 0, false, false },
 		{ "{\"place_count\":8}", .rv = -E_INVALID },
 		{ "{\"place_count\":-1}", .rv = -E_INVALID },
@@ -90,7 +91,7 @@ Test(group, filter_names_limit)
 static int create(struct world *w, const char *text)
 {
 	json *body = world_json(text);
-	int rv = WORLD(w, change_group_create, body);
+	int rv = WORLD(w, change_group_create, body, NULL);
 
 	json_object_put(body);
 	return rv;
@@ -99,7 +100,7 @@ static int create(struct world *w, const char *text)
 static int modify(struct world *w, const char *name, const char *text)
 {
 	json *body = world_json(text);
-	int rv = WORLD(w, change_group_modify, name, body);
+	int rv = WORLD(w, change_group_modify, name, body, NULL);
 
 	json_object_put(body);
 	return rv;

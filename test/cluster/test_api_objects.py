@@ -409,6 +409,11 @@ def main():
                 break
             time.sleep(0.5)
         warned("reconnect says that a node does not answer", a, 200, MOD, NODE, 1002)
+        pools = leader.get("/v1/view/storage-pools?storage_pools=pool&nodes=" + gone.name)
+        tap.ok(len(pools) == 1 and "free_capacity" not in pools[0] and
+               "total_capacity" not in pools[0] and
+               [r["ret_code"] for r in pools[0]["reports"]] == [code(WARN, NODE, 1002)],
+               "its pool says so, too", pools)
     tap.done()
 
 

@@ -402,7 +402,7 @@ def main():
             talk_kvs(via, who)
             talk_resource_connections(via, who, "rc-" + who[:2])
         gone = next(n for n in c.nodes if n is not leader)
-        gone.stop()
+        tap.eq(gone.stop(), 0, gone.name + " ends in order")
         for _ in range(40):
             a = leader.http("PUT", "/v1/nodes/%s/reconnect" % gone.name)
             if len(a.json) > 1:
@@ -414,6 +414,9 @@ def main():
                "total_capacity" not in pools[0] and
                [r["ret_code"] for r in pools[0]["reports"]] == [code(WARN, NODE, 1002)],
                "its pool says so, too", pools)
+        for node in c.nodes:
+            if node is not gone:
+                tap.eq(node.stop(), 0, node.name + " ends in order")
     tap.done()
 
 

@@ -30,10 +30,11 @@ struct api_call {
 	struct buf body;
 	json *doc; /* the body parsed; NULL when it is empty */
 	struct route_match match;
-	char id[CALL_ID_MAX + 1];     /* request id: makes a mutation exactly-once */
-	char author[CALL_AUTHOR_MAX]; /* who asked, for the history: "unix", "node=n1" */
-	unsigned who;                 /* one WHO_ bit */
-	char node[64];                /* WHO_NODE: its name and Raft id */
+	char id[CALL_ID_MAX + 1]; /* request id: makes a mutation exactly-once */
+	char author
+		[CALL_AUTHOR_MAX]; /* who asked, for the history: "local", "local via n1", "node=n1" */
+	unsigned who;              /* one WHO_ bit */
+	char node[64];             /* WHO_NODE: its name and Raft id */
 	uint32_t node_id;
 	bool hop;              /* came from another node: never carried on */
 	bool secret;           /* the body is wiped before it is freed, parsed or not */

@@ -11,6 +11,8 @@
 /* general.c */
 void version_get(struct api_call *c);
 void health_get(struct api_call *c);
+/* history.c */
+void history_get(struct api_call *c);
 /* nodes.c */
 void nodes_list(struct api_call *c);
 void nodes_get(struct api_call *c);

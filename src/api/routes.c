@@ -95,6 +95,7 @@ const struct route api_routes[] = {
 	{ "POST", SDS "pool-done", WHO_NODE, PLACE_LEADER, RC_MOD, RC_STOR_POOL, sds_pool_done },
 	{ "GET", SDS "disks", ANY, PLACE_READ, 0, RC_NODE, disks_all },
 	{ "GET", SDS "status", ANY, PLACE_READ, 0, RC_CTRL, status_get },
+	{ "GET", SDS "history", ANY, PLACE_READ, 0, RC_CTRL, history_get },
 	{ "GET", SDS "nodes-raft", ANY, PLACE_HERE, 0, RC_CTRL, status_raft },
 	{ "GET", SDS "local", ANY, PLACE_HERE, 0, RC_CTRL, status_local },
 	{ "GET", SDS "tokens", ANY, PLACE_READ, 0, RC_CTRL, sds_token_list },

@@ -12,6 +12,7 @@
 #include "api/call.h"
 #include "api/leader.h"
 #include "model/change.h"
+#include "store/history.h"
 
 #define API_TICK_MS 1000     /* members, presence of a leader */
 #define API_FAST_MS 20       /* while somebody waits */
@@ -108,6 +109,7 @@ struct mutation {
 	 * NULL: at once. Runs also for a request that is repeated. */
 	void (*after)(struct mutation *m);
 	int ok_status;
+	char what[HISTORY_WHAT_MAX + 1]; /* for the history; "": the answer's first message */
 	uint64_t object; /* of which errors speak; change may set it before it refuses */
 	json *answer;    /* body; an ApiCallRc list or something of the operation's own */
 	bool fresh;      /* a barrier has shown that this node decides on committed state */
@@ -135,6 +137,9 @@ json *mutation_done(struct mutation *m, unsigned number, const char *fmt, ...)
 /* as above with any code */
 json *mutation_note(struct mutation *m, int64_t code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* What this is in one sentence, for the history, where the answer does not say it. */
+void mutation_what(struct mutation *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* after functions: replicas.c */
 #define READY_WAIT_MS 15000

@@ -21,7 +21,8 @@
 #define STORE_DIR_MODE 0700
 #define STORE_READERS 64
 
-static const char *const table_names[TABLE_COUNT] = { "meta", "docs", "requests", "order" };
+static const char *const table_names[TABLE_COUNT] = { "meta", "docs", "requests", "order",
+						      "history" };
 
 static int open_tables(struct store *s, struct err *err)
 {
@@ -51,6 +52,9 @@ static int open_tables(struct store *s, struct err *err)
 		mdb_txn_abort(txn);
 		return rv;
 	}
+	rv = history_load(s, txn, s->applied, &s->history);
+	if (rv != 0)
+		goto abort;
 	rv = mdb_txn_commit(txn);
 	return rv == 0 ? 0 : table_fail(s, rv, "opening", err);
 abort:

@@ -32,7 +32,7 @@ struct api_call {
 	struct route_match match;
 	char id[CALL_ID_MAX + 1]; /* request id: makes a mutation exactly-once */
 	char author
-		[CALL_AUTHOR_MAX]; /* who asked, for the history: "local", "local via n1", "node=n1" */
+		[CALL_AUTHOR_MAX]; /* who asked, for the history: "local via n1", "node=n1" */
 	unsigned who;              /* one WHO_ bit */
 	char node[64];             /* WHO_NODE: its name and Raft id */
 	uint32_t node_id;

@@ -133,7 +133,7 @@ struct history_note {
 
 void history_note_begin(struct history_note *n);
 void history_note_change(struct history_note *n, const struct history_change *c);
-/* Writes the entry, if there were changes, trims its ring and counts in h; releases n. LMDB's code */
+/* Writes the entry, if there were changes, trims its ring, counts in h; releases n. LMDB's code */
 int history_note_end(struct store *s, MDB_txn *txn, uint64_t index, struct history_note *n,
 		     struct history *h);
 /* Counts what is there; a table without a floor gets this one. LMDB's code, MDB_CORRUPTED */

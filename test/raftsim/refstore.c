@@ -2,8 +2,8 @@
 /*
  * refstore.c - what a sequence of transactions should do to the documents,
  * written a second time in the plainest way: a list of documents, a list of
- * request ids, a history as lines of text. It also watches the documents whose meaning it knows: epochs of
- * a record go up by one, counters too.
+ * request ids, a history as lines of text. It also watches the documents whose
+ * meaning it knows: epochs of a record go up by one, counters too.
  */
 #include <stdlib.h>
 #include <string.h>

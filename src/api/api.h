@@ -75,6 +75,8 @@ void api_handle_join(struct http_request *r, void *api);
 void api_set_node(struct api *a, const struct api_node_ops *ops, void *arg);
 struct leader *api_leader(struct api *a);
 struct observed *api_observed(struct api *a);
+/* what the leader has answered to a report of this node; doc may be NULL */
+void api_heard(struct api *a, json *doc);
 /* from consensus_config.on_leader: clears or starts the leader's work (observed, members) */
 void api_on_leader(struct api *a, bool is_leader);
 

@@ -77,6 +77,11 @@ void call_reply(struct api_call *c, int status, const void *body, size_t len)
 	call_free(c);
 }
 
+void call_drop(struct api_call *c)
+{
+	call_free(c);
+}
+
 void call_reply_json(struct api_call *c, int status, json *doc)
 {
 	const char *text = json_text(doc);

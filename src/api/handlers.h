@@ -13,6 +13,11 @@ void version_get(struct api_call *c);
 void health_get(struct api_call *c);
 /* history.c */
 void history_get(struct api_call *c);
+/* events.c, events_promotion.c: answers without an end */
+void events_changes(struct api_call *c);
+void events_nodes(struct api_call *c);
+void events_promotion(struct api_call *c);
+void promotions_list(struct api_call *c);
 /* nodes.c */
 void nodes_list(struct api_call *c);
 void nodes_get(struct api_call *c);

@@ -122,7 +122,7 @@ static int query_count(struct api_call *c, const char *key, int64_t max, int64_t
 	return -E_INVALID;
 }
 
-static bool query_object(struct api_call *c, char out[STORE_KEY_MAX])
+bool history_query_object(struct api_call *c, char out[STORE_KEY_MAX])
 {
 	struct err err;
 	int rv = http_query_value(c->query, "object", 0, out, STORE_KEY_MAX);
@@ -156,7 +156,7 @@ void history_get(struct api_call *c)
 	if (query_count(c, "from", INT64_MAX, &from) == -E_INVALID ||
 	    query_count(c, "limit", HISTORY_LIST_MAX, &l.limit) == -E_INVALID ||
 	    query_count(c, "since", INT64_MAX, &l.since_ms) == -E_INVALID ||
-	    !query_object(c, l.object))
+	    !history_query_object(c, l.object))
 		return;
 	if (l.limit == 0)
 		l.limit = HISTORY_LIST_DEFAULT;

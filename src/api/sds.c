@@ -290,7 +290,9 @@ void sds_report(struct api_call *c)
 		return;
 	}
 	o = view_object();
+	api_observe(a);
 	jset_i64(o, "applied", (int64_t)store_applied(a->config.store));
+	jset_i64(o, "state", a->state_seen);
 	call_reply_json(c, 200, o);
 	if (a->waits)
 		api_hurry(a);

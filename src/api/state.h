@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "api/call.h"
+#include "api/events.h"
 #include "api/leader.h"
 #include "model/change.h"
 #include "store/history.h"
@@ -47,6 +48,7 @@ struct api {
 	void *node;
 	struct observed *observed;
 	struct leader *leader;
+	struct events *events;
 	struct members *members; /* while this node leads */
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
@@ -59,6 +61,7 @@ struct api {
 	int64_t leader_seen_ms; /* monotonic: a leader was known then */
 	int64_t led_since_ms;   /* monotonic; -1 while this node does not lead */
 	int64_t started_ms;
+	int64_t state_seen; /* of observed, at the last look */
 	bool closing;
 	bool deriving; /* a key from a passphrase: one at a time */
 	struct reaper reaper;
@@ -81,6 +84,8 @@ void api_hurry(struct api *a);
 void api_dispatch(struct api_call *c);
 /* runs the handler of a call that is at its place (leader.c: in this process) */
 void api_run(struct api_call *c);
+/* has something changed of what nodes report? tells those who listen; on the leader */
+void api_observe(struct api *a);
 /* every node document's id, address and presence, to the members driver */
 void api_update_members(struct api *a);
 

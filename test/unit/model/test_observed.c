@@ -187,16 +187,19 @@ Test(observed, version_tells_that_something_is_different)
 		int64_t now_ms;
 		bool differs;
 	} rows[] = {
-		{ "{\"node\":\"n1\",\"seq\":1,\"pools\":{\"ssd\":{\"free_kib\":5}}}", 10, true },
-		{ "{\"node\":\"n1\",\"seq\":2,\"pools\":{\"ssd\":{\"free_kib\":5}}}", 20, false },
-		{ "{\"node\":\"n1\",\"seq\":3,\"pools\":{\"ssd\":{\"free_kib\":4}}}", 30, true },
-		{ "{\"node\":\"n1\",\"seq\":4,\"base\":3,\"pools\":{\"ssd\":"
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":1,\"pools\":{\"ssd\":{\"free_kib\":5}}}", 10,
+		  true },
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":2,\"pools\":{\"ssd\":{\"free_kib\":5}}}", 20,
+		  false },
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":3,\"pools\":{\"ssd\":{\"free_kib\":4}}}", 30,
+		  true },
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":4,\"base\":3,\"pools\":{\"ssd\":"
 		  "{\"free_kib\":4}}}",
 		  40, false },
-		{ "{\"node\":\"n1\",\"seq\":5,\"base\":4,\"pools\":{\"ssd\":"
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":5,\"base\":4,\"pools\":{\"ssd\":"
 		  "{\"free_kib\":4}},\"replicas\":{\"db\":{\"state\":\"up\"}}}",
 		  50, true },
-		{ "{\"node\":\"n1\",\"seq\":6,\"pools\":{\"ssd\":{\"free_kib\":4}},\"replicas\":"
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":6,\"pools\":{\"ssd\":{\"free_kib\":4}},\"replicas\":"
 		  "{\"db\":{\"state\":\"up\"}}}",
 		  60, false },
 		{ "{\"node\":\"n2\"}", 70, true },

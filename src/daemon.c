@@ -431,7 +431,13 @@ static void node_adoptable(const char *device, agent_adoptable_cb cb, void *cb_a
 	agent_adoptable(((struct daemon *)arg)->agent, device, cb, cb_arg);
 }
 
+static json *node_report(void *arg)
+{
+	return agent_report(((struct daemon *)arg)->agent);
+}
+
 static const struct api_node_ops node_ops = {
+	.report = node_report,
 	.checksum = node_checksum,
 	.freeze = node_freeze,
 	.thaw = node_thaw,

@@ -341,6 +341,8 @@ static void on_http_reply(struct api_call *c, int status, const void *body, size
 	char number[32];
 
 	http_reply_header(r, "X-Request-Id", c->id);
+	if (c->type)
+		http_reply_header(r, "Content-Type", c->type);
 	if (c->revision > 0) {
 		snprintf(number, sizeof(number), "%llu", (unsigned long long)c->revision);
 		http_reply_header(r, "X-Revision", number);

@@ -57,6 +57,9 @@ struct api_node_ops {
 			 void (*cb)(int status, const struct err *err, const uint32_t *crc, int n,
 				    void *arg),
 			 void *cb_arg, void *arg);
+	/* what there is of pools and copies here, whole, as a report of model/observed.h, and what
+	 * clients have read and written ("io"); the caller owns it */
+	json *(*report)(void *arg);
 	/* whether a device that somebody else has made may become a volume, and where it is */
 	void (*adoptable)(const char *device,
 			  void (*cb)(int status, const struct err *err, const char *pool,

@@ -36,6 +36,8 @@ struct api_call {
 	unsigned who;                 /* one WHO_ bit */
 	char node[64];                /* WHO_NODE: its name and Raft id */
 	uint32_t node_id;
+	const char *type;      /* of the answer, when it is no JSON; static */
+	uint64_t begun_ns;     /* for its metrics */
 	bool hop;              /* came from another node: never carried on */
 	bool secret;           /* the body is wiped before it is freed, parsed or not */
 	bool stale;            /* answered without a leader, from this node's definitions */

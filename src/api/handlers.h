@@ -18,6 +18,8 @@ void events_changes(struct api_call *c);
 void events_nodes(struct api_call *c);
 void events_promotion(struct api_call *c);
 void promotions_list(struct api_call *c);
+/* metrics.c */
+void metrics_get(struct api_call *c);
 /* nodes.c */
 void nodes_list(struct api_call *c);
 void nodes_get(struct api_call *c);

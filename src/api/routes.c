@@ -16,6 +16,7 @@
 const struct route api_routes[] = {
 	{ "GET", "/v1/controller/version", ANY, PLACE_HERE, 0, RC_CTRL, version_get },
 	{ "GET", "/health", ANY, PLACE_HERE, 0, RC_CTRL, health_get },
+	{ "GET", "/metrics", ANY, PLACE_HERE, 0, RC_CTRL, metrics_get },
 
 	{ "GET", "/v1/nodes", ANY, PLACE_READ, 0, RC_NODE, nodes_list },
 	{ "POST", "/v1/nodes", ANY, PLACE_HERE, RC_CRT, RC_NODE, nodes_post },

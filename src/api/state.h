@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "api/api.h"
+#include "api/api_metrics.h"
 #include "api/call.h"
 #include "api/events.h"
 #include "api/leader.h"
@@ -49,6 +50,7 @@ struct api {
 	struct observed *observed;
 	struct leader *leader;
 	struct events *events;
+	struct api_counts counts;
 	struct members *members; /* while this node leads */
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
@@ -93,6 +95,7 @@ void api_reap(struct api *a);
 void clone_tick(struct api *a);
 void schedules_tick(struct api *a);
 void schedules_free(struct api *a);
+void schedules_write(struct api *a, struct buf *out); /* their metrics */
 void verify_abandon(struct api *a);
 /* Waiting. ready is asked again and again, waited_ms says for how long; finish is called once:
  * in_time is false at the deadline and when the api ends. */

@@ -335,6 +335,27 @@ static int free_pages(struct store *s, uint64_t *ret)
 	return 0;
 }
 
+void store_usage(struct store *s, struct store_usage *ret)
+{
+	uint64_t unused = 0;
+	MDB_envinfo info;
+	MDB_txn *txn;
+	MDB_stat st;
+
+	*ret = (struct store_usage){ 0 };
+	if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0)
+		return;
+	if (mdb_stat(txn, s->dbi[TABLE_DOCS], &st) == 0)
+		ret->documents = st.ms_entries;
+	mdb_txn_abort(txn);
+	for (int i = 0; i < HISTORY_RINGS; i++)
+		ret->history += s->history.ring[i].count;
+	mdb_env_info(s->env, &info);
+	mdb_env_stat(s->env, &st);
+	if (free_pages(s, &unused) == 0)
+		ret->used_bytes = ((uint64_t)info.me_last_pgno + 1 - unused) * st.ms_psize;
+}
+
 int store_room(struct store *s, size_t bytes, struct err *err)
 {
 	uint64_t need, used, unused = 0, ops = bytes / STORE_ROOM_OP_BYTES;

@@ -199,7 +199,8 @@ Test(observed, version_tells_that_something_is_different)
 		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":5,\"base\":4,\"pools\":{\"ssd\":"
 		  "{\"free_kib\":4}},\"replicas\":{\"db\":{\"state\":\"up\"}}}",
 		  50, true },
-		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":6,\"pools\":{\"ssd\":{\"free_kib\":4}},\"replicas\":"
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":6,\"pools\":{\"ssd\":{\"free_kib\":4}},"
+		  "\"replicas\":"
 		  "{\"db\":{\"state\":\"up\"}}}",
 		  60, false },
 		{ "{\"node\":\"n2\"}", 70, true },

@@ -45,6 +45,17 @@ void health_get(struct api_call *c)
 	call_reply_json(c, 503, call_error_list(0, 0, -E_NO_LEADER, &err));
 }
 
+void root_get(struct api_call *c)
+{
+	json *o = view_object();
+
+	jset_str(o, "product", "sdsd");
+	jset_str(o, "version", c->api->config.version);
+	jset_str(o, "node", c->api->config.node);
+	jset_str(o, "api", "/v1");
+	call_reply_json(c, 200, o);
+}
+
 int place_of_body(json *body, struct change_place *ret, struct err *err)
 {
 	int rv = change_place_parse(jget(body, "select_filter"), ret, err);

@@ -120,7 +120,7 @@ static enum copy_state copy_state(const struct view *v, int i)
 static void judge(struct api *a, bool stale, int64_t now, const struct view *v,
 		  struct verdict_result *ret)
 {
-	struct verdict_input in = { .leader = !stale };
+	struct verdict_input in = { .leader = !stale, .wanted = v->res.copies };
 
 	for (int i = 0; i < v->n; i++) {
 		struct verdict_copy *c = &in.copy[in.n];
@@ -228,6 +228,7 @@ static void status_resource(struct view *v, void *arg)
 	jset_str(o, "writer", writer_name(v));
 	jset_str(o, "reason", r.reason);
 	jset_str(o, "next", r.next);
+	jset_str(o, "upkeep", upkeep_note(s->nodes->api, v->res.name));
 	jset_i64(o, "size_kib", resource_size_kib(&v->res));
 	jset(o, "volumes", volumes);
 	jset_i64(o, "epoch", v->has_record ? v->rec.epoch : 0);

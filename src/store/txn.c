@@ -245,7 +245,8 @@ void txn_note(struct txn *t, int64_t at_ms, const char *what)
 
 bool txn_is_empty(const struct txn *t)
 {
-	return json_object_array_length(t->writes) == 0;
+	/* one that has failed is no change at all, which txn_encode says */
+	return !t->error && json_object_array_length(t->writes) == 0;
 }
 
 int txn_encode(const struct txn *t, struct buf *out, struct err *err)

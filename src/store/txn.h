@@ -47,7 +47,8 @@ void txn_answer(struct txn *t, json *answer);
 /* For the history: when this was decided (ms of the wall clock) and what it is, in one sentence, of
  * which HISTORY_WHAT_MAX bytes stay. The last call counts; without one neither is known. */
 void txn_note(struct txn *t, int64_t at_ms, const char *what);
-bool txn_is_empty(const struct txn *t); /* no writes */
+/* no writes, and none that could not be taken: there is nothing to encode */
+bool txn_is_empty(const struct txn *t);
 /* appends the encoded form; -EMSGSIZE beyond the limits; a sticky -ENOMEM/-EMSGSIZE/-E_INVALID
  * (bad key, no object) of the calls above */
 int txn_encode(const struct txn *t, struct buf *out, struct err *err);

@@ -64,8 +64,9 @@ struct api_call *call_new(struct api *api, const char *method, const char *url, 
 		c->next->prev = c;
 	api->calls = c;
 	text_uuid(c->id);
+	api_count_begin(c);
 	if (len > 0 && buf_append(&c->body, body, len) < 0) {
-		call_free(c);
+		call_drop(c);
 		return NULL;
 	}
 	return c;
@@ -73,7 +74,14 @@ struct api_call *call_new(struct api *api, const char *method, const char *url, 
 
 void call_reply(struct api_call *c, int status, const void *body, size_t len)
 {
+	api_count_end(c, status);
 	c->reply(c, status, body, len, c->reply_arg);
+	call_free(c);
+}
+
+void call_drop(struct api_call *c)
+{
+	api_count_end(c, 0);
 	call_free(c);
 }
 

@@ -11,6 +11,15 @@
 /* general.c */
 void version_get(struct api_call *c);
 void health_get(struct api_call *c);
+/* history.c */
+void history_get(struct api_call *c);
+/* events.c, events_promotion.c: answers without an end */
+void events_changes(struct api_call *c);
+void events_nodes(struct api_call *c);
+void events_promotion(struct api_call *c);
+void promotions_list(struct api_call *c);
+/* metrics.c */
+void metrics_get(struct api_call *c);
 void root_get(struct api_call *c);
 /* stats.c: how many there are of each kind */
 void stats_get(struct api_call *c);

@@ -108,6 +108,15 @@ json *mutation_done(struct mutation *m, unsigned number, const char *fmt, ...)
 			     "%s", text);
 }
 
+void mutation_what(struct mutation *m, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(m->what, sizeof(m->what), fmt, ap);
+	va_end(ap);
+}
+
 static void refuse(struct mutation *m, int code, const struct err *err)
 {
 	struct api_call *c = m->call;
@@ -205,6 +214,19 @@ static void on_proposed(int status, const struct txn_result *result, void *arg)
 	api_put(a);
 }
 
+/* Never the body, the query or an answer's data: there may be secrets in them. */
+static void note_what(struct mutation *m, struct txn *t)
+{
+	struct api_call *c = m->call;
+	const char *message = rc_message(m->answer);
+
+	if (!m->what[0] && message[0])
+		mutation_what(m, "%s", message);
+	if (!m->what[0])
+		mutation_what(m, "%s %s", c->method, c->path);
+	txn_note(t, clock_wall_ms(), m->what);
+}
+
 static void propose(struct mutation *m, struct txn *t)
 {
 	struct api_call *c = m->call;
@@ -219,6 +241,7 @@ static void propose(struct mutation *m, struct txn *t)
 	jset_str(kept, "request", c->path);
 	jset(kept, "answer", json_copy(m->answer));
 	txn_answer(t, kept);
+	note_what(m, t);
 	buf_init(&data, TXN_BYTES_MAX);
 	err.text[0] = '\0';
 	rv = txn_encode(t, &data, &err);
@@ -290,6 +313,7 @@ static void decide(struct mutation *m)
 	m->answer = NULL;
 	free(m->details);
 	m->details = NULL;
+	m->what[0] = '\0';
 	m->object = c->match.route->object;
 	rv = m->change(m, &env, t, &err);
 	if (rv == 0 && !txn_is_empty(t)) {

@@ -74,6 +74,8 @@ enum rc_number {
 	RC_WARN_NOT_UPDATED = 1003,
 	RC_WARN_ALREADY_DEPLOYED = 1006,
 	RC_WARN_NOT_FOUND = 3000,
+	RC_SIGN_IN = 10000,         /* what was shown is not valid */
+	RC_SIGN_IN_MISSING = 10001, /* nothing was shown */
 	RC_INFO_RSC_ALREADY_EXISTS = 10008,
 };
 #define RC_NUMBER_MASK 0x7FFFull

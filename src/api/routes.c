@@ -16,6 +16,7 @@
 const struct route api_routes[] = {
 	{ "GET", "/v1/controller/version", ANY, PLACE_HERE, 0, RC_CTRL, version_get },
 	{ "GET", "/health", ANY, PLACE_HERE, 0, RC_CTRL, health_get },
+	{ "GET", "/", ANY, PLACE_HERE, 0, RC_CTRL, root_get },
 
 	{ "GET", "/v1/nodes", ANY, PLACE_READ, 0, RC_NODE, nodes_list },
 	{ "POST", "/v1/nodes", ANY, PLACE_HERE, RC_CRT, RC_NODE, nodes_post },
@@ -100,6 +101,16 @@ const struct route api_routes[] = {
 	{ "GET", SDS "tokens", ANY, PLACE_READ, 0, RC_CTRL, sds_token_list },
 	{ "POST", SDS "tokens", ANY, PLACE_LEADER, RC_CRT, RC_CTRL, sds_token_create },
 	{ "DELETE", SDS "tokens/{}", ANY, PLACE_LEADER, RC_DEL, RC_CTRL, sds_token_delete },
+	{ "GET", SDS "access", ANY, PLACE_READ, 0, RC_CTRL, access_list },
+	{ "POST", SDS "access/tokens", ANY, PLACE_LEADER, RC_CRT, RC_CTRL, access_token_create },
+	{ "DELETE", SDS "access/tokens/{}", ANY, PLACE_LEADER, RC_DEL, RC_CTRL,
+	  access_token_delete },
+	{ "POST", SDS "access/certificates", ANY, PLACE_LEADER, RC_CRT, RC_CTRL,
+	  access_certificate_create },
+	{ "DELETE", SDS "access/certificates/{}", ANY, PLACE_LEADER, RC_DEL, RC_CTRL,
+	  access_certificate_delete },
+	{ "GET", SDS "access-policy", ANY, PLACE_READ, 0, RC_CTRL, access_policy_get },
+	{ "PUT", SDS "access-policy", ANY, PLACE_LEADER, RC_MOD, RC_CTRL, access_policy_put },
 	{ "POST", SDS "join", WHO_JOIN, PLACE_LEADER, RC_CRT, RC_NODE, sds_join },
 
 	{ "POST", SDS "adopt", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN, adopt_create },

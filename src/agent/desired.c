@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "model/group.h"
 #include "model/name.h"
 #include "model/node.h"
 #include "model/policy.h"
@@ -99,21 +98,6 @@ static void load_record(struct agent *a, const char *key, struct record *ret)
 	json_object_put(doc);
 }
 
-/* what the resource's properties, and those of its group, ask of the plane */
-static struct policy load_policy(struct agent *a, json *doc)
-{
-	char key[STORE_KEY_MAX];
-	struct policy policy;
-	json *group = NULL;
-
-	group_key(jget_str(doc, "group", ""), key, sizeof(key));
-	if (store_get(a->config.store, key, &group, NULL) < 0)
-		group = NULL;
-	policy = policy_of(jget(doc, "props"), jget(group, "props"));
-	json_object_put(group);
-	return policy;
-}
-
 /* -ENOENT: no such resource, or no volume in it yet */
 static int bundle_load(struct agent *a, const char *key, struct bundle *b)
 {
@@ -127,7 +111,7 @@ static int bundle_load(struct agent *a, const char *key, struct bundle *b)
 	if (rv == 0) {
 		rv = resource_parse(doc, &b->resource, &err);
 		if (rv == 0)
-			b->policy = load_policy(a, doc);
+			b->policy = policy_load(a->config.store, doc);
 		json_object_put(doc);
 	}
 	if (rv < 0) {

@@ -135,7 +135,7 @@ struct agent {
 	char nbd_dir[PATH_LEN_MAX];
 	struct agent_object *bucket[AGENT_BUCKETS];
 	struct agent_pool *pools;
-	struct store_watch *watch[7];
+	struct store_watch *watch[8];
 	/* resources to look at again; head..n of the array */
 	struct agent_key *dirty;
 	size_t dirty_head, dirty_n, dirty_cap;

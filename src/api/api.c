@@ -45,6 +45,7 @@ void api_put(struct api *a)
 	observed_free(a->observed);
 	json_object_put(a->reaper.resources);
 	json_object_put(a->listeners);
+	upkeep_stop(a);
 	free(a);
 }
 
@@ -76,6 +77,7 @@ static void slow_tick(struct api *a, int64_t now)
 			take_tick(a);
 			clone_tick(a);
 			schedules_tick(a);
+			upkeep_tick(a);
 		}
 	}
 }
@@ -175,6 +177,7 @@ void api_on_leader(struct api *a, bool is_leader)
 		a->led_since_ms = -1;
 		members_free(a->members);
 		a->members = NULL;
+		upkeep_stop(a);
 	}
 	if (!a->closing)
 		api_hurry(a);

@@ -26,16 +26,6 @@ void version_get(struct api_call *c)
 	call_reply_json(c, 200, o);
 }
 
-/* for people who look what is there; nobody needs a token for it, so it tells nothing else */
-void root_get(struct api_call *c)
-{
-	json *o = view_object();
-
-	jset_str(o, "server", "sdsd");
-	jset_str(o, "api", "/v1/");
-	call_reply_json(c, 200, o);
-}
-
 void health_get(struct api_call *c)
 {
 	struct api *a = c->api;
@@ -54,6 +44,17 @@ void health_get(struct api_call *c)
 		(long long)gone_ms / 1000);
 	/* clients with a list of nodes go on to the next one at anything but 200 */
 	call_reply_json(c, 500, call_error_list(0, 0, -E_NO_LEADER, &err));
+}
+
+/* nobody needs a token for it, so it tells little */
+void root_get(struct api_call *c)
+{
+	json *o = view_object();
+
+	jset_str(o, "product", "sdsd");
+	jset_str(o, "node", c->api->config.node);
+	jset_str(o, "api", "/v1");
+	call_reply_json(c, 200, o);
 }
 
 int place_of_body(json *body, struct change_place *ret, struct err *err)

@@ -12,17 +12,58 @@
 void version_get(struct api_call *c);
 void health_get(struct api_call *c);
 void root_get(struct api_call *c);
+/* stats.c: how many there are of each kind */
+void stats_get(struct api_call *c);
+/* absent.c: what this product does not have, and clients ask for in passing */
+void absent_list(struct api_call *c);
+void absent_data(struct api_call *c);
+void absent_remotes(struct api_call *c);
 /* nodes.c */
 void nodes_list(struct api_call *c);
 void nodes_get(struct api_call *c);
 void nodes_post(struct api_call *c);
 void nodes_modify(struct api_call *c);
+void nodes_reconnect(struct api_call *c);
 void nodes_delete(struct api_call *c);
+/* node_state.c */
+void nodes_evacuate(struct api_call *c);
+void nodes_restore(struct api_call *c);
+void nodes_lost(struct api_call *c);
+void nodes_drain(struct api_call *c);
+/* netifs.c: a node's addresses */
+void netifs_list(struct api_call *c);
+void netifs_get(struct api_call *c);
+void netifs_create(struct api_call *c);
+void netifs_modify(struct api_call *c);
+void netifs_delete(struct api_call *c);
+/* connections.c: pairs of nodes, and of a resource's replicas */
+void node_connections_list(struct api_call *c);
+void node_connections_get(struct api_call *c);
+void node_connections_modify(struct api_call *c);
+void resource_connections_list(struct api_call *c);
+void resource_connections_get(struct api_call *c);
+void resource_connections_modify(struct api_call *c);
+/* controller.c: the properties that everything inherits */
+void controller_props(struct api_call *c);
+void controller_modify(struct api_call *c);
+void controller_delete(struct api_call *c);
+/* kvs.c: key-value stores */
+void kvs_list(struct api_call *c);
+void kvs_get(struct api_call *c);
+void kvs_modify(struct api_call *c);
+void kvs_delete(struct api_call *c);
+/* pool_definitions.c */
+void pool_definitions_list(struct api_call *c);
+void pool_definitions_get(struct api_call *c);
+void pool_definitions_create(struct api_call *c);
+void pool_definitions_modify(struct api_call *c);
+void pool_definitions_delete(struct api_call *c);
 /* pools.c */
 void pools_view(struct api_call *c);
 void pools_list(struct api_call *c);
 void pools_get(struct api_call *c);
 void pools_create(struct api_call *c);
+void pools_modify(struct api_call *c);
 void pools_delete(struct api_call *c);
 /* disks.c */
 void disks_all(struct api_call *c);
@@ -69,6 +110,10 @@ void replicas_autoplace(struct api_call *c);
 void quarantine_failed(struct api_call *c);
 void quarantine_repair(struct api_call *c);
 void quarantine_replace(struct api_call *c);
+/* upkeep.c */
+void upkeep_step(struct api_call *c);
+void upkeep_away(struct api_call *c);
+void upkeep_forget(struct api_call *c);
 /* encryption.c */
 void encryption_status(struct api_call *c);
 void encryption_create(struct api_call *c);

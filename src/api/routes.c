@@ -10,6 +10,10 @@
 #define RG "/v1/resource-groups/{}"
 #define RD "/v1/resource-definitions/{}"
 #define SDS "/v1/sds/"
+#define PROPS "/v1/controller/properties"
+#define KVS "/v1/key-value-store"
+#define NC "/v1/node-connections"
+#define SPD "/v1/storage-pool-definitions"
 #define ENC "/v1/encryption/passphrase"
 #define ANY (WHO_USER | WHO_NODE)
 
@@ -18,17 +22,55 @@ const struct route api_routes[] = {
 	{ "GET", "/health", ANY, PLACE_HERE, 0, RC_CTRL, health_get },
 	{ "GET", "/", ANY, PLACE_HERE, 0, RC_CTRL, root_get },
 
+	{ "GET", PROPS, ANY, PLACE_READ, 0, RC_CTRL, controller_props },
+	{ "POST", PROPS, ANY, PLACE_LEADER, RC_MOD, RC_CTRL, controller_modify },
+	{ "DELETE", PROPS "/{*}", ANY, PLACE_LEADER, RC_DEL, RC_CTRL, controller_delete },
+	{ "GET", KVS, ANY, PLACE_READ, 0, RC_KVS, kvs_list },
+	{ "GET", KVS "/{}", ANY, PLACE_READ, 0, RC_KVS, kvs_get },
+	{ "PUT", KVS "/{}", ANY, PLACE_LEADER, RC_MOD, RC_KVS, kvs_modify },
+	{ "DELETE", KVS "/{}", ANY, PLACE_LEADER, RC_DEL, RC_KVS, kvs_delete },
+	{ "GET", "/v1/stats/{}", ANY, PLACE_READ, 0, RC_CTRL, stats_get },
+	{ "GET", "/v1/remotes", ANY, PLACE_HERE, 0, RC_CTRL, absent_remotes },
+	{ "GET", "/v1/remotes/s3", ANY, PLACE_HERE, 0, RC_CTRL, absent_list },
+	{ "GET", "/v1/remotes/linstor", ANY, PLACE_HERE, 0, RC_CTRL, absent_list },
+	{ "GET", "/v1/remotes/ebs", ANY, PLACE_HERE, 0, RC_CTRL, absent_list },
+	{ "GET", "/v1/error-reports", ANY, PLACE_HERE, 0, RC_CTRL, absent_list },
+	{ "GET", "/v1/error-reports/{}", ANY, PLACE_HERE, 0, RC_CTRL, absent_list },
+	{ "GET", "/v1/files", ANY, PLACE_HERE, 0, RC_CTRL, absent_list },
+	{ "GET", "/v1/schedules", ANY, PLACE_HERE, 0, RC_CTRL, absent_data },
+	{ "GET", "/v1/view/schedules-by-resource", ANY, PLACE_HERE, 0, RC_CTRL, absent_data },
+
 	{ "GET", "/v1/nodes", ANY, PLACE_READ, 0, RC_NODE, nodes_list },
 	{ "POST", "/v1/nodes", ANY, PLACE_HERE, RC_CRT, RC_NODE, nodes_post },
 	{ "GET", N, ANY, PLACE_READ, 0, RC_NODE, nodes_get },
 	{ "PUT", N, ANY, PLACE_LEADER, RC_MOD, RC_NODE, nodes_modify },
 	{ "DELETE", N, ANY, PLACE_LEADER, RC_DEL, RC_NODE, nodes_delete },
+	{ "PUT", N "/evacuate", ANY, PLACE_LEADER, RC_MOD, RC_NODE, nodes_evacuate },
+	{ "PUT", N "/restore", ANY, PLACE_LEADER, RC_MOD, RC_NODE, nodes_restore },
+	{ "DELETE", N "/lost", ANY, PLACE_LEADER, RC_DEL, RC_NODE, nodes_lost },
+	{ "GET", SDS "drain/{}", ANY, PLACE_FRESH, 0, RC_NODE, nodes_drain },
+	{ "PUT", N "/reconnect", ANY, PLACE_FRESH, RC_MOD, RC_NODE, nodes_reconnect },
+	{ "GET", N "/net-interfaces", ANY, PLACE_READ, 0, RC_NET_IF, netifs_list },
+	{ "POST", N "/net-interfaces", ANY, PLACE_LEADER, RC_CRT, RC_NET_IF, netifs_create },
+	{ "GET", N "/net-interfaces/{}", ANY, PLACE_READ, 0, RC_NET_IF, netifs_get },
+	{ "PUT", N "/net-interfaces/{}", ANY, PLACE_LEADER, RC_MOD, RC_NET_IF, netifs_modify },
+	{ "DELETE", N "/net-interfaces/{}", ANY, PLACE_LEADER, RC_DEL, RC_NET_IF, netifs_delete },
+	{ "GET", NC, ANY, PLACE_READ, 0, RC_NODE_CONN, node_connections_list },
+	{ "GET", NC "/{}/{}", ANY, PLACE_READ, 0, RC_NODE_CONN, node_connections_get },
+	{ "PUT", NC "/{}/{}", ANY, PLACE_LEADER, RC_MOD, RC_NODE_CONN, node_connections_modify },
 
 	{ "GET", "/v1/view/storage-pools", ANY, PLACE_READ, 0, RC_STOR_POOL, pools_view },
 	{ "GET", N "/storage-pools", ANY, PLACE_READ, 0, RC_STOR_POOL, pools_list },
 	{ "POST", N "/storage-pools", ANY, PLACE_LEADER, RC_CRT, RC_STOR_POOL, pools_create },
 	{ "GET", N "/storage-pools/{}", ANY, PLACE_READ, 0, RC_STOR_POOL, pools_get },
+	{ "PUT", N "/storage-pools/{}", ANY, PLACE_LEADER, RC_MOD, RC_STOR_POOL, pools_modify },
 	{ "DELETE", N "/storage-pools/{}", ANY, PLACE_LEADER, RC_DEL, RC_STOR_POOL, pools_delete },
+	{ "GET", SPD, ANY, PLACE_READ, 0, RC_STOR_POOL_DFN, pool_definitions_list },
+	{ "POST", SPD, ANY, PLACE_LEADER, RC_CRT, RC_STOR_POOL_DFN, pool_definitions_create },
+	{ "GET", SPD "/{}", ANY, PLACE_READ, 0, RC_STOR_POOL_DFN, pool_definitions_get },
+	{ "PUT", SPD "/{}", ANY, PLACE_LEADER, RC_MOD, RC_STOR_POOL_DFN, pool_definitions_modify },
+	{ "DELETE", SPD "/{}", ANY, PLACE_LEADER, RC_DEL, RC_STOR_POOL_DFN,
+	  pool_definitions_delete },
 
 	{ "GET", "/v1/physical-storage", ANY, PLACE_READ, 0, RC_NODE, disks_physical },
 	{ "GET", "/v1/physical-storage/{}", ANY, PLACE_READ, 0, RC_NODE, disks_physical_node },
@@ -55,6 +97,13 @@ const struct route api_routes[] = {
 	  volumes_modify },
 	{ "DELETE", RD "/volume-definitions/{}", ANY, PLACE_LEADER, RC_DEL, RC_VLM_DFN,
 	  volumes_delete },
+
+	{ "GET", RD "/resource-connections", ANY, PLACE_READ, 0, RC_RSC_CONN,
+	  resource_connections_list },
+	{ "GET", RD "/resource-connections/{}/{}", ANY, PLACE_READ, 0, RC_RSC_CONN,
+	  resource_connections_get },
+	{ "PUT", RD "/resource-connections/{}/{}", ANY, PLACE_LEADER, RC_MOD, RC_RSC_CONN,
+	  resource_connections_modify },
 
 	{ "GET", "/v1/view/resources", ANY, PLACE_READ, 0, RC_RSC, replicas_view },
 	{ "GET", RD "/resources", ANY, PLACE_READ, 0, RC_RSC, replicas_list },
@@ -135,6 +184,9 @@ const struct route api_routes[] = {
 	  quarantine_repair },
 	{ "POST", SDS "replicas/{}/{}/replace", ANY, PLACE_LEADER, RC_MOD, RC_RSC,
 	  quarantine_replace },
+	{ "POST", SDS "upkeep", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC, upkeep_step },
+	{ "POST", SDS "node-away", WHO_NODE, PLACE_LEADER, RC_MOD, RC_NODE, upkeep_away },
+	{ "POST", SDS "node-forget", WHO_NODE, PLACE_LEADER, RC_DEL, RC_NODE, upkeep_forget },
 	{ "POST", SDS "leftover-done", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC, sds_leftover_done },
 	{ "POST", SDS "reap", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC, sds_reap },
 };

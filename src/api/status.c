@@ -222,6 +222,7 @@ static void status_resource(struct view *v, void *arg)
 	jset_str(o, "writer", writer_name(v));
 	jset_str(o, "reason", r.reason);
 	jset_str(o, "next", r.next);
+	jset_str(o, "upkeep", upkeep_note(s->nodes->api, v->res.name));
 	jset_i64(o, "size_kib", resource_size_kib(&v->res));
 	jset(o, "volumes", volumes);
 	jset_i64(o, "epoch", v->has_record ? v->rec.epoch : 0);

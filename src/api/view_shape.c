@@ -11,6 +11,7 @@
 
 #include "api/view.h"
 #include "model/group.h"
+#include "model/netif.h"
 
 #define TYPE_DRBD "DRBD"
 #define TYPE_LUKS "LUKS"
@@ -20,17 +21,34 @@
 
 /* Nodes and pools */
 
-static json *net_interface(const struct node *n)
+/* its own address */
+static json *default_netif(const struct node *n)
 {
 	json *nic = view_object();
 
-	jset_str(nic, "name", "default");
+	jset_str(nic, "name", NETIF_DEFAULT);
 	jset_str(nic, "address", n->address);
 	jset_i64(nic, "satellite_port", n->port);
 	jset_str(nic, "satellite_encryption_type", "SSL");
 	jset_bool(nic, "is_active", true);
 	jset_str(nic, "uuid", n->uuid);
 	return nic;
+}
+
+json *view_netifs(const struct node *n, json *doc)
+{
+	json *nics = view_list(), *more = jget(doc, "net_interfaces");
+	size_t count =
+		json_object_is_type(more, json_type_array) ? json_object_array_length(more) : 0;
+
+	view_push(nics, default_netif(n));
+	for (size_t i = 0; i < count; i++) {
+		json *nic = json_copy(json_object_array_get_idx(more, i));
+
+		jset_bool(nic, "is_active", false);
+		view_push(nics, nic);
+	}
+	return nics;
 }
 
 const char *view_connection(struct api *a, const char *node)
@@ -51,21 +69,18 @@ const char *view_connection(struct api *a, const char *node)
 json *view_node(struct api *a, json *doc)
 {
 	struct node n;
-	json *o = view_object(), *nics = view_list(), *flags = jget(doc, "flags");
+	json *o, *flags = jget(doc, "flags");
 
-	if (node_parse(doc, &n, NULL) < 0) {
-		json_object_put(nics);
-		json_object_put(o);
+	if (node_parse(doc, &n, NULL) < 0)
 		return NULL;
-	}
-	view_push(nics, net_interface(&n));
+	o = view_object();
 	jset_str(o, "name", n.name);
 	jset_str(o, "type", "COMBINED");
 	jset_str(o, "connection_status", view_connection(a, n.name));
 	jset(o, "flags",
 	     json_object_is_type(flags, json_type_array) ? json_copy(flags) : view_list());
 	jset(o, "props", view_props(doc));
-	jset(o, "net_interfaces", nics);
+	jset(o, "net_interfaces", view_netifs(&n, doc));
 	jset(o, "storage_providers",
 	     view_strings((const char *const[]){ "DISKLESS", "FILE", "FILE_THIN", "LVM",
 						 "LVM_THIN" },

@@ -22,6 +22,7 @@ static const char *const own_names[E_LAST - E_FIRST] = {
 	[E_NOT_FOUND - E_FIRST] = "no such object",
 	[E_EXISTS - E_FIRST] = "object exists",
 	[E_INVALID - E_FIRST] = "invalid value",
+	[E_BAD_PROP - E_FIRST] = "invalid property",
 	[E_IN_USE - E_FIRST] = "object is in use",
 	[E_NO_NODES - E_FIRST] = "not enough suitable nodes",
 	[E_LOCKED - E_FIRST] = "locked",

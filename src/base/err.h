@@ -21,6 +21,7 @@ enum {
 	E_NOT_FOUND,         /* the object named by the request is missing */
 	E_EXISTS,            /* an object of this name exists */
 	E_INVALID,           /* a field is outside its rules */
+	E_BAD_PROP,          /* a property is */
 	E_IN_USE,            /* the object is open or referred to */
 	E_NO_NODES,          /* placement found too few nodes */
 	E_LOCKED,            /* encrypted, and the master key is not open */

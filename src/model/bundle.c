@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/connection.h"
 #include "model/policy.h"
 #include "model/promise.h"
 #include "model/props.h"
@@ -235,6 +236,33 @@ int bundle_copies(const struct bundle *b)
 	return n;
 }
 
+int bundle_wanted(const struct bundle *b)
+{
+	return b->resource.copies ? b->resource.copies : bundle_copies(b);
+}
+
+void bundle_want(struct bundle *b, int copies)
+{
+	if (copies < 1 || copies == b->resource.copies)
+		return;
+	b->resource.copies = copies;
+	jset_i64(b->doc, "copies", copies);
+	b->dirty = true;
+}
+
+void bundle_want_those(struct bundle *b)
+{
+	int n = 0;
+
+	for (int i = 0; i < b->n; i++) {
+		const struct replica *r = &b->replica[i];
+
+		n += !r->diskless && !r->deleting && !r->quarantined &&
+		     observed_online(b->env->observed, r->node, b->env->mono_ms);
+	}
+	bundle_want(b, n > b->resource.copies ? n : b->resource.copies);
+}
+
 static json *report_of(struct bundle *b, const char *node)
 {
 	return observed_replica(b->env->observed, node, b->resource.name, b->env->mono_ms);
@@ -389,6 +417,7 @@ int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err)
 	txn_put(b->t, key, NULL);
 	placed_key(r->node, r->resource, key, sizeof(key));
 	txn_put(b->t, key, NULL);
+	b->dirty |= connection_forget(b->doc, r->node, NULL);
 	b->n--;
 	memmove(r, r + 1, (size_t)(&b->replica[b->n] - r) * sizeof(*r));
 	return 0;
@@ -413,7 +442,7 @@ int bundle_renew_replica(struct bundle *b, struct replica *r, bool born, struct 
 	jset_str(doc, "uuid", r->uuid);
 	replica_write_made(doc, r->made);
 	jset_bool(doc, "born", born);
-	replica_write_quarantine(doc, NULL);
+	replica_write_quarantine(doc, NULL, 0);
 	txn_put(b->t, key, doc);
 	return 0;
 }

@@ -38,6 +38,10 @@ void bundle_save(struct bundle *b);
 struct replica *bundle_replica_on(struct bundle *b, const char *node);
 struct replica *bundle_replica_at(struct bundle *b, int slot);
 int bundle_copies(const struct bundle *b); /* with a disk, not being deleted */
+int bundle_wanted(const struct bundle *b); /* copies it is to have: upkeep.h sees to it */
+void bundle_want(struct bundle *b, int copies);
+/* copies were placed because somebody has asked for them: so many are wanted as are of use now */
+void bundle_want_those(struct bundle *b);
 /* -EAGAIN: this leader is new and has not heard of all nodes with a replica; "not open" would be a
  * guess. Before any of the following is believed for a removal. */
 int bundle_check_heard(struct bundle *b, struct err *err);

@@ -16,6 +16,7 @@
  * "ca/self": {"cert_pem","key_sealed"}
  * "encryption/self": the sealed master key of encrypted volumes (cluster/vault.h)
  * "access/<name>": model/access.h
+ * "kvs/<name>": {"name","props":{}}: a client's own
  * "token/<id>": {"id","secret_sha256","expires_ms","used_by":""}
  * "promise/<node>/<pool>": {"kib","replicas"}: what is placed in a pool; changed with each
  * placement,
@@ -59,6 +60,39 @@ int change_node_delete(struct change_env *env, struct txn *t, const char *name,
 int change_node_modify(struct change_env *env, struct txn *t, const char *name, json *body,
 		       struct err *err);
 
+/* change_netif.c: further addresses of a node (netif.h). body: LINSTOR's NetInterface. The node's
+ * own one, NETIF_DEFAULT, stays as it is: -E_INVALID, -E_IN_USE. -E_NOT_FOUND: node or interface */
+int change_netif_create(struct change_env *env, struct txn *t, const char *node, json *body,
+			struct err *err);
+int change_netif_modify(struct change_env *env, struct txn *t, const char *node, const char *name,
+			json *body, struct err *err);
+int change_netif_delete(struct change_env *env, struct txn *t, const char *node, const char *name,
+			struct err *err);
+
+/* change_connection.c: properties of pairs of nodes, in either order. body: override_props and so
+ * on. -E_NOT_FOUND: a node, the resource, or a replica of it; -E_INVALID: twice the same node */
+int change_node_connection(struct change_env *env, struct txn *t, const char *a, const char *b,
+			   json *body, struct err *err);
+int change_resource_connection(struct change_env *env, struct txn *t, const char *resource,
+			       const char *a, const char *b, json *body, struct err *err);
+
+/* change_kvs.c: a key-value store is made by the first change of it */
+int change_kvs_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+		      struct err *err);
+int change_kvs_delete(struct change_env *env, struct txn *t, const char *name, struct err *err);
+void kvs_key(const char *name, char *out, size_t len);
+/* the properties that all objects inherit (policy.h) */
+int change_controller_modify(struct change_env *env, struct txn *t, json *body, struct err *err);
+
+/* change_pool_definition.c. -E_EXISTS with a pool of the name, too; props may be NULL */
+int change_pool_definition_create(struct change_env *env, struct txn *t, const char *name,
+				  json *props, struct err *err);
+int change_pool_definition_modify(struct change_env *env, struct txn *t, const char *name,
+				  json *body, struct err *err);
+/* -E_IN_USE while there are pools of the name */
+int change_pool_definition_delete(struct change_env *env, struct txn *t, const char *name,
+				  struct err *err);
+
 /* p->uuid "": a fresh one; props may be NULL, here and below */
 int change_pool_create(struct change_env *env, struct txn *t, const struct pool *p, json *props,
 		       struct err *err);
@@ -69,6 +103,9 @@ int change_pool_make(struct change_env *env, struct txn *t, const struct pool *p
  * -E_IN_USE while it is being made or destroyed */
 int change_pool_task(struct change_env *env, struct txn *t, const char *node, const char *name,
 		     const struct pool_task *task, struct err *err);
+/* its properties; what it is made of is none that could change. -E_NOT_FOUND, -E_BAD_PROP */
+int change_pool_modify(struct change_env *env, struct txn *t, const char *node, const char *name,
+		       json *body, struct err *err);
 /* Forgets it; what it is made of stays as it is. */
 int change_pool_delete(struct change_env *env, struct txn *t, const char *node, const char *name,
 		       struct err *err);
@@ -134,6 +171,28 @@ int change_replica_delete(struct change_env *env, struct txn *t, const char *res
  * record or its writer's state changes. Nothing to do: 0, without writes. */
 int change_replica_reap(struct change_env *env, struct txn *t, const char *resource,
 			struct err *err);
+
+/* change_upkeep.c: what the cluster does by itself for the copies of a resource (upkeep.h), the
+ * next step. Nothing to do: 0, without writes; *ret says what is done or waited for. What cannot be
+ * done (no place for a copy) is no error: *ret says it. */
+struct upkeep_plan;
+struct upkeep_sight;
+int change_upkeep(struct change_env *env, struct txn *t, const char *resource,
+		  const struct upkeep_sight *sight, struct upkeep_plan *ret, struct err *err);
+/* Whether UPKEEP_AWAY_MAX_PERCENT of the nodes is passed, by their documents */
+int change_upkeep_many_away(struct change_env *env, bool *ret, struct err *err);
+/* The node has (not) been heard of lately: its document says since when */
+int change_node_away(struct change_env *env, struct txn *t, const char *name, bool away,
+		     struct err *err);
+/* What is on it is to move to others, or may stay */
+int change_node_evacuate(struct change_env *env, struct txn *t, const char *name, bool on,
+			 struct err *err);
+/* It will never be back: its replicas are dropped, here those that can be at once. -E_IN_USE while
+ * it answers */
+int change_node_lose(struct change_env *env, struct txn *t, const char *name, struct err *err);
+/* A node that is lost, when nothing is on it any more: forgotten, its snapshots with it. Not yet:
+ * 0, without writes */
+int change_node_forget(struct change_env *env, struct txn *t, const char *name, struct err *err);
 
 /* change_quarantine.c: copies whose disk fails time and again.
  * From its node: it is not to be attached any more. uuid: of the replica, -E_NOT_FOUND when that is

@@ -53,7 +53,7 @@ static int write_quarantine(struct bundle *b, const struct replica *r, const cha
 	rv = txn_get(b->t, b->env->store, key, &doc);
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	replica_write_quarantine(doc, complaint);
+	replica_write_quarantine(doc, complaint, b->env->now_ms);
 	txn_put(b->t, key, doc);
 	return 0;
 }

@@ -75,6 +75,8 @@ int change_replica_create(struct change_env *env, struct txn *t, const char *res
 	    (rv = place_check(&b, diskless ? 0 : 1, err)) < 0)
 		goto release;
 	rv = diskless ? add_diskless(&b, node, err) : place_copies(&b, &want, true, err);
+	if (rv == 0 && !diskless)
+		bundle_want_those(&b);
 	if (rv == 0)
 		bundle_save(&b);
 release:
@@ -118,7 +120,7 @@ static bool is_in_set(const struct bundle *b, const struct replica *r)
 	return b->record_doc && (b->record.in_sync & (1u << r->slot));
 }
 
-static int delete_one(struct bundle *b, struct replica *r, struct err *err)
+int place_leave(struct bundle *b, struct replica *r, struct err *err)
 {
 	bool was_writer = b->record_doc && b->record.writer == r->slot;
 	int rv = 0;
@@ -142,6 +144,18 @@ static int delete_one(struct bundle *b, struct replica *r, struct err *err)
 		rv = bundle_bump_record(b, b->record.in_sync, err);
 	}
 	return rv < 0 ? rv : bundle_drop_replica(b, r, err);
+}
+
+/* A copy that somebody takes away is not wanted any more; one that is of no use is. */
+static int delete_one(struct bundle *b, struct replica *r, struct err *err)
+{
+	bool online = observed_online(b->env->observed, r->node, b->env->mono_ms);
+	bool of_use = !r->diskless && !r->deleting && !r->quarantined && online;
+	int copies = bundle_wanted(b);
+
+	if (!r->diskless && !r->deleting)
+		bundle_want(b, of_use && copies > 1 ? copies - 1 : copies);
+	return place_leave(b, r, err);
 }
 
 int change_replica_delete(struct change_env *env, struct txn *t, const char *resource,

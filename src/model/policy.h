@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * policy.h - the properties of a resource (or its group) that have a meaning to
- * the data plane:
+ * policy.h - the properties of a resource (or its group, or the controller) that have
+ * a meaning to the data plane:
  *   sds/read-policy   local (default), round-robin, least-pending, striped
  *   sds/handover      on, off (default): a second node may open it for a moment
  *   sds/copy-writes   always (default), direct, never: what the kernel plane
@@ -11,13 +11,15 @@
  *   sds/snapshot-every  off (default), or a time such as 15m, 1h, 7d: a snapshot is taken
  *                     so often
  *   sds/snapshot-keep 1 to 240 (default 10): of those so many are kept
- * LINSTOR's drivers ask for the latter, for a live migration, by setting
- * DrbdOptions/Net/allow-two-primaries to "yes"; that counts as on.
+ * LINSTOR's drivers ask for a handover, for a live migration, by setting
+ * DrbdOptions/Net/allow-two-primaries to "yes", of the resource or of the connection
+ * between two of its nodes; that counts as on.
  */
 #ifndef SDSD_MODEL_POLICY_H
 #define SDSD_MODEL_POLICY_H
 
-#include "base/json.h"
+#include "model/props.h"
+#include "store/store.h"
 
 #define POLICY_READ "sds/read-policy"
 #define POLICY_HANDOVER "sds/handover"
@@ -49,10 +51,15 @@ struct policy {
 	int snapshot_keep;
 };
 
-/* -E_INVALID, with what is possible, when a property has another value; what: "resource db" */
+/* the cluster's own properties, which all objects inherit: {"props":{}} */
+#define CONTROLLER_KEY "controller/self"
+
+/* -E_BAD_PROP, with what is possible, when a property has another value; what: "resource db" */
 int policy_check(const char *what, json *props, struct err *err);
-/* What the properties of a resource say, and those of its group where they are silent. NULL:
- * none. A value that policy_check refuses counts as not set. */
-struct policy policy_of(json *props, json *group_props);
+/* What the properties of a resource and of all it inherits from say. connections: of the resource
+ * (connection.h), may be NULL. A value that policy_check refuses counts as not set. */
+struct policy policy_of(const struct props_chain *c, json *connections);
+/* of a resource's document, with what the store says of its group and the controller */
+struct policy policy_load(struct store *store, json *resource);
 
 #endif

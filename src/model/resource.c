@@ -167,6 +167,7 @@ int resource_parse(json *doc, struct resource *ret, struct err *err)
 	char what[NAME_MAX_LEN + 16];
 	struct resource r = { 0 };
 	enum layers layers;
+	int64_t copies = 0;
 	int rv;
 
 	rv = field_object(doc, "resource", err);
@@ -183,6 +184,10 @@ int resource_parse(json *doc, struct resource *ret, struct err *err)
 	    (rv = layers_parse(jget(doc, "layers"), &layers, err)) < 0)
 		return rv;
 	r.encrypted = layers == LAYERS_LUKS;
+	if (jget(doc, "copies") &&
+	    (rv = field_i64(doc, what, "copies", 1, COPIES_MAX, &copies, err)) < 0)
+		return rv;
+	r.copies = (int)copies;
 	if ((rv = volumes_parse(jget(doc, "volumes"), what, &r, err)) < 0)
 		return rv;
 	*ret = r;
@@ -282,6 +287,7 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	if (r.pool[0] && (rv = name_check("pool name", r.pool, POOL_NAME_MIN_LEN, err)) < 0)
 		return rv;
 	r.slot = (int)slot;
+	r.quarantined_ms = r.quarantined ? jget_i64_or(doc, "quarantined_ms", 0) : 0;
 	*ret = r;
 	return 0;
 }
@@ -312,6 +318,8 @@ json *resource_doc(const struct resource *r)
 	jset(doc, "props", json_object_new_object());
 	if (r->encrypted)
 		jset(doc, "layers", layers_doc(true));
+	if (r->copies)
+		jset_i64(doc, "copies", r->copies);
 	jset(doc, "volumes", volumes);
 	return doc;
 }
@@ -364,14 +372,16 @@ void replica_write_made(json *doc, uint32_t made)
 	json_object_object_del(doc, "made");
 }
 
-void replica_write_quarantine(json *doc, const char *complaint)
+void replica_write_quarantine(json *doc, const char *complaint, int64_t now_ms)
 {
 	if (complaint) {
 		jset_bool(doc, "quarantined", true);
+		jset_i64(doc, "quarantined_ms", now_ms);
 		jset_str(doc, "complaint", complaint);
 		return;
 	}
 	json_object_object_del(doc, "quarantined");
+	json_object_object_del(doc, "quarantined_ms");
 	json_object_object_del(doc, "complaint");
 }
 

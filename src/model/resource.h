@@ -3,7 +3,7 @@
  * resource.h - what is replicated as one: its volumes, its group, and who is
  * writer and in sync.
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
- *                     "layers":["DRBD","LUKS","STORAGE"],
+ *                     "layers":["DRBD","LUKS","STORAGE"],"copies":2,
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
  *                     "origin":{"resource","snapshot","uuid","size_kib"},
  *                     "adopts":{"lv","size_kib"},"key":"<hex>"}]}
@@ -11,14 +11,15 @@
  *                     version made has no uuid: the resource's stands for it. origin: it began
  *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
  *                     adopts: it began as this logical volume of somebody else's, with its
- *                     content, on the node of its first copy. No layers: DRBD and STORAGE. key:
- *                     of an encrypted volume, sealed by the master key (cluster/vault.h).
+ *                     content, on the node of its first copy. No layers: DRBD and STORAGE. key: of
+ *                     an encrypted volume, sealed by the master key (cluster/vault.h).
+ *                     copies: it is to have so many; unsaid: as many as it has.
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
  * "replica/<resource>/<node>": {"resource","node","uuid","slot":0,"diskless":false,"pool":"ssd",
  *                     "created":false,"made":[1],"born":false,"deleting":false,
- *                     "quarantined":true,"complaint","props":{}}
+ *                     "quarantined":true,"quarantined_ms","complaint","props":{}}
  *                     created: the files of volume 0 were made; made: those of further volumes;
  *                     born: volumes with an origin are made from it, one that adopts is that
  *                     logical volume; never of zeros.
@@ -74,6 +75,7 @@ struct resource {
 	char group[NAME_MAX_LEN + 1];
 	int64_t created_ms;
 	bool encrypted; /* a LUKS layer under each of its copies */
+	int copies;     /* it is to have; 0: unsaid */
 	int n_volumes;
 	struct volume volume[VOLUMES_PER_RESOURCE_MAX];
 };
@@ -104,6 +106,7 @@ struct replica {
 	bool born;     /* made from what the volumes have begun with */
 	bool deleting; /* must leave the in-sync set first */
 	bool quarantined;
+	int64_t quarantined_ms;        /* wall clock, since when; 0: not known */
 	char complaint[COMPLAINT_MAX]; /* why, as its node has put it; "" */
 };
 
@@ -119,7 +122,7 @@ bool record_same(const struct record *a, const struct record *b); /* tag include
 json *replica_doc(const struct replica *r);
 void replica_write_made(json *doc, uint32_t made); /* in a present document */
 /* the same; complaint NULL: not quarantined (any more) */
-void replica_write_quarantine(json *doc, const char *complaint);
+void replica_write_quarantine(json *doc, const char *complaint, int64_t now_ms);
 void resource_key(const char *name, char *out, size_t len);
 void record_key(const char *name, char *out, size_t len);
 void replica_key(const char *resource, const char *node, char *out, size_t len);

@@ -266,6 +266,7 @@ static int give_volume(const struct agent_object *o, const struct agent_volume *
 	agent_text_set(&ret->socket_path, path);
 	agent_text_set(&ret->data_path, v->data_path);
 	agent_text_set(&ret->meta_path, v->meta_path);
+	ret->discard_bytes = v->discard_bytes;
 	return 0;
 }
 
@@ -279,6 +280,7 @@ int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err
 	if (rv < 0)
 		return rv;
 	fill_plane(o->agent, &b, own, ret);
+	ret->room = o->room;
 	ret->volume = calloc((size_t)o->n_volumes + 1, sizeof(*ret->volume));
 	if (!ret->volume)
 		abort();

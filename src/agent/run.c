@@ -149,6 +149,7 @@ static void take_paths(struct agent_volume *v, const struct storage_paths *paths
 	agent_text_set(&v->data_path, paths->data);
 	agent_text_set(&v->meta_path, paths->meta);
 	v->have_bytes = paths->size_bytes;
+	v->discard_bytes = paths->discard_bytes;
 	v->plan.files = true;
 	v->allocated_ns = 0;
 }

@@ -125,7 +125,7 @@ uint64_t volumes_size(const struct agent_object *o, const struct agent_volume *v
 
 uint64_t volumes_stamp(const struct agent_object *o)
 {
-	uint64_t h = o->base_stamp;
+	uint64_t h = volumes_hash(o->base_stamp, &o->room, sizeof(o->room));
 
 	for (int i = 0; i < o->n_volumes; i++) {
 		const struct agent_volume *v = o->volume[i];

@@ -17,15 +17,16 @@ static json *shape(json *doc)
 
 static void list_one(json *doc, void *arg)
 {
-	view_push(arg, shape(doc));
+	call_list_push(arg, shape(doc));
 }
 
 void kvs_list(struct api_call *c)
 {
-	json *list = view_list();
+	struct call_list list;
 
-	view_docs(c->api, "kvs/", list_one, list);
-	call_reply_json(c, 200, call_query_page(c, list));
+	call_list_init(&list, c);
+	view_docs(c->api, "kvs/", list_one, &list);
+	call_list_reply(&list);
 }
 
 /* a list of one: so LINSTOR has it, and golinstor wants it */

@@ -119,7 +119,7 @@ static enum copy_state copy_state(const struct view *v, int i)
 
 static void judge(struct node_status *s, const struct view *v, struct verdict_result *ret)
 {
-	struct verdict_input in = { .leader = !s->stale };
+	struct verdict_input in = { .leader = !s->stale, .wanted = v->res.copies };
 
 	for (int i = 0; i < v->n; i++) {
 		struct verdict_copy *c = &in.copy[in.n];

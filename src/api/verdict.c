@@ -141,6 +141,8 @@ void verdict_of(const struct verdict_input *in, struct verdict_result *ret)
 		else if (c->error && c->error[0])
 			say(r.reason, "%s: %s", c->node, c->error); /* it works all the same */
 	}
+	if (in->wanted)
+		wanted = in->wanted;
 	r.verdict = judge(r.good, wanted);
 	if (in->n == 0) {
 		snprintf(r.reason, sizeof(r.reason), "no copies are placed");

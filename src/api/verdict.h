@@ -44,6 +44,7 @@ struct verdict_copy {
 
 struct verdict_input {
 	bool leader; /* some node leads: what is seen is worth something */
+	int wanted;  /* copies it is to have; 0: as many as there are */
 	int n;       /* copies with a disk; clients are not here */
 	struct verdict_copy copy[REPLICAS_MAX];
 };

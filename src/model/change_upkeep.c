@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "model/place.h"
+#include "model/policy.h"
 
 /* What its node says of it, and whether it says anything. */
 static void look_at_node(struct bundle *b, const struct replica *r, json *node,
@@ -57,27 +58,6 @@ static int look(struct bundle *b, const struct replica *r, struct upkeep_replica
 	return 0;
 }
 
-/* sds/rebuild-after of the resource, else of its group, else the default */
-static int find_after(struct bundle *b, int64_t *ret, struct err *err)
-{
-	char key[STORE_KEY_MAX];
-	const char *text;
-	json *group;
-	int64_t ms;
-	int rv;
-
-	group_key(b->resource.group, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &group);
-	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	text = jget_str(jget(b->doc, "props"), UPKEEP_REBUILD_AFTER,
-			jget_str(jget(group, "props"), UPKEEP_REBUILD_AFTER, ""));
-	ms = upkeep_parse_after(text);
-	*ret = ms == -2 ? UPKEEP_REBUILD_DEFAULT_S * 1000 : ms;
-	json_object_put(group);
-	return 0;
-}
-
 /* The rules of placement may have nothing to offer: that is said, and tried again. */
 static int add_copy(struct bundle *b, struct upkeep_plan *plan)
 {
@@ -120,14 +100,15 @@ static int step(struct bundle *b, const struct upkeep_sight *sight, struct upkee
 		struct err *err)
 {
 	struct upkeep_input in = { .sight = *sight, .n = b->n };
-	int copies = bundle_wanted(b), rv;
+	int copies = bundle_wanted(b), rv = 0;
 
 	in.copies = copies;
-	rv = find_after(b, &in.after_ms, err);
-	for (int i = 0; i < b->n && rv == 0; i++)
+	in.after_ms = policy_load(b->env->store, b->doc).rebuild_after_ms;
+	for (int i = 0; i < b->n; i++) {
 		rv = look(b, &b->replica[i], &in.replica[i], err);
-	if (rv < 0)
-		return rv;
+		if (rv < 0)
+			return rv;
+	}
 	upkeep_decide(&in, plan);
 	if (plan->what == UPKEEP_ADD)
 		rv = add_copy(b, plan);

@@ -20,9 +20,9 @@
 #define VOLUME_REGION_KIB 64        /* of the replication */
 #define VOLUME_KIB_MAX (16ll << 30) /* 16 TiB */
 #define PROPS_MAX 128               /* per object */
-#define KVS_MAX 1024                /* key-value stores */
+#define KVS_MAX 256                 /* key-value stores */
 #define KVS_PROPS_MAX 2048          /* of one of them */
-#define POOL_DEFINITIONS_MAX 1024   /* that have properties, or no pool yet */
+#define POOL_DEFINITIONS_MAX 256    /* that have properties, or no pool yet */
 #define NETIFS_MAX 16               /* of a node, with its own address */
 #define NETIF_NAME_MIN_LEN 3
 #define NETIF_NAME_MAX_LEN 32

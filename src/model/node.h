@@ -3,7 +3,8 @@
  * node.h - a machine of the cluster. Document "node/<name>":
  * {"name","id":1,"uuid","address":"10.0.0.1","port":7000,"fingerprint":"<sha256 of its
  * certificate>",
- *  "joined_ms":..., "flags":["EVACUATE"], "away_ms":..., "props":{}}
+ *  "joined_ms":..., "flags":["EVACUATE"], "away_ms":..., "props":{},
+ *  "net_interfaces":[further ones, netif.h]}
  * flags: EVACUATE: what is on it moves to others; LOST: it will never be back, and is forgotten
  * as soon as nothing is on it any more. away_ms: since then (wall clock) it does not answer; not
  * there: it does, or has not been away for long.

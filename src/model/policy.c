@@ -100,10 +100,10 @@ int policy_check(const char *what, json *props, struct err *err)
 			       "%s: property " POLICY_FREEZE
 			       " is \"%.40s\"; possible are milliseconds from %d to %d",
 			       what, text, FREEZE_MS_MIN, FREEZE_MS_MAX);
-	text = jget_str(props, UPKEEP_REBUILD_AFTER, NULL);
+	text = jget_str(props, POLICY_REBUILD, NULL);
 	if (text && upkeep_parse_after(text) == -2)
-		return err_set(err, -E_INVALID,
-			       "%s: property " UPKEEP_REBUILD_AFTER
+		return err_set(err, -E_BAD_PROP,
+			       "%s: property " POLICY_REBUILD
 			       " is \"%.40s\"; possible are off and times such as 30s, 60m, 2d",
 			       what, text);
 	return check_schedule(what, props, err);
@@ -148,6 +148,22 @@ static int64_t every_of(const struct props_chain *c)
 	return 0;
 }
 
+/* the nearest of both words; LINSTOR's is in minutes */
+static int64_t rebuild_after_of(const struct props_chain *c)
+{
+	for (int i = 0; i < PROPS_LEVELS; i++) {
+		const char *own = jget_str(c->level[i], POLICY_REBUILD, NULL);
+		int64_t minutes = jget_i64_or(c->level[i], POLICY_AUTO_EVICT, 0);
+		int64_t ms = own ? upkeep_parse_after(own) : -2;
+
+		if (ms != -2)
+			return ms;
+		if (minutes > 0 && minutes * 60 <= UPKEEP_REBUILD_MAX_S)
+			return minutes * 60000;
+	}
+	return UPKEEP_REBUILD_DEFAULT_S * 1000;
+}
+
 /* 1 on, 0 off, -1 silent. What is said in sdsd's own words counts first. */
 static int handover_at(json *props)
 {
@@ -190,6 +206,7 @@ struct policy policy_of(const struct props_chain *c, json *connections)
 		.snapshot_every_s = every_of(c),
 		.snapshot_keep = or_else(nearest(c, POLICY_SNAPSHOT_KEEP, schedule_parse_keep),
 					 SCHEDULE_KEEP_DEFAULT),
+		.rebuild_after_ms = rebuild_after_of(c),
 	};
 }
 

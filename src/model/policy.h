@@ -11,6 +11,9 @@
  *   sds/snapshot-every  off (default), or a time such as 15m, 1h, 7d: a snapshot is taken
  *                     so often
  *   sds/snapshot-keep 1 to 240 (default 10): of those so many are kept
+ *   sds/rebuild-after off, or 10s to 366d (default 60m): a copy that is out of service for so
+ *                     long is made anew elsewhere (upkeep.h). LINSTOR's word for it is
+ *                     DrbdOptions/AutoEvictAfterTime, in minutes
  * LINSTOR's drivers ask for a handover, for a live migration, by setting
  * DrbdOptions/Net/allow-two-primaries to "yes", of the resource or of the connection
  * between two of its nodes; that counts as on.
@@ -27,6 +30,8 @@
 #define POLICY_FREEZE "sds/freeze-ms"
 #define POLICY_SNAPSHOT_EVERY "sds/snapshot-every"
 #define POLICY_SNAPSHOT_KEEP "sds/snapshot-keep"
+#define POLICY_REBUILD "sds/rebuild-after"
+#define POLICY_AUTO_EVICT "DrbdOptions/AutoEvictAfterTime"
 #define POLICY_TWO_PRIMARIES "DrbdOptions/Net/allow-two-primaries"
 
 #define FREEZE_MS_MIN 100
@@ -49,6 +54,7 @@ struct policy {
 	int freeze_ms;
 	int64_t snapshot_every_s; /* 0: never */
 	int snapshot_keep;
+	int64_t rebuild_after_ms; /* -1: never */
 };
 
 /* the cluster's own properties, which all objects inherit: {"props":{}} */

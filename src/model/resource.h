@@ -4,6 +4,7 @@
  * writer and in sync.
  * "resource/<name>": {"name","uuid","group","created_ms","props":{},
  *                     "layers":["DRBD","LUKS","STORAGE"],"copies":2,
+ *                     "connections":[connection.h],
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
  *                     "origin":{"resource","snapshot","uuid","size_kib"},
  *                     "adopts":{"lv","size_kib"},"key":"<hex>"}]}

@@ -3,11 +3,7 @@
  * upkeep.h - what the cluster does by itself so that a resource has its copies: one
  * plan for each resource, made by one function, so that what moves a copy away, what replaces a
  * lost one and what trims one too many cannot work against each other. Pure.
- * The rules, in their order: docs/placement.md#upkeep.
- *
- * Properties of a resource, its group or the cluster:
- *   sds/rebuild-after   60m (default), 10s to 366d, off: a copy whose node does not answer, or that
- *                       is in quarantine, for so long is made anew elsewhere
+ * The rules, in their order: docs/upkeep.md.
  */
 #ifndef SDSD_MODEL_UPKEEP_H
 #define SDSD_MODEL_UPKEEP_H
@@ -17,7 +13,6 @@
 
 #include "model/limits.h"
 
-#define UPKEEP_REBUILD_AFTER "sds/rebuild-after"
 #define UPKEEP_REBUILD_MIN_S 10
 #define UPKEEP_REBUILD_MAX_S (366 * 86400)
 #define UPKEEP_REBUILD_DEFAULT_S 3600
@@ -54,7 +49,7 @@ struct upkeep_replica {
 
 struct upkeep_input {
 	int copies;       /* wanted */
-	int64_t after_ms; /* sds/rebuild-after; -1: off */
+	int64_t after_ms; /* sds/rebuild-after (policy.h); -1: off */
 	struct upkeep_sight sight;
 	int n;
 	struct upkeep_replica replica[REPLICAS_MAX];

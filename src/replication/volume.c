@@ -293,7 +293,8 @@ void volume_attach_again(struct volume *v)
 /* but for what the record says */
 static bool same_config(const struct plane_resource *a, const struct plane_resource *b)
 {
-	if (memcmp(a->peer, b->peer, sizeof(a->peer)) != 0 || a->n_volumes != b->n_volumes)
+	if (memcmp(a->peer, b->peer, sizeof(a->peer)) != 0 || a->n_volumes != b->n_volumes ||
+	    a->room != b->room)
 		return false;
 	for (int i = 0; i < a->n_volumes; i++)
 		if (a->volume[i].size_bytes != b->volume[i].size_bytes)

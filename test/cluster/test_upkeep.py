@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""test_upkeep.py - what the cluster does by itself for its copies (docs/placement.md#upkeep): a copy
+"""test_upkeep.py - what the cluster does by itself for its copies (docs/upkeep.md): a copy
 that is away for long is made anew elsewhere, and who returns goes; a node is evacuated while the leader
 dies; a node is lost and forgotten. Every acknowledged block is there afterwards."""
 import filecmp

@@ -110,6 +110,11 @@ static void start(uint32_t in_sync)
 	pump(100);
 }
 
+static bool is_probed(const void *none)
+{
+	return agent->pools->known && !agent->pools->probing;
+}
+
 /* as if the disk had failed twice already: the test does not wait for minutes */
 static void fail_too_often(void)
 {
@@ -193,6 +198,43 @@ Test(health, no_leader_for_a_while)
 	fail_too_often();
 	cr_assert(until(is_quarantined, "db"));
 	cr_expect_eq(refuse, 0);
+}
+
+static void probe_once(int64_t had_kib)
+{
+	struct agent_pool *p = agent->pools;
+
+	cr_assert(until(is_probed, NULL));
+	p->space.free_kib = had_kib;
+	observe_pool(agent, p);
+	cr_assert(until(is_probed, NULL));
+	pump(100);
+}
+
+Test(health, more_space_is_a_reason_to_try_again)
+{
+	int64_t free_kib;
+	uint32_t room;
+	int sets;
+
+	start(2);
+	cr_assert(until(is_probed, NULL));
+	free_kib = agent->pools->space.free_kib;
+	room = find_held("db")->r.room;
+	probe_once(0);
+	cr_expect_eq(find_held("db")->r.room, room, "it lacks nothing");
+	disk_failures++;
+	disk_full = true;
+	agent_poke(agent, "db");
+	pump(100);
+	sets = find_held("db")->sets;
+	probe_once(free_kib * 2); /* less than before */
+	cr_expect_eq(find_held("db")->sets, sets);
+	probe_once(0);
+	cr_expect_eq(find_held("db")->r.room, room + 1);
+	cr_expect_eq(find_held("db")->sets, sets + 1);
+	drop_resource("db");
+	cr_assert(until(is_gone, "db"));
 }
 
 Test(health, replaced)

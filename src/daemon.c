@@ -151,7 +151,8 @@ static size_t on_user_body_max(const struct http_request *r, bool open, void *ar
 {
 	struct daemon *d = arg;
 
-	return d->stopping ? 0 : api_body_max(r, d->api, open);
+	/* whoever it is will be told that the node is stopping */
+	return d->stopping ? HTTP_BODY_MAX : api_body_max(r, d->api, open);
 }
 
 static void on_node_request(struct http_request *r, void *arg)

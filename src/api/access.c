@@ -90,7 +90,9 @@ static bool token_required(struct api *a)
 	json *doc = NULL;
 	bool required;
 
-	store_get(a->config.store, CLUSTER_KEY, &doc, NULL);
+	/* a newcomer that has no definitions yet cannot know that it may let everybody in */
+	if (store_get(a->config.store, CLUSTER_KEY, &doc, NULL) < 0)
+		return true;
 	required = jget_bool(jget(doc, "options"), "require_token", false);
 	json_object_put(doc);
 	return required;
@@ -124,6 +126,7 @@ static bool is_for_all(const struct http_request *r)
 static void judge_nothing(struct api *a, bool open, const struct http_request *r,
 			  struct admission *m)
 {
+	m->guest = true;
 	if (!open || token_required(a))
 		refuse(m, 401, RC_SIGN_IN_MISSING,
 		       "A token is needed here (Authorization: Bearer), or over HTTPS a client "
@@ -141,7 +144,7 @@ void access_admit(struct api *a, const struct http_request *r, bool open, struct
 	struct admission m = { .author = "http" };
 
 	if (is_for_all(r))
-		m.read_only = true;
+		m.guest = true;
 	else if (authorization)
 		judge_bearer(a, authorization, &m);
 	else if (peer && peer->user[0])

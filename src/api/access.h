@@ -15,6 +15,7 @@ struct admission {
 	int status;                   /* 0: come in; 401 or 403: why says it */
 	unsigned number;              /* of the refusal's ret_code */
 	bool read_only;               /* only what changes nothing */
+	bool guest;                   /* nothing was shown, nor needed */
 	char author[CALL_AUTHOR_MAX]; /* for the history */
 	struct err why;
 };

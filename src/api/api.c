@@ -363,7 +363,10 @@ void api_dispatch(struct api_call *c)
 	if (rv < 0)
 		no_route(c, rv);
 	else if (!(c->match.route->who & c->who))
-		forbid(c, "this operation is for nodes of the cluster only");
+		forbid(c, c->match.route->who & WHO_USER
+				  ? "this operation needs a token or certificate, or the node's "
+				    "own socket (sdsd as root)"
+				  : "this operation is for nodes of the cluster only");
 	else if (c->read_only && !only_reads(c))
 		forbid_change(c);
 	else if (!parse_body(c))
@@ -456,8 +459,8 @@ void api_handle_user(struct http_request *r, struct api *a, bool open)
 
 	if (!c)
 		return;
-	c->who = WHO_USER;
 	access_admit(a, r, open, &m);
+	c->who = m.guest ? WHO_GUEST : WHO_USER;
 	if (m.status) {
 		refuse_entry(c, &m);
 		return;

@@ -15,9 +15,10 @@
 struct api_call;
 
 /* who may ask */
-#define WHO_USER 1u /* the unix socket, HTTP and HTTPS, of any node */
-#define WHO_NODE 2u /* a node for itself, by its certificate or inside its own process */
-#define WHO_JOIN 4u /* a newcomer, with nothing but a token */
+#define WHO_USER 1u  /* the unix socket; over TCP who has shown a token or certificate */
+#define WHO_GUEST 8u /* a program on loopback that has shown nothing */
+#define WHO_NODE 2u  /* a node for itself, by its certificate or inside its own process */
+#define WHO_JOIN 4u  /* a newcomer, with nothing but a token */
 
 enum route_place {
 	PLACE_HERE,   /* every node answers from what it knows */

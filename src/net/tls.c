@@ -455,7 +455,7 @@ static int users_arm(struct tls *t, const STACK_OF(X509) * cas)
 		X509 *ca = sk_X509_value(cas, i);
 
 		if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca) != 1 ||
-		    SSL_CTX_add_client_CA(ctx, ca) != 1 || SSL_CTX_add1_chain_cert(ctx, ca) != 1)
+		    SSL_CTX_add_client_CA(ctx, ca) != 1)
 			return -ENOMEM;
 	}
 	return 0;

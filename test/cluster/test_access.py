@@ -41,6 +41,17 @@ def loopback(n):
         tap.eq(ask(n.http_port, headers={"Host": host}).status, 200, "Host %s is fine" % host)
     tap.ok(refused(ask(n.http_port, token="sdsd1.nobody.00"), 401, SIGN_IN),
            "loopback: what is shown must be valid")
+    for method, path, body in (("POST", "/v1/sds/tokens", {}),
+                               ("DELETE", "/v1/sds/tokens/00000000", None),
+                               ("POST", "/v1/sds/access/tokens", {"name": "own"}),
+                               ("POST", "/v1/sds/access/certificates", {"name": "own"}),
+                               ("DELETE", "/v1/sds/access/tokens/own", None),
+                               ("PUT", "/v1/sds/access-policy", {"require_token": False}),
+                               ("POST", "/v1/sds/adopt", {"node": "n1", "device": "/dev/x"})):
+        a = ask(n.http_port, method, path, body)
+        tap.ok(refused(a, 403, DENIED, "needs a token"),
+               "what leads further is not for guests: %s %s" % (method, path), a)
+    tap.eq(n.get("/v1/sds/access"), [], "and nothing was made")
     tap.ok(n.cli("access", "require-token", "on").code == 0 and
            refused(ask(n.http_port), 401, SIGN_IN_MISSING), "require-token on: loopback is closed")
     for path in ("/", "/health"):

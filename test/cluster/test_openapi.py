@@ -27,8 +27,8 @@ tap = Tap()
 
 # ---- the table of routes
 
-def routes():
-    """[(method, path with {} and {*})] of what users may ask"""
+def rows():
+    """[(method, path with {} and {*}, who may ask)] of the table"""
     with open(os.path.join(ROOT, "src/api/routes.c")) as f:
         text = f.read()
     words = dict(re.findall(r"#define (\w+) (.+)", text))
@@ -37,9 +37,19 @@ def routes():
         return "".join(x[1:-1] if x[0] == '"' else expand(words[x])
                        for x in re.findall(r'"[^"]*"|\w+', source))
 
-    rows = re.findall(r'\{\s*"(\w+)",\s*([^,]+?),\s*(\w[\w |]*?),\s*PLACE_', text)
-    assert len(rows) == text.count("PLACE_"), "a row of routes.c cannot be read"
-    return [(m.lower(), expand(p)) for m, p, who in rows if "ANY" in who or "WHO_USER" in who]
+    found = re.findall(r'\{\s*"(\w+)",\s*([^,]+?),\s*(\w[\w |]*?),\s*PLACE_', text)
+    assert len(found) == text.count("PLACE_"), "a row of routes.c cannot be read"
+    return [(m.lower(), expand(p), who) for m, p, who in found]
+
+
+def routes():
+    """what users may ask"""
+    return [(m, p) for m, p, who in rows() if who in ("ANY", "KNOWN")]
+
+
+def known():
+    """what they may ask only when they have shown who they are"""
+    return {(m, p) for m, p, who in rows() if who == "KNOWN"}
 
 
 # ---- the document
@@ -184,6 +194,12 @@ def check_table(d):
     more = sorted(set(d.by_shape) - table)
     tap.ok(not more, "docs/openapi.json has no route that there is not",
            "no such route:\n" + "\n".join("%s %s" % (m.upper(), p) for m, p in more))
+
+
+def check_security(d):
+    for (method, shape), (path, op) in sorted(d.by_shape.items()):
+        if (op.get("security") == [{"token": []}]) != ((method, shape) in known()):
+            tap.ok(False, "who may ask %s %s is as in the table" % (method.upper(), path))
 
 
 def check_form(d):
@@ -357,8 +373,10 @@ def ours(say):
 def check_answers(d, c):
     asked, answered = set(), set()
 
+    token = c.nodes[1].http("POST", "/v1/sds/access/tokens", {"name": "test"}).json["token"]
+
     def say(method, path, body=None):
-        a = ask(c.nodes[1].http_port, method, path, body)
+        a = ask(c.nodes[1].http_port, method, path, body, token=token)
         op = d.find(method, path)
         name = "%s %s -> %d" % (method, path, a.status)
         if op is None:
@@ -395,6 +413,7 @@ def main():
         d = Document(json.load(f))
     check_validator(d)
     check_table(d)
+    check_security(d)
     check_form(d)
     check_fields(d)
     if not SDSD or tap.failed:

@@ -133,6 +133,9 @@ Test(router, methods_of_a_path)
 		{ "/v1/sds/report", WHO_USER, "" },
 		{ "/v1/sds/report", WHO_NODE, "POST, OPTIONS" },
 		{ "/v1/sds/access/tokens/x", WHO_USER, "DELETE, OPTIONS" },
+		{ "/v1/sds/access/tokens/x", WHO_GUEST, "" },
+		{ "/v1/sds/tokens", WHO_USER, "GET, HEAD, POST, OPTIONS" },
+		{ "/v1/sds/tokens", WHO_GUEST, "GET, HEAD, OPTIONS" },
 		{ "/v1/nothing", WHO_USER, "" },
 		{ "/a/b/c/d/e/f/g/h/i/j/k/l/m", WHO_USER, "" },
 	};

@@ -19,7 +19,6 @@ static struct world w;
 
 static void setup(void)
 {
-	world_open(&w);
 	world_start(&w);
 }
 

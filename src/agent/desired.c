@@ -149,7 +149,7 @@ static void fill_peer(struct agent *a, const struct replica *r, struct plane_pee
 
 	peer->used = true;
 	peer->diskless = r->diskless;
-	peer->leaving = r->deleting;
+	peer->leaving = r->deleting || r->inactive;
 	snprintf(peer->node, sizeof(peer->node), "%s", r->node);
 	node_key(r->node, key, sizeof(key));
 	if (store_get(a->config.store, key, &doc, NULL) < 0)
@@ -207,6 +207,8 @@ static void want_replica(struct agent *a, const struct bundle *b, const struct r
 	o->replica.wanted = true;
 	o->replica.diskless = own->diskless;
 	o->replica.deleting = own->deleting;
+	o->replica.inactive = own->inactive;
+	o->replica.member = b->record.in_sync & 1u << own->slot;
 	if (own->quarantined != o->replica.quarantined) {
 		o->replica.quarantined = own->quarantined;
 		o->replica.failing = false;
@@ -281,6 +283,7 @@ int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err
 		return rv;
 	fill_plane(o->agent, &b, own, ret);
 	ret->room = o->room;
+	ret->peer[own->slot].diskless = volumes_client(o);
 	ret->volume = calloc((size_t)o->n_volumes + 1, sizeof(*ret->volume));
 	if (!ret->volume)
 		abort();
@@ -295,7 +298,7 @@ int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err
 		plane_resource_release(ret);
 		return rv;
 	}
-	if (!own->diskless) {
+	if (!volumes_client(o)) {
 		snprintf(path, sizeof(path), "%s/attached/%s", o->agent->config.dir, o->uuid);
 		agent_text_set(&ret->mark_path, path);
 	}

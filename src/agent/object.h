@@ -196,6 +196,9 @@ struct agent_volume *volumes_add(struct agent_object *o, int number, const char 
 void volumes_want(struct agent_object *o, const struct resource *r, const struct replica *own);
 /* what is not wanted any more and nobody uses goes */
 void volumes_tidy(struct agent_object *o);
+/* It is given to the plane without a disk: it has none, or was a client and its files are not all
+ * there yet. */
+bool volumes_client(const struct agent_object *o);
 /* The plane is given it: all of it is there, or nothing has to be. */
 bool volumes_usable(const struct agent_object *o, const struct agent_volume *v);
 /* what the plane may use of it */

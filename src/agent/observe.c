@@ -329,6 +329,8 @@ static const char *state_of(const struct agent_object *o)
 {
 	if (!o->replica.wanted || o->replica.deleting)
 		return "removing";
+	if (o->replica.inactive && !o->replica.plane)
+		return "inactive";
 	if (o->replica.quarantined)
 		return "quarantined";
 	if (o->error || (o->replica.plane && !o->seen.up && o->plane_error))

@@ -4,10 +4,12 @@
  * Called through routes.c and by the handlers.
  */
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "api/handlers.h"
 #include "api/view.h"
+#include "cluster/pki.h"
 
 /* What our tier of operations equals: clients unlock features by it, and parse dotted integers. */
 #define REST_API_VERSION "1.27.0"
@@ -66,6 +68,21 @@ int place_of_body(json *body, struct change_place *ret, struct err *err)
 	return rv;
 }
 
+void name_of_body(json *body, const char *name_key, const char *external_key,
+		  char out[ROUTER_ARG_MAX])
+{
+	const char *name = jget_str(body, name_key, ""),
+		   *external = jget_str(body, external_key, "");
+	char sha256[65];
+
+	if (name[0] || !external[0] || resource_check_name(external, NULL) == 0) {
+		snprintf(out, ROUTER_ARG_MAX, "%s", name[0] ? name : external);
+		return;
+	}
+	pki_sha256_hex(external, strlen(external), sha256);
+	snprintf(out, ROUTER_ARG_MAX, "LS_%.32s", sha256);
+}
+
 int check_layers(struct api *a, const char *resource, json *list, struct err *err)
 {
 	enum layers layers;
@@ -79,7 +96,7 @@ int check_layers(struct api *a, const char *resource, json *list, struct err *er
 	encrypted = v.res.encrypted;
 	view_release(&v);
 	return encrypted ? 0
-			 : err_set(err, -E_INVALID,
+			 : err_set(err, -E_BAD_LAYERS,
 				   "resource %s was made without LUKS, and layers do not change: "
 				   "create another one and copy",
 				   resource);

@@ -26,11 +26,13 @@
 #define RC_RSC_CONN 0x240000ull
 #define RC_NET_IF 0x1C0000ull
 #define RC_STOR_POOL_DFN 0x180000ull
+#define RC_VLM 0x2C0000ull
 #define RC_STOR_POOL 0x140000ull
 #define RC_CTRL 0x100000ull
 #define RC_SNAPSHOT 0x0C0000ull
 #define RC_KVS 0x400000ull
 #define RC_RSC_GRP 0x440000ull
+#define RC_VLM_GRP 0x480000ull
 #define RC_OBJECT_MASK 0x7C0000ull
 
 /* numbers, bits 14-0: exactly LINSTOR's, clients test single bits of them */
@@ -66,6 +68,7 @@ enum rc_number {
 	RC_NOT_FOUND_SNAPSHOT = 313,
 	RC_NOT_FOUND_KVS = 316,
 	RC_NOT_FOUND_RSC_GRP = 317,
+	RC_NOT_FOUND_VLM_GRP = 318,
 	RC_ACC_DENIED_COMMAND = 412,
 	RC_EXISTS_NODE = 500,
 	RC_EXISTS_RSC_DFN = 501,
@@ -77,6 +80,7 @@ enum rc_number {
 	RC_EXISTS_CRYPT_PASSPHRASE = 512,
 	RC_EXISTS_SNAPSHOT = 514,
 	RC_EXISTS_RSC_GRP = 522,
+	RC_EXISTS_VLM_GRP = 523,
 	RC_MISSING_PROPS = 600, /* also: a wrong passphrase */
 	RC_NOT_ENOUGH_FREE_SPACE = 980,
 	RC_CRYPT_INIT = 982,

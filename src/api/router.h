@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ROUTER_ARGS_MAX 3   /* "{}" and "{*}" elements of a pattern */
+#define ROUTER_ARGS_MAX 4   /* "{}" and "{*}" elements of a pattern */
 #define ROUTER_ARG_MAX 256  /* bytes of one decoded element, with the end */
 #define ROUTER_PARTS_MAX 12 /* elements of a path */
 

@@ -103,6 +103,8 @@ static enum copy_state copy_state(const struct view *v, int i)
 {
 	const char *state = view_state(v, i);
 
+	if (v->rep[i].r.inactive)
+		return COPY_INACTIVE;
 	if (v->rep[i].r.quarantined)
 		return COPY_QUARANTINED;
 	if (strcmp(state, "up") == 0) {
@@ -167,6 +169,8 @@ static json *status_replica(const struct view *v, int i)
 	jset_bool(o, "open", view_open(v, i));
 	jset_bool(o, "deleting", v->rep[i].r.deleting);
 	jset_bool(o, "quarantined", v->rep[i].r.quarantined);
+	jset_bool(o, "inactive", v->rep[i].r.inactive);
+	jset_str(o, "migrates", v->rep[i].r.migrates);
 	if (view_progress(v, i) >= 0)
 		jset(o, "progress", json_object_new_double(view_progress(v, i)));
 	jset_str(o, "error", jget_str(v->rep[i].seen, "error", ""));

@@ -109,6 +109,10 @@ static void explain(const struct verdict_copy *c, struct verdict_result *r)
 		say(r->next, "sdsd volume repair %s %s when its disk is well, or replace it",
 		    c->resource, c->node);
 		break;
+	case COPY_INACTIVE:
+		say(r->reason, "the copy on %s is deactivated", c->node);
+		say(r->next, "none: activate it when it is to catch up");
+		break;
 	case COPY_UP:
 		explain_up(c, r);
 		break;

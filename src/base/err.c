@@ -24,6 +24,7 @@ static const char *const own_names[E_LAST - E_FIRST] = {
 	[E_INVALID - E_FIRST] = "invalid value",
 	[E_BAD_PROP - E_FIRST] = "invalid property",
 	[E_IN_USE - E_FIRST] = "object is in use",
+	[E_BAD_LAYERS - E_FIRST] = "layers that are not possible",
 	[E_NO_NODES - E_FIRST] = "not enough suitable nodes",
 	[E_LOCKED - E_FIRST] = "locked",
 	[E_DENIED - E_FIRST] = "denied",

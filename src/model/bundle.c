@@ -282,6 +282,11 @@ int bundle_check_heard(struct bundle *b, struct err *err)
 	return 0;
 }
 
+bool bundle_in_set(const struct bundle *b, const struct replica *r)
+{
+	return b->record_doc && (b->record.in_sync & (1u << r->slot));
+}
+
 bool bundle_is_open_on(struct bundle *b, const char *node)
 {
 	return jget_bool(report_of(b, node), "open", false);
@@ -400,19 +405,70 @@ void bundle_add_record(struct bundle *b, uint32_t slots)
 		bundle_renew_record(b, slots);
 }
 
+/* its pool promises less, and its files are to be removed */
+static int leave_disk(struct bundle *b, const struct replica *r, struct err *err)
+{
+	int rv;
+
+	if (r->diskless)
+		return 0;
+	rv = promise_add(b->t, b->env->store, r->node, r->pool, -resource_size_kib(&b->resource),
+			 -1);
+	if (rv < 0)
+		return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
+	for (int i = 0; i < b->resource.n_volumes; i++)
+		bundle_put_leftover(b, r, &b->resource.volume[i]);
+	return 0;
+}
+
+int bundle_put_plans(struct bundle *b, const struct replica *r, struct err *err)
+{
+	char key[STORE_KEY_MAX];
+	json *doc;
+	int rv;
+
+	replica_key(r->resource, r->node, key, sizeof(key));
+	rv = txn_get(b->t, b->env->store, key, &doc);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", key, err_name(rv));
+	replica_write_plans(doc, r);
+	txn_put(b->t, key, doc);
+	return 0;
+}
+
+int bundle_drop_disk(struct bundle *b, struct replica *r, struct err *err)
+{
+	char key[STORE_KEY_MAX];
+	json *doc;
+	int rv = leave_disk(b, r, err);
+
+	if (rv < 0)
+		return rv;
+	replica_key(r->resource, r->node, key, sizeof(key));
+	rv = txn_get(b->t, b->env->store, key, &doc);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", key, err_name(rv));
+	r->diskless = true;
+	r->pool[0] = r->migrates[0] = '\0';
+	r->made = 0;
+	r->born = r->deleting = r->becomes_client = r->quarantined = false;
+	jset_bool(doc, "diskless", true);
+	jset_str(doc, "pool", "");
+	json_object_object_del(doc, "born");
+	replica_write_made(doc, 0);
+	replica_write_plans(doc, r);
+	replica_write_quarantine(doc, NULL, 0);
+	txn_put(b->t, key, doc);
+	return 0;
+}
+
 int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err)
 {
 	char key[STORE_KEY_MAX];
-	int rv;
+	int rv = leave_disk(b, r, err);
 
-	if (!r->diskless) {
-		rv = promise_add(b->t, b->env->store, r->node, r->pool,
-				 -resource_size_kib(&b->resource), -1);
-		if (rv < 0)
-			return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
-		for (int i = 0; i < b->resource.n_volumes; i++)
-			bundle_put_leftover(b, r, &b->resource.volume[i]);
-	}
+	if (rv < 0)
+		return rv;
 	replica_key(r->resource, r->node, key, sizeof(key));
 	txn_put(b->t, key, NULL);
 	placed_key(r->node, r->resource, key, sizeof(key));

@@ -17,8 +17,8 @@ static bool is_spare(struct bundle *b, const struct replica *r)
 	for (int i = 0; i < b->n; i++) {
 		const struct replica *o = &b->replica[i];
 
-		if (o != r && !o->diskless && !o->deleting && !o->quarantined && b->record_doc &&
-		    (b->record.in_sync & 1u << o->slot))
+		if (o != r && !o->diskless && !o->deleting && !o->quarantined && !o->inactive &&
+		    b->record_doc && (b->record.in_sync & 1u << o->slot))
 			return true;
 	}
 	return false;

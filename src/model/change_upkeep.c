@@ -9,9 +9,20 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "model/place.h"
 #include "model/policy.h"
+
+/* Another copy is to take its place: change_replica.c sees to the end of that. */
+static bool is_source(struct bundle *b, const struct replica *r)
+{
+	for (int i = 0; i < b->n; i++) {
+		if (strcasecmp(b->replica[i].migrates, r->node) == 0)
+			return true;
+	}
+	return false;
+}
 
 /* What its node says of it, and whether it says anything. */
 static void look_at_node(struct bundle *b, const struct replica *r, json *node,
@@ -22,12 +33,12 @@ static void look_at_node(struct bundle *b, const struct replica *r, json *node,
 	const char *mode = jget_str(seen, "mode", "");
 	int64_t away_ms = jget_i64_or(node, "away_ms", 0);
 
-	u->fit = strcmp(jget_str(seen, "state", ""), "up") == 0 && strcmp(mode, "failed") != 0 &&
-		 strcmp(mode, "broken") != 0;
+	u->fit = !r->inactive && strcmp(jget_str(seen, "state", ""), "up") == 0 &&
+		 strcmp(mode, "failed") != 0 && strcmp(mode, "broken") != 0;
 	u->open = jget_bool(seen, "open", false);
 	if (node_has_flag(node, NODE_LOST))
 		u->fate = UPKEEP_LOST;
-	else if (node_has_flag(node, NODE_EVACUATE))
+	else if (node_has_flag(node, NODE_EVACUATE) || is_source(b, r))
 		u->fate = UPKEEP_LEAVES;
 	if (!observed_online(env->observed, r->node, env->mono_ms))
 		u->out_ms = away_ms > 0 && away_ms < env->now_ms ? env->now_ms - away_ms : 0;

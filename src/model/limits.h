@@ -5,6 +5,7 @@
 
 #define NAME_MAX_LEN 48 /* node, resource, group */
 #define NAME_MIN_LEN 2
+#define EXTERNAL_NAME_MAX 255 /* bytes of what a resource's user calls it */
 #define POOL_NAME_MIN_LEN 3
 #define NODES_MAX 256 /* of a cluster; node ids 1.. */
 #define POOLS_PER_NODE_MAX 32

@@ -274,6 +274,10 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	    (rv = made_parse(doc, what, &r.made, err)) < 0 ||
 	    (rv = field_bool(doc, what, "born", &r.born, err)) < 0 ||
 	    (rv = field_bool(doc, what, "deleting", &r.deleting, err)) < 0 ||
+	    (rv = field_bool(doc, what, "becomes_client", &r.becomes_client, err)) < 0 ||
+	    (rv = field_bool(doc, what, "inactive", &r.inactive, err)) < 0 ||
+	    (rv = field_str_or_empty(doc, what, "migrates", r.migrates, sizeof(r.migrates), err)) <
+		    0 ||
 	    (rv = field_bool(doc, what, "quarantined", &r.quarantined, err)) < 0 ||
 	    (rv = field_str_or_empty(doc, what, "complaint", r.complaint, sizeof(r.complaint),
 				     err)) < 0 ||
@@ -370,6 +374,25 @@ void replica_write_made(json *doc, uint32_t made)
 	}
 	json_object_put(list);
 	json_object_object_del(doc, "made");
+}
+
+static void write_flag(json *doc, const char *key, bool value)
+{
+	if (value)
+		jset_bool(doc, key, true);
+	else
+		json_object_object_del(doc, key);
+}
+
+void replica_write_plans(json *doc, const struct replica *r)
+{
+	jset_bool(doc, "deleting", r->deleting);
+	write_flag(doc, "becomes_client", r->becomes_client);
+	write_flag(doc, "inactive", r->inactive);
+	if (r->migrates[0])
+		jset_str(doc, "migrates", r->migrates);
+	else
+		json_object_object_del(doc, "migrates");
 }
 
 void replica_write_quarantine(json *doc, const char *complaint, int64_t now_ms)

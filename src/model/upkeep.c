@@ -256,6 +256,7 @@ void upkeep_decide(const struct upkeep_input *in, struct upkeep_plan *ret)
 		copies += !r->diskless && !r->deleting;
 		counted += counts(in, r);
 		good += counts(in, r) && is_good(r);
+		p.learning |= counts(in, r) && r->fit && !r->in_set;
 	}
 	if (copies > 0 && !drop_lost(in, &p) && !drop_clients(in, &p)) {
 		if (counted < in->copies)
@@ -267,6 +268,5 @@ void upkeep_decide(const struct upkeep_input *in, struct upkeep_plan *ret)
 		if (p.what == UPKEEP_NOTHING)
 			say_due(in, &p);
 	}
-	p.learning = good < counted;
 	*ret = p;
 }

@@ -208,6 +208,8 @@ static void take_peers(struct volume *v, const struct plane_resource *r)
 	u64 now;
 
 	memcpy(v->r.peer, r->peer, sizeof(v->r.peer));
+	if (!v->has_disk) /* it is to get one, and waits for that until it is closed */
+		v->r.peer[v->r.self].diskless = true;
 	v->r.in_sync = r->in_sync;
 	v->r.writer = r->writer;
 	v->r.read_policy = r->read_policy;

@@ -6,6 +6,7 @@ import case_demo_user
 from case_demo_kernel import KernelNode
 from case_demo_user import Node
 from case_disks import Lister
+from case_kernel import set_property
 from rig import Disk, at_most, wait_for
 
 DISKS = [Disk(256), Disk(224)]      # state; the thin pool is made of the second
@@ -123,6 +124,7 @@ def ranges(rig, nodes, device):
 def snapshot(rig, nodes, device):
     """What a snapshot shares is kept for it."""
     n1 = nodes[0]
+    set_property(rig, n1, "db", "sds/freeze-ms", "10000")     # LVM is slow in a guest
     n1.cli("snapshot create db before", 120)
     held = n1.sum(PART, 4 * MIB)
     n1.guest.run("blkdiscard -o %d -l %d %s" % (PART - 4096, 4 * MIB + 8192, device), 60)

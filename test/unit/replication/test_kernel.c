@@ -4,6 +4,7 @@
  * what the module is told and asked. Links are in test_kernel_link.c.
  */
 #include "replication/volume_times.h"
+#include "base/fs.h"
 #include "unit/replication/kernel_lab.h"
 
 TestSuite(kernel, .init = setup, .fini = teardown, .timeout = 60);
@@ -44,6 +45,10 @@ Test(kernel, a_node_without_a_disk_asks_nobody)
 	snprintf(path, sizeof(path), "%s/rvol/by-res/db/0", dev);
 	cr_assert_gt(readlink(path, target, sizeof(target) - 1), 0);
 	cr_expect_str_eq(target, "../../../rvol1007");
+	snprintf(path, sizeof(path), "%s/drbd/by-res/db/0", dev);
+	memset(target, 0, sizeof(target));
+	cr_assert_gt(readlink(path, target, sizeof(target) - 1), 0);
+	cr_expect_str_eq(target, "../../../rvol1007", "where LINSTOR's drivers look");
 }
 
 Test(kernel, a_copy_is_given_to_the_module)
@@ -419,6 +424,26 @@ Test(kernel, what_is_removed_goes_open_or_not)
 	cr_expect_null(fake_find(r.uuid));
 	snprintf(path, sizeof(path), "%s/rvol/by-res/db", dev);
 	cr_expect_neq(access(path, F_OK), 0);
+	snprintf(path, sizeof(path), "%s/drbd/by-res/db", dev);
+	cr_expect_neq(access(path, F_OK), 0);
+}
+
+/* a resource of DRBD itself that has the same name */
+Test(kernel, the_name_of_somebody_elses_device_stays)
+{
+	char by_res[128], path[140], target[64] = "";
+
+	snprintf(by_res, sizeof(by_res), "%s/drbd/by-res/db", dev);
+	cr_assert_eq(fs_mkdir(by_res, 0755, NULL), 0);
+	snprintf(path, sizeof(path), "%s/0", by_res);
+	cr_assert_eq(symlink("../../../drbd1000", path), 0);
+	attach_copy();
+	cr_assert_gt(readlink(path, target, sizeof(target) - 1), 0);
+	cr_expect_str_eq(target, "../../../drbd1000");
+	flag = false;
+	plane_kernel.remove(plane, "db", r.uuid, on_flag, NULL);
+	cr_assert(wait_for(is_flagged));
+	cr_expect_eq(readlink(path, target, sizeof(target) - 1), (ssize_t)strlen(target));
 }
 
 /* ---- volumes ---- */

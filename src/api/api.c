@@ -234,8 +234,9 @@ static bool only_reads(const struct api_call *c)
 {
 	const struct route *r = c->match.route;
 
-	/* a question may have a body; what any node may answer alone changes nothing */
-	return strcmp(c->method, "GET") == 0 || (r->op == 0 && r->place == PLACE_READ);
+	/* a question may have a body */
+	return strcmp(c->method, "GET") == 0 ||
+	       (r->op == 0 && (r->place == PLACE_READ || r->place == PLACE_FRESH));
 }
 
 static void forbid_change(struct api_call *c)

@@ -291,6 +291,18 @@ def groups(say, rg):
                              "select_filter": {"place_count": 2}})
     say("GET", rg)
     say("GET", rg + "/grp")
+    for path in ("/query-max-volume-size", "/volume-groups"):
+        say("GET", rg + "/grp" + path)
+    say("OPTIONS", "/v1/query-max-volume-size", {})
+    say("POST", rg + "/grp/query-size-info", {"select_filter": {"place_count": 2}})
+    say("POST", "/v1/queries/resource-groups/query-all-size-info", {})
+    say("POST", rg + "/grp/volume-groups", {"volume_number": 0, "props": {"Aux/v": "1"}})
+    say("PUT", rg + "/grp/volume-groups/0", {"override_props": {"Aux/v": "2"}})
+    say("GET", rg + "/grp/volume-groups")
+    say("GET", rg + "/grp/volume-groups/0")
+    say("DELETE", rg + "/grp/volume-groups/0")
+    say("POST", rg + "/grp/adjust", {})
+    say("POST", rg + "/adjustall", {})
     say("POST", rg + "/grp/spawn", {"resource_definition_name": "spawned",
                                     "volume_sizes": [8192], "definitions_only": True})
     say("DELETE", "/v1/resource-definitions/spawned")
@@ -321,6 +333,11 @@ def resources(c, say, rd):
                  "/v1/view/resources?nodes=" + v[0]["node_name"], "/v1/view/resources",
                  "/v1/sds/status", "/v1/view/storage-pools"):
         say("GET", path)
+    one = v[0]["node_name"]
+    say("GET", rd + "/r1/sync-status")
+    say("PUT", rd + "/r1/resources/" + one, {"override_props": {"Aux/r": "1"}})
+    say("PUT", rd + "/r1/resources/%s/volumes/0" % one, {"override_props": {"Aux/w": "1"}})
+    toggled(say, rd + "/r1/resources/" + free, one)
     say("PUT", rd + "/r1/volume-definitions/0", {"size_kib": 12288})
     say("DELETE", rd + "/r1/resources/" + free)
     say("POST", rd + "/r1/resources/" + free, {"resource": {"flags": ["DISKLESS"]}})
@@ -332,10 +349,24 @@ def resources(c, say, rd):
     say("POST", "/v1/sds/replicas/r1/%s/replace" % free)
 
 
+def toggled(say, there, other):
+    """there: of a client"""
+    say("PUT", there + "/toggle-disk", {"operation": "no such operation"})
+    say("PUT", there + "/toggle-disk/diskful")
+    say("PUT", there + "/toggle-disk/diskful/pool")
+    say("PUT", there + "/toggle-disk/diskless")
+    say("PUT", there + "/toggle-disk/diskless/DfltDisklessStorPool")
+    say("PUT", there + "/migrate-disk/missing")
+    say("PUT", there + "/migrate-disk/missing/pool")
+    say("POST", there + "/deactivate")
+    say("POST", there + "/activate")
+
+
 def snapshots(say, rd):
     say("POST", rd + "/r1/snapshots", {"name": "s1"})
     say("POST", "/v1/actions/snapshot/multi", {"snapshots": [{"name": "s2",
                                                               "resource_name": "r1"}]})
+    say("PUT", rd + "/r1/snapshots/s1", {"override_props": {"Aux/s": "1"}})
     say("GET", rd + "/r1/snapshots")
     say("GET", rd + "/r1/snapshots/s1")
     say("GET", "/v1/view/snapshots")

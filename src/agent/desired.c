@@ -282,8 +282,8 @@ int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err
 	if (rv < 0)
 		return rv;
 	fill_plane(o->agent, &b, own, ret);
-	ret->room = o->room;
 	ret->peer[own->slot].diskless = volumes_client(o);
+	ret->room = o->room;
 	ret->volume = calloc((size_t)o->n_volumes + 1, sizeof(*ret->volume));
 	if (!ret->volume)
 		abort();

@@ -15,8 +15,7 @@
  *                     content, on the node of its first copy. external_name: what its user calls
  *                     it, where that is no name of a resource; for the API only. No layers: DRBD
  *                     and STORAGE. key: of an encrypted volume, sealed by the master key
- *                     (cluster/vault.h).
- *                     copies: it is to have so many; unsaid: as many as it has.
+ *                     (cluster/vault.h). copies: it is to have so many; unsaid: as many as it has.
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.

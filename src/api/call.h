@@ -14,7 +14,8 @@
 #include "base/json.h"
 
 #define CALL_ID_MAX 64 /* characters of a request id */
-#define CALL_AUTHOR_MAX 96
+#define CALL_AUTHOR_MAX 160
+#define CALL_ALLOW_MAX 64
 
 struct api;
 struct http_request;
@@ -31,19 +32,23 @@ struct api_call {
 	struct buf body;
 	json *doc; /* the body parsed; NULL when it is empty */
 	struct route_match match;
-	char id[CALL_ID_MAX + 1];     /* request id: makes a mutation exactly-once */
-	char author[CALL_AUTHOR_MAX]; /* who asked, for the history: "local via n1", "node=n1" */
-	unsigned who;                 /* one WHO_ bit */
-	char node[64];                /* WHO_NODE: its name and Raft id */
+	char id[CALL_ID_MAX + 1]; /* request id: makes a mutation exactly-once */
+	/* who asked, for the history: "local", "node=n1", "token=ci", "token=ci via n1" */
+	char author[CALL_AUTHOR_MAX];
+	unsigned who;  /* one WHO_ bit */
+	char node[64]; /* WHO_NODE: its name and Raft id */
 	uint32_t node_id;
-	const char *type;      /* of the answer, when it is no JSON; static */
-	uint64_t begun_ns;     /* for its metrics */
-	bool hop;              /* came from another node: never carried on */
-	bool secret;           /* the body is wiped before it is freed, parsed or not */
-	bool stale;            /* answered without a leader, from this node's definitions */
-	uint64_t revision;     /* goes out as X-Revision when not 0 */
-	int error_status;      /* of a refusal instead of what its list says; 0: that */
-	enum call_moved moved; /* goes out as X-Sdsd-Leader: elsewhere|unknown */
+	const char *type;           /* of the answer, when it is no JSON; static */
+	uint64_t begun_ns;          /* for its metrics */
+	bool read_only;             /* who asks may change nothing */
+	bool hop;                   /* came from another node: never carried on */
+	bool secret;                /* the body is wiped before it is freed, parsed or not */
+	bool stale;                 /* answered without a leader, from this node's definitions */
+	uint64_t revision;          /* goes out as X-Revision when not 0 */
+	int error_status;           /* of a refusal instead of what its list says; 0: that */
+	enum call_moved moved;      /* goes out as X-Sdsd-Leader: elsewhere|unknown */
+	bool challenge;             /* goes out as WWW-Authenticate */
+	char allow[CALL_ALLOW_MAX]; /* goes out as Allow when not "": the methods of the path */
 	void (*reply)(struct api_call *c, int status, const void *body, size_t len, void *arg);
 	void *reply_arg;
 	struct http_request

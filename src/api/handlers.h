@@ -182,6 +182,14 @@ void verify_get(struct api_call *c);
 /* adopt.c: and what the node is asked for it */
 void adopt_create(struct api_call *c);
 void adopt_look(struct api_call *c);
+/* access.c: tokens and certificates of users */
+void access_list(struct api_call *c);
+void access_token_create(struct api_call *c);
+void access_token_delete(struct api_call *c);
+void access_certificate_create(struct api_call *c);
+void access_certificate_delete(struct api_call *c);
+void access_policy_get(struct api_call *c);
+void access_policy_put(struct api_call *c);
 /* sds.c, status.c: our own, below /v1/sds */
 void sds_join(struct api_call *c);
 void sds_token_create(struct api_call *c);

@@ -281,7 +281,7 @@ static void try_away(struct pending *p, uint32_t target, const char *address)
 	struct client *client = client_for(
 		l, address, p->who == WHO_NODE ? LEADER_CLIENTS_MAX : LEADER_CLIENTS_USERS);
 	struct attempt *t;
-	char headers[512];
+	char headers[768];
 
 	if (!client) {
 		again(p); /* all connections are busy: a short wait */

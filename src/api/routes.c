@@ -15,7 +15,8 @@
 #define NC "/v1/node-connections"
 #define SPD "/v1/storage-pool-definitions"
 #define ENC "/v1/encryption/passphrase"
-#define ANY (WHO_USER | WHO_NODE)
+#define ANY (WHO_USER | WHO_GUEST | WHO_NODE)
+#define KNOWN (WHO_USER | WHO_NODE) /* what leads to more than the API itself */
 
 const struct route api_routes[] = {
 	{ "GET", "/v1/controller/version", ANY, PLACE_HERE, 0, RC_CTRL, version_get },
@@ -193,11 +194,21 @@ const struct route api_routes[] = {
 	{ "GET", SDS "nodes-raft", ANY, PLACE_HERE, 0, RC_CTRL, status_raft },
 	{ "GET", SDS "local", ANY, PLACE_HERE, 0, RC_CTRL, status_local },
 	{ "GET", SDS "tokens", ANY, PLACE_READ, 0, RC_CTRL, sds_token_list },
-	{ "POST", SDS "tokens", ANY, PLACE_LEADER, RC_CRT, RC_CTRL, sds_token_create },
-	{ "DELETE", SDS "tokens/{}", ANY, PLACE_LEADER, RC_DEL, RC_CTRL, sds_token_delete },
+	{ "POST", SDS "tokens", KNOWN, PLACE_LEADER, RC_CRT, RC_CTRL, sds_token_create },
+	{ "DELETE", SDS "tokens/{}", KNOWN, PLACE_LEADER, RC_DEL, RC_CTRL, sds_token_delete },
+	{ "GET", SDS "access", ANY, PLACE_READ, 0, RC_CTRL, access_list },
+	{ "POST", SDS "access/tokens", KNOWN, PLACE_LEADER, RC_CRT, RC_CTRL, access_token_create },
+	{ "DELETE", SDS "access/tokens/{}", KNOWN, PLACE_LEADER, RC_DEL, RC_CTRL,
+	  access_token_delete },
+	{ "POST", SDS "access/certificates", KNOWN, PLACE_LEADER, RC_CRT, RC_CTRL,
+	  access_certificate_create },
+	{ "DELETE", SDS "access/certificates/{}", KNOWN, PLACE_LEADER, RC_DEL, RC_CTRL,
+	  access_certificate_delete },
+	{ "GET", SDS "access-policy", ANY, PLACE_READ, 0, RC_CTRL, access_policy_get },
+	{ "PUT", SDS "access-policy", KNOWN, PLACE_LEADER, RC_MOD, RC_CTRL, access_policy_put },
 	{ "POST", SDS "join", WHO_JOIN, PLACE_LEADER, RC_CRT, RC_NODE, sds_join },
 
-	{ "POST", SDS "adopt", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN, adopt_create },
+	{ "POST", SDS "adopt", KNOWN, PLACE_LEADER, RC_CRT, RC_RSC_DFN, adopt_create },
 	{ "POST", SDS "adopt-look", WHO_NODE, PLACE_HERE, 0, RC_RSC_DFN, adopt_look },
 	{ "POST", SDS "freeze", WHO_NODE, PLACE_HERE, RC_MOD, RC_RSC_DFN, snapshot_freeze },
 	{ "POST", SDS "thaw", WHO_NODE, PLACE_HERE, RC_MOD, RC_RSC_DFN, snapshot_thaw },

@@ -60,6 +60,7 @@ struct api {
 	struct api_config config;
 	const struct api_node_ops *node_ops; /* NULL: not yet */
 	void *node;
+	json *listeners; /* of TCP, for people; owned */
 	struct observed *observed;
 	struct leader *leader;
 	struct events *events;

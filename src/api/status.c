@@ -374,5 +374,6 @@ void status_local(struct api_call *c)
 	jset_i64(o, "applied", (int64_t)store_applied(a->config.store));
 	jset_i64(o, "uptime_ms", api_mono_ms() - a->started_ms);
 	jset(o, "servers", raft_list(a));
+	jset(o, "listeners", a->listeners ? json_copy(a->listeners) : view_list());
 	call_reply_json(c, 200, o);
 }

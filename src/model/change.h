@@ -15,6 +15,7 @@
  * "cluster/self": {"cluster":"<uuid>","name","next_node_id":2,"next_minor":1000,"options":{}}
  * "ca/self": {"cert_pem","key_sealed"}
  * "encryption/self": the sealed master key of encrypted volumes (cluster/vault.h)
+ * "access/<name>": model/access.h
  * "kvs/<name>": {"name","props":{}}: a client's own
  * "token/<id>": {"id","secret_sha256","expires_ms","used_by":""}
  * "promise/<node>/<pool>": {"kib","extra_kib","replicas"}: what is placed in a pool; changed
@@ -24,6 +25,7 @@
 #ifndef SDSD_MODEL_CHANGE_H
 #define SDSD_MODEL_CHANGE_H
 
+#include "model/access.h"
 #include "model/group.h"
 #include "model/node.h"
 #include "model/observed.h"
@@ -358,5 +360,14 @@ int change_token_create(struct change_env *env, struct txn *t, const char *id,
 int change_token_use(struct change_env *env, struct txn *t, const char *id,
 		     const char *secret_sha256, const char *node, struct err *err);
 int change_token_delete(struct change_env *env, struct txn *t, const char *id, struct err *err);
+
+/* change_access.c: users of the API over TCP. -E_EXISTS: the name is taken, by either kind */
+int change_access_create(struct change_env *env, struct txn *t, const struct access *a,
+			 struct err *err);
+/* -E_NOT_FOUND also when it is of the other kind */
+int change_access_delete(struct change_env *env, struct txn *t, const char *name,
+			 enum access_kind kind, struct err *err);
+/* whether loopback is closed to those without, too */
+int change_access_require(struct change_env *env, struct txn *t, bool required, struct err *err);
 
 #endif

@@ -156,20 +156,20 @@ Test(group, refused_bodies)
 	cr_expect_eq(create(&w, "{}"), -E_INVALID);
 	cr_expect_eq(create(&w, "{\"name\":\"a\"}"), -E_INVALID);
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"select_filter\":7}"), -E_INVALID);
-	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"props\":7}"), -E_INVALID);
+	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"props\":7}"), -E_BAD_PROP);
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"volume_groups\":{}}"), -E_INVALID);
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"volume_groups\":[{},{},{},{},{},{},{},{},{},"
 				"{},{},{},{},{},{},{},{}]}"),
 		     -E_INVALID, "17, 16 can be");
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"props\":{\"sds/handover\":\"maybe\"}}"),
-		     -E_INVALID);
+		     -E_BAD_PROP);
 	snprintf(text, sizeof(text), "{\"name\":\"gg\",\"description\":%s}",
 		 world_long('d', GROUP_DESCRIPTION_MAX + 1));
 	cr_expect_eq(create(&w, text), -E_INVALID);
 	snprintf(text, sizeof(text), "{\"name\":\"gg\",\"description\":%s,\"volume_groups\":[{}]}",
 		 world_long('d', GROUP_DESCRIPTION_MAX));
 	cr_expect_eq(create(&w, text), 0, "%s", w.err.text);
-	cr_expect_eq(modify(&w, "gg", "{\"override_props\":7}"), -E_INVALID);
+	cr_expect_eq(modify(&w, "gg", "{\"override_props\":7}"), -E_BAD_PROP);
 	cr_expect_eq(modify(&w, "gg", "{\"select_filter\":{\"place_count\":9}}"), -E_INVALID);
 	world_close(&w);
 }
@@ -195,5 +195,85 @@ Test(group, delete_conflicts_with_a_new_resource)
 		     0);
 	cr_expect_eq(world_apply(&w, del), TXN_APPLIED);
 	cr_expect_eq(world_apply(&w, use), TXN_CONFLICT);
+	world_close(&w);
+}
+
+/* ---- volume groups ---- */
+
+static int vg_create(struct world *w, const char *group, const char *text, int *number)
+{
+	json *body = world_json(text);
+	int rv = WORLD(w, change_volume_group_create, group, body, number);
+
+	json_object_put(body);
+	return rv;
+}
+
+static int vg_modify(struct world *w, int number, const char *text)
+{
+	json *body = world_json(text);
+	int rv = WORLD(w, change_volume_group_modify, "gg", number, body);
+
+	json_object_put(body);
+	return rv;
+}
+
+Test(group, volume_groups)
+{
+	struct world w;
+	int n = -1;
+	json *doc;
+
+	world_start(&w);
+	cr_assert_eq(create(&w, "{\"name\":\"gg\"}"), 0);
+	cr_expect_eq(vg_create(&w, "nix", "{}", &n), -E_NOT_FOUND);
+	cr_assert_eq(
+		vg_create(&w, "GG", "{\"volume_number\":\"3\",\"flags\":[\"gross_size\"]}", &n), 0);
+	cr_expect_eq(n, 3);
+	cr_expect_eq(vg_create(&w, "gg", "{\"volume_number\":3}", &n), -E_EXISTS);
+	cr_expect_eq(vg_create(&w, "gg", "{\"volume_number\":16}", &n), -E_INVALID);
+	cr_expect_eq(vg_create(&w, "gg", "{\"flags\":[7]}", &n), -E_INVALID);
+	cr_assert_eq(vg_create(&w, "gg", "{}", &n), 0);
+	cr_expect_eq(n, 0, "the lowest that is free");
+	doc = world_doc(&w, "group/gg");
+	cr_expect_eq(jget_i64_or(json_object_array_get_idx(jget(doc, "volume_groups"), 0),
+				 "volume_number", -1),
+		     0, "in order");
+	json_object_put(doc);
+	cr_expect_eq(vg_modify(&w, 1, "{}"), -E_NOT_FOUND);
+	cr_expect_eq(vg_modify(&w, 3, "{\"flags\":[\"x\"]}"), -E_INVALID);
+	cr_assert_eq(vg_modify(&w, 3, "{\"flags\":[],\"override_props\":{\"Aux/a\":1}}"), 0);
+	for (int i = 2; i < VOLUMES_PER_RESOURCE_MAX; i++)
+		cr_assert_eq(vg_create(&w, "gg", "{}", &n), 0, "%d: %s", i, w.err.text);
+	cr_expect_eq(vg_create(&w, "gg", "{}", &n), -E_INVALID);
+	cr_expect(world_says(&w, "which is the limit"), "%s", w.err.text);
+	cr_expect_eq(WORLD(&w, change_volume_group_delete, "gg", 16), -E_NOT_FOUND);
+	cr_assert_eq(WORLD(&w, change_volume_group_delete, "gg", 15), 0);
+	world_close(&w);
+}
+
+/* by the rules of placement: one more step than the largest is refused */
+Test(group, the_largest_volume_that_fits)
+{
+	struct change_place three = { .copies = 3 }, four = { .copies = 4 };
+	struct change_spots spots;
+	int64_t kib = -1, size;
+	struct world w;
+	struct err err;
+
+	world_cluster(&w, 3);
+	cr_assert_eq(change_probe(&w.env, NULL, &three, &kib, &spots, &err), 0);
+	cr_expect_eq(kib, 200 * GIB, "thin pools of 100 GiB promise twice as much: %lld",
+		     (long long)kib);
+	cr_expect_eq(spots.n, 3);
+	cr_expect_str_eq(spots.spot[0].pool, "ssd");
+	size = kib + VOLUME_KIB_MIN;
+	cr_expect_eq(WORLD(&w, change_spawn, NULL, "db", &size, 1, false, NULL, &three),
+		     -E_NO_NODES);
+	cr_expect_eq(WORLD(&w, change_spawn, NULL, "db", &kib, 1, false, NULL, &three), 0);
+	cr_assert_eq(change_probe(&w.env, NULL, &four, &kib, &spots, &err), 0);
+	cr_expect_eq(kib, 0);
+	cr_expect_eq(spots.n, 0);
+	cr_expect_eq(change_probe(&w.env, "nix", NULL, &kib, &spots, &err), -E_NOT_FOUND);
 	world_close(&w);
 }

@@ -115,11 +115,12 @@ void print_state(struct seq_file *s, struct rvol *r)
  * and, within a jiffy, of their places in memory */
 static const struct rvol_io *older(const struct rvol_io *a, const struct rvol_io *b)
 {
+	bool first;
+
 	if (!a || !b)
 		return a ? a : b;
-	if (a->began != b->began)
-		return time_before(a->began, b->began) ? a : b;
-	return a < b ? a : b;
+	first = a->began == b->began ? a < b : time_before(a->began, b->began);
+	return first ? a : b;
 }
 
 static const struct rvol_io *next_in(const struct list_head *list, const struct rvol_io *after)

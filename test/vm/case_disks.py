@@ -18,7 +18,9 @@ printf '\\125\\252' | dd of=/dev/vde bs=1 seek=510 conv=notrunc
 blockdev --rereadpt /dev/vde
 echo "0 65536 linear /dev/vdf 0" | dmsetup create taker
 mkswap /dev/vdg && swapon /dev/vdg
-mkfs.ext4 -q /dev/vdh && mkdir -p /other && mount /dev/vdh /other
+# the kernel initialises no tables later, which would be a write to this disk
+mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 /dev/vdh
+mkdir -p /other && mount /dev/vdh /other && sync
 """
 FIRST = "for d in b c d e f g h; do dd if=/dev/vd$d bs=1M count=1 2>/dev/null | sha256sum; done"
 
@@ -91,7 +93,7 @@ def case_disks_list(rig):
         d = found[device]
         rig.check((d["content"], d["reason"], d["wipeable"]) == expected,
                   "%s is listed as %s" % (device, d))
-    before = guest.run(FIRST).out
+    before = guest.run(FIRST).out.splitlines()
     for letter, why in ((EXT4, "not empty: ext4"), (FOREIGN, "LVM physical volume"),
                         (TABLE, "has partitions"), (HELD, "held by dm-0"), (SWAP, "as swap"),
                         (MOUNTED, "mounted at /other")):
@@ -109,7 +111,9 @@ def case_disks_list(rig):
         n1.cli("pool create n1 %s --device /dev/vdb %s" % (name, words), 120)
         rig.check(why in n1.said(name), "%s: the pool says %s" % (name, n1.said(name)))
         n1.cli("pool delete n1 " + name)
-    rig.check(guest.run(FIRST).out == before, "a refused disk was touched")
+    touched = [d for d, old, new in zip("bcdefgh", before, guest.run(FIRST).out.splitlines())
+               if old != new]
+    rig.check(not touched, "refused disks were touched: vd%s" % ", vd".join(touched))
     rig.check(guest.run("vgs --noheadings -o vg_name").out.split() == ["foreign"], "groups")
 
     n1.cli("pool create n1 wiped --kind lvm --wipe --device /dev/vdc --device /dev/vde", 120)

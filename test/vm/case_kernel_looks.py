@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Programs of a system that look at every block device: udev with its rules, blkid, LVM."""
+"""Programs of a system that look at every block device: udev with its rules, blkid, LVM, multipath."""
+import os
 import re
 
 from case_demo_kernel import cluster
@@ -103,3 +104,84 @@ def case_kernel_looks(rig):
     load.end()
     writing.end()
     book.judge(n2, "log")
+
+
+# One disk behind two hosts: what multipath is for. Told of one of them it makes a map of both, by
+# which we see that it works.
+TWO_PATHS = ("modprobe -a sd_mod scsi_dh_alua dm_multipath dm_service_time && "
+             "modprobe scsi_debug add_host=2 vpd_use_hostno=0 dev_size_mb=16 && udevadm settle && "
+             "multipath -a /dev/sda >/dev/null")
+START = "env -u DM_DISABLE_UDEV multipathd"
+# as if somebody wanted the volumes to be paths as well
+LET_IN = """
+defaults {
+    find_multipaths greedy
+    path_checker directio
+}
+blacklist_exceptions {
+    devnode "^rvol"
+}
+"""
+# what it says, and what it opens, goes to files
+OPENS = "strace -f -qq -e trace=openat,open -o /tmp/opens %s >/tmp/said 2>&1"
+
+
+def shown(node, what):
+    return node.guest.run("multipathd show " + what, 60).out.split()
+
+
+def multipath_looks(rig, node, why):
+    """By hand, as udev's rules would call it, and the daemon: volumes are opened when they are named
+    or whitelisted, and then for reading only; none is taken as a path."""
+    name = os.path.basename(node.guest.run("readlink -f " + node.device("db")).out.strip())
+    for words in ("multipath -u " + name, "multipath -c /dev/" + name, "multipath -v3 -d"):
+        node.guest.run(OPENS % words, 120, check=False)
+        opened = node.guest.run("grep '\"/dev/rvol' /tmp/opens", check=False).out.splitlines()
+        may = "O_RDONLY" if name in words or why == "whitelisted" else "no open at all"
+        rig.check(all(may in line for line in opened), "%s: %s: %s" % (node.name, words, opened))
+    # the last one looks at every device, and says what it thinks of each
+    said = node.guest.run("grep %s: /tmp/said" % name, check=False).out
+    rig.check("device node name " + why in said, "%s: multipath says %s" % (node.name, said))
+    node.guest.run("udevadm trigger --action=add --subsystem-match=block && udevadm settle && "
+                   "multipathd reconfigure && udevadm settle", 120)
+    wait_for(lambda: "sdb" in shown(node, "paths format %d"), 60, "multipathd has looked again")
+    paths, maps = shown(node, "paths format %d"), node.guest.run("dmsetup deps").out
+    rig.check(name not in paths, "%s: a volume is a path: %s" % (node.name, paths))
+    major = node.guest.run("awk '/rvol/ {print $1}' /proc/devices").out.strip()
+    rig.check("(8, 0)" in maps and "(%s," % major not in maps, "%s: what maps are made of: %s"
+              % (node.name, maps))
+
+
+@at_most(1200)
+def case_kernel_multipath(rig):
+    """multipathd, as it comes and told not to pass over the volumes, on both nodes, while nobody
+    writes and while somebody does: it takes none as a path, and none becomes the writer by that."""
+    n1, n2 = nodes = cluster(rig, 2, Disk(512))
+    made(rig, nodes)
+    for node in nodes:
+        node.guest.run("mkdir -p /etc/udev/rules.d")
+        node.guest.push(built("test/rvolctl"), "/usr/bin/rvolctl", 0o755)
+        start_udev(node)
+        node.guest.run(TWO_PATHS, 120)
+        node.guest.run(START, 60)
+        wait_for(lambda: "multipath" in node.guest.run("dmsetup table").out, 60,
+                 "%s: multipathd has made its map" % node.name)
+    wait_for(lambda: n2.knows_device("db"), 30, "n2 has the device")
+    wait_for(lambda: [s[1] for n in nodes for s in state(n)] == ["idle"] * 2, 60, "released")
+    before = state(n1) + state(n2)
+    for node in nodes:
+        multipath_looks(rig, node, "blacklisted")
+        node.guest.push(LET_IN.encode(), "/etc/multipath.conf")
+        multipath_looks(rig, node, "whitelisted")
+        names_are_right(rig, node)
+    after = state(n1) + state(n2)
+    rig.check(after == before, "looks made events: %s, %s" % (before, after))
+
+    writing = Ledger(rig, nodes).write(n1, "db")
+    writing.goes_on()
+    for node in nodes:
+        multipath_looks(rig, node, "whitelisted")
+    writing.goes_on()
+    roles = [s[1] for n in nodes for s in state(n)]
+    rig.check(roles == ["writer", "idle"], "looks have changed who writes: %s" % roles)
+    writing.end()

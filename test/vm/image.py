@@ -39,7 +39,9 @@ PROGRAMS = """
     bin/lsblk sbin/fstrim usr/bin/flock
     sbin/mke2fs sbin/e2fsck sbin/resize2fs sbin/mkfs.xfs sbin/xfs_repair usr/sbin/xfs_growfs
     sbin/dmsetup sbin/lvm sbin/cryptsetup usr/sbin/pdata_tools
-    sbin/nbd-client bin/udevadm
+    sbin/nbd-client bin/udevadm lib/udev/scsi_id
+    sbin/multipath sbin/multipathd lib/multipath/libchecktur.so lib/multipath/libcheckdirectio.so
+    lib/multipath/libprioconst.so lib/multipath/libpriosysfs.so lib/multipath/libprioalua.so
     sbin/drbdadm sbin/drbdsetup sbin/drbdmeta lib/drbd/drbdadm-84 lib/drbd/drbdsetup-84
 """.split()
 LINKS = {
@@ -67,8 +69,8 @@ MODULES = """
     virtio_pci virtio_blk virtio_net virtio_console virtio_rng
     ext4 xfs crc32c_generic crc32c_intel libcrc32c
     dm_mod dm_thin_pool dm_snapshot dm_crypt dm_writecache dm_cache_smq dm_log_writes dm_flakey
-    dm_delay dm_dust dm_zero dm_integrity dm_era dm_mirror
-    brd null_blk loop nbd drbd ublk_drv zram scsi_debug
+    dm_delay dm_dust dm_zero dm_integrity dm_era dm_mirror dm_multipath dm_service_time
+    brd null_blk loop nbd drbd ublk_drv zram scsi_debug sd_mod scsi_dh_alua
     tls aesni_intel gcm ctr ccm ghash_generic chacha20poly1305 chacha_generic poly1305_generic
     xts essiv sha256_generic algif_skcipher algif_hash
     sch_netem sch_tbf sch_ingress cls_u32 cls_matchall act_gact
@@ -171,7 +173,7 @@ def write_entry(out, inode, path, mode, data):
 
 class Userland:
     """Debian's programs as tools/vm-deps unpacked them."""
-    LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
+    LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib")
 
     def __init__(self):
         self.folder = os.path.join(CACHE, "userland")

@@ -30,19 +30,17 @@ static void on_unplug(struct blk_plug_cb *cb, bool from_schedule)
 	struct rvol *r = cb->data;
 	struct rvol_io *io, *next;
 	LIST_HEAD(ios);
-	bool wait = true;
-	u32 n = 0;
+	bool wait = list_is_singular(&plug->ios); /* several have company already */
 
 	rvol_get(r);                   /* the requests' own may go before we are through, */
 	list_splice(&plug->ios, &ios); /* and the plug with the first of them */
 	list_for_each_entry_safe(io, next, &ios, list) {
 		wait &= may_wait(io);
-		n++;
 		llist_add(&io->incoming, &r->incoming);
 	}
 	if (from_schedule) /* the task is about to sleep: it must not do anything else before */
 		rvol_work_soon(r);
-	else if (!wait || !lull_takes_writes(r, n))
+	else if (!wait || !lull_takes_write(r))
 		rvol_kick(r);
 	rvol_put(r);
 }
@@ -74,7 +72,7 @@ static void submit_io(struct rvol *r, struct rvol_io *io)
 	}
 	rvol_get(r);
 	llist_add(&io->incoming, &r->incoming);
-	if (wait && lull_takes_writes(r, 1)) {
+	if (wait && lull_takes_write(r)) {
 		rvol_put(r);
 		return;
 	}

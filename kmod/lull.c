@@ -3,9 +3,9 @@
  * lull.c - sections that may wait until a processor has nothing better to do, so that more comes
  * together for each: writes of an application that goes on submitting, and answers of a disk that
  * has more to answer. A processor that is idle takes them at once. One that is busy goes on with
- * what it does, and takes them when that sleeps: what an application has submitted by then leaves in
- * one call, is on the own disk in one plug, is read in one section by the other copy, and
- * acknowledged by one message. That saves half of all instructions of a write (docs/performance.md).
+ * what it does, and takes them when that sleeps: what an application has submitted by then leaves
+ * in one call, is on the own disk in one plug, is read in one section by the other copy, and
+ * acknowledged by one message. That saves half of a write's instructions (docs/performance.md).
  *
  * How: threads of SCHED_BATCH, which preempt nobody when they are woken. Workers of rvol_wq do: on
  * one processor they would carry each write through before the next one is submitted.
@@ -117,7 +117,7 @@ void lull_wait(struct rvol *r)
 		start_timer(r, now + LULL_US * NSEC_PER_USEC);
 }
 
-static bool goes_at_once(struct rvol *r, u32 n)
+static bool goes_at_once(struct rvol *r)
 {
 	u32 direct = READ_ONCE(r->lull.direct);
 
@@ -125,13 +125,13 @@ static bool goes_at_once(struct rvol *r, u32 n)
 		return true;
 	if (!direct)
 		return false;
-	WRITE_ONCE(r->lull.direct, direct - min(n, direct));
+	WRITE_ONCE(r->lull.direct, direct - 1);
 	return true;
 }
 
-bool lull_takes_writes(struct rvol *r, u32 n)
+bool lull_takes_write(struct rvol *r)
 {
-	if (goes_at_once(r, n) || (u32)atomic_add_return((int)n, &r->lull.writes) >= LULL_WRITES)
+	if (goes_at_once(r) || (u32)atomic_inc_return(&r->lull.writes) >= LULL_WRITES)
 		return false;
 	lull_wait(r);
 	return true;

@@ -372,8 +372,8 @@ void lull_end(struct rvol *r); /* the last user is gone; process context */
 /* Something was put into answers or incoming: a section takes it soon, not necessarily at once. The
  * caller has a reference; any context. */
 void lull_wait(struct rvol *r);
-/* n writes were put into incoming. True: they wait for a lull; false: rvol_kick. */
-bool lull_takes_writes(struct rvol *r, u32 n);
+/* A write was put into incoming. True: it waits for a lull; false: rvol_kick. */
+bool lull_takes_write(struct rvol *r);
 void lull_writes_taken(struct rvol *r); /* entered: all of incoming */
 
 /* shortcut.c */

@@ -12,7 +12,7 @@ little about real CPUs' caches.
 Requests are fio's (libaio, direct). "QD32/8" is 32 under way, submitted and awaited eight at a time.
 Most are on RAM disks (brd). The last ones are on 64 GiB of null_blk, which keeps nothing, with the
 metadata on RAM disks: over 1 GiB, which the hot log of rvol and the activity log of DRBD cover, and
-over all of it, of which they cover a sixteenth.
+over all of it, of which they cover a sixteenth; then disks that need 20 us for each request.
 
 With each figure come TCP segments sent and context switches of the whole guest for each request, and
 for the systems the kernel memory of a volume (memory.py). The tables are Markdown.

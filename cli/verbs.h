@@ -8,6 +8,7 @@
 extern const struct cli_verb status_verbs[];
 extern const struct cli_verb volume_verbs[];
 extern const struct cli_verb node_verbs[];
+extern const struct cli_verb node_state_verbs[];
 extern const struct cli_verb disk_verbs[];
 extern const struct cli_verb pool_verbs[];
 extern const struct cli_verb group_verbs[];

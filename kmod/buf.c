@@ -305,6 +305,19 @@ static void copy(const struct rvol_buf *b, struct bio *bio, struct bvec_iter ite
 	}
 }
 
+bool buf_is_zeros(const struct rvol_buf *b, u32 off, u32 len)
+{
+	bool zeros = !(b->lender && b->n_pages == 0);
+
+	for (u32 at = 0, n; zeros && at < len; at += n) {
+		u32 in_page = offset_in_page(off + at);
+
+		n = min_t(u32, len - at, PAGE_SIZE - in_page);
+		zeros = !memchr_inv(page_address(b->page[(off + at) / PAGE_SIZE]) + in_page, 0, n);
+	}
+	return zeros;
+}
+
 void buf_from_bio(struct rvol_buf *b, struct bio *bio, struct bvec_iter iter)
 {
 	copy(b, bio, iter, false);

@@ -98,7 +98,8 @@ static bool take_op(struct rvol_io *io, const struct bio *bio)
 		io->op = REPL_OP_TRIM;
 		return true;
 	case REQ_OP_WRITE_ZEROES:
-		io->op = REPL_OP_ZERO;
+		/* both read back as zeros; who does not ask for the space to be kept gives it up */
+		io->op = bio->bi_opf & REQ_NOUNMAP ? REPL_OP_ZERO : REPL_OP_TRIM;
 		return true;
 	default:
 		return false;
@@ -457,7 +458,7 @@ static bool take(struct rvol *r, struct rvol_vol *v, const char **ret_why)
 }
 
 int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, const char *data_path,
-	    const char *meta_path, const char **ret_why)
+	    const char *meta_path, u32 discard_bytes, const char **ret_why)
 {
 	struct rvol_vol *v = kzalloc(sizeof(*v), GFP_KERNEL);
 	bool taken, booted;
@@ -471,6 +472,7 @@ int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, cons
 	v->minor = minor;
 	v->size = copy_size ? copy_size : size;
 	v->copy_size = data_path ? copy_size : 0;
+	v->discard_bytes = discard_bytes;
 	rv = take_minor(v, ret_why);
 	if (rv == 0 && data_path)
 		rv = open_lower(v, data_path, meta_path, ret_why);

@@ -308,27 +308,45 @@ static void collect(struct lower_op *op)
 static void on_zero(struct work_struct *work)
 {
 	struct lower_op *op = container_of(work, struct lower_op, zero);
+	struct block_device *bdev = op->v->data.bdev;
+	sector_t at = op->bio.bi_iter.bi_sector;
+	u32 n = op->len >> SECTOR_SHIFT, unit = op->v->discard_bytes >> SECTOR_SHIFT;
 	unsigned int flags = op->op == REPL_OP_ZERO ? BLKDEV_ZERO_NOUNMAP : 0;
 
-	answer(op, blkdev_issue_zeroout(op->v->data.bdev, op->bio.bi_iter.bi_sector,
-					op->len >> SECTOR_SHIFT, GFP_NOIO, flags));
+	if (op->op == REPL_OP_TRIM && unit)
+		answer(op, trim_range(bdev, at, n, unit));
+	else
+		answer(op, blkdev_issue_zeroout(bdev, at, n, GFP_NOIO, flags));
 }
 
-static void zero(struct rvol_vol *v, const struct repl_effect *e)
+static void zero(struct rvol_vol *v, const struct repl_effect *e, u8 how)
 {
 	struct lower_op *op = op_new(v, v->data.bdev, 0, REQ_OP_WRITE, e);
 
+	op->op = how;
 	INIT_WORK(&op->zero, on_zero);
 	queue_work(rvol_wq, &op->zero);
 }
 
+/* What a learner fetches of zeros, most of it discarded at the source, takes no space where that
+ * can be had. What an application writes is written. */
+static u8 how_to_write(const struct rvol_vol *v, const struct repl_effect *e)
+{
+	if (!v->discard_bytes || e->id >> 32 != DISK_PULL || !e->shared)
+		return e->op;
+	if (e->op == REPL_OP_DATA && !buf_is_zeros(buf_of(e->buf), e->buf_off, e->len))
+		return e->op;
+	return REPL_OP_TRIM;
+}
+
 static void write(struct rvol_vol *v, const struct repl_effect *e)
 {
+	u8 how = how_to_write(v, e);
 	struct lower_op *op;
 
 	v->data_written = true;
-	if (e->op != REPL_OP_DATA) {
-		zero(v, e);
+	if (how != REPL_OP_DATA) {
+		zero(v, e, how);
 		return;
 	}
 	op = op_new(v, v->data.bdev, buf_n_segments(buf_of(e->buf), e->buf_off, e->len),

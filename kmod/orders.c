@@ -55,6 +55,7 @@ const struct nla_policy order_policy[RVOL_A_MAX + 1] = {
 	[RVOL_A_PURPOSE] = NLA_POLICY_RANGE(NLA_U8, RVOL_PURPOSE_SESSION, RVOL_PURPOSE_PULL),
 	[RVOL_A_RENEW] = NLA_POLICY_MIN(NLA_U32, 1),
 	[RVOL_A_RENEW_AT] = NLA_POLICY_MIN(NLA_U64, 1),
+	[RVOL_A_DISCARD] = NLA_POLICY_MIN(NLA_U32, REPL_SECTOR),
 	/* no row, refused: what only the module says */
 };
 static_assert(RVOL_AHEAD_MAX >= U16_MAX - NLA_HDRLEN, "the length of AHEAD needs a check");
@@ -188,12 +189,28 @@ static int on_resource_del(struct rvol *r, struct genl_info *info, const char **
 	return table_end(r, nla_get_flag(get(info, RVOL_A_FORCE)), ret_why);
 }
 
+/* without the attribute *ret is as it was */
+static int get_discard(struct genl_info *info, u32 *ret, const char **ret_why)
+{
+	if (!get(info, RVOL_A_DISCARD))
+		return 0;
+	if (!get(info, RVOL_A_DATA_PATH))
+		return wrong(info, RVOL_A_DISCARD, "a volume without a copy here discards nothing",
+			     ret_why);
+	*ret = nla_get_u32(get(info, RVOL_A_DISCARD));
+	if (*ret % REPL_SECTOR)
+		return wrong(info, RVOL_A_DISCARD, "the unit of discards is no multiple of 512",
+			     ret_why);
+	return 0;
+}
+
 static int on_volume_add(struct rvol *r, struct genl_info *info, const char **ret_why)
 {
 	int given = !!get(info, RVOL_A_DATA_PATH) + !!get(info, RVOL_A_META_PATH) +
 		    !!get(info, RVOL_A_COPY_SIZE);
 	const char *data = NULL, *meta = NULL;
 	u64 size, copy_size = 0;
+	u32 discard = 0;
 	int rv;
 
 	rv = get_size(info, RVOL_A_SIZE, &size, ret_why);
@@ -211,8 +228,12 @@ static int on_volume_add(struct rvol *r, struct genl_info *info, const char **re
 		      (rv = get_path(info, RVOL_A_META_PATH, &meta, ret_why)) < 0 ||
 		      (rv = get_size(info, RVOL_A_COPY_SIZE, &copy_size, ret_why)) < 0))
 		return rv;
+	rv = get_discard(info, &discard, ret_why);
+	if (rv < 0)
+		return rv;
 	return vol_add(r, nla_get_u8(get(info, RVOL_A_NUMBER)),
-		       nla_get_u32(get(info, RVOL_A_MINOR)), size, copy_size, data, meta, ret_why);
+		       nla_get_u32(get(info, RVOL_A_MINOR)), size, copy_size, data, meta, discard,
+		       ret_why);
 }
 
 static int on_volume_grow(struct rvol *r, struct genl_info *info, const char **ret_why)
@@ -413,7 +434,7 @@ static const struct command {
 	[RVOL_CMD_RESOURCE_DEL] = { A(UUID), A(FORCE), .on = on_resource_del },
 	[RVOL_CMD_VOLUME_ADD] = {
 		.needs = A(UUID) | A(NUMBER) | A(MINOR) | A(SIZE),
-		.takes = A(DATA_PATH) | A(META_PATH) | A(COPY_SIZE),
+		.takes = A(DATA_PATH) | A(META_PATH) | A(COPY_SIZE) | A(DISCARD),
 		.on = on_volume_add,
 	},
 	[RVOL_CMD_VOLUME_GROW] = { A(UUID) | A(NUMBER) | A(COPY_SIZE), .on = on_volume_grow },

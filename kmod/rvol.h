@@ -91,6 +91,8 @@ bool buf_put_lent(struct rvol_buf *b);
 void buf_end_lent(struct rvol_buf *b);
 /* From now on its bytes are the same for all copies. false: no memory. */
 bool buf_keep(struct rvol_buf *b);
+/* Are these bytes of it zeros? false of one that is lent: it is not looked at. */
+bool buf_is_zeros(const struct rvol_buf *b, u32 off, u32 len);
 void buf_from_bio(struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
 void buf_to_bio(const struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);
 /* Describes len bytes from off on; at most max segments. How many were needed. */
@@ -141,6 +143,7 @@ struct rvol_vol {
 	bool added;           /* the gendisk is visible */
 	u64 size;             /* as shown; bytes */
 	u64 copy_size;
+	u32 discard_bytes; /* unit of a lower device that gives space back; 0: zeros are written */
 	u32 opens;
 	bool writing; /* opened for writing since it was closed last; kernels do not tell whose
 		       * open is released, so the role is kept until the last of all is */
@@ -400,7 +403,7 @@ int device_init(void);
 void device_exit(void);
 unsigned int device_major(void); /* of our volumes */
 int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, const char *data_path,
-	    const char *meta_path, const char **ret_why);
+	    const char *meta_path, u32 discard_bytes, const char **ret_why);
 int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why);
 int vol_show(struct rvol_vol *v);  /* makes the gendisk visible; not entered */
 void vol_hide(struct rvol_vol *v); /* not entered; what is open meets errors from now on */
@@ -409,6 +412,9 @@ void vols_settle(struct rvol *r);  /* entered: sizes */
 /* of the application, to one of our volumes, through the core; not entered */
 void vol_submit_long(struct bio *bio);
 void vol_info(const struct rvol_vol *v, struct rvol_volume *ret);
+
+/* trim.c: in a worker. n sectors read as zeros; whole units of `unit` sectors are given back */
+int trim_range(struct block_device *bdev, sector_t at, u32 n, u32 unit);
 
 /* lower.c */
 int lower_init(void);

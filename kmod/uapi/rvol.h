@@ -7,6 +7,9 @@
  * Every command names its resource by RVOL_A_UUID. Commands need CAP_NET_ADMIN
  * in the initial user namespace; unknown attributes are refused; a refusal
  * carries a sentence (extended acknowledgement). No command waits for I/O.
+ * Attributes are added at the end: how many a module knows is in what the kernel
+ * tells of its family (maxattr), and those that can be left out are not said to
+ * a module which is older.
  *
  * What the module wants is in the answer to RVOL_CMD_STATUS, whole, and nowhere
  * else: an event (multicast group "events") only says whose status to read
@@ -55,7 +58,9 @@ enum rvol_cmd {
 	RVOL_CMD_RESOURCE_DEL,
 	/* UUID, NUMBER, MINOR, SIZE (as defined: of the device where no copy tells another one);
 	 * with a copy here DATA_PATH, META_PATH, COPY_SIZE (of its label). The devices are opened
-	 * exclusively. Before BOOT, or for a volume that is new later. */
+	 * exclusively. Before BOOT, or for a volume that is new later. With DISCARD too, of a copy:
+	 * what the data device is told to discard, in whole units of so many bytes, reads as zeros
+	 * for good, or is as it was (a thin pool); without it zeros are written. */
 	RVOL_CMD_VOLUME_ADD,
 	/* UUID, NUMBER, COPY_SIZE: the own copy has grown, its label says so */
 	RVOL_CMD_VOLUME_GROW,
@@ -144,6 +149,7 @@ enum rvol_attr {
 	RVOL_A_RENEW,       /* u32, not 0 */
 	RVOL_A_RENEW_AT,    /* u64, records */
 	RVOL_A_LINK_INFO,   /* binary, struct rvol_link_info; one for each link, not in a dump */
+	RVOL_A_DISCARD,     /* u32, bytes: a multiple of 512 */
 	RVOL_A_COUNT
 };
 #define RVOL_A_MAX (RVOL_A_COUNT - 1)

@@ -68,7 +68,8 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 	if (!start)
 		a->reload_all = true;
 	/* an address or a property that resources inherit: all are looked at */
-	else if (strncmp(key, "node/", 5) == 0 || strncmp(key, "group/", 6) == 0)
+	else if (strncmp(key, "node/", 5) == 0 || strncmp(key, "group/", 6) == 0 ||
+		 strncmp(key, "controller/", 11) == 0)
 		a->reload_nodes = true;
 	else if (strncmp(key, "pool/", 5) == 0)
 		a->reload_pools = true;
@@ -88,8 +89,8 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 static void watch(struct agent *a)
 {
 	char pool[STORE_KEY_MAX], leftover[STORE_KEY_MAX];
-	const char *prefixes[] = { "resource/", "record/", "replica/", "node/",
-				   "group/",    pool,      leftover };
+	const char *prefixes[] = { "resource/", "record/",     "replica/", "node/",
+				   "group/",    "controller/", pool,       leftover };
 
 	snprintf(pool, sizeof(pool), "pool/%s/", a->node_key);
 	snprintf(leftover, sizeof(leftover), "leftover/%s/", a->node_key);

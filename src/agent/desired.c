@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "model/group.h"
 #include "model/name.h"
 #include "model/node.h"
 #include "model/policy.h"
@@ -99,21 +98,6 @@ static void load_record(struct agent *a, const char *key, struct record *ret)
 	json_object_put(doc);
 }
 
-/* what the resource's properties, and those of its group, ask of the plane */
-static struct policy load_policy(struct agent *a, json *doc)
-{
-	char key[STORE_KEY_MAX];
-	struct policy policy;
-	json *group = NULL;
-
-	group_key(jget_str(doc, "group", ""), key, sizeof(key));
-	if (store_get(a->config.store, key, &group, NULL) < 0)
-		group = NULL;
-	policy = policy_of(jget(doc, "props"), jget(group, "props"));
-	json_object_put(group);
-	return policy;
-}
-
 /* -ENOENT: no such resource, or no volume in it yet */
 static int bundle_load(struct agent *a, const char *key, struct bundle *b)
 {
@@ -127,7 +111,7 @@ static int bundle_load(struct agent *a, const char *key, struct bundle *b)
 	if (rv == 0) {
 		rv = resource_parse(doc, &b->resource, &err);
 		if (rv == 0)
-			b->policy = load_policy(a, doc);
+			b->policy = policy_load(a->config.store, doc);
 		json_object_put(doc);
 	}
 	if (rv < 0) {
@@ -165,7 +149,7 @@ static void fill_peer(struct agent *a, const struct replica *r, struct plane_pee
 
 	peer->used = true;
 	peer->diskless = r->diskless;
-	peer->leaving = r->deleting;
+	peer->leaving = r->deleting || r->inactive;
 	snprintf(peer->node, sizeof(peer->node), "%s", r->node);
 	node_key(r->node, key, sizeof(key));
 	if (store_get(a->config.store, key, &doc, NULL) < 0)
@@ -223,6 +207,8 @@ static void want_replica(struct agent *a, const struct bundle *b, const struct r
 	o->replica.wanted = true;
 	o->replica.diskless = own->diskless;
 	o->replica.deleting = own->deleting;
+	o->replica.inactive = own->inactive;
+	o->replica.member = b->record.in_sync & 1u << own->slot;
 	if (own->quarantined != o->replica.quarantined) {
 		o->replica.quarantined = own->quarantined;
 		o->replica.failing = false;
@@ -282,6 +268,7 @@ static int give_volume(const struct agent_object *o, const struct agent_volume *
 	agent_text_set(&ret->socket_path, path);
 	agent_text_set(&ret->data_path, v->data_path);
 	agent_text_set(&ret->meta_path, v->meta_path);
+	ret->discard_bytes = v->discard_bytes;
 	return 0;
 }
 
@@ -295,6 +282,8 @@ int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err
 	if (rv < 0)
 		return rv;
 	fill_plane(o->agent, &b, own, ret);
+	ret->room = o->room;
+	ret->peer[own->slot].diskless = volumes_client(o);
 	ret->volume = calloc((size_t)o->n_volumes + 1, sizeof(*ret->volume));
 	if (!ret->volume)
 		abort();
@@ -309,7 +298,7 @@ int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err
 		plane_resource_release(ret);
 		return rv;
 	}
-	if (!own->diskless) {
+	if (!volumes_client(o)) {
 		snprintf(path, sizeof(path), "%s/attached/%s", o->agent->config.dir, o->uuid);
 		agent_text_set(&ret->mark_path, path);
 	}

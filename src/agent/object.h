@@ -32,6 +32,7 @@
 #define AGENT_REPORT_MAX 400     /* volumes in one report, so that a request can hold it */
 #define AGENT_COALESCE_MS 20     /* changes gather so long before a report */
 #define AGENT_PROBE_MS 10000     /* pools */
+#define AGENT_ROOM_KIB 4096      /* more free space than at the last probe counts as more */
 #define AGENT_DISKS_MS 15000     /* block devices */
 #define AGENT_BUSY_MS 2000       /* what a pool is busy with for longer is told */
 #define AGENT_ERROR_MAX 640      /* of a replica, in a report; longer ones are cut */
@@ -85,6 +86,7 @@ struct agent_volume {
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */
 	char *data_path, *meta_path; /* while plan.files */
+	uint32_t discard_bytes;      /* while plan.files; of storage_paths */
 	char *error;                 /* of its last failed step, or NULL */
 	int tries;
 	uint64_t retry_ns;     /* no step of it before; 0: any time */
@@ -120,6 +122,7 @@ struct agent_object {
 	char *plane_error; /* as the plane told, or NULL */
 	struct agent_seen seen;
 	struct agent_health health;
+	uint32_t room;                  /* of plane_resource */
 	char complaint[COMPLAINT_MAX];  /* of a quarantined one; "" */
 	bool report_due;                /* differs from what the leader was told */
 	struct agent_volume *measuring; /* NULL: none */
@@ -135,7 +138,7 @@ struct agent {
 	char nbd_dir[PATH_LEN_MAX];
 	struct agent_object *bucket[AGENT_BUCKETS];
 	struct agent_pool *pools;
-	struct store_watch *watch[7];
+	struct store_watch *watch[8];
 	/* resources to look at again; head..n of the array */
 	struct agent_key *dirty;
 	size_t dirty_head, dirty_n, dirty_cap;
@@ -193,6 +196,9 @@ struct agent_volume *volumes_add(struct agent_object *o, int number, const char 
 void volumes_want(struct agent_object *o, const struct resource *r, const struct replica *own);
 /* what is not wanted any more and nobody uses goes */
 void volumes_tidy(struct agent_object *o);
+/* It is given to the plane without a disk: it has none, or was a client and its files are not all
+ * there yet. */
+bool volumes_client(const struct agent_object *o);
 /* The plane is given it: all of it is there, or nothing has to be. */
 bool volumes_usable(const struct agent_object *o, const struct agent_volume *v);
 /* what the plane may use of it */

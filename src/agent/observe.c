@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -207,12 +208,35 @@ static void note_space(struct agent_pool *p)
 	note_mark(p, "metadata", &p->meta_mark, p->space.meta_percent);
 }
 
+static void try_again(struct agent *a, struct agent_object *o)
+{
+	log_info("agent", "resource=%s pool=%s has more space: its copy is tried again", o->name,
+		 o->pool);
+	o->room++;
+	desired_dirty(a, o->key);
+}
+
+/* A copy that found no space is tried ever later by the plane, which knows of no pools. When its
+ * pool has some more it is tried at once. */
+static void look_for_room(struct agent *a, const struct agent_pool *p, int64_t had_kib)
+{
+	if (p->space.free_kib < had_kib + AGENT_ROOM_KIB)
+		return;
+	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
+		for (struct agent_object *o = a->bucket[i]; o; o = o->next)
+			if (o->kind == AGENT_REPLICA && o->seen.no_space &&
+			    strcasecmp(o->pool, p->pool.name) == 0)
+				try_again(a, o);
+	}
+}
+
 static void on_probed(int status, const struct err *err, const struct storage_paths *paths,
 		      const struct storage_space *space, void *arg)
 {
 	struct probe_call *call = arg;
 	struct agent *a = call->agent;
 	struct agent_pool *p = call->pool;
+	int64_t had_kib = p->space.free_kib;
 
 	free(call);
 	p->probing = false;
@@ -220,6 +244,8 @@ static void on_probed(int status, const struct err *err, const struct storage_pa
 	if (status == 0) {
 		p->space = *space;
 		note_space(p);
+		if (!a->closing)
+			look_for_room(a, p, had_kib);
 	}
 	agent_text_set(&p->error, status < 0 ? err->text : NULL);
 	observe_changed(a);
@@ -303,6 +329,8 @@ static const char *state_of(const struct agent_object *o)
 {
 	if (!o->replica.wanted || o->replica.deleting)
 		return "removing";
+	if (o->replica.inactive && !o->replica.plane)
+		return "inactive";
 	if (o->replica.quarantined)
 		return "quarantined";
 	if (o->error || (o->replica.plane && !o->seen.up && o->plane_error))

@@ -24,6 +24,12 @@ static enum plan_step quarantine(const struct plan_replica *r)
 	return r->open ? attach(r) : PLAN_PLANE_REMOVE;
 }
 
+/* Its writer takes a member out of the set first: nobody has to find out that it is gone. */
+static enum plan_step deactivate(const struct plan_replica *r)
+{
+	return r->plane && !r->member ? PLAN_PLANE_REMOVE : PLAN_WAIT;
+}
+
 static enum plan_step make(const struct plan_replica *r, const struct plan_volume *v)
 {
 	/* not made yet and to go: the files would only have to be removed again */
@@ -55,6 +61,8 @@ enum plan_step plan_replica_next(const struct plan_replica *r, const struct plan
 
 	if (!r->wanted)
 		return r->plane ? PLAN_PLANE_REMOVE : PLAN_FORGET;
+	if (r->inactive && !r->open)
+		return deactivate(r);
 	if (r->quarantined)
 		return quarantine(r);
 	if (r->failing)

@@ -43,10 +43,13 @@ struct plan_replica {
 	bool diskless;
 	bool deleting;
 	bool quarantined; /* its disk is to be left alone */
+	bool inactive;    /* it is not to be served here */
+	bool member;      /* it is in the set still, as the record says */
 	/* of all that the plane is to be given: peers, and the volumes whose files can be used */
 	uint64_t stamp;
 	/* local */
-	bool plane; /* the plane has it */
+	bool plane;      /* the plane has it */
+	bool plane_disk; /* it was given to it with its disk */
 	uint64_t plane_stamp;
 	bool open;      /* some application has it open here */
 	bool failing;   /* its disk has failed too often, and the leader does not know */

@@ -149,6 +149,7 @@ static void take_paths(struct agent_volume *v, const struct storage_paths *paths
 	agent_text_set(&v->data_path, paths->data);
 	agent_text_set(&v->meta_path, paths->meta);
 	v->have_bytes = paths->size_bytes;
+	v->discard_bytes = paths->discard_bytes;
 	v->plan.files = true;
 	v->allocated_ns = 0;
 }
@@ -457,10 +458,11 @@ static void plane_set(struct agent_object *o)
 		step_end(o, rv, err.text);
 		return;
 	}
-	o->replica.plane = true;
 	o->replica.plane_stamp = o->replica.stamp;
+	o->replica.plane_disk = plane_has_disk(&r);
 	for (int i = 0; i < o->n_volumes; i++)
 		o->volume[i]->plane = volumes_usable(o, o->volume[i]);
+	o->replica.plane = true;
 	a->config.plane_ops->set(a->config.plane, &r);
 	plane_resource_release(&r);
 	observe_status(o);
@@ -471,7 +473,7 @@ static void on_plane_removed(void *arg)
 {
 	struct agent_object *o = arg;
 
-	o->replica.plane = o->replica.open = false;
+	o->replica.plane = o->replica.plane_disk = o->replica.open = false;
 	for (int i = 0; i < o->n_volumes; i++)
 		o->volume[i]->plane = false;
 	step_end(o, 0, "");
@@ -501,7 +503,7 @@ static bool is_using(const struct agent_object *replica, const struct agent_obje
 
 		using |= v->plane && v->number == of->number &&
 			 (!of->uuid[0] || strcasecmp(v->uuid, of->uuid) == 0) &&
-			 !replica->replica.diskless;
+			 replica->replica.plane_disk;
 	}
 	return using;
 }

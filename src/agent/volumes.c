@@ -64,6 +64,16 @@ static struct agent_volume *find(const struct agent_object *o, const struct volu
 	return NULL;
 }
 
+static void forget_files(struct agent_volume *v)
+{
+	v->plan.marked = v->plan.files = false;
+	v->have_bytes = 0;
+	v->tries = 0;
+	agent_text_set(&v->data_path, NULL);
+	agent_text_set(&v->meta_path, NULL);
+	agent_text_set(&v->error, NULL);
+}
+
 void volumes_want(struct agent_object *o, const struct resource *r, const struct replica *own)
 {
 	for (int i = 0; i < o->n_volumes; i++)
@@ -75,6 +85,8 @@ void volumes_want(struct agent_object *o, const struct resource *r, const struct
 		if (!v) {
 			v = volumes_add(o, wanted->number, wanted->uuid);
 			v->plan.marked = !own->diskless && is_marked(o, v);
+		} else if (own->diskless) {
+			forget_files(v); /* it had a disk, which is a leftover now */
 		}
 		v->wanted = true;
 		v->minor = wanted->minor;
@@ -113,19 +125,37 @@ void volumes_tidy(struct agent_object *o)
 	o->n_volumes = n;
 }
 
+bool volumes_client(const struct agent_object *o)
+{
+	if (o->replica.diskless)
+		return true;
+	if (!o->replica.plane || o->replica.plane_disk)
+		return false;
+	for (int i = 0; i < o->n_volumes; i++) {
+		const struct agent_volume *v = o->volume[i];
+
+		if (v->wanted && !(v->plan.made && v->plan.files))
+			return true;
+	}
+	return false;
+}
+
 bool volumes_usable(const struct agent_object *o, const struct agent_volume *v)
 {
-	return v->wanted && (o->replica.diskless || (v->plan.made && v->plan.files));
+	return v->wanted && (volumes_client(o) || (v->plan.made && v->plan.files));
 }
 
 uint64_t volumes_size(const struct agent_object *o, const struct agent_volume *v)
 {
-	return o->replica.diskless || v->size_bytes < v->have_bytes ? v->size_bytes : v->have_bytes;
+	return volumes_client(o) || v->size_bytes < v->have_bytes ? v->size_bytes : v->have_bytes;
 }
 
 uint64_t volumes_stamp(const struct agent_object *o)
 {
-	uint64_t h = o->base_stamp;
+	bool client = volumes_client(o);
+	uint64_t h = volumes_hash(o->base_stamp, &client, sizeof(client));
+
+	h = volumes_hash(h, &o->room, sizeof(o->room));
 
 	for (int i = 0; i < o->n_volumes; i++) {
 		const struct agent_volume *v = o->volume[i];

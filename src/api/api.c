@@ -43,6 +43,7 @@ void api_put(struct api *a)
 		return;
 	observed_free(a->observed);
 	json_object_put(a->reaper.resources);
+	upkeep_stop(a);
 	free(a);
 }
 
@@ -74,6 +75,7 @@ static void slow_tick(struct api *a, int64_t now)
 			take_tick(a);
 			clone_tick(a);
 			schedules_tick(a);
+			upkeep_tick(a);
 		}
 	}
 }
@@ -173,6 +175,7 @@ void api_on_leader(struct api *a, bool is_leader)
 		a->led_since_ms = -1;
 		members_free(a->members);
 		a->members = NULL;
+		upkeep_stop(a);
 	}
 	if (!a->closing)
 		api_hurry(a);

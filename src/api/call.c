@@ -174,7 +174,8 @@ bool call_props_change(struct api_call *c)
 	if (!call_object(c))
 		return false;
 	if (call_check_type(c->doc, "override_props", json_type_object, &err) == 0 &&
-	    call_check_type(c->doc, "delete_props", json_type_array, &err) == 0)
+	    call_check_type(c->doc, "delete_props", json_type_array, &err) == 0 &&
+	    call_check_type(c->doc, "delete_namespaces", json_type_array, &err) == 0)
 		return true;
 	call_bad_body(c, "%s", err.text);
 	return false;

@@ -68,8 +68,8 @@ json *call_error_list(uint64_t op, uint64_t object, int code, const struct err *
 json *call_object(struct api_call *c);
 /* -E_INVALID when the value of key is there and is neither null nor of the given JSON type */
 int call_check_type(json *o, const char *key, enum json_type type, struct err *err);
-/* Whether the body is an object whose override_props and delete_props are of their types, or not
- * there. false: 400 was answered and c is gone. */
+/* Whether the body is an object whose override_props, delete_props and delete_namespaces are of
+ * their types, or not there. false: 400 was answered and c is gone. */
 bool call_props_change(struct api_call *c);
 
 /* Query: one boolean in any case; does a repeated key hold value (any case)? Absent key: true. */

@@ -4,10 +4,12 @@
  * Called through routes.c and by the handlers.
  */
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "api/handlers.h"
 #include "api/view.h"
+#include "cluster/pki.h"
 
 /* What our tier of operations equals: clients unlock features by it, and parse dotted integers. */
 #define REST_API_VERSION "1.27.0"
@@ -45,6 +47,17 @@ void health_get(struct api_call *c)
 	call_reply_json(c, 503, call_error_list(0, 0, -E_NO_LEADER, &err));
 }
 
+void root_get(struct api_call *c)
+{
+	json *o = view_object();
+
+	jset_str(o, "product", "sdsd");
+	jset_str(o, "version", c->api->config.version);
+	jset_str(o, "node", c->api->config.node);
+	jset_str(o, "api", "/v1");
+	call_reply_json(c, 200, o);
+}
+
 int place_of_body(json *body, struct change_place *ret, struct err *err)
 {
 	int rv = change_place_parse(jget(body, "select_filter"), ret, err);
@@ -52,6 +65,21 @@ int place_of_body(json *body, struct change_place *ret, struct err *err)
 	if (rv == 0 && jget(body, "diskless_on_remaining"))
 		ret->diskless_on_remaining = jget_bool(body, "diskless_on_remaining", false);
 	return rv;
+}
+
+void name_of_body(json *body, const char *name_key, const char *external_key,
+		  char out[ROUTER_ARG_MAX])
+{
+	const char *name = jget_str(body, name_key, ""),
+		   *external = jget_str(body, external_key, "");
+	char sha256[65];
+
+	if (name[0] || !external[0] || resource_check_name(external, NULL) == 0) {
+		snprintf(out, ROUTER_ARG_MAX, "%s", name[0] ? name : external);
+		return;
+	}
+	pki_sha256_hex(external, strlen(external), sha256);
+	snprintf(out, ROUTER_ARG_MAX, "LS_%.32s", sha256);
 }
 
 int check_layers(struct api *a, const char *resource, json *list, struct err *err)
@@ -67,7 +95,7 @@ int check_layers(struct api *a, const char *resource, json *list, struct err *er
 	encrypted = v.res.encrypted;
 	view_release(&v);
 	return encrypted ? 0
-			 : err_set(err, -E_INVALID,
+			 : err_set(err, -E_BAD_LAYERS,
 				   "resource %s was made without LUKS, and layers do not change: "
 				   "create another one and copy",
 				   resource);

@@ -187,12 +187,16 @@ static int sizes_of(json *body, int64_t *sizes, int max, int *ret_n, struct err 
 	return rv;
 }
 
-/* A name for who gives none: LINSTOR invents one from the external name. */
-static void spawn_name(json *body, char *out, size_t len)
+/* Volumes are encrypted with the cluster's key: a passphrase of a single one opens nothing. */
+static int no_passphrases(json *body, struct err *err)
 {
-	const char *external = jget_str(body, "resource_definition_external_name", "");
+	json *list = jget(body, "volume_passphrases");
 
-	snprintf(out, len, "%s", jget_str(body, "resource_definition_name", external));
+	if (!list || json_object_array_length(list) == 0)
+		return 0;
+	return err_set(err, -E_INVALID,
+		       "volume_passphrases are not supported: encrypted volumes are opened by the "
+		       "passphrase of the cluster");
 }
 
 static int spawn(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
@@ -204,8 +208,10 @@ static int spawn(struct mutation *m, struct change_env *env, struct txn *t, stru
 	json *entry, *group;
 	int n = 0, rv;
 
-	spawn_name(c->doc, name, sizeof(name));
-	rv = sizes_of(c->doc, sizes, VOLUMES_PER_RESOURCE_MAX, &n, err);
+	name_of_body(c->doc, "resource_definition_name", "resource_definition_external_name", name);
+	rv = no_passphrases(c->doc, err);
+	if (rv == 0)
+		rv = sizes_of(c->doc, sizes, VOLUMES_PER_RESOURCE_MAX, &n, err);
 	if (rv < 0) {
 		m->object = RC_VLM_DFN;
 		return rv;
@@ -213,6 +219,8 @@ static int spawn(struct mutation *m, struct change_env *env, struct txn *t, stru
 	rv = place_of_body(c->doc, &place, err);
 	if (rv < 0)
 		return rv;
+	place.external_name = jget_str(c->doc, "resource_definition_external_name", NULL);
+	place.partial = jget_bool(c->doc, "partial", false);
 	group = find_group(c, c->match.arg[0]);
 	if (!group) {
 		m->object = RC_RSC_GRP;
@@ -238,7 +246,8 @@ static void spawned(struct mutation *m)
 {
 	char name[ROUTER_ARG_MAX];
 
-	spawn_name(m->call->doc, name, sizeof(name));
+	name_of_body(m->call->doc, "resource_definition_name", "resource_definition_external_name",
+		     name);
 	mutation_wait_ready(m, name, NULL);
 }
 
@@ -249,6 +258,9 @@ void groups_spawn(struct api_call *c)
 	if (!call_object(c))
 		return;
 	if (call_check_type(c->doc, "resource_definition_name", json_type_string, &err) < 0 ||
+	    call_check_type(c->doc, "resource_definition_external_name", json_type_string, &err) <
+		    0 ||
+	    call_check_type(c->doc, "volume_passphrases", json_type_array, &err) < 0 ||
 	    call_check_type(c->doc, "select_filter", json_type_object, &err) < 0 ||
 	    call_check_type(c->doc, "volume_sizes", json_type_array, &err) < 0 ||
 	    call_check_type(c->doc, "resource_definition_props", json_type_object, &err) < 0) {

@@ -11,17 +11,59 @@
 /* general.c */
 void version_get(struct api_call *c);
 void health_get(struct api_call *c);
+void root_get(struct api_call *c);
+/* stats.c: how many there are of each kind */
+void stats_get(struct api_call *c);
+/* absent.c: what this product does not have, and clients ask for in passing */
+void absent_list(struct api_call *c);
+void absent_data(struct api_call *c);
+void absent_remotes(struct api_call *c);
 /* nodes.c */
 void nodes_list(struct api_call *c);
 void nodes_get(struct api_call *c);
 void nodes_post(struct api_call *c);
 void nodes_modify(struct api_call *c);
+void nodes_reconnect(struct api_call *c);
 void nodes_delete(struct api_call *c);
+/* node_state.c */
+void nodes_evacuate(struct api_call *c);
+void nodes_restore(struct api_call *c);
+void nodes_lost(struct api_call *c);
+void nodes_drain(struct api_call *c);
+/* netifs.c: a node's addresses */
+void netifs_list(struct api_call *c);
+void netifs_get(struct api_call *c);
+void netifs_create(struct api_call *c);
+void netifs_modify(struct api_call *c);
+void netifs_delete(struct api_call *c);
+/* connections.c: pairs of nodes, and of a resource's replicas */
+void node_connections_list(struct api_call *c);
+void node_connections_get(struct api_call *c);
+void node_connections_modify(struct api_call *c);
+void resource_connections_list(struct api_call *c);
+void resource_connections_get(struct api_call *c);
+void resource_connections_modify(struct api_call *c);
+/* controller.c: the properties that everything inherits */
+void controller_props(struct api_call *c);
+void controller_modify(struct api_call *c);
+void controller_delete(struct api_call *c);
+/* kvs.c: key-value stores */
+void kvs_list(struct api_call *c);
+void kvs_get(struct api_call *c);
+void kvs_modify(struct api_call *c);
+void kvs_delete(struct api_call *c);
+/* pool_definitions.c */
+void pool_definitions_list(struct api_call *c);
+void pool_definitions_get(struct api_call *c);
+void pool_definitions_create(struct api_call *c);
+void pool_definitions_modify(struct api_call *c);
+void pool_definitions_delete(struct api_call *c);
 /* pools.c */
 void pools_view(struct api_call *c);
 void pools_list(struct api_call *c);
 void pools_get(struct api_call *c);
 void pools_create(struct api_call *c);
+void pools_modify(struct api_call *c);
 void pools_delete(struct api_call *c);
 /* disks.c */
 void disks_all(struct api_call *c);
@@ -41,12 +83,27 @@ void groups_create(struct api_call *c);
 void groups_modify(struct api_call *c);
 void groups_delete(struct api_call *c);
 void groups_spawn(struct api_call *c);
+/* volume_groups.c */
+void volume_groups_list(struct api_call *c);
+void volume_groups_get(struct api_call *c);
+void volume_groups_create(struct api_call *c);
+void volume_groups_modify(struct api_call *c);
+void volume_groups_delete(struct api_call *c);
+/* sizes.c: what would fit */
+void sizes_group(struct api_call *c);
+void sizes_groups(struct api_call *c);
+void sizes_max_group(struct api_call *c);
+void sizes_max(struct api_call *c);
+/* adjust.c: as many copies as the group wants now */
+void groups_adjust(struct api_call *c);
+void groups_adjust_all(struct api_call *c);
 /* resources.c: definitions */
 void definitions_list(struct api_call *c);
 void definitions_get(struct api_call *c);
 void definitions_create(struct api_call *c);
 void definitions_modify(struct api_call *c);
 void definitions_delete(struct api_call *c);
+void definitions_synced(struct api_call *c);
 /* volumes.c: volume definitions */
 void volumes_list(struct api_call *c);
 void volumes_get(struct api_call *c);
@@ -64,10 +121,23 @@ void replicas_create_many(struct api_call *c);
 void replicas_delete(struct api_call *c);
 void replicas_available(struct api_call *c);
 void replicas_autoplace(struct api_call *c);
+/* toggle.c: they become something else */
+void toggle_disk(struct api_call *c);
+void toggle_diskful(struct api_call *c);
+void toggle_diskless(struct api_call *c);
+void toggle_migrate(struct api_call *c);
+void replicas_activate(struct api_call *c);
+void replicas_deactivate(struct api_call *c);
+void replicas_modify(struct api_call *c);
+void replicas_modify_volume(struct api_call *c);
 /* quarantine.c */
 void quarantine_failed(struct api_call *c);
 void quarantine_repair(struct api_call *c);
 void quarantine_replace(struct api_call *c);
+/* upkeep.c */
+void upkeep_step(struct api_call *c);
+void upkeep_away(struct api_call *c);
+void upkeep_forget(struct api_call *c);
 /* encryption.c */
 void encryption_status(struct api_call *c);
 void encryption_create(struct api_call *c);
@@ -80,6 +150,7 @@ void snapshots_get(struct api_call *c);
 void snapshots_view(struct api_call *c);
 void snapshots_create(struct api_call *c);
 void snapshots_create_many(struct api_call *c);
+void snapshots_modify(struct api_call *c);
 void snapshots_delete(struct api_call *c);
 void snapshots_restore_volumes(struct api_call *c);
 void snapshots_restore(struct api_call *c);
@@ -119,8 +190,13 @@ void status_local(struct api_call *c);
 bool call_from_itself(struct api_call *c);
 /* select_filter of a request -> where copies go; names are borrowed from body. -E_INVALID */
 int place_of_body(json *body, struct change_place *ret, struct err *err);
-/* Layers that a request names for a copy of a resource, which has its own already: -E_INVALID when
- * it asks for encryption and the resource is not encrypted. */
+/* The name that a request gives a resource, or, where it gives only what its user calls it, the one
+ * that follows from that: itself, if it is a name, else one made of its digest. Too long: cut, so
+ * that it is refused. */
+void name_of_body(json *body, const char *name_key, const char *external_key,
+		  char out[ROUTER_ARG_MAX]);
+/* Layers that a request names for a copy of a resource, which has its own already: -E_BAD_LAYERS
+ * when it asks for encryption and the resource is not encrypted. */
 int check_layers(struct api *a, const char *resource, json *list, struct err *err);
 
 #endif

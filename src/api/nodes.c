@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nodes.c - /v1/nodes: list, one, modify, delete. Called through routes.c. Nodes
+ * nodes.c - /v1/nodes: list, one, modify, reconnect, delete. Called through routes.c. Nodes
  * are not made here: a machine proves itself with a token (sds.c).
  */
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "api/handlers.h"
 #include "api/view.h"
@@ -77,20 +79,75 @@ void nodes_post(struct api_call *c)
 	call_reply_rc(c, 201, list);
 }
 
+/* Every node here holds copies and answers clients; LINSTOR's other types are no nodes of ours. */
+static bool type_can_be(const char *type)
+{
+	return strcasecmp(type, "COMBINED") == 0 || strcasecmp(type, "SATELLITE") == 0;
+}
+
 static int modify(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = m->call->match.arg[0];
+	const char *type = jget_str(m->call->doc, "node_type", "COMBINED");
 	int rv = change_node_modify(env, t, name, m->call->doc, err);
 
 	if (rv == 0)
 		rc_ref(mutation_done(m, RC_MODIFIED, "Node '%s' modified.", name), "Node", name);
+	if (rv == 0 && strcasecmp(type, "COMBINED") != 0)
+		mutation_note(m, rc_code(RC_WARN, RC_MOD, RC_NODE, RC_WARN_INVLD_CONF),
+			      "Node '%s' stays of type COMBINED: every node holds copies and "
+			      "answers clients.",
+			      name);
 	return rv;
 }
 
 void nodes_modify(struct api_call *c)
 {
-	if (call_object(c))
+	const char *type;
+	struct err err;
+	json *list;
+
+	if (!call_props_change(c))
+		return;
+	if (call_check_type(c->doc, "node_type", json_type_string, &err) < 0) {
+		call_bad_body(c, "%s", err.text);
+		return;
+	}
+	type = jget_str(c->doc, "node_type", "COMBINED");
+	if (type_can_be(type)) {
 		mutate(c, 200, modify, NULL);
+		return;
+	}
+	list = rc_list();
+	rc_add(list, rc_code(RC_ERROR, RC_MOD, RC_NODE, RC_INVLD_NODE_TYPE),
+	       "Node '%.60s' cannot be of type '%.40s': every node is COMBINED.", c->match.arg[0],
+	       type);
+	call_reply_rc(c, 200, list);
+}
+
+/* Connections between nodes are looked after by those who have them, all the time. */
+void nodes_reconnect(struct api_call *c)
+{
+	const char *name = c->match.arg[0];
+	json *doc = NULL, *list = rc_list();
+	struct err err;
+	int rv = get_node(c, name, &doc);
+
+	if (rv < 0) {
+		json_object_put(list);
+		err_set(&err, rv, "Node '%.100s' not found.", name);
+		call_fail(c, rv, &err);
+		return;
+	}
+	rc_ref(rc_add(list, rc_code(RC_SUCCESS, RC_MOD, RC_NODE, RC_MODIFIED),
+		      "Nothing to do for node '%s': lost connections are renewed by themselves.",
+		      jget_str(doc, "name", name)),
+	       "Node", jget_str(doc, "name", name));
+	if (strcmp(view_connection(c->api, name), "OFFLINE") == 0)
+		rc_add(list, rc_code(RC_WARN, RC_MOD, RC_NODE, RC_WARN_NOT_CONNECTED),
+		       "Node '%s' does not answer at present.", jget_str(doc, "name", name));
+	json_object_put(doc);
+	call_reply_rc(c, 200, list);
 }
 
 static void forget(struct mutation *m)

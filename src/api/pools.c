@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pools.c - storage pools: per node, in one view, made and deleted. Called through
+ * pools.c - storage pools: per node, in one view, made, modified and deleted. Called through
  * routes.c. What a pool is made of travels in LINSTOR's properties.
  */
 #include <errno.h>
@@ -238,6 +238,36 @@ void pools_create(struct api_call *c)
 		return;
 	}
 	mutate(c, 201, create, wait_seen);
+}
+
+static int modify(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	const char *node = m->call->match.arg[0], *name = m->call->match.arg[1];
+	json *entry;
+	int rv;
+
+	if (!node_exists(m->call->api, node)) {
+		m->object = RC_NODE;
+		return err_set(err, -E_NOT_FOUND, "Node '%.100s' not found.", node);
+	}
+	if (strcasecmp(name, POOL_DISKLESS) == 0)
+		return err_set(err, -E_INVALID,
+			       "Pool '%s' stands for replicas without a disk and has no properties",
+			       POOL_DISKLESS);
+	rv = change_pool_modify(env, t, node, name, m->call->doc, err);
+	if (rv < 0)
+		return rv;
+	entry = mutation_done(m, RC_MODIFIED, "Storage pool '%s' on node '%s' modified.", name,
+			      node);
+	rc_ref(entry, "Node", node);
+	rc_ref(entry, "StorPoolDfn", name);
+	return 0;
+}
+
+void pools_modify(struct api_call *c)
+{
+	if (call_props_change(c))
+		mutate(c, 200, modify, NULL);
 }
 
 static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)

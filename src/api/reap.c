@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * reap.c - finishes the removal of replicas that had to leave the in-sync set
- * first. Called once a second by api.c on the leader. What can be finished is
- * model/change_replica.c's decision; here is only when it is asked.
+ * reap.c - finishes what could not be done at once: the removal of replicas, or
+ * of their disks, that had to leave the in-sync set first, and of copies that
+ * moved, once those in their place are in sync. Called once a second by api.c on
+ * the leader. What can be finished is model/change_replica.c's decision; here is
+ * only when it is asked.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +15,11 @@
 #define REAP_AT_ONCE_MAX 64 /* resources asked in one second */
 #define REAP_CALL_MS 5000
 
+/* is about to become something else */
 static void find_deleting(json *doc, void *arg)
 {
-	if (jget_bool(doc, "deleting", false))
+	if (jget_bool(doc, "deleting", false) || jget_bool(doc, "inactive", false) ||
+	    jget_str(doc, "migrates", "")[0])
 		jset_bool(arg, jget_str(doc, "resource", ""), true);
 }
 
@@ -35,6 +39,27 @@ static void look(struct api *a)
 	r->stamp = stamp;
 }
 
+/* Those that have to wait for something that the record or the replicas show are not asked for
+ * meanwhile: a question costs consensus a round. */
+static bool is_due(struct api *a, const char *resource)
+{
+	bool due = false;
+	struct view v;
+
+	if (view_load(a, resource, &v) < 0)
+		return false;
+	for (int i = 0; i < v.n; i++) {
+		const struct replica *r = &v.rep[i].r;
+		int source = r->migrates[0] ? view_find(&v, r->migrates) : -1;
+
+		due |= r->deleting || (r->inactive && view_in_sync(&v, i));
+		due |= r->migrates[0] && (view_in_sync(&v, i) || source < 0 ||
+					  v.rep[source].r.diskless || v.rep[source].r.deleting);
+	}
+	view_release(&v);
+	return due;
+}
+
 static void on_asked(const struct leader_answer *answer, void *arg)
 {
 	struct api *a = arg;
@@ -51,9 +76,12 @@ void api_reap(struct api *a)
 		return;
 	json_object_object_foreach(a->reaper.resources, name, value)
 	{
-		json *body = view_object();
+		json *body;
 
 		(void)value;
+		if (!is_due(a, name))
+			continue;
+		body = view_object();
 		jset_str(body, "resource", name);
 		a->reaper.asked++;
 		leader_call(a->leader, "POST", "/v1/sds/reap", json_text(body), NULL, REAP_CALL_MS,

@@ -38,7 +38,7 @@ static uint64_t missing_object(struct api *a, const char *resource, const char *
 	return RC_STOR_POOL;
 }
 
-/* DISKLESS, DRBD_DISKLESS or NVME_INITIATOR among the flags */
+/* DISKLESS or DRBD_DISKLESS among the flags, or the pool of that kind */
 static bool wants_diskless(json *resource)
 {
 	json *flags = jget(resource, "flags");
@@ -289,6 +289,35 @@ void replicas_delete(struct api_call *c)
 	mutate(c, 200, delete, deleted);
 }
 
+/* It is there and only has to be served, or given a disk. 1: so it is, noted; 0: not there */
+static int revive(struct mutation *m, struct change_env *env, struct txn *t, bool diskful,
+		  struct err *err)
+{
+	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
+	bool inactive, client, changed;
+	struct view v;
+	int i, rv;
+
+	if (view_load(m->call->api, name, &v) < 0)
+		return 0;
+	i = view_find(&v, node);
+	inactive = i >= 0 && v.rep[i].r.inactive;
+	client = i >= 0 && v.rep[i].r.diskless && !v.rep[i].r.deleting;
+	view_release(&v);
+	if (inactive)
+		rv = change_replica_active(env, t, name, node, true, &changed, err);
+	else if (client && diskful)
+		rv = change_replica_diskful(env, t, name, node, NULL, &changed, err);
+	else
+		return 0;
+	if (rv < 0)
+		return rv;
+	replica_refs(mutation_done(m, RC_CREATED, "Resource '%s' on node '%s' %s.", name, node,
+				   inactive ? "activated" : "gets a disk"),
+		     name, node);
+	return 1;
+}
+
 static int available(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
@@ -298,21 +327,25 @@ static int available(struct mutation *m, struct change_env *env, struct txn *t, 
 	int i, rv;
 
 	rv = check_layers(m->call->api, name, jget(m->call->doc, "layer_list"), err);
+	if (rv < 0)
+		return rv;
+	rv = revive(m, env, t, diskful, &why);
 	if (rv == 0 && view_load(m->call->api, name, &v) == 0) {
 		i = view_find(&v, node);
 		/* with a disk is more than what was asked for */
 		diskful |= i >= 0 && !v.rep[i].r.diskless;
 		view_release(&v);
-	}
-	if (rv == 0)
 		rv = already_there(m, name, node, !diskful,
-				   rc_code(RC_SUCCESS, RC_CRT, RC_RSC, RC_CREATED), err);
-	if (rv != 0)
-		return rv < 0 ? rv : 0;
-	rv = change_replica_create(env, t, name, node, NULL, !diskful, &why);
-	if (rv == 0) {
-		note_created(m, name, node, !diskful);
+				   rc_code(RC_SUCCESS, RC_CRT, RC_RSC, RC_CREATED), &why);
+	}
+	if (rv > 0)
 		return 0;
+	if (rv == 0) {
+		rv = change_replica_create(env, t, name, node, NULL, !diskful, &why);
+		if (rv == 0) {
+			note_created(m, name, node, !diskful);
+			return 0;
+		}
 	}
 	rv = no_replica(m, rv, &why);
 	if (diskful && (rv == -E_NO_NODES || m->object == RC_STOR_POOL)) {

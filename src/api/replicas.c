@@ -197,6 +197,9 @@ static bool replica_settled(struct target *g, const struct view *v, int i, int64
 {
 	int64_t *failed_ms = &g->failed_ms[v->rep[i].r.slot];
 
+	if (v->rep[i].r.inactive) /* its node has let go of it */
+		return strcmp(view_state(v, i), "inactive") == 0 ||
+		       (!v->rep[i].online && waited_ms >= OBSERVED_STALE_MS);
 	if (view_ready(v, i))
 		return true;
 	if (v->rep[i].r.quarantined)
@@ -263,7 +266,7 @@ static void ready_answer(void *arg, bool in_time)
 	if (view_load(m->call->api, g->resource, &v) == 0) {
 		for (int i = 0; i < v.n; i++) {
 			if ((!g->node[0] || strcasecmp(g->node, v.rep[i].r.node) == 0) &&
-			    !view_ready(&v, i))
+			    !v.rep[i].r.inactive && !view_ready(&v, i))
 				warn_not_ready(m, &v, i);
 		}
 		view_release(&v);

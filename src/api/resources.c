@@ -60,22 +60,46 @@ void definitions_get(struct api_call *c)
 	view_release(&v);
 }
 
-static const char *name_of(json *definition)
+/* every copy has all that was acknowledged */
+void definitions_synced(struct api_call *c)
 {
-	return jget_str(definition, "name", jget_str(definition, "external_name", ""));
+	bool all = true;
+	struct err err;
+	struct view v;
+	json *o;
+	int rv = view_load(c->api, c->match.arg[0], &v);
+
+	if (rv < 0) {
+		err_set(&err, rv, "Resource definition '%.100s' not found.", c->match.arg[0]);
+		call_fail(c, rv, &err);
+		return;
+	}
+	for (int i = 0; i < v.n; i++) {
+		const struct replica *r = &v.rep[i].r;
+
+		if (!r->diskless && !r->deleting && !r->inactive)
+			all &= view_in_sync(&v, i) && strcmp(view_state(&v, i), "up") == 0;
+	}
+	view_release(&v);
+	o = view_object();
+	jset_bool(o, "synced_on_all", all);
+	call_reply_json(c, 200, o);
 }
 
 static int create(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	json *definition = jget(m->call->doc, "resource_definition");
-	const char *name = name_of(definition);
+	const char *external = jget_str(definition, "external_name", NULL);
 	const char *group = jget_str(definition, "resource_group_name", NULL);
+	char name[ROUTER_ARG_MAX];
 	enum layers layers;
 	int rv = layers_parse(jget(definition, "layer_data"), &layers, err);
 
 	if (rv < 0)
 		return rv;
-	rv = change_resource_create(env, t, name, group, layers, jget(definition, "props"), err);
+	name_of_body(definition, "name", "external_name", name);
+	rv = change_resource_create_as(env, t, name, external, group, layers,
+				       jget(definition, "props"), err);
 	if (rv == -E_NOT_FOUND)
 		m->object = RC_RSC_GRP;
 	if (rv == 0)
@@ -97,6 +121,8 @@ void definitions_create(struct api_call *c)
 		return;
 	}
 	if (call_check_type(definition, "name", json_type_string, &err) < 0 ||
+	    call_check_type(definition, "external_name", json_type_string, &err) < 0 ||
+	    call_check_type(definition, "layer_data", json_type_array, &err) < 0 ||
 	    call_check_type(definition, "props", json_type_object, &err) < 0) {
 		call_bad_body(c, "%s", err.text);
 		return;
@@ -108,7 +134,13 @@ static int modify(struct mutation *m, struct change_env *env, struct txn *t, str
 {
 	const char *name = m->call->match.arg[0];
 	int rv = change_resource_modify(env, t, name, m->call->doc, err);
+	char key[STORE_KEY_MAX];
+	json *doc = NULL;
 
+	resource_key(name, key, sizeof(key));
+	if (rv == -E_NOT_FOUND && store_get(env->store, key, &doc, NULL) == 0)
+		m->object = RC_RSC_GRP; /* it is the group that is missing */
+	json_object_put(doc);
 	if (rv == 0)
 		rc_ref(mutation_done(m, RC_MODIFIED, "Resource definition '%s' modified.", name),
 		       "RscDfn", name);
@@ -117,8 +149,16 @@ static int modify(struct mutation *m, struct change_env *env, struct txn *t, str
 
 void definitions_modify(struct api_call *c)
 {
-	if (call_props_change(c))
-		mutate(c, 200, modify, NULL);
+	struct err err;
+
+	if (!call_props_change(c))
+		return;
+	if (call_check_type(c->doc, "resource_group", json_type_string, &err) < 0 ||
+	    call_check_type(c->doc, "layer_stack", json_type_array, &err) < 0) {
+		call_bad_body(c, "%s", err.text);
+		return;
+	}
+	mutate(c, 200, modify, NULL);
 }
 
 static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)

@@ -34,14 +34,26 @@ static int split(const char *path, struct part *parts)
 	return n;
 }
 
+static bool is_one(const struct part *p)
+{
+	return p->len == 2 && memcmp(p->text, "{}", 2) == 0;
+}
+
+static bool is_rest(const struct part *p)
+{
+	return p->len == 3 && memcmp(p->text, "{*}", 3) == 0;
+}
+
 static int pattern_matches(const char *pattern, const struct part *parts, int n)
 {
 	struct part want[ROUTER_PARTS_MAX];
+	int n_want = split(pattern, want);
+	bool rest = n_want > 0 && is_rest(&want[n_want - 1]);
 
-	if (split(pattern, want) != n)
+	if (rest ? n < n_want : n != n_want)
 		return 0;
-	for (int i = 0; i < n; i++) {
-		if (want[i].len == 2 && memcmp(want[i].text, "{}", 2) == 0)
+	for (int i = 0; i < n_want; i++) {
+		if (is_one(&want[i]) || is_rest(&want[i]))
 			continue;
 		if (want[i].len != parts[i].len ||
 		    memcmp(want[i].text, parts[i].text, parts[i].len) != 0)
@@ -59,12 +71,13 @@ static int take_args(const struct route *r, const struct part *parts, struct rou
 	for (int i = 0; i < n; i++) {
 		int rv;
 
-		if (want[i].len != 2 || memcmp(want[i].text, "{}", 2) != 0)
+		if (!is_one(&want[i]) && !is_rest(&want[i]))
 			continue;
 		if (ret->n_args == ROUTER_ARGS_MAX)
 			return -ENAMETOOLONG;
-		rv = http_unescape(parts[i].text, parts[i].len, ret->arg[ret->n_args],
-				   ROUTER_ARG_MAX);
+		rv = http_unescape(parts[i].text,
+				   is_rest(&want[i]) ? strlen(parts[i].text) : parts[i].len,
+				   ret->arg[ret->n_args], ROUTER_ARG_MAX);
 		if (rv < 0)
 			return rv;
 		ret->n_args++;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ROUTER_ARGS_MAX 3   /* "{}" elements of a pattern */
+#define ROUTER_ARGS_MAX 4   /* "{}" and "{*}" elements of a pattern */
 #define ROUTER_ARG_MAX 256  /* bytes of one decoded element, with the end */
 #define ROUTER_PARTS_MAX 12 /* elements of a path */
 
@@ -28,7 +28,8 @@ enum route_place {
 
 struct route {
 	const char *method;
-	const char *pattern; /* "/v1/nodes/{}/storage-pools" */
+	const char
+		*pattern; /* "/v1/nodes/{}/storage-pools"; "{*}" at the end: one or more elements */
 	unsigned who;
 	enum route_place place;
 	uint64_t op, object; /* RC_ parts, for refusals */

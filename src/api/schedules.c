@@ -42,15 +42,9 @@ static struct schedule *find(struct api *a, const char *resource)
 static void look_at_resource(json *doc, void *arg)
 {
 	struct api *a = arg;
-	char key[STORE_KEY_MAX];
-	json *group = NULL;
-	struct policy policy;
+	struct policy policy = policy_load(a->config.store, doc);
 	struct schedule *s;
 
-	group_key(jget_str(doc, "group", ""), key, sizeof(key));
-	store_get(a->config.store, key, &group, NULL);
-	policy = policy_of(jget(doc, "props"), jget(group, "props"));
-	json_object_put(group);
 	if (!policy.snapshot_every_s)
 		return;
 	s = find(a, jget_str(doc, "name", ""));
@@ -85,17 +79,20 @@ static void drop_unwanted(struct api *a)
 /* Looking through all definitions is for when one of them has changed. */
 static void look(struct api *a)
 {
-	struct store_stamp resources, groups;
+	struct store_stamp resources, groups, controller;
 	struct scheduler *known = &a->schedules;
 
 	if (store_prefix_stamp(a->config.store, "resource/", &resources) < 0 ||
-	    store_prefix_stamp(a->config.store, "group/", &groups) < 0)
+	    store_prefix_stamp(a->config.store, "group/", &groups) < 0 ||
+	    store_prefix_stamp(a->config.store, "controller/", &controller) < 0)
 		return;
 	if (!memcmp(&resources, &known->resources, sizeof(resources)) &&
-	    !memcmp(&groups, &known->groups, sizeof(groups)))
+	    !memcmp(&groups, &known->groups, sizeof(groups)) &&
+	    !memcmp(&controller, &known->controller, sizeof(controller)))
 		return;
 	known->resources = resources;
 	known->groups = groups;
+	known->controller = controller;
 	for (struct schedule *s = known->list; s; s = s->next)
 		s->wanted = false;
 	view_docs(a, "resource/", look_at_resource, a);

@@ -456,17 +456,12 @@ static bool prepare(struct item *it, const struct take_name *name)
 /* the shortest that any of the resources, or their groups, allow */
 static int freeze_ms(struct api *a, const char *resource)
 {
-	char key[STORE_KEY_MAX];
-	json *group = NULL;
 	struct view v;
 	int ms = FREEZE_MS_DEFAULT;
 
 	if (view_load(a, resource, &v) < 0)
 		return ms;
-	group_key(v.res.group, key, sizeof(key));
-	store_get(a->config.store, key, &group, NULL);
-	ms = policy_of(jget(v.doc, "props"), jget(group, "props")).freeze_ms;
-	json_object_put(group);
+	ms = policy_load(a->config.store, v.doc).freeze_ms;
 	view_release(&v);
 	return ms;
 }

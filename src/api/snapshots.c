@@ -340,6 +340,30 @@ void snapshots_create_many(struct api_call *c)
 
 /* ---- deleted ---- */
 
+static int modify(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	const char *resource = m->call->match.arg[0], *name = m->call->match.arg[1];
+	int rv = change_snapshot_modify(env, t, resource, name, m->call->doc, err);
+	json *entry;
+
+	if (rv < 0) {
+		if (rv == -E_NOT_FOUND && !is_defined(m->call->api, resource))
+			m->object = RC_RSC_DFN;
+		return rv;
+	}
+	entry = mutation_done(m, RC_MODIFIED, "Snapshot '%s' of resource '%s' modified.", name,
+			      resource);
+	rc_ref(entry, "RscDfn", resource);
+	rc_ref(entry, "Snapshot", name);
+	return 0;
+}
+
+void snapshots_modify(struct api_call *c)
+{
+	if (call_props_change(c))
+		mutate(c, 200, modify, NULL);
+}
+
 static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *resource = m->call->match.arg[0], *name = m->call->match.arg[1];

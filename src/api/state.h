@@ -35,9 +35,22 @@ struct cloner {
 
 /* resources with a schedule of snapshots (schedules.c) */
 struct scheduler {
-	struct store_stamp resources, groups; /* of the definitions when they were looked through */
+	/* of the definitions when they were looked through */
+	struct store_stamp resources, groups, controller;
 	struct schedule *list;
 	int64_t next_ms;
+};
+
+/* what the cluster does by itself for each resource, on the leader (upkeep.c) */
+struct upkeep {
+	json *names;    /* of the pass that is under way, owned; NULL: none is */
+	size_t at;      /* the next of them */
+	json *notes;    /* resource -> what is waited for; owned, of the last look at each */
+	uint64_t seen;  /* what the last pass was based on, as one number */
+	int64_t due_ms; /* monotonic: another pass is due then, whatever has changed; 0: no */
+	int learning;   /* resources with a copy that catches up, in this pass */
+	int held;       /* new copies that waited for those */
+	int asked;      /* requests under way */
 };
 
 struct api {
@@ -63,6 +76,7 @@ struct api {
 	struct reaper reaper;
 	struct cloner clones;
 	struct scheduler schedules;
+	struct upkeep upkeep;
 	struct peer *peers;           /* connections to single nodes */
 	struct verify *verifies;      /* comparisons, the newest first */
 	struct take *takes;           /* snapshots that are being taken, or were a moment ago */
@@ -87,6 +101,11 @@ void api_reap(struct api *a);
 void clone_tick(struct api *a);
 void schedules_tick(struct api *a);
 void schedules_free(struct api *a);
+void upkeep_tick(struct api *a);
+/* leadership was lost, or the api ends */
+void upkeep_stop(struct api *a);
+/* What is waited for, of a resource: "" nothing; on the leader */
+const char *upkeep_note(struct api *a, const char *resource);
 void verify_abandon(struct api *a);
 /* Waiting. ready is asked again and again, waited_ms says for how long; finish is called once:
  * in_time is false at the deadline and when the api ends. */

@@ -103,6 +103,8 @@ static enum copy_state copy_state(const struct view *v, int i)
 {
 	const char *state = view_state(v, i);
 
+	if (v->rep[i].r.inactive)
+		return COPY_INACTIVE;
 	if (v->rep[i].r.quarantined)
 		return COPY_QUARANTINED;
 	if (strcmp(state, "up") == 0) {
@@ -119,7 +121,7 @@ static enum copy_state copy_state(const struct view *v, int i)
 
 static void judge(struct node_status *s, const struct view *v, struct verdict_result *ret)
 {
-	struct verdict_input in = { .leader = !s->stale };
+	struct verdict_input in = { .leader = !s->stale, .wanted = v->res.copies };
 
 	for (int i = 0; i < v->n; i++) {
 		struct verdict_copy *c = &in.copy[in.n];
@@ -167,6 +169,8 @@ static json *status_replica(const struct view *v, int i)
 	jset_bool(o, "open", view_open(v, i));
 	jset_bool(o, "deleting", v->rep[i].r.deleting);
 	jset_bool(o, "quarantined", v->rep[i].r.quarantined);
+	jset_bool(o, "inactive", v->rep[i].r.inactive);
+	jset_str(o, "migrates", v->rep[i].r.migrates);
 	if (view_progress(v, i) >= 0)
 		jset(o, "progress", json_object_new_double(view_progress(v, i)));
 	jset_str(o, "error", jget_str(v->rep[i].seen, "error", ""));
@@ -222,6 +226,7 @@ static void status_resource(struct view *v, void *arg)
 	jset_str(o, "writer", writer_name(v));
 	jset_str(o, "reason", r.reason);
 	jset_str(o, "next", r.next);
+	jset_str(o, "upkeep", upkeep_note(s->nodes->api, v->res.name));
 	jset_i64(o, "size_kib", resource_size_kib(&v->res));
 	jset(o, "volumes", volumes);
 	jset_i64(o, "epoch", v->has_record ? v->rec.epoch : 0);

@@ -109,6 +109,10 @@ static void explain(const struct verdict_copy *c, struct verdict_result *r)
 		say(r->next, "sdsd volume repair %s %s when its disk is well, or replace it",
 		    c->resource, c->node);
 		break;
+	case COPY_INACTIVE:
+		say(r->reason, "the copy on %s is deactivated", c->node);
+		say(r->next, "none: activate it when it is to catch up");
+		break;
 	case COPY_UP:
 		explain_up(c, r);
 		break;
@@ -141,6 +145,8 @@ void verdict_of(const struct verdict_input *in, struct verdict_result *ret)
 		else if (c->error && c->error[0])
 			say(r.reason, "%s: %s", c->node, c->error); /* it works all the same */
 	}
+	if (in->wanted)
+		wanted = in->wanted;
 	r.verdict = judge(r.good, wanted);
 	if (in->n == 0) {
 		snprintf(r.reason, sizeof(r.reason), "no copies are placed");

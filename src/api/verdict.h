@@ -27,6 +27,7 @@ enum copy_state {
 	COPY_SICK,
 	COPY_BROKEN,
 	COPY_QUARANTINED,
+	COPY_INACTIVE, /* not served on its node: somebody has said so */
 	COPY_UNKNOWN
 };
 
@@ -43,6 +44,7 @@ struct verdict_copy {
 };
 
 struct verdict_input {
+	int wanted;  /* copies it is to have; 0: as many as there are */
 	bool leader; /* some node leads: what is seen is worth something */
 	int n;       /* copies with a disk; clients are not here */
 	struct verdict_copy copy[REPLICAS_MAX];

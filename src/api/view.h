@@ -54,6 +54,7 @@ double view_progress(const struct view *v, int i);
 /* "ONLINE", "OFFLINE"; "UNKNOWN": this leader is too young to have heard of it */
 const char *view_connection(struct api *a, const char *node);
 json *view_node(struct api *a, json *doc);
+json *view_netifs(const struct node *n, json *doc); /* all of a node, its own address first */
 json *view_pool(struct api *a, const struct pool *p, json *doc);
 /* view_space.c: warnings about its space; seen: what its node reported of it, or NULL */
 void view_space_reports(const struct pool *p, json *seen, json *reports);

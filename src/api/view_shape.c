@@ -11,6 +11,7 @@
 
 #include "api/view.h"
 #include "model/group.h"
+#include "model/netif.h"
 
 #define TYPE_DRBD "DRBD"
 #define TYPE_LUKS "LUKS"
@@ -20,17 +21,34 @@
 
 /* Nodes and pools */
 
-static json *net_interface(const struct node *n)
+/* its own address */
+static json *default_netif(const struct node *n)
 {
 	json *nic = view_object();
 
-	jset_str(nic, "name", "default");
+	jset_str(nic, "name", NETIF_DEFAULT);
 	jset_str(nic, "address", n->address);
 	jset_i64(nic, "satellite_port", n->port);
 	jset_str(nic, "satellite_encryption_type", "SSL");
 	jset_bool(nic, "is_active", true);
 	jset_str(nic, "uuid", n->uuid);
 	return nic;
+}
+
+json *view_netifs(const struct node *n, json *doc)
+{
+	json *nics = view_list(), *more = jget(doc, "net_interfaces");
+	size_t count =
+		json_object_is_type(more, json_type_array) ? json_object_array_length(more) : 0;
+
+	view_push(nics, default_netif(n));
+	for (size_t i = 0; i < count; i++) {
+		json *nic = json_copy(json_object_array_get_idx(more, i));
+
+		jset_bool(nic, "is_active", false);
+		view_push(nics, nic);
+	}
+	return nics;
 }
 
 const char *view_connection(struct api *a, const char *node)
@@ -51,21 +69,18 @@ const char *view_connection(struct api *a, const char *node)
 json *view_node(struct api *a, json *doc)
 {
 	struct node n;
-	json *o = view_object(), *nics = view_list(), *flags = jget(doc, "flags");
+	json *o, *flags = jget(doc, "flags");
 
-	if (node_parse(doc, &n, NULL) < 0) {
-		json_object_put(nics);
-		json_object_put(o);
+	if (node_parse(doc, &n, NULL) < 0)
 		return NULL;
-	}
-	view_push(nics, net_interface(&n));
+	o = view_object();
 	jset_str(o, "name", n.name);
 	jset_str(o, "type", "COMBINED");
 	jset_str(o, "connection_status", view_connection(a, n.name));
 	jset(o, "flags",
 	     json_object_is_type(flags, json_type_array) ? json_copy(flags) : view_list());
 	jset(o, "props", view_props(doc));
-	jset(o, "net_interfaces", nics);
+	jset(o, "net_interfaces", view_netifs(&n, doc));
 	jset(o, "storage_providers",
 	     view_strings((const char *const[]){ "DISKLESS", "FILE", "FILE_THIN", "LVM",
 						 "LVM_THIN" },
@@ -289,6 +304,8 @@ json *view_definition(const struct view *v, bool with_volumes)
 		view_push(layers, typed(TYPE_LUKS, view_object()));
 	view_push(layers, typed(TYPE_STORAGE, view_object()));
 	jset_str(o, "name", v->res.name);
+	if (jget(v->doc, "external_name"))
+		jset_str(o, "external_name", jget_str(v->doc, "external_name", ""));
 	jset(o, "props", view_props(v->doc));
 	jset(o, "flags", view_list());
 	jset(o, "layer_data", layers);
@@ -348,9 +365,12 @@ static int readable_copies(const struct view *v)
 	return n;
 }
 
-static void device_path(const struct view *v, int k, char *out, size_t len)
+/* "" where it is not served */
+static void device_path(const struct view *v, int i, int k, char *out, size_t len)
 {
-	snprintf(out, len, "/dev/rvol%d", v->res.volume[k].minor);
+	out[0] = '\0';
+	if (!v->rep[i].r.inactive)
+		snprintf(out, len, "/dev/rvol%d", v->res.volume[k].minor);
 }
 
 static int64_t allocated_kib(const struct view *v, int i, int k)
@@ -365,7 +385,7 @@ static json *drbd_volume(const struct view *v, int i, int k)
 	json *o = view_object();
 	char path[64];
 
-	device_path(v, k, path, sizeof(path));
+	device_path(v, i, k, path, sizeof(path));
 	jset(o, "drbd_volume_definition", drbd_volume_definition(v, k));
 	jset_str(o, "device_path", path);
 	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
@@ -553,11 +573,13 @@ static json *volume_flags(const struct view *v, int i, int k)
 json *view_volume(struct api *a, const struct view *v, int i, int k)
 {
 	const struct view_replica *rep = &v->rep[i];
-	json *o = view_object(), *layers = view_list(), *props = view_object(), *state;
+	json *o = view_object(), *layers = view_list(), *props, *state;
 	const char *nbd = jget_str(view_volume_seen(v, i, k), "nbd", "");
 	char text[64];
 
-	device_path(v, k, text, sizeof(text));
+	snprintf(text, sizeof(text), "%d", v->res.volume[k].number);
+	props = view_props(jget(jget(rep->doc, REPLICA_VOLUMES), text));
+	device_path(v, i, k, text, sizeof(text));
 	if (nbd[0])
 		jset_str(props, "Sdsd/NbdSocket", nbd);
 	view_push(layers, typed(TYPE_DRBD, drbd_volume(v, i, k)));
@@ -585,14 +607,22 @@ json *view_volume(struct api *a, const struct view *v, int i, int k)
 	return o;
 }
 
-static json *resource_flags(const struct view_replica *rep)
+static json *resource_flags(const struct replica *r)
 {
-	static const char *const diskless[] = { "DISKLESS", "DRBD_DISKLESS" };
-	static const char *const leaving[] = { "DELETE", "DRBD_DELETE" };
-	json *list = rep->r.diskless ? view_strings(diskless, 2) : view_list();
+	json *list = view_list();
 
-	for (int i = 0; rep->r.deleting && i < 2; i++)
-		view_push(list, json_object_new_string(leaving[i]));
+	if (r->diskless) {
+		view_push(list, json_object_new_string("DISKLESS"));
+		view_push(list, json_object_new_string("DRBD_DISKLESS"));
+	}
+	if (r->deleting && r->becomes_client) {
+		view_push(list, json_object_new_string("DISK_REMOVE_REQUESTED"));
+	} else if (r->deleting) {
+		view_push(list, json_object_new_string("DELETE"));
+		view_push(list, json_object_new_string("DRBD_DELETE"));
+	}
+	if (r->inactive)
+		view_push(list, json_object_new_string("INACTIVE"));
 	return list;
 }
 
@@ -605,11 +635,12 @@ json *view_resource(struct api *a, const struct view *v, int i, bool with_volume
 	jset_str(o, "name", v->res.name);
 	jset_str(o, "node_name", rep->r.node);
 	jset(o, "props", props);
-	jset(o, "flags", resource_flags(rep));
+	jset(o, "flags", resource_flags(&rep->r));
 	jset(o, "layer_object", layer_object(v, i));
 	if (is_known(v, i)) {
 		state = view_object();
-		jset_bool(state, "in_use", view_open(v, i));
+		if (!rep->r.inactive)
+			jset_bool(state, "in_use", view_open(v, i));
 		jset(o, "state", state);
 	}
 	jset_str(o, "uuid", rep->r.uuid);

@@ -21,7 +21,9 @@ enum {
 	E_NOT_FOUND,         /* the object named by the request is missing */
 	E_EXISTS,            /* an object of this name exists */
 	E_INVALID,           /* a field is outside its rules */
+	E_BAD_PROP,          /* a property is */
 	E_IN_USE,            /* the object is open or referred to */
+	E_BAD_LAYERS,        /* layers that we do not have, or not of that object */
 	E_NO_NODES,          /* placement found too few nodes */
 	E_LOCKED,            /* encrypted, and the master key is not open */
 	E_DENIED,            /* not authenticated, or a token is wrong, used or expired */

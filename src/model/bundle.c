@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/connection.h"
 #include "model/policy.h"
 #include "model/promise.h"
 #include "model/props.h"
@@ -235,6 +236,33 @@ int bundle_copies(const struct bundle *b)
 	return n;
 }
 
+int bundle_wanted(const struct bundle *b)
+{
+	return b->resource.copies ? b->resource.copies : bundle_copies(b);
+}
+
+void bundle_want(struct bundle *b, int copies)
+{
+	if (copies < 1 || copies == b->resource.copies)
+		return;
+	b->resource.copies = copies;
+	jset_i64(b->doc, "copies", copies);
+	b->dirty = true;
+}
+
+void bundle_want_those(struct bundle *b)
+{
+	int n = 0;
+
+	for (int i = 0; i < b->n; i++) {
+		const struct replica *r = &b->replica[i];
+
+		n += !r->diskless && !r->deleting && !r->quarantined &&
+		     observed_online(b->env->observed, r->node, b->env->mono_ms);
+	}
+	bundle_want(b, n > b->resource.copies ? n : b->resource.copies);
+}
+
 static json *report_of(struct bundle *b, const char *node)
 {
 	return observed_replica(b->env->observed, node, b->resource.name, b->env->mono_ms);
@@ -252,6 +280,11 @@ int bundle_check_heard(struct bundle *b, struct err *err)
 				       b->resource.name, node);
 	}
 	return 0;
+}
+
+bool bundle_in_set(const struct bundle *b, const struct replica *r)
+{
+	return b->record_doc && (b->record.in_sync & (1u << r->slot));
 }
 
 bool bundle_is_open_on(struct bundle *b, const char *node)
@@ -372,23 +405,75 @@ void bundle_add_record(struct bundle *b, uint32_t slots)
 		bundle_renew_record(b, slots);
 }
 
+/* its pool promises less, and its files are to be removed */
+static int leave_disk(struct bundle *b, const struct replica *r, struct err *err)
+{
+	int rv;
+
+	if (r->diskless)
+		return 0;
+	rv = promise_add(b->t, b->env->store, r->node, r->pool, -resource_size_kib(&b->resource),
+			 -1);
+	if (rv < 0)
+		return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
+	for (int i = 0; i < b->resource.n_volumes; i++)
+		bundle_put_leftover(b, r, &b->resource.volume[i]);
+	return 0;
+}
+
+int bundle_put_plans(struct bundle *b, const struct replica *r, struct err *err)
+{
+	char key[STORE_KEY_MAX];
+	json *doc;
+	int rv;
+
+	replica_key(r->resource, r->node, key, sizeof(key));
+	rv = txn_get(b->t, b->env->store, key, &doc);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", key, err_name(rv));
+	replica_write_plans(doc, r);
+	txn_put(b->t, key, doc);
+	return 0;
+}
+
+int bundle_drop_disk(struct bundle *b, struct replica *r, struct err *err)
+{
+	char key[STORE_KEY_MAX];
+	json *doc;
+	int rv = leave_disk(b, r, err);
+
+	if (rv < 0)
+		return rv;
+	replica_key(r->resource, r->node, key, sizeof(key));
+	rv = txn_get(b->t, b->env->store, key, &doc);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", key, err_name(rv));
+	r->diskless = true;
+	r->pool[0] = r->migrates[0] = '\0';
+	r->made = 0;
+	r->born = r->deleting = r->becomes_client = r->quarantined = false;
+	jset_bool(doc, "diskless", true);
+	jset_str(doc, "pool", "");
+	json_object_object_del(doc, "born");
+	replica_write_made(doc, 0);
+	replica_write_plans(doc, r);
+	replica_write_quarantine(doc, NULL, 0);
+	txn_put(b->t, key, doc);
+	return 0;
+}
+
 int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err)
 {
 	char key[STORE_KEY_MAX];
-	int rv;
+	int rv = leave_disk(b, r, err);
 
-	if (!r->diskless) {
-		rv = promise_add(b->t, b->env->store, r->node, r->pool,
-				 -resource_size_kib(&b->resource), -1);
-		if (rv < 0)
-			return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
-		for (int i = 0; i < b->resource.n_volumes; i++)
-			bundle_put_leftover(b, r, &b->resource.volume[i]);
-	}
+	if (rv < 0)
+		return rv;
 	replica_key(r->resource, r->node, key, sizeof(key));
 	txn_put(b->t, key, NULL);
 	placed_key(r->node, r->resource, key, sizeof(key));
 	txn_put(b->t, key, NULL);
+	b->dirty |= connection_forget(b->doc, r->node, NULL);
 	b->n--;
 	memmove(r, r + 1, (size_t)(&b->replica[b->n] - r) * sizeof(*r));
 	return 0;
@@ -413,7 +498,7 @@ int bundle_renew_replica(struct bundle *b, struct replica *r, bool born, struct 
 	jset_str(doc, "uuid", r->uuid);
 	replica_write_made(doc, r->made);
 	jset_bool(doc, "born", born);
-	replica_write_quarantine(doc, NULL);
+	replica_write_quarantine(doc, NULL, 0);
 	txn_put(b->t, key, doc);
 	return 0;
 }

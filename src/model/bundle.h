@@ -38,9 +38,14 @@ void bundle_save(struct bundle *b);
 struct replica *bundle_replica_on(struct bundle *b, const char *node);
 struct replica *bundle_replica_at(struct bundle *b, int slot);
 int bundle_copies(const struct bundle *b); /* with a disk, not being deleted */
+int bundle_wanted(const struct bundle *b); /* copies it is to have: upkeep.h sees to it */
+void bundle_want(struct bundle *b, int copies);
+/* copies were placed because somebody has asked for them: so many are wanted as are of use now */
+void bundle_want_those(struct bundle *b);
 /* -EAGAIN: this leader is new and has not heard of all nodes with a replica; "not open" would be a
  * guess. Before any of the following is believed for a removal. */
 int bundle_check_heard(struct bundle *b, struct err *err);
+bool bundle_in_set(const struct bundle *b, const struct replica *r); /* as the record says */
 bool bundle_is_open_on(struct bundle *b, const char *node);
 /* its node reports that it serves or holds the device open; an absent node is not active */
 bool bundle_writer_is_active(struct bundle *b);
@@ -81,6 +86,11 @@ int bundle_drop_replica(struct bundle *b, struct replica *r, struct err *err);
 /* It becomes another one at the same place, with a uuid of its own and nothing made; the files of
  * the former one become leftovers. */
 int bundle_renew_replica(struct bundle *b, struct replica *r, bool born, struct err *err);
+/* The replica loses its disk and stays: its files become leftovers, what it is promised is given
+ * back. The record is the caller's business. */
+int bundle_drop_disk(struct bundle *b, struct replica *r, struct err *err);
+/* the replica's document with its plans (replica_write_plans) as they are in r now */
+int bundle_put_plans(struct bundle *b, const struct replica *r, struct err *err);
 /* the resource and its volumes become others of the same names and numbers; its replicas have been
  * renewed already, the record is the caller's business */
 void bundle_renew(struct bundle *b);

@@ -15,6 +15,7 @@
  * "cluster/self": {"cluster":"<uuid>","name","next_node_id":2,"next_minor":1000,"options":{}}
  * "ca/self": {"cert_pem","key_sealed"}
  * "encryption/self": the sealed master key of encrypted volumes (cluster/vault.h)
+ * "kvs/<name>": {"name","props":{}}: a client's own
  * "token/<id>": {"id","secret_sha256","expires_ms","used_by":""}
  * "promise/<node>/<pool>": {"kib","replicas"}: what is placed in a pool; changed with each
  * placement,
@@ -57,6 +58,39 @@ int change_node_delete(struct change_env *env, struct txn *t, const char *name,
 int change_node_modify(struct change_env *env, struct txn *t, const char *name, json *body,
 		       struct err *err);
 
+/* change_netif.c: further addresses of a node (netif.h). body: LINSTOR's NetInterface. The node's
+ * own one, NETIF_DEFAULT, stays as it is: -E_INVALID, -E_IN_USE. -E_NOT_FOUND: node or interface */
+int change_netif_create(struct change_env *env, struct txn *t, const char *node, json *body,
+			struct err *err);
+int change_netif_modify(struct change_env *env, struct txn *t, const char *node, const char *name,
+			json *body, struct err *err);
+int change_netif_delete(struct change_env *env, struct txn *t, const char *node, const char *name,
+			struct err *err);
+
+/* change_connection.c: properties of pairs of nodes, in either order. body: override_props and so
+ * on. -E_NOT_FOUND: a node, the resource, or a replica of it; -E_INVALID: twice the same node */
+int change_node_connection(struct change_env *env, struct txn *t, const char *a, const char *b,
+			   json *body, struct err *err);
+int change_resource_connection(struct change_env *env, struct txn *t, const char *resource,
+			       const char *a, const char *b, json *body, struct err *err);
+
+/* change_kvs.c: a key-value store is made by the first change of it */
+int change_kvs_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+		      struct err *err);
+int change_kvs_delete(struct change_env *env, struct txn *t, const char *name, struct err *err);
+void kvs_key(const char *name, char *out, size_t len);
+/* the properties that all objects inherit (policy.h) */
+int change_controller_modify(struct change_env *env, struct txn *t, json *body, struct err *err);
+
+/* change_pool_definition.c. -E_EXISTS with a pool of the name, too; props may be NULL */
+int change_pool_definition_create(struct change_env *env, struct txn *t, const char *name,
+				  json *props, struct err *err);
+int change_pool_definition_modify(struct change_env *env, struct txn *t, const char *name,
+				  json *body, struct err *err);
+/* -E_IN_USE while there are pools of the name */
+int change_pool_definition_delete(struct change_env *env, struct txn *t, const char *name,
+				  struct err *err);
+
 /* p->uuid "": a fresh one; props may be NULL, here and below */
 int change_pool_create(struct change_env *env, struct txn *t, const struct pool *p, json *props,
 		       struct err *err);
@@ -67,6 +101,9 @@ int change_pool_make(struct change_env *env, struct txn *t, const struct pool *p
  * -E_IN_USE while it is being made or destroyed */
 int change_pool_task(struct change_env *env, struct txn *t, const char *node, const char *name,
 		     const struct pool_task *task, struct err *err);
+/* its properties; what it is made of is none that could change. -E_NOT_FOUND, -E_BAD_PROP */
+int change_pool_modify(struct change_env *env, struct txn *t, const char *node, const char *name,
+		       json *body, struct err *err);
 /* Forgets it; what it is made of stays as it is. */
 int change_pool_delete(struct change_env *env, struct txn *t, const char *node, const char *name,
 		       struct err *err);
@@ -83,6 +120,16 @@ int change_group_modify(struct change_env *env, struct txn *t, const char *name,
 			struct err *err);
 int change_group_delete(struct change_env *env, struct txn *t, const char *name, struct err *err);
 
+/* change_volume_group.c: what a group says about volume `number` of its resources. body: LINSTOR's;
+ * *ret_number: given, or the lowest free one. -E_NOT_FOUND (the group), -E_EXISTS, -E_INVALID */
+int change_volume_group_create(struct change_env *env, struct txn *t, const char *group, json *body,
+			       int *ret_number, struct err *err);
+/* -E_NOT_FOUND: no such group, or no such number in it */
+int change_volume_group_modify(struct change_env *env, struct txn *t, const char *group, int number,
+			       json *body, struct err *err);
+int change_volume_group_delete(struct change_env *env, struct txn *t, const char *group, int number,
+			       struct err *err);
+
 struct change_place {   /* where copies go */
 	int copies;     /* total wanted; 0: the group's place_count, else COPIES_DEFAULT */
 	int additional; /* > 0: this many more instead */
@@ -91,13 +138,20 @@ struct change_place {   /* where copies go */
 	const char *pools[NODES_MAX];
 	int n_pools;
 	bool diskless_on_remaining; /* or the group's */
-	enum layers layers;         /* of a resource that is made with it; unsaid: the group's */
+	/* of a resource that is made with it: */
+	enum layers layers;        /* unsaid: the group's */
+	const char *external_name; /* what its user calls it, if not as it is named; NULL: so */
+	bool partial;              /* fewer volumes than the group has volume groups */
 };
 /* what a request's select_filter (NULL: none) asks for; strings borrowed from it. -E_INVALID */
 int change_place_parse(json *select_filter, struct change_place *ret, struct err *err);
 int change_resource_create(struct change_env *env, struct txn *t, const char *name,
 			   const char *group, enum layers layers /* unsaid: the group's */,
 			   json *props, struct err *err);
+/* external: what its user calls it, any text of up to EXTERNAL_NAME_MAX bytes; kept and shown */
+int change_resource_create_as(struct change_env *env, struct txn *t, const char *name,
+			      const char *external, const char *group, enum layers layers,
+			      json *props, struct err *err);
 int change_resource_modify(struct change_env *env, struct txn *t, const char *name, json *body,
 			   struct err *err);
 int change_resource_delete(struct change_env *env, struct txn *t, const char *name,
@@ -117,6 +171,17 @@ int change_volume_delete(struct change_env *env, struct txn *t, const char *reso
 int change_spawn(struct change_env *env, struct txn *t, const char *group, const char *name,
 		 const int64_t *sizes_kib, int n_sizes, bool definitions_only, json *props,
 		 const struct change_place *place, struct err *err);
+/* change_probe.c. How large a volume could be that were spawned now as place (NULL: the group)
+ * says: *ret_kib, 0: none at all, and ret_spots, where its copies would be. Nothing is changed.
+ * -E_NOT_FOUND: no such group */
+struct change_spots {
+	int n;
+	struct {
+		char node[NAME_MAX_LEN + 1], pool[NAME_MAX_LEN + 1];
+	} spot[COPIES_MAX];
+};
+int change_probe(struct change_env *env, const char *group, const struct change_place *place,
+		 int64_t *ret_kib, struct change_spots *ret_spots, struct err *err);
 int change_autoplace(struct change_env *env, struct txn *t, const char *resource,
 		     const struct change_place *place, int *ret_added, struct err *err);
 int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
@@ -127,11 +192,58 @@ int change_replica_create(struct change_env *env, struct txn *t, const char *res
  * change_replica_reap makes it a leftover. Everything else is gone at once. */
 int change_replica_delete(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, struct err *err);
-/* Finishes what can be finished of the replicas marked deleting; the leader calls it when the
- * resource's
- * record or its writer's state changes. Nothing to do: 0, without writes. */
+/* The copy on the node goes and a client stays, which goes on where the resource is open there: a
+ * copy in the set of an active writer is marked first, as above. *ret false: it was a client. The
+ * last copy, and the only one in sync, is kept: -E_IN_USE. */
+int change_replica_diskless(struct change_env *env, struct txn *t, const char *resource,
+			    const char *node, bool *ret, struct err *err);
+/* The client on the node becomes a copy, in that pool or one that placement chooses; *ret false: it
+ * was one. -E_EXISTS: it is in another pool; -E_IN_USE: its former disk is still being removed */
+int change_replica_diskful(struct change_env *env, struct txn *t, const char *resource,
+			   const char *node, const char *pool /* NULL: choose */, bool *ret,
+			   struct err *err);
+/* A new copy on the node, or the client there with a disk; once it is in sync change_replica_reap
+ * removes the one on `from`, or only its disk where the resource is open there. *ret false: it was
+ * asked for already. -E_NOT_FOUND: from has no copy; -E_EXISTS: node has one */
+int change_replica_migrate(struct change_env *env, struct txn *t, const char *resource,
+			   const char *from, const char *node, const char *pool, bool *ret,
+			   struct err *err);
+/* Whether the replica is served on its node; its files stay. *ret false: it was so already.
+ * -E_IN_USE: it is open there, or the only copy in sync */
+int change_replica_active(struct change_env *env, struct txn *t, const char *resource,
+			  const char *node, bool active, bool *ret, struct err *err);
+/* change_replica_props.c: properties of a replica, and of a volume at it; body: LINSTOR's */
+int change_replica_modify(struct change_env *env, struct txn *t, const char *resource,
+			  const char *node, json *body, struct err *err);
+int change_replica_volume_modify(struct change_env *env, struct txn *t, const char *resource,
+				 const char *node, int number, json *body, struct err *err);
+/* Finishes what can be finished of the replicas marked deleting or inactive, and of migrations; the
+ * leader calls it when the resource's record or its writer's state changes. Nothing to do: 0,
+ * without writes. */
 int change_replica_reap(struct change_env *env, struct txn *t, const char *resource,
 			struct err *err);
+
+/* change_upkeep.c: what the cluster does by itself for the copies of a resource (upkeep.h), the
+ * next step. Nothing to do: 0, without writes; *ret says what is done or waited for. What cannot be
+ * done (no place for a copy) is no error: *ret says it. */
+struct upkeep_plan;
+struct upkeep_sight;
+int change_upkeep(struct change_env *env, struct txn *t, const char *resource,
+		  const struct upkeep_sight *sight, struct upkeep_plan *ret, struct err *err);
+/* Whether UPKEEP_AWAY_MAX_PERCENT of the nodes is passed, by their documents */
+int change_upkeep_many_away(struct change_env *env, bool *ret, struct err *err);
+/* The node has (not) been heard of lately: its document says since when */
+int change_node_away(struct change_env *env, struct txn *t, const char *name, bool away,
+		     struct err *err);
+/* What is on it is to move to others, or may stay */
+int change_node_evacuate(struct change_env *env, struct txn *t, const char *name, bool on,
+			 struct err *err);
+/* It will never be back: its replicas are dropped, here those that can be at once. -E_IN_USE while
+ * it answers */
+int change_node_lose(struct change_env *env, struct txn *t, const char *name, struct err *err);
+/* A node that is lost, when nothing is on it any more: forgotten, its snapshots with it. Not yet:
+ * 0, without writes */
+int change_node_forget(struct change_env *env, struct txn *t, const char *name, struct err *err);
 
 /* change_quarantine.c: copies whose disk fails time and again.
  * From its node: it is not to be attached any more. uuid: of the replica, -E_NOT_FOUND when that is
@@ -159,6 +271,9 @@ int change_snapshot_taken(struct change_env *env, struct txn *t, const char *res
 /* -E_IN_USE while it is being taken */
 int change_snapshot_delete(struct change_env *env, struct txn *t, const char *resource,
 			   const char *name, struct err *err);
+/* its properties; body: LINSTOR's. -E_NOT_FOUND */
+int change_snapshot_modify(struct change_env *env, struct txn *t, const char *resource,
+			   const char *name, json *body, struct err *err);
 /* -E_IN_USE when a snapshot is on the node (in that pool of it; NULL: in any) */
 int change_snapshot_none_on(struct change_env *env, struct txn *t, const char *node,
 			    const char *pool, struct err *err);

@@ -186,6 +186,30 @@ static int read_node(struct change_env *env, struct txn *t, const char *name, ch
 	return rv < 0 ? err_set(err, rv, "%s: %s", key, err_name(rv)) : 0;
 }
 
+struct node_pairs {
+	struct txn *t;
+	const char *node;
+};
+
+static int delete_pair(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	struct node_pairs *p = arg;
+
+	if (strcasecmp(jget_str(doc, "node_a", ""), p->node) == 0 ||
+	    strcasecmp(jget_str(doc, "node_b", ""), p->node) == 0)
+		txn_put(p->t, key, NULL);
+	return 0;
+}
+
+static int delete_connections(struct change_env *env, struct txn *t, const char *name,
+			      struct err *err)
+{
+	struct node_pairs p = { t, name };
+	int rv = txn_list(t, env->store, "node-connection/", delete_pair, &p);
+
+	return rv < 0 ? err_set(err, rv, "connections of node %s: %s", name, err_name(rv)) : 0;
+}
+
 int change_node_delete(struct change_env *env, struct txn *t, const char *name, struct err *err)
 {
 	char key[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
@@ -201,7 +225,8 @@ int change_node_delete(struct change_env *env, struct txn *t, const char *name, 
 	    (rv = change_snapshot_none_on(env, t, name, NULL, err)) < 0 ||
 	    (rv = delete_below(env, t, "pool", low, err)) < 0 ||
 	    (rv = delete_below(env, t, "promise", low, err)) < 0 ||
-	    (rv = delete_below(env, t, "leftover", low, err)) < 0)
+	    (rv = delete_below(env, t, "leftover", low, err)) < 0 ||
+	    (rv = delete_connections(env, t, name, err)) < 0)
 		return rv;
 	txn_put(t, key, NULL);
 	return 0;

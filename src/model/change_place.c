@@ -54,7 +54,8 @@ static int add_node(const char *key, json *doc, uint64_t revision, void *arg)
 	if (!s)
 		return -ENOMEM;
 	snprintf(s->node, sizeof(s->node), "%s", jget_str(doc, "name", "?"));
-	s->target = jget_bool(jget(doc, "props"), "AutoplaceTarget", true);
+	s->target = jget_bool(jget(doc, "props"), "AutoplaceTarget", true) &&
+		    !node_has_flag(doc, NODE_EVACUATE) && !node_has_flag(doc, NODE_LOST);
 	s->node_revision = revision;
 	return 0;
 }
@@ -349,6 +350,8 @@ int place_bundle(struct bundle *b, const struct change_place *place, int *ret_ad
 		rv = group_filter_parse(jget(group, "select_filter"), filter, err);
 	if (rv == 0)
 		rv = place_with(b, place, filter, ret_added, err);
+	if (rv == 0 && *ret_added > 0)
+		bundle_want_those(b);
 	json_object_put(group);
 	free(filter);
 	return rv;

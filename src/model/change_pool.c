@@ -290,6 +290,47 @@ static int get_empty(struct change_env *env, struct txn *t, const char *node, co
 	return rv;
 }
 
+/* What it is made of is no property that could change, though it is shown as one. */
+static int modify_props(const char *what, json *doc, json *body, struct err *err)
+{
+	static const char *const fixed[] = { "StorDriver/StorPoolName", "StorDriver/FileDir" };
+	const char *source = jget_str(doc, "source", "");
+	json *props = jget(doc, "props");
+	int rv;
+
+	for (size_t i = 0; i < 2; i++)
+		jset_str(props, fixed[i], source);
+	rv = props_modify(what, doc, body, err);
+	props = jget(doc, "props");
+	for (size_t i = 0; i < 2 && rv == 0; i++) {
+		if (strcmp(jget_str(props, fixed[i], ""), source) != 0)
+			rv = err_set(err, -E_BAD_PROP,
+				     "%s: is made of %s, and %s stays so: create another pool",
+				     what, source, fixed[i]);
+		json_object_object_del(props, fixed[i]);
+	}
+	return rv;
+}
+
+int change_pool_modify(struct change_env *env, struct txn *t, const char *node, const char *name,
+		       json *body, struct err *err)
+{
+	char what[2 * NAME_MAX_LEN + 16];
+	json *doc;
+	int rv = get_pool(env, t, node, name, &doc, err);
+
+	if (rv < 0)
+		return rv;
+	snprintf(what, sizeof(what), "pool %.48s/%.48s", node, name);
+	if (!json_object_is_type(jget(doc, "props"), json_type_object))
+		jset(doc, "props", json_object_new_object());
+	rv = modify_props(what, doc, body, err);
+	if (rv == 0)
+		put_pool(t, node, name, json_object_get(doc));
+	json_object_put(doc);
+	return rv;
+}
+
 int change_pool_delete(struct change_env *env, struct txn *t, const char *node, const char *name,
 		       struct err *err)
 {

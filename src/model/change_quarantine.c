@@ -17,8 +17,8 @@ static bool is_spare(struct bundle *b, const struct replica *r)
 	for (int i = 0; i < b->n; i++) {
 		const struct replica *o = &b->replica[i];
 
-		if (o != r && !o->diskless && !o->deleting && !o->quarantined && b->record_doc &&
-		    (b->record.in_sync & 1u << o->slot))
+		if (o != r && !o->diskless && !o->deleting && !o->quarantined && !o->inactive &&
+		    b->record_doc && (b->record.in_sync & 1u << o->slot))
 			return true;
 	}
 	return false;
@@ -53,7 +53,7 @@ static int write_quarantine(struct bundle *b, const struct replica *r, const cha
 	rv = txn_get(b->t, b->env->store, key, &doc);
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	replica_write_quarantine(doc, complaint);
+	replica_write_quarantine(doc, complaint, b->env->now_ms);
 	txn_put(b->t, key, doc);
 	return 0;
 }

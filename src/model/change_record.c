@@ -11,9 +11,9 @@
 #include <string.h>
 
 struct slots {
-	uint32_t used;   /* has a replica */
-	uint32_t copies; /* with a disk whose files (of volume 0) were made */
-	uint32_t deleting;
+	uint32_t used;     /* has a replica */
+	uint32_t copies;   /* with a disk whose files (of volume 0) were made */
+	uint32_t deleting; /* or inactive */
 	struct err *err;
 };
 
@@ -31,7 +31,7 @@ static int collect(const char *key, json *doc, uint64_t revision, void *arg)
 	s->used |= bit;
 	if (!r.diskless && (r.made & 1u))
 		s->copies |= bit;
-	if (r.deleting)
+	if (r.deleting || r.inactive)
 		s->deleting |= bit;
 	return 0;
 }
@@ -51,7 +51,7 @@ static int check_next(const char *resource, const struct slots *s, const struct 
 	if (joining & s->deleting)
 		return err_set(err, -E_INVALID,
 			       "resource %s: in_sync 0x%x takes in copies that are being deleted "
-			       "(0x%x)",
+			       "or not served (0x%x)",
 			       resource, next->in_sync, joining & s->deleting);
 	if (next->writer != WRITER_NONE &&
 	    (next->writer < 0 || next->writer >= REPLICAS_MAX || !(s->used & (1u << next->writer))))

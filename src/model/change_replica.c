@@ -54,27 +54,36 @@ static int add_diskless(struct bundle *b, const char *node, struct err *err)
 	return bundle_add_replica(b, name, NULL, NULL, err);
 }
 
-int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
-			  const char *node, const char *pool, bool diskless, struct err *err)
+/* one more copy, on this node; pool NULL: choose */
+static int place_on(struct bundle *b, const char *node, const char *pool, struct err *err)
 {
 	struct placement_want want = {
+		.size_kib = resource_size_kib(&b->resource),
 		.copies = 1,
 		.nodes = &node,
 		.n_nodes = 1,
 		.pools = &pool,
 		.n_pools = pool && *pool ? 1 : 0,
 	};
+
+	return place_copies(b, &want, true, err);
+}
+
+int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
+			  const char *node, const char *pool, bool diskless, struct err *err)
+{
 	struct bundle b;
 	int rv;
 
 	rv = bundle_load(env, t, resource, &b, err);
 	if (rv < 0)
 		return rv;
-	want.size_kib = resource_size_kib(&b.resource);
 	if ((rv = check_absent(&b, node, diskless, err)) < 0 ||
 	    (rv = place_check(&b, diskless ? 0 : 1, err)) < 0)
 		goto release;
-	rv = diskless ? add_diskless(&b, node, err) : place_copies(&b, &want, true, err);
+	rv = diskless ? add_diskless(&b, node, err) : place_on(&b, node, pool, err);
+	if (rv == 0 && !diskless)
+		bundle_want_those(&b);
 	if (rv == 0)
 		bundle_save(&b);
 release:
@@ -95,30 +104,26 @@ static int leave_set(struct bundle *b, const struct replica *r, struct err *err)
 	return bundle_bump_record(b, rest, err);
 }
 
-static int mark_deleting(struct bundle *b, struct replica *r, struct err *err)
+static int mark_deleting(struct bundle *b, struct replica *r, bool becomes_client, struct err *err)
 {
-	char key[STORE_KEY_MAX];
-	json *doc;
-	int rv;
-
-	if (r->deleting)
+	if (r->deleting && r->becomes_client == becomes_client)
 		return 0;
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
-	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	jset_bool(doc, "deleting", true);
-	txn_put(b->t, key, doc);
 	r->deleting = true;
-	return 0;
+	r->becomes_client = becomes_client;
+	return bundle_put_plans(b, r, err);
 }
 
-static bool is_in_set(const struct bundle *b, const struct replica *r)
+static int check_not_last(struct bundle *b, const struct replica *r, struct err *err)
 {
-	return b->record_doc && (b->record.in_sync & (1u << r->slot));
+	if (r->diskless || bundle_copies(b) - !r->deleting > 0)
+		return 0;
+	return err_set(err, -E_IN_USE,
+		       "resource %s: the copy on %s is the last one; add another copy first, or "
+		       "delete the resource",
+		       b->resource.name, r->node);
 }
 
-static int delete_one(struct bundle *b, struct replica *r, struct err *err)
+int place_leave(struct bundle *b, struct replica *r, struct err *err)
 {
 	bool was_writer = b->record_doc && b->record.writer == r->slot;
 	int rv = 0;
@@ -126,22 +131,36 @@ static int delete_one(struct bundle *b, struct replica *r, struct err *err)
 	if (bundle_is_open_on(b, r->node))
 		return err_set(err, -E_IN_USE, "resource %s: open on %s: close it there first",
 			       b->resource.name, r->node);
-	if (!r->diskless && bundle_copies(b) - !r->deleting == 0)
-		return err_set(
-			err, -E_IN_USE,
-			"resource %s: the copy on %s is the last one; add another copy first, "
-			"or delete the resource",
-			b->resource.name, r->node);
-	if (is_in_set(b, r)) {
+	rv = check_not_last(b, r, err);
+	if (rv < 0)
+		return rv;
+	if (bundle_in_set(b, r)) {
 		/* the writer's own copy cannot wait for the writer: closed, as seen above */
 		if (!was_writer && bundle_writer_is_active(b))
-			return mark_deleting(b, r, err);
+			return mark_deleting(b, r, false, err);
 		rv = leave_set(b, r, err);
 	} else if (was_writer) {
 		/* its slot may get another node, which must not be taken for the writer */
 		rv = bundle_bump_record(b, b->record.in_sync, err);
 	}
 	return rv < 0 ? rv : bundle_drop_replica(b, r, err);
+}
+
+/* A copy that somebody takes away is not wanted any more; one that is of no use is. */
+static void want_without(struct bundle *b, const struct replica *r)
+{
+	bool online = observed_online(b->env->observed, r->node, b->env->mono_ms);
+	bool of_use = !r->diskless && !r->deleting && !r->quarantined && online;
+	int copies = bundle_wanted(b);
+
+	if (!r->diskless && !r->deleting)
+		bundle_want(b, of_use && copies > 1 ? copies - 1 : copies);
+}
+
+static int delete_one(struct bundle *b, struct replica *r, struct err *err)
+{
+	want_without(b, r);
+	return place_leave(b, r, err);
 }
 
 int change_replica_delete(struct change_env *env, struct txn *t, const char *resource,
@@ -168,16 +187,343 @@ int change_replica_delete(struct change_env *env, struct txn *t, const char *res
 	return rv;
 }
 
-/* what of the set leaves with the replicas marked deleting, now that nobody writes */
+/* members beside r that serve and stay */
+static uint32_t others_in_sync(const struct bundle *b, const struct replica *r)
+{
+	uint32_t slots = 0;
+
+	for (int i = 0; i < b->n; i++) {
+		const struct replica *o = &b->replica[i];
+
+		if (o != r && bundle_in_set(b, o) && !o->deleting && !o->inactive)
+			slots |= 1u << o->slot;
+	}
+	return slots;
+}
+
+static int check_not_needed(const struct bundle *b, const struct replica *r, struct err *err)
+{
+	if (!bundle_in_set(b, r) || others_in_sync(b, r))
+		return 0;
+	return err_set(
+		err, -E_IN_USE,
+		"resource %s: the copy on %s is the only one in sync that serves; wait until "
+		"another one is",
+		b->resource.name, r->node);
+}
+
+/* The disk goes and the replica stays, open or not: a member leaves the set first, at the hands of
+ * the writer if there is one, be it on this node. */
+static int drop_disk(struct bundle *b, struct replica *r, struct err *err)
+{
+	int rv = check_not_last(b, r, err);
+
+	if (rv == 0)
+		rv = check_not_needed(b, r, err);
+	if (rv < 0)
+		return rv;
+	if (bundle_in_set(b, r)) {
+		if (bundle_writer_is_active(b) || bundle_is_open_on(b, r->node))
+			return mark_deleting(b, r, true, err);
+		rv = leave_set(b, r, err);
+	}
+	return rv < 0 ? rv : bundle_drop_disk(b, r, err);
+}
+
+/* *ret_r: the replica on the node, for a change of what it is */
+static int load_one(struct change_env *env, struct txn *t, const char *resource, const char *node,
+		    struct bundle *b, struct replica **ret_r, struct err *err)
+{
+	int rv = bundle_load(env, t, resource, b, err);
+
+	if (rv < 0)
+		return rv;
+	*ret_r = bundle_replica_on(b, node);
+	if (!*ret_r)
+		rv = err_set(err, -E_NOT_FOUND, "resource %s: has no replica on %.60s",
+			     b->resource.name, node);
+	else if ((*ret_r)->deleting && !(*ret_r)->becomes_client)
+		rv = err_set(err, -E_IN_USE, "resource %s: its replica on %s is being deleted",
+			     b->resource.name, (*ret_r)->node);
+	else
+		rv = bundle_check_heard(b, err);
+	if (rv < 0)
+		bundle_release(b);
+	return rv;
+}
+
+int change_replica_diskless(struct change_env *env, struct txn *t, const char *resource,
+			    const char *node, bool *ret, struct err *err)
+{
+	struct replica *r;
+	struct bundle b;
+	int rv = load_one(env, t, resource, node, &b, &r, err);
+
+	if (rv < 0)
+		return rv;
+	*ret = !r->diskless;
+	if (*ret) {
+		want_without(&b, r);
+		rv = drop_disk(&b, r, err);
+	}
+	if (rv == 0)
+		bundle_save(&b);
+	bundle_release(&b);
+	return rv;
+}
+
+struct sweeping {
+	const char *uuid;
+	int n;
+};
+
+static int count_one(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	struct sweeping *s = arg;
+
+	s->n += strcmp(jget_str(doc, "uuid", ""), s->uuid) == 0;
+	return 0;
+}
+
+/* Files of the disk that it had before bear its uuid, too. */
+static int check_swept(struct bundle *b, const struct replica *r, struct err *err)
+{
+	struct sweeping s = { r->uuid, 0 };
+	char prefix[STORE_KEY_MAX];
+	int rv;
+
+	leftover_key(r->node, "", prefix, sizeof(prefix));
+	/* not noted as read: the node removes others meanwhile, and these become no more */
+	rv = store_list(b->env->store, prefix, count_one, &s);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", prefix, err_name(rv));
+	if (s.n == 0)
+		return 0;
+	return err_set(err, -E_IN_USE,
+		       "resource %s: %s is still removing the disk that its replica had; try again "
+		       "when it has",
+		       b->resource.name, r->node);
+}
+
+/* The client on the node gets a disk in a pool that placement chooses. It stays the same replica,
+ * in its slot: whoever has it open there is not disturbed. */
+static int add_disk(struct bundle *b, struct replica *r, const char *pool, const char *migrates,
+		    struct err *err)
+{
+	struct replica was = *r, *now;
+	char key[STORE_KEY_MAX];
+	json *doc;
+	int rv;
+
+	if ((rv = check_swept(b, r, err)) < 0 || (rv = place_check(b, 1, err)) < 0)
+		return rv;
+	replica_key(r->resource, r->node, key, sizeof(key));
+	rv = txn_get(b->t, b->env->store, key, &doc);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", key, err_name(rv));
+	/* placed as a new one would be, then put back into its place */
+	rv = bundle_drop_replica(b, r, err);
+	if (rv == 0)
+		rv = place_on(b, was.node, pool, err);
+	if (rv < 0) {
+		json_object_put(doc);
+		return rv;
+	}
+	now = &b->replica[b->n - 1];
+	now->slot = was.slot;
+	now->inactive = was.inactive;
+	memcpy(now->uuid, was.uuid, sizeof(now->uuid));
+	snprintf(now->migrates, sizeof(now->migrates), "%s", migrates);
+	jset_bool(doc, "diskless", false);
+	jset_str(doc, "pool", now->pool);
+	replica_write_plans(doc, now);
+	txn_put(b->t, key, doc);
+	return 0;
+}
+
+/* because somebody has asked for one more copy */
+static int give_disk(struct bundle *b, struct replica *r, const char *pool, struct err *err)
+{
+	int rv = add_disk(b, r, pool, "", err);
+
+	if (rv == 0)
+		bundle_want_those(b);
+	return rv;
+}
+
+int change_replica_diskful(struct change_env *env, struct txn *t, const char *resource,
+			   const char *node, const char *pool, bool *ret, struct err *err)
+{
+	struct replica *r;
+	struct bundle b;
+	int rv = load_one(env, t, resource, node, &b, &r, err);
+
+	if (rv < 0)
+		return rv;
+	*ret = r->diskless;
+	if (r->becomes_client)
+		rv = err_set(
+			err, -E_IN_USE,
+			"resource %s: the copy on %s is losing its disk; try again when it has",
+			b.resource.name, r->node);
+	else if (r->diskless)
+		rv = give_disk(&b, r, pool, err);
+	else if (pool && strcasecmp(pool, r->pool) != 0)
+		rv = err_set(err, -E_EXISTS,
+			     "resource %s: the copy on %s is in pool %s already; to have it "
+			     "elsewhere, take its disk first",
+			     b.resource.name, r->node, r->pool);
+	if (rv == 0)
+		bundle_save(&b);
+	bundle_release(&b);
+	return rv;
+}
+
+/* a copy on a node that has no replica yet */
+static int add_copy(struct bundle *b, const char *node, const char *pool, const char *migrates,
+		    struct err *err)
+{
+	struct replica *now;
+	char key[STORE_KEY_MAX];
+	json *doc;
+	int rv;
+
+	if ((rv = place_check(b, 1, err)) < 0 || (rv = place_on(b, node, pool, err)) < 0)
+		return rv;
+	now = &b->replica[b->n - 1];
+	snprintf(now->migrates, sizeof(now->migrates), "%s", migrates);
+	replica_key(now->resource, now->node, key, sizeof(key));
+	doc = replica_doc(now);
+	replica_write_plans(doc, now);
+	txn_put(b->t, key, doc);
+	return 0;
+}
+
+static int migrate(struct bundle *b, const char *from, const char *node, const char *pool,
+		   bool *ret, struct err *err)
+{
+	struct replica *source = bundle_replica_on(b, from), *r = bundle_replica_on(b, node);
+
+	*ret = true;
+	if (!source || source->diskless || source->deleting)
+		return err_set(err, -E_NOT_FOUND, "resource %s: has no copy on %.60s to move",
+			       b->resource.name, from);
+	if (r == source)
+		return err_set(err, -E_INVALID, "resource %s: its copy is on %s already",
+			       b->resource.name, r->node);
+	if (r && strcasecmp(r->migrates, from) == 0) {
+		*ret = false; /* on its way */
+		return 0;
+	}
+	if (r && r->deleting)
+		return err_set(err, -E_IN_USE, "resource %s: its replica on %s is being deleted",
+			       b->resource.name, r->node);
+	if (r && !r->diskless)
+		return err_set(err, -E_EXISTS,
+			       "resource %s: has a copy on %s already; delete the one on %s if it "
+			       "is not needed",
+			       b->resource.name, r->node, source->node);
+	/* source may move within the bundle: its node's name is copied first */
+	return r ? add_disk(b, r, pool, strdupa(source->node), err)
+		 : add_copy(b, node, pool, strdupa(source->node), err);
+}
+
+int change_replica_migrate(struct change_env *env, struct txn *t, const char *resource,
+			   const char *from, const char *node, const char *pool, bool *ret,
+			   struct err *err)
+{
+	struct bundle b;
+	int rv = bundle_load(env, t, resource, &b, err);
+
+	if (rv < 0)
+		return rv;
+	bundle_want(&b, bundle_wanted(&b)); /* while there is one more than that */
+	rv = bundle_check_heard(&b, err);
+	if (rv == 0)
+		rv = migrate(&b, from, node, pool, ret, err);
+	if (rv == 0)
+		bundle_save(&b);
+	bundle_release(&b);
+	return rv;
+}
+
+static int check_deactivation(struct bundle *b, const struct replica *r, struct err *err)
+{
+	if (bundle_is_open_on(b, r->node))
+		return err_set(err, -E_IN_USE, "resource %s: open on %s: close it there first",
+			       b->resource.name, r->node);
+	return check_not_needed(b, r, err);
+}
+
+int change_replica_active(struct change_env *env, struct txn *t, const char *resource,
+			  const char *node, bool active, bool *ret, struct err *err)
+{
+	struct replica *r;
+	struct bundle b;
+	int rv = load_one(env, t, resource, node, &b, &r, err);
+
+	if (rv < 0)
+		return rv;
+	*ret = r->inactive == active;
+	if (*ret && !active)
+		rv = check_deactivation(&b, r, err);
+	/* a member leaves the set; the writer takes it out itself, where there is one */
+	if (rv == 0 && *ret && !active && bundle_in_set(&b, r) && !bundle_writer_is_active(&b))
+		rv = leave_set(&b, r, err);
+	if (rv == 0 && *ret) {
+		r->inactive = !active;
+		rv = bundle_put_plans(&b, r, err);
+	}
+	if (rv == 0)
+		bundle_save(&b);
+	bundle_release(&b);
+	return rv;
+}
+
+/* what of the set leaves with the replicas marked deleting or inactive, now that nobody writes */
 static uint32_t leaving(const struct bundle *b)
 {
 	uint32_t slots = 0;
 
 	for (int i = 0; i < b->n; i++) {
-		if (b->replica[i].deleting && is_in_set(b, &b->replica[i]))
-			slots |= 1u << b->replica[i].slot;
+		const struct replica *r = &b->replica[i];
+
+		if ((r->deleting || r->inactive) && bundle_in_set(b, r))
+			slots |= 1u << r->slot;
 	}
 	return slots;
+}
+
+/* A copy that was to replace another is in sync: the other one goes, or, where the resource is
+ * open, its disk does. */
+static int finish_migration(struct bundle *b, struct replica *r, struct err *err)
+{
+	struct replica *source = bundle_replica_on(b, r->migrates);
+	int rv;
+
+	if (source && !source->diskless && !source->deleting) {
+		if (!bundle_in_set(b, r) || r->deleting || r->quarantined || r->inactive)
+			return 0;
+		r->migrates[0] = '\0';
+		rv = bundle_put_plans(b, r, err);
+		if (rv < 0)
+			return rv;
+		return bundle_is_open_on(b, source->node) ? drop_disk(b, source, err)
+							  : place_leave(b, source, err);
+	}
+	r->migrates[0] = '\0';
+	return bundle_put_plans(b, r, err);
+}
+
+static int finish_migrations(struct bundle *b, struct err *err)
+{
+	for (int i = 0; i < b->n; i++) {
+		if (!b->replica[i].migrates[0])
+			continue;
+		/* the bundle may have lost a replica by it: the next one the next time */
+		return finish_migration(b, &b->replica[i], err);
+	}
+	return 0;
 }
 
 static int reap(struct bundle *b, struct err *err)
@@ -193,7 +539,15 @@ static int reap(struct bundle *b, struct err *err)
 	for (int i = b->n - 1; i >= 0; i--) {
 		struct replica *r = &b->replica[i];
 
-		if (!r->deleting || is_in_set(b, r) || bundle_is_open_on(b, r->node))
+		if (!r->deleting || bundle_in_set(b, r))
+			continue;
+		if (r->becomes_client) {
+			rv = bundle_drop_disk(b, r, err);
+			if (rv < 0)
+				return rv;
+			continue;
+		}
+		if (bundle_is_open_on(b, r->node))
 			continue;
 		if (b->record.writer == r->slot)
 			rv = bundle_bump_record(b, b->record.in_sync, err);
@@ -219,6 +573,9 @@ int change_replica_reap(struct change_env *env, struct txn *t, const char *resou
 	rv = bundle_check_heard(&b, err);
 	if (rv == 0)
 		rv = reap(&b, err);
+	/* not both: a record changes by one epoch */
+	if (rv == 0 && txn_is_empty(t) && !b.record_dirty)
+		rv = finish_migrations(&b, err);
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);

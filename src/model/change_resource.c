@@ -13,17 +13,39 @@
 #include "model/policy.h"
 #include "model/props.h"
 
-int change_resource_create(struct change_env *env, struct txn *t, const char *name,
-			   const char *group, enum layers layers, json *props, struct err *err)
+/* NULL: as it is named */
+static int set_external(struct bundle *b, const char *external, struct err *err)
+{
+	if (!external || strcmp(external, b->resource.name) == 0)
+		return 0;
+	if (strlen(external) > EXTERNAL_NAME_MAX)
+		return err_set(err, -E_INVALID,
+			       "resource %s: its external name has %zu bytes, %d can be",
+			       b->resource.name, strlen(external), EXTERNAL_NAME_MAX);
+	jset_str(b->doc, "external_name", external);
+	return 0;
+}
+
+int change_resource_create_as(struct change_env *env, struct txn *t, const char *name,
+			      const char *external, const char *group, enum layers layers,
+			      json *props, struct err *err)
 {
 	struct bundle b;
 	int rv;
 
 	rv = bundle_make(env, t, name, group, layers, props, &b, err);
 	if (rv == 0)
+		rv = set_external(&b, external, err);
+	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);
 	return rv;
+}
+
+int change_resource_create(struct change_env *env, struct txn *t, const char *name,
+			   const char *group, enum layers layers, json *props, struct err *err)
+{
+	return change_resource_create_as(env, t, name, NULL, group, layers, props, err);
 }
 
 /* What is on the disks does not change with a word. */
@@ -38,8 +60,8 @@ static int check_layers(const char *what, json *doc, json *body, struct err *err
 	layers_parse(jget(doc, "layers"), &has, NULL);
 	if ((has == LAYERS_LUKS) == (wanted == LAYERS_LUKS))
 		return 0;
-	return err_set(err, -E_INVALID, "%s: its layers cannot change: create another one and copy",
-		       what);
+	return err_set(err, -E_BAD_LAYERS,
+		       "%s: its layers cannot change: create another one and copy", what);
 }
 
 /* body's "resource_group", which must exist */
@@ -114,20 +136,58 @@ int change_resource_delete(struct change_env *env, struct txn *t, const char *na
 	return rv;
 }
 
-static int add_volumes(struct bundle *b, const int64_t *sizes_kib, int n_sizes, struct err *err)
+/* what its group says about single volumes: a list, the caller's, or NULL */
+static json *volume_groups(struct bundle *b)
 {
-	int rv;
+	char key[STORE_KEY_MAX];
+	json *group = NULL, *list;
 
+	group_key(b->resource.group, key, sizeof(key));
+	if (store_get(b->env->store, key, &group, NULL) < 0)
+		return NULL; /* bundle_make has noted that it was read */
+	list = jget(group, "volume_groups");
+	list = json_object_is_type(list, json_type_array) ? json_object_get(list) : NULL;
+	json_object_put(group);
+	return list;
+}
+
+static int check_sizes(struct bundle *b, int n_sizes, int n_groups, bool partial, struct err *err)
+{
 	if (n_sizes > VOLUMES_PER_RESOURCE_MAX)
 		return err_set(err, -E_INVALID,
 			       "resource %s: %d volumes wanted, a resource can have %d",
 			       b->resource.name, n_sizes, VOLUMES_PER_RESOURCE_MAX);
-	for (int i = 0; i < n_sizes; i++) {
-		rv = bundle_add_volume(b, i, sizes_kib[i], NULL, err);
-		if (rv < 0)
-			return rv;
+	if (n_groups == 0 || n_sizes == n_groups || n_sizes == 0 || (partial && n_sizes < n_groups))
+		return 0;
+	return err_set(err, -E_INVALID,
+		       "resource %s: %d sizes of volumes, but group %s has %d volume groups; give "
+		       "as many%s",
+		       b->resource.name, n_sizes, b->resource.group, n_groups,
+		       n_sizes < n_groups ? ", or say partial" : "");
+}
+
+/* One for each size: of the numbers and with the properties of the group's volume groups. */
+static int add_volumes(struct bundle *b, const int64_t *sizes_kib, int n_sizes, bool partial,
+		       struct err *err)
+{
+	json *groups = volume_groups(b);
+	int n = groups ? (int)json_object_array_length(groups) : 0;
+	int rv = check_sizes(b, n_sizes, n, partial, err);
+
+	for (int i = 0; i < n_sizes && rv == 0; i++) {
+		json *one = i < n ? json_object_array_get_idx(groups, (size_t)i) : NULL;
+		int number = (int)jget_i64_or(one, "volume_number", i);
+
+		if (i == 0 && number != 0)
+			rv = err_set(err, -E_INVALID,
+				     "resource %s: group %s has no volume group 0, which every "
+				     "resource begins with",
+				     b->resource.name, b->resource.group);
+		else
+			rv = bundle_add_volume(b, number, sizes_kib[i], jget(one, "props"), err);
 	}
-	return 0;
+	json_object_put(groups);
+	return rv;
 }
 
 int change_spawn(struct change_env *env, struct txn *t, const char *group, const char *name,
@@ -138,17 +198,20 @@ int change_spawn(struct change_env *env, struct txn *t, const char *group, const
 	struct bundle b;
 	int added, rv;
 
-	rv = bundle_make(env, t, name, group, place ? place->layers : LAYERS_UNSAID, props, &b,
-			 err);
+	if (!place)
+		place = &as_group_says;
+	rv = bundle_make(env, t, name, group, place->layers, props, &b, err);
 	if (rv == 0)
-		rv = add_volumes(&b, sizes_kib, n_sizes, err);
+		rv = set_external(&b, place->external_name, err);
+	if (rv == 0)
+		rv = add_volumes(&b, sizes_kib, n_sizes, place->partial, err);
 	if (rv == 0 && !definitions_only && n_sizes == 0)
 		rv = err_set(err, -E_INVALID,
 			     "resource %s: the size of a volume is missing; give volume_sizes, or "
 			     "definitions_only",
 			     name);
 	if (rv == 0 && !definitions_only)
-		rv = place_bundle(&b, place ? place : &as_group_says, &added, err);
+		rv = place_bundle(&b, place, &added, err);
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);

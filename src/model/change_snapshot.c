@@ -258,6 +258,27 @@ int change_snapshot_taken(struct change_env *env, struct txn *t, const char *res
 	return 0;
 }
 
+int change_snapshot_modify(struct change_env *env, struct txn *t, const char *resource,
+			   const char *name, json *body, struct err *err)
+{
+	char key[STORE_KEY_MAX], what[2 * NAME_MAX_LEN + 24];
+	struct snapshot s;
+	json *doc = NULL;
+	int rv = load(env, t, resource, name, &s, &doc, err);
+
+	if (rv < 0)
+		return rv;
+	snprintf(what, sizeof(what), "snapshot %s of %s", s.name, s.resource);
+	rv = props_modify(what, doc, body, err);
+	if (rv < 0) {
+		json_object_put(doc);
+		return rv;
+	}
+	snapshot_key(s.resource, s.name, key, sizeof(key));
+	txn_put(t, key, doc);
+	return 0;
+}
+
 int change_snapshot_delete(struct change_env *env, struct txn *t, const char *resource,
 			   const char *name, struct err *err)
 {

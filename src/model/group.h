@@ -28,7 +28,8 @@ struct group_select {    /* select_filter of a group or request; strings borrowe
 	enum layers layers; /* "layer_stack" */
 };
 
-/* filter NULL: nothing given. -E_INVALID, also for selectors that we could only ignore. */
+/* filter NULL: nothing given. -E_BAD_LAYERS; -E_INVALID, also for selectors that we could only
+ * ignore. */
 int group_filter_parse(json *filter, struct group_select *ret, struct err *err);
 /* Sets in *filter what body gives (null is "not given"), normalised; body was parsed before. */
 void group_filter_merge(json *filter, json *body);

@@ -24,21 +24,21 @@ int layers_parse(json *list, enum layers *ret, struct err *err)
 	if (!list)
 		return 0;
 	if (!json_object_is_type(list, json_type_array))
-		return err_set(err, -E_INVALID, "the layers must be a list");
+		return err_set(err, -E_BAD_LAYERS, "the layers must be a list");
 	n = json_object_array_length(list);
 	for (size_t i = 0; i < n; i++) {
 		const char *name = name_of(json_object_array_get_idx(list, i));
 		bool drbd = strcasecmp(name, "drbd") == 0;
 
 		if (drbd && luks)
-			return err_set(err, -E_INVALID,
+			return err_set(err, -E_BAD_LAYERS,
 				       "Layer 'LUKS' above DRBD is not supported, since every node "
 				       "would need the key of what it only passes on: use "
 				       "DRBD,LUKS,STORAGE");
 		if (strcasecmp(name, "luks") == 0)
 			luks = true;
 		else if (!drbd && strcasecmp(name, "storage") != 0)
-			return err_set(err, -E_INVALID,
+			return err_set(err, -E_BAD_LAYERS,
 				       "Layer '%.40s' is not supported: use DRBD,STORAGE or "
 				       "DRBD,LUKS,STORAGE",
 				       name);

@@ -10,8 +10,8 @@
 
 enum layers { LAYERS_UNSAID, LAYERS_PLAIN, LAYERS_LUKS };
 
-/* A list of names, or of {"type"}, in any case; NULL and [] say nothing. -E_INVALID for layers that
- * we could only ignore. */
+/* A list of names, or of {"type"}, in any case; NULL and [] say nothing. -E_BAD_LAYERS for layers
+ * that we could only ignore. */
 int layers_parse(json *list, enum layers *ret, struct err *err);
 json *layers_doc(bool encrypted); /* a new list */
 

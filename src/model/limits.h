@@ -5,6 +5,7 @@
 
 #define NAME_MAX_LEN 48 /* node, resource, group */
 #define NAME_MIN_LEN 2
+#define EXTERNAL_NAME_MAX 255 /* bytes of what a resource's user calls it */
 #define POOL_NAME_MIN_LEN 3
 #define NODES_MAX 256 /* of a cluster; node ids 1.. */
 #define POOLS_PER_NODE_MAX 32
@@ -20,6 +21,12 @@
 #define VOLUME_REGION_KIB 64        /* of the replication */
 #define VOLUME_KIB_MAX (16ll << 30) /* 16 TiB */
 #define PROPS_MAX 128               /* per object */
+#define KVS_MAX 256                 /* key-value stores */
+#define KVS_PROPS_MAX 2048          /* of one of them */
+#define POOL_DEFINITIONS_MAX 256    /* that have properties, or no pool yet */
+#define NETIFS_MAX 16               /* of a node, with its own address */
+#define NETIF_NAME_MIN_LEN 3
+#define NETIF_NAME_MAX_LEN 32
 #define PROP_KEY_MAX 256
 #define PROP_VALUE_MAX 4096
 #define MINOR_FIRST 1000

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "model/field.h"
@@ -97,6 +98,38 @@ json *node_doc(const struct node *n)
 	jset(doc, "flags", json_object_new_array());
 	jset(doc, "props", json_object_new_object());
 	return doc;
+}
+
+bool node_has_flag(json *doc, const char *flag)
+{
+	json *flags = jget(doc, "flags");
+	size_t n =
+		json_object_is_type(flags, json_type_array) ? json_object_array_length(flags) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *text = json_object_get_string(json_object_array_get_idx(flags, i));
+
+		if (text && strcasecmp(text, flag) == 0)
+			return true;
+	}
+	return false;
+}
+
+void node_write_flag(json *doc, const char *flag, bool on)
+{
+	json *old = jget(doc, "flags"), *flags = json_object_new_array();
+	size_t n = json_object_is_type(old, json_type_array) ? json_object_array_length(old) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		json *one = json_object_array_get_idx(old, i);
+		const char *text = json_object_get_string(one);
+
+		if (text && strcasecmp(text, flag) != 0)
+			json_object_array_add(flags, json_object_get(one));
+	}
+	if (on)
+		json_object_array_add(flags, json_object_new_string(flag));
+	jset(doc, "flags", flags);
 }
 
 void node_key(const char *name, char *out, size_t len)

@@ -3,7 +3,11 @@
  * node.h - a machine of the cluster. Document "node/<name>":
  * {"name","id":1,"uuid","address":"10.0.0.1","port":7000,"fingerprint":"<sha256 of its
  * certificate>",
- *  "joined_ms":..., "flags":[], "props":{}}
+ *  "joined_ms":..., "flags":["EVACUATE"], "away_ms":..., "props":{},
+ *  "net_interfaces":[further ones, netif.h]}
+ * flags: EVACUATE: what is on it moves to others; LOST: it will never be back, and is forgotten
+ * as soon as nothing is on it any more. away_ms: since then (wall clock) it does not answer; not
+ * there: it does, or has not been away for long.
  */
 #ifndef SDSD_MODEL_NODE_H
 #define SDSD_MODEL_NODE_H
@@ -25,6 +29,11 @@ int node_check(const struct node *n, struct err *err);
 bool node_address_is_literal(const char *address);
 int node_parse(json *doc, struct node *ret, struct err *err);
 json *node_doc(const struct node *n); /* a new document */
+/* whether "flags" of the document has it, in any case */
+bool node_has_flag(json *doc, const char *flag);
+#define NODE_EVACUATE "EVACUATE"
+#define NODE_LOST "LOST"
+void node_write_flag(json *doc, const char *flag, bool on);
 void node_key(const char *name, char *out, size_t len);
 
 #endif

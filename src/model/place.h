@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* place.h - placing copies of a loaded resource; for the change functions of this folder only. */
+/*
+ * place.h - placing copies of a loaded resource, and taking one away; for the change functions of
+ * this folder only.
+ */
 #ifndef SDSD_MODEL_PLACE_H
 #define SDSD_MODEL_PLACE_H
 
@@ -18,5 +21,8 @@ int place_room(struct bundle *b, int64_t more_kib, struct err *err);
 /* As place says, with the group's filter for what it leaves open; *ret_added: copies. */
 int place_bundle(struct bundle *b, const struct change_place *place, int *ret_added,
 		 struct err *err);
+
+/* change_replica.c. It goes, or is marked to go. The rules of leaving are there. -E_IN_USE */
+int place_leave(struct bundle *b, struct replica *r, struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * policy.c - the meaning of properties. Checked by the change functions when
- * they are set, read by the agent for the plane. Pure.
+ * they are set, read by the agent for the plane. Pure but for policy_load.
  */
 #include "model/policy.h"
 
@@ -9,7 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/connection.h"
+#include "model/group.h"
 #include "model/schedule.h"
+#include "model/upkeep.h"
 
 static const char *const read_names[READ_POLICIES] = {
 	[READ_LOCAL] = "local",
@@ -56,14 +59,14 @@ static int check_schedule(const char *what, json *props, struct err *err)
 	const char *text = jget_str(props, POLICY_SNAPSHOT_EVERY, NULL);
 
 	if (text && schedule_parse_every(text) < 0)
-		return err_set(err, -E_INVALID,
+		return err_set(err, -E_BAD_PROP,
 			       "%s: property " POLICY_SNAPSHOT_EVERY
 			       " is \"%.40s\"; possible are off and times such as 60s, 15m, 1h, "
 			       "7d, up to 366d",
 			       what, text);
 	text = jget_str(props, POLICY_SNAPSHOT_KEEP, NULL);
 	if (text && schedule_parse_keep(text) < 0)
-		return err_set(err, -E_INVALID,
+		return err_set(err, -E_BAD_PROP,
 			       "%s: property " POLICY_SNAPSHOT_KEEP
 			       " is \"%.40s\"; possible are numbers from 1 to %d",
 			       what, text, SCHEDULE_KEEP_MAX);
@@ -75,33 +78,94 @@ int policy_check(const char *what, json *props, struct err *err)
 	const char *text = jget_str(props, POLICY_READ, NULL);
 
 	if (text && number_of(text, read_names, READ_POLICIES) < 0)
-		return err_set(err, -E_INVALID,
+		return err_set(err, -E_BAD_PROP,
 			       "%s: property " POLICY_READ " is \"%.40s\"; possible are local, "
 			       "round-robin, least-pending and striped",
 			       what, text);
 	text = jget_str(props, POLICY_HANDOVER, NULL);
 	if (text && on_off(text) < 0)
-		return err_set(err, -E_INVALID,
+		return err_set(err, -E_BAD_PROP,
 			       "%s: property " POLICY_HANDOVER
 			       " is \"%.40s\"; possible are on and off",
 			       what, text);
 	text = jget_str(props, POLICY_COPY, NULL);
 	if (text && number_of(text, copy_names, COPY_WAYS) < 0)
-		return err_set(err, -E_INVALID,
+		return err_set(err, -E_BAD_PROP,
 			       "%s: property " POLICY_COPY
 			       " is \"%.40s\"; possible are always, direct and never",
 			       what, text);
 	text = jget_str(props, POLICY_FREEZE, NULL);
 	if (text && freeze_ms_of(text) < 0)
-		return err_set(err, -E_INVALID,
+		return err_set(err, -E_BAD_PROP,
 			       "%s: property " POLICY_FREEZE
 			       " is \"%.40s\"; possible are milliseconds from %d to %d",
 			       what, text, FREEZE_MS_MIN, FREEZE_MS_MAX);
+	text = jget_str(props, POLICY_REBUILD, NULL);
+	if (text && upkeep_parse_after(text) == -2)
+		return err_set(err, -E_BAD_PROP,
+			       "%s: property " POLICY_REBUILD
+			       " is \"%.40s\"; possible are off and times such as 30s, 60m, 2d",
+			       what, text);
 	return check_schedule(what, props, err);
 }
 
+static int read_of(const char *text)
+{
+	return number_of(text, read_names, READ_POLICIES);
+}
+
+static int copy_of(const char *text)
+{
+	return number_of(text, copy_names, COPY_WAYS);
+}
+
+/* the nearest value that means something; -1: there is none */
+static int nearest(const struct props_chain *c, const char *key, int (*meaning)(const char *))
+{
+	enum props_level at = 0;
+	const char *text;
+
+	while ((text = props_value(c, key, &at)) != NULL) {
+		int n = meaning(text);
+
+		if (n >= 0)
+			return n;
+	}
+	return -1;
+}
+
+static int64_t every_of(const struct props_chain *c)
+{
+	enum props_level at = 0;
+	const char *text;
+
+	while ((text = props_value(c, POLICY_SNAPSHOT_EVERY, &at)) != NULL) {
+		int64_t every_s = schedule_parse_every(text);
+
+		if (every_s >= 0)
+			return every_s;
+	}
+	return 0;
+}
+
+/* the nearest of both words; LINSTOR's is in minutes */
+static int64_t rebuild_after_of(const struct props_chain *c)
+{
+	for (int i = 0; i < PROPS_LEVELS; i++) {
+		const char *own = jget_str(c->level[i], POLICY_REBUILD, NULL);
+		int64_t minutes = jget_i64_or(c->level[i], POLICY_AUTO_EVICT, 0);
+		int64_t ms = own ? upkeep_parse_after(own) : -2;
+
+		if (ms != -2)
+			return ms;
+		if (minutes > 0 && minutes * 60 <= UPKEEP_REBUILD_MAX_S)
+			return minutes * 60000;
+	}
+	return UPKEEP_REBUILD_DEFAULT_S * 1000;
+}
+
 /* 1 on, 0 off, -1 silent. What is said in sdsd's own words counts first. */
-static int handover_of(json *props)
+static int handover_at(json *props)
 {
 	const char *own = jget_str(props, POLICY_HANDOVER, NULL);
 	const char *drbd = jget_str(props, POLICY_TWO_PRIMARIES, NULL);
@@ -111,47 +175,56 @@ static int handover_of(json *props)
 	return drbd ? strcasecmp(drbd, "yes") == 0 : -1;
 }
 
-static int word_of(json *props, const char *key, const char *const *names, int n)
+/* "yes" between two of its nodes is nearer than what the definition says in the same word */
+static bool handover_of(const struct props_chain *c, json *connections)
 {
-	const char *text = jget_str(props, key, NULL);
+	const char *own = jget_str(c->level[PROPS_RESOURCE_DEFINITION], POLICY_HANDOVER, NULL);
+	int on = -1;
 
-	return text ? number_of(text, names, n) : -1;
+	if (own && on_off(own) >= 0)
+		return on_off(own) == 1;
+	if (connection_any(connections, POLICY_TWO_PRIMARIES, "yes"))
+		return true;
+	for (int i = 0; i < PROPS_LEVELS && on < 0; i++)
+		on = handover_at(c->level[i]);
+	return on > 0;
 }
 
-/* of the resource, else of its group, else the first of the words */
-static int first_of(json *props, json *group_props, const char *key, const char *const *names,
-		    int n)
+static int or_else(int n, int otherwise)
 {
-	int word = word_of(props, key, names, n);
-
-	if (word < 0)
-		word = word_of(group_props, key, names, n);
-	return word < 0 ? 0 : word;
+	return n < 0 ? otherwise : n;
 }
 
-/* of the resource, else of its group, else "" */
-static const char *text_of(json *props, json *group_props, const char *key)
+struct policy policy_of(const struct props_chain *c, json *connections)
 {
-	return jget_str(props, key, jget_str(group_props, key, ""));
-}
-
-struct policy policy_of(json *props, json *group_props)
-{
-	int handover = handover_of(props);
-	int freeze_ms = freeze_ms_of(text_of(props, group_props, POLICY_FREEZE));
-	int64_t every_s = schedule_parse_every(text_of(props, group_props, POLICY_SNAPSHOT_EVERY));
-	int keep = schedule_parse_keep(text_of(props, group_props, POLICY_SNAPSHOT_KEEP));
-
-	if (handover < 0)
-		handover = handover_of(group_props);
 	return (struct policy){
-		.read = (enum read_policy)first_of(props, group_props, POLICY_READ, read_names,
-						   READ_POLICIES),
-		.handover = handover > 0,
-		.copy_writes = (enum copy_writes)first_of(props, group_props, POLICY_COPY,
-							  copy_names, COPY_WAYS),
-		.freeze_ms = freeze_ms < 0 ? FREEZE_MS_DEFAULT : freeze_ms,
-		.snapshot_every_s = every_s < 0 ? 0 : every_s,
-		.snapshot_keep = keep < 0 ? SCHEDULE_KEEP_DEFAULT : keep,
+		.read = (enum read_policy)or_else(nearest(c, POLICY_READ, read_of), READ_LOCAL),
+		.handover = handover_of(c, connections),
+		.copy_writes =
+			(enum copy_writes)or_else(nearest(c, POLICY_COPY, copy_of), COPY_ALWAYS),
+		.freeze_ms = or_else(nearest(c, POLICY_FREEZE, freeze_ms_of), FREEZE_MS_DEFAULT),
+		.snapshot_every_s = every_of(c),
+		.snapshot_keep = or_else(nearest(c, POLICY_SNAPSHOT_KEEP, schedule_parse_keep),
+					 SCHEDULE_KEEP_DEFAULT),
+		.rebuild_after_ms = rebuild_after_of(c),
 	};
+}
+
+struct policy policy_load(struct store *store, json *resource)
+{
+	struct props_chain c = { { NULL } };
+	json *group = NULL, *controller = NULL;
+	char key[STORE_KEY_MAX];
+	struct policy policy;
+
+	group_key(jget_str(resource, "group", ""), key, sizeof(key));
+	store_get(store, key, &group, NULL);
+	store_get(store, CONTROLLER_KEY, &controller, NULL);
+	c.level[PROPS_RESOURCE_DEFINITION] = jget(resource, "props");
+	c.level[PROPS_RESOURCE_GROUP] = jget(group, "props");
+	c.level[PROPS_CONTROLLER] = jget(controller, "props");
+	policy = policy_of(&c, jget(resource, "connections"));
+	json_object_put(controller);
+	json_object_put(group);
+	return policy;
 }

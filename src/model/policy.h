@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * policy.h - the properties of a resource (or its group) that have a meaning to
- * the data plane:
+ * policy.h - the properties of a resource (or its group, or the controller) that have
+ * a meaning to the data plane:
  *   sds/read-policy   local (default), round-robin, least-pending, striped
  *   sds/handover      on, off (default): a second node may open it for a moment
  *   sds/copy-writes   always (default), direct, never: what the kernel plane
@@ -11,13 +11,18 @@
  *   sds/snapshot-every  off (default), or a time such as 15m, 1h, 7d: a snapshot is taken
  *                     so often
  *   sds/snapshot-keep 1 to 240 (default 10): of those so many are kept
- * LINSTOR's drivers ask for the latter, for a live migration, by setting
- * DrbdOptions/Net/allow-two-primaries to "yes"; that counts as on.
+ *   sds/rebuild-after off, or 10s to 366d (default 60m): a copy that is out of service for so
+ *                     long is made anew elsewhere (upkeep.h). LINSTOR's word for it is
+ *                     DrbdOptions/AutoEvictAfterTime, in minutes
+ * LINSTOR's drivers ask for a handover, for a live migration, by setting
+ * DrbdOptions/Net/allow-two-primaries to "yes", of the resource or of the connection
+ * between two of its nodes; that counts as on.
  */
 #ifndef SDSD_MODEL_POLICY_H
 #define SDSD_MODEL_POLICY_H
 
-#include "base/json.h"
+#include "model/props.h"
+#include "store/store.h"
 
 #define POLICY_READ "sds/read-policy"
 #define POLICY_HANDOVER "sds/handover"
@@ -25,6 +30,8 @@
 #define POLICY_FREEZE "sds/freeze-ms"
 #define POLICY_SNAPSHOT_EVERY "sds/snapshot-every"
 #define POLICY_SNAPSHOT_KEEP "sds/snapshot-keep"
+#define POLICY_REBUILD "sds/rebuild-after"
+#define POLICY_AUTO_EVICT "DrbdOptions/AutoEvictAfterTime"
 #define POLICY_TWO_PRIMARIES "DrbdOptions/Net/allow-two-primaries"
 
 #define FREEZE_MS_MIN 100
@@ -47,12 +54,18 @@ struct policy {
 	int freeze_ms;
 	int64_t snapshot_every_s; /* 0: never */
 	int snapshot_keep;
+	int64_t rebuild_after_ms; /* -1: never */
 };
 
-/* -E_INVALID, with what is possible, when a property has another value; what: "resource db" */
+/* the cluster's own properties, which all objects inherit: {"props":{}} */
+#define CONTROLLER_KEY "controller/self"
+
+/* -E_BAD_PROP, with what is possible, when a property has another value; what: "resource db" */
 int policy_check(const char *what, json *props, struct err *err);
-/* What the properties of a resource say, and those of its group where they are silent. NULL:
- * none. A value that policy_check refuses counts as not set. */
-struct policy policy_of(json *props, json *group_props);
+/* What the properties of a resource and of all it inherits from say. connections: of the resource
+ * (connection.h), may be NULL. A value that policy_check refuses counts as not set. */
+struct policy policy_of(const struct props_chain *c, json *connections);
+/* of a resource's document, with what the store says of its group and the controller */
+struct policy policy_load(struct store *store, json *resource);
 
 #endif

@@ -167,6 +167,7 @@ int resource_parse(json *doc, struct resource *ret, struct err *err)
 	char what[NAME_MAX_LEN + 16];
 	struct resource r = { 0 };
 	enum layers layers;
+	int64_t copies = 0;
 	int rv;
 
 	rv = field_object(doc, "resource", err);
@@ -183,6 +184,10 @@ int resource_parse(json *doc, struct resource *ret, struct err *err)
 	    (rv = layers_parse(jget(doc, "layers"), &layers, err)) < 0)
 		return rv;
 	r.encrypted = layers == LAYERS_LUKS;
+	if (jget(doc, "copies") &&
+	    (rv = field_i64(doc, what, "copies", 1, COPIES_MAX, &copies, err)) < 0)
+		return rv;
+	r.copies = (int)copies;
 	if ((rv = volumes_parse(jget(doc, "volumes"), what, &r, err)) < 0)
 		return rv;
 	*ret = r;
@@ -269,6 +274,10 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	    (rv = made_parse(doc, what, &r.made, err)) < 0 ||
 	    (rv = field_bool(doc, what, "born", &r.born, err)) < 0 ||
 	    (rv = field_bool(doc, what, "deleting", &r.deleting, err)) < 0 ||
+	    (rv = field_bool(doc, what, "becomes_client", &r.becomes_client, err)) < 0 ||
+	    (rv = field_bool(doc, what, "inactive", &r.inactive, err)) < 0 ||
+	    (rv = field_str_or_empty(doc, what, "migrates", r.migrates, sizeof(r.migrates), err)) <
+		    0 ||
 	    (rv = field_bool(doc, what, "quarantined", &r.quarantined, err)) < 0 ||
 	    (rv = field_str_or_empty(doc, what, "complaint", r.complaint, sizeof(r.complaint),
 				     err)) < 0 ||
@@ -282,6 +291,7 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	if (r.pool[0] && (rv = name_check("pool name", r.pool, POOL_NAME_MIN_LEN, err)) < 0)
 		return rv;
 	r.slot = (int)slot;
+	r.quarantined_ms = r.quarantined ? jget_i64_or(doc, "quarantined_ms", 0) : 0;
 	*ret = r;
 	return 0;
 }
@@ -312,6 +322,8 @@ json *resource_doc(const struct resource *r)
 	jset(doc, "props", json_object_new_object());
 	if (r->encrypted)
 		jset(doc, "layers", layers_doc(true));
+	if (r->copies)
+		jset_i64(doc, "copies", r->copies);
 	jset(doc, "volumes", volumes);
 	return doc;
 }
@@ -364,14 +376,35 @@ void replica_write_made(json *doc, uint32_t made)
 	json_object_object_del(doc, "made");
 }
 
-void replica_write_quarantine(json *doc, const char *complaint)
+static void write_flag(json *doc, const char *key, bool value)
+{
+	if (value)
+		jset_bool(doc, key, true);
+	else
+		json_object_object_del(doc, key);
+}
+
+void replica_write_plans(json *doc, const struct replica *r)
+{
+	jset_bool(doc, "deleting", r->deleting);
+	write_flag(doc, "becomes_client", r->becomes_client);
+	write_flag(doc, "inactive", r->inactive);
+	if (r->migrates[0])
+		jset_str(doc, "migrates", r->migrates);
+	else
+		json_object_object_del(doc, "migrates");
+}
+
+void replica_write_quarantine(json *doc, const char *complaint, int64_t now_ms)
 {
 	if (complaint) {
 		jset_bool(doc, "quarantined", true);
+		jset_i64(doc, "quarantined_ms", now_ms);
 		jset_str(doc, "complaint", complaint);
 		return;
 	}
 	json_object_object_del(doc, "quarantined");
+	json_object_object_del(doc, "quarantined_ms");
 	json_object_object_del(doc, "complaint");
 }
 

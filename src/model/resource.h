@@ -2,8 +2,9 @@
 /*
  * resource.h - what is replicated as one: its volumes, its group, and who is
  * writer and in sync.
- * "resource/<name>": {"name","uuid","group","created_ms","props":{},
- *                     "layers":["DRBD","LUKS","STORAGE"],
+ * "resource/<name>": {"name","uuid","group","created_ms","props":{},"external_name",
+ *                     "layers":["DRBD","LUKS","STORAGE"],"copies":2,
+ *                     "connections":[connection.h],
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
  *                     "origin":{"resource","snapshot","uuid","size_kib"},
  *                     "adopts":{"lv","size_kib"},"key":"<hex>"}]}
@@ -11,19 +12,26 @@
  *                     version made has no uuid: the resource's stands for it. origin: it began
  *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
  *                     adopts: it began as this logical volume of somebody else's, with its
- *                     content, on the node of its first copy. No layers: DRBD and STORAGE. key:
- *                     of an encrypted volume, sealed by the master key (cluster/vault.h).
+ *                     content, on the node of its first copy. external_name: what its user calls
+ *                     it, where that is no name of a resource; for the API only. No layers: DRBD
+ *                     and STORAGE. key: of an encrypted volume, sealed by the master key
+ *                     (cluster/vault.h).
+ *                     copies: it is to have so many; unsaid: as many as it has.
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
  * "replica/<resource>/<node>": {"resource","node","uuid","slot":0,"diskless":false,"pool":"ssd",
  *                     "created":false,"made":[1],"born":false,"deleting":false,
- *                     "quarantined":true,"complaint","props":{}}
+ *                     "quarantined":true,"quarantined_ms","complaint","props":{},
+ *                     "becomes_client":true,"migrates":"<node>","inactive":true,
+ *                     "volumes":{"0":{"props":{}}}}
  *                     created: the files of volume 0 were made; made: those of further volumes;
  *                     born: volumes with an origin are made from it, one that adopts is that
  *                     logical volume; never of zeros.
  *                     quarantined: not attached by its node, since its disk failed time
- *                     and again, as complaint says.
+ *                     and again, as complaint says. becomes_client: with deleting: what goes is
+ *                     the disk only. migrates: once it is in sync the copy on that node goes.
+ *                     inactive: not served on its node, whatever it has there is kept.
  *                     Replicas exist only while the resource has a volume.
  * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's
  *                     replicas are found
@@ -42,6 +50,7 @@
 #define WRITER_NONE (-1)
 #define EPOCH_LAST (UINT32_MAX - 1) /* the number behind it is REPL_STAMP_BORN */
 #define LEFTOVER_ID_MAX 80
+#define REPLICA_VOLUMES "volumes" /* what is said of a volume at this replica only, by number */
 #define ADOPTED_NAME_MAX 127
 #define COMPLAINT_MAX 160     /* with the end */
 #define VOLUME_SEALED_MAX 257 /* of a volume's sealed key, with the end */
@@ -74,6 +83,7 @@ struct resource {
 	char group[NAME_MAX_LEN + 1];
 	int64_t created_ms;
 	bool encrypted; /* a LUKS layer under each of its copies */
+	int copies;     /* it is to have; 0: unsaid */
 	int n_volumes;
 	struct volume volume[VOLUMES_PER_RESOURCE_MAX];
 };
@@ -101,9 +111,13 @@ struct replica {
 	/* mask of volume numbers whose files its node made; missing ones are a failure now, never
 	 * made anew */
 	uint32_t made;
-	bool born;     /* made from what the volumes have begun with */
-	bool deleting; /* must leave the in-sync set first */
+	bool born;                       /* made from what the volumes have begun with */
+	bool deleting;                   /* must leave the in-sync set first */
+	bool becomes_client;             /* and stays, without its disk */
+	bool inactive;                   /* not given to its node's plane */
+	char migrates[NAME_MAX_LEN + 1]; /* the node whose copy it is to replace; "" */
 	bool quarantined;
+	int64_t quarantined_ms;        /* wall clock, since when; 0: not known */
 	char complaint[COMPLAINT_MAX]; /* why, as its node has put it; "" */
 };
 
@@ -118,8 +132,10 @@ void record_write(json *doc, const struct record *r);
 bool record_same(const struct record *a, const struct record *b); /* tag included */
 json *replica_doc(const struct replica *r);
 void replica_write_made(json *doc, uint32_t made); /* in a present document */
+/* the same: deleting, becomes_client, inactive and migrates */
+void replica_write_plans(json *doc, const struct replica *r);
 /* the same; complaint NULL: not quarantined (any more) */
-void replica_write_quarantine(json *doc, const char *complaint);
+void replica_write_quarantine(json *doc, const char *complaint, int64_t now_ms);
 void resource_key(const char *name, char *out, size_t len);
 void record_key(const char *name, char *out, size_t len);
 void replica_key(const char *resource, const char *node, char *out, size_t len);

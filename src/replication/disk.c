@@ -225,9 +225,10 @@ void disk_submit(struct disk_job *job)
 {
 	struct disk *d = job->disk;
 	bool alone = d->jobs++ == 0 && d->pool->both;
+	bool trims = job->kind == DISK_JOB_WRITE && disk_trims(d, job->op);
 
 	if (read_now(job))
 		return;
-	if (alone || !d->pool->ring || !disk_ring_submit(d->pool->ring, job))
+	if (alone || trims || !d->pool->ring || !disk_ring_submit(d->pool->ring, job))
 		disk_threads_submit(job);
 }

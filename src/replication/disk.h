@@ -71,6 +71,10 @@ struct disk { /* embedded in its owner */
 	int data_fd, meta_fd; /* -1: not open */
 	u32 jobs;             /* submitted and not done; loop's thread */
 	struct disk_job *free;
+	/* A discard of whole units of so many bytes gives space back, and what it has given back
+	 * reads as zeros for good; 0: TRIM is as good as the device's or file's own zeros. Set by
+	 * the owner, between jobs. */
+	u32 discard_bytes;
 	bool no_nowait;       /* the file system does not tell what is in the page cache */
 	struct disk_job *now; /* done on the spot, told at the end of the turn */
 	struct turn_item now_turn;

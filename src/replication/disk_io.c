@@ -4,12 +4,15 @@
  * disk_threads.c; it knows neither loop nor queue.
  */
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "replication/disk_priv.h"
 
 #define ZEROS_BYTES 65536u
+#define LOOK_BYTES 65536u
 
 static const u8 zeros[ZEROS_BYTES];
 
@@ -77,11 +80,64 @@ static int try_fallocate(int fd, int mode, u64 off, u32 len)
 	return disk_unsupported(errno) ? 1 : -errno;
 }
 
-/* both read back as zeros: all copies must be alike, whatever their devices can */
-static int zero_range(int fd, u8 op, u64 off, u32 len)
+static int discard(int fd, u64 off, u64 len)
 {
-	int rv = 1;
+	u64 range[2] = { off, len };
 
+	return ioctl(fd, BLKDISCARD, range) < 0 ? -errno : 0;
+}
+
+/* A range that cannot be read is none of zeros: the write tells what is wrong with the disk. */
+static bool is_zeros(int fd, u32 len, u64 off)
+{
+	u8 found[LOOK_BYTES];
+
+	return read_all(fd, found, len, off) == 0 && memcmp(found, zeros, len) == 0;
+}
+
+static int look_and_write(int fd, u64 off, u64 end)
+{
+	int rv = 0;
+
+	for (u32 part; rv == 0 && off < end; off += part) {
+		part = (u32)PORT_MIN(end - off, (u64)LOOK_BYTES);
+		if (!is_zeros(fd, part, off))
+			rv = write_zeros(fd, part, off);
+	}
+	return rv;
+}
+
+/* Such a device says of no discard whether it was carried out: what covers no whole unit is passed
+ * over, and a thin pool that has turned read-only answers that all is well. What it gives back
+ * reads as zeros for good, so a look tells; and where there are zeros already nothing is written,
+ * as that would take space. The edges apart, as what is written of them must not be of a unit that
+ * was given back. */
+int disk_trim(int fd, u64 off, u32 len, u32 unit, int (*give_back)(int fd, u64 off, u64 len))
+{
+	u64 end = off + len, first = (off + unit - 1) / unit * unit, last = end / unit * unit;
+	int rv;
+
+	if (first < last)
+		(void)give_back(fd, first, last - first); /* refused: zeros are written */
+	else
+		first = last = end;
+	rv = look_and_write(fd, off, first);
+	if (rv == 0)
+		rv = look_and_write(fd, first, last);
+	if (rv == 0)
+		rv = look_and_write(fd, last, end);
+	/* what was looked at is of no use in the page cache */
+	posix_fadvise(fd, (off_t)off, len, POSIX_FADV_DONTNEED);
+	return rv;
+}
+
+/* both read back as zeros: all copies must be alike, whatever their devices can */
+static int zero_range(const struct disk *d, u8 op, u64 off, u32 len)
+{
+	int rv = 1, fd = d->data_fd;
+
+	if (disk_trims(d, op))
+		return disk_trim(fd, off, len, d->discard_bytes, discard);
 	if (op == REPL_OP_ZERO)
 		rv = try_fallocate(fd, FALLOC_FL_ZERO_RANGE, off, len);
 	if (rv == 1)
@@ -127,7 +183,7 @@ int disk_perform(const struct disk_job *job)
 		return read_all(d->data_fd, job->buf->data, job->len, job->off);
 	case DISK_JOB_WRITE:
 		if (job->op != REPL_OP_DATA)
-			return zero_range(d->data_fd, job->op, job->off, job->len);
+			return zero_range(d, job->op, job->off, job->len);
 		return write_all(d->data_fd, job->buf->data + job->buf_off, job->len, job->off);
 	case DISK_JOB_FLUSH:
 		return sync_data(d->data_fd);

@@ -51,6 +51,14 @@ void disk_handle_closed(struct disk_pool *pool);
 /* disk_io.c */
 int disk_perform(const struct disk_job *job); /* blocks; 0 or negative errno */
 bool disk_unsupported(int code); /* this errno says: not on this device or file system */
+/* The range reads as zeros afterwards, and of it give_back() was asked for the whole units of
+ * `unit` bytes; whether it has done anything is looked at. */
+int disk_trim(int fd, u64 off, u32 len, u32 unit, int (*give_back)(int fd, u64 off, u64 len));
+/* That is how this disk does op. */
+static inline bool disk_trims(const struct disk *d, u8 op)
+{
+	return op == REPL_OP_TRIM && d->discard_bytes;
+}
 
 /* disk_threads.c */
 int disk_threads_start(struct disk_pool *pool);

@@ -84,6 +84,9 @@ static int add_volume(struct kernel_job *j, const struct plane_volume *spec, u64
 	q.data_path = d.data;
 	q.meta_path = d.meta;
 	q.copy_size = copy_size;
+	if (spec->discard_bytes)
+		q.with |= KERNEL_WITH(DISCARD);
+	q.discard = spec->discard_bytes;
 	rv = ask(j, &q);
 	devices_close(&d);
 	return rv;

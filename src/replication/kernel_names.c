@@ -16,60 +16,89 @@
 #include "base/log.h"
 
 #define NAMES_PATH_MAX 256
+#define TARGET "../../../rvol" /* and the minor */
+#define PLACES (int)(sizeof(places) / sizeof(places[0]))
 
-static void path_of(const char *dev_dir, const char *resource, char out[NAMES_PATH_MAX])
+/* Ours, and those that drivers of LINSTOR know by heart */
+static const char *const places[] = { "rvol", "drbd" };
+
+static void path_of(const char *dev_dir, int place, const char *resource, char out[NAMES_PATH_MAX])
 {
-	snprintf(out, NAMES_PATH_MAX, "%s/rvol/by-res/%s", dev_dir, resource);
+	snprintf(out, NAMES_PATH_MAX, "%s/%s/by-res/%s", dev_dir, places[place], resource);
+}
+
+/* where the link leads; -ENOENT: it is not there. -E_EXISTS: to a device of somebody else, which is
+ * left alone (DRBD itself, of a resource of the same name) */
+static int look_at(const char *path, char now[64])
+{
+	ssize_t n = readlink(path, now, 63);
+
+	if (n < 0)
+		return errno == ENOENT ? -ENOENT : -E_EXISTS;
+	now[n] = '\0';
+	return strncmp(now, TARGET, strlen(TARGET)) == 0 ? 0 : -E_EXISTS;
 }
 
 static int set_one(const char *dir, const struct plane_volume *v)
 {
 	char path[NAMES_PATH_MAX + 16], fresh[NAMES_PATH_MAX + 16], target[64], now[64] = "";
+	int rv;
 
 	snprintf(path, sizeof(path), "%s/%d", dir, v->number);
 	snprintf(fresh, sizeof(fresh), "%s/.%d", dir, v->number);
-	snprintf(target, sizeof(target), "../../../rvol%d", v->minor);
-	if (readlink(path, now, sizeof(now) - 1) > 0 && strcmp(now, target) == 0)
-		return 0;
+	snprintf(target, sizeof(target), TARGET "%d", v->minor);
+	rv = look_at(path, now);
+	if (rv == -E_EXISTS || (rv == 0 && strcmp(now, target) == 0))
+		return rv;
 	unlink(fresh);
 	if (symlink(target, fresh) < 0)
 		return -errno;
 	return rename(fresh, path) < 0 ? -errno : 0;
 }
 
-void kernel_names_set(const char *dev_dir, const struct plane_resource *r)
+static void remove_one(const char *dir, int number)
+{
+	char path[NAMES_PATH_MAX + 16], now[64];
+
+	snprintf(path, sizeof(path), "%s/%d", dir, number);
+	if (look_at(path, now) == 0)
+		unlink(path);
+}
+
+static void set_place(const char *dev_dir, int place, const struct plane_resource *r)
 {
 	char dir[NAMES_PATH_MAX];
 	int rv;
 
-	path_of(dev_dir, r->name, dir);
+	path_of(dev_dir, place, r->name, dir);
 	rv = fs_mkdir(dir, 0755, NULL);
 	for (int n = 0; rv == 0 && n < PLANE_VOLUMES; n++) {
 		const struct plane_volume *v = plane_volume_of(r, n);
-		char gone[NAMES_PATH_MAX + 16];
 
-		if (v) {
+		if (v)
 			rv = set_one(dir, v);
-			continue;
-		}
-		snprintf(gone, sizeof(gone), "%s/%d", dir, n);
-		unlink(gone);
+		else
+			remove_one(dir, n);
 	}
 	if (rv < 0)
 		log_warn("plane", "volume=%s no names for its devices in %s: %s", r->name, dir,
-			 err_name(rv));
+			 rv == -E_EXISTS ? "somebody else has such a device" : err_name(rv));
+}
+
+void kernel_names_set(const char *dev_dir, const struct plane_resource *r)
+{
+	for (int i = 0; i < PLACES; i++)
+		set_place(dev_dir, i, r);
 }
 
 void kernel_names_remove(const char *dev_dir, const char *resource)
 {
 	char dir[NAMES_PATH_MAX];
 
-	path_of(dev_dir, resource, dir);
-	for (int n = 0; n < PLANE_VOLUMES; n++) {
-		char path[NAMES_PATH_MAX + 16];
-
-		snprintf(path, sizeof(path), "%s/%d", dir, n);
-		unlink(path);
+	for (int i = 0; i < PLACES; i++) {
+		path_of(dev_dir, i, resource, dir);
+		for (int n = 0; n < PLANE_VOLUMES; n++)
+			remove_one(dir, n);
+		rmdir(dir);
 	}
-	rmdir(dir);
 }

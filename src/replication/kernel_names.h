@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * kernel_names.h - block devices by the names of their resources:
- * <dev>/rvol/by-res/<resource>/<number>. For people and scripts; what fails here
- * is told in the log and hinders nothing.
+ * <dev>/rvol/by-res/<resource>/<number>, and the same below <dev>/drbd, where
+ * drivers of LINSTOR look. A name there that leads to somebody else's device is
+ * left as it is. What fails here is told in the log and hinders nothing.
  */
 #ifndef SDSD_REPLICATION_KERNEL_NAMES_H
 #define SDSD_REPLICATION_KERNEL_NAMES_H

@@ -30,6 +30,7 @@ struct kernel_nl {
 	int group;
 	pthread_mutex_t lock; /* of all below */
 	int family;
+	u32 n_attrs; /* that the module knows */
 	struct nl_sock *idle[IDLE_MAX];
 	u32 n_idle;
 };
@@ -84,12 +85,14 @@ static struct nl_sock *socket_new(struct err *err)
 	return s;
 }
 
-static struct nl_sock *socket_take(struct kernel_nl *nl, int *ret_family, struct err *err)
+static struct nl_sock *socket_take(struct kernel_nl *nl, int *ret_family, u32 *ret_attrs,
+				   struct err *err)
 {
 	struct nl_sock *s = NULL;
 
 	pthread_mutex_lock(&nl->lock);
 	*ret_family = nl->family;
+	*ret_attrs = nl->n_attrs;
 	if (nl->n_idle > 0)
 		s = nl->idle[--nl->n_idle];
 	pthread_mutex_unlock(&nl->lock);
@@ -289,6 +292,7 @@ static const struct field {
 	[RVOL_A_PURPOSE] = FIELD(FIELD_U8, purpose),
 	[RVOL_A_RENEW] = FIELD(FIELD_U32, renew),
 	[RVOL_A_RENEW_AT] = FIELD(FIELD_U64, renew_at),
+	[RVOL_A_DISCARD] = FIELD(FIELD_U32, discard),
 };
 
 static int put_field(struct nl_msg *msg, int attr, const struct kernel_request *q)
@@ -318,12 +322,20 @@ static int put_field(struct nl_msg *msg, int attr, const struct kernel_request *
 	}
 }
 
-static int put_request(struct nl_msg *msg, const struct kernel_request *q)
+u64 kernel_nl_attrs(u64 with, u32 n_attrs)
 {
+	u64 known = n_attrs < 64 ? (1ull << n_attrs) - 1 : ~0ull;
+
+	return with & (known | ~KERNEL_MAY_LACK);
+}
+
+static int put_request(struct nl_msg *msg, const struct kernel_request *q, u32 n_attrs)
+{
+	u64 with = kernel_nl_attrs(q->with, n_attrs);
 	int rv = nla_put(msg, RVOL_A_UUID, sizeof(q->uuid), q->uuid);
 
 	for (int attr = 0; rv >= 0 && attr < RVOL_A_COUNT; attr++)
-		if (q->with & (1ull << attr))
+		if (with & (1ull << attr))
 			rv = put_field(msg, attr, q);
 	return rv;
 }
@@ -335,17 +347,18 @@ static int exchange_once(struct kernel_nl *nl, const struct kernel_request *q, s
 	struct nl_msg *msg = nlmsg_alloc_size(MESSAGE_BYTES + (ahead ? q->ahead_len : 0));
 	struct nl_sock *s;
 	int family, rv = -NLE_NOMEM;
+	u32 n_attrs;
 
 	if (!msg)
 		return nl_failed(rv, x->err);
-	s = socket_take(nl, &family, x->err);
+	s = socket_take(nl, &family, &n_attrs, x->err);
 	if (!s) {
 		nlmsg_free(msg);
 		return x->err->code;
 	}
 	if (genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, q ? 0 : NLM_F_DUMP,
 			q ? q->cmd : RVOL_CMD_STATUS, RVOL_GENL_VERSION))
-		rv = q ? put_request(msg, q) : 0;
+		rv = q ? put_request(msg, q, n_attrs) : 0;
 	if (rv >= 0)
 		rv = exchange_on(s, msg, x);
 	else
@@ -435,7 +448,7 @@ static int port_dump(struct kernel_port *port,
 	return exchange(of(port), NULL, &x);
 }
 
-static int check_version(struct nl_sock *s, struct err *err)
+static int check_version(struct kernel_nl *nl, struct nl_sock *s, struct err *err)
 {
 	struct nl_cache *cache;
 	struct genl_family *f;
@@ -444,8 +457,12 @@ static int check_version(struct nl_sock *s, struct err *err)
 	if (rv < 0)
 		return nl_failed(rv, err);
 	f = genl_ctrl_search_by_name(cache, RVOL_GENL_NAME);
-	if (f)
+	if (f) {
 		version = (int)genl_family_get_version(f);
+		pthread_mutex_lock(&nl->lock);
+		nl->n_attrs = genl_family_get_maxattr(f) + 1;
+		pthread_mutex_unlock(&nl->lock);
+	}
 	genl_family_put(f);
 	nl_cache_free(cache);
 	if (version < 0)
@@ -469,7 +486,7 @@ static int port_open(struct kernel_port *port, int *ret_fd, struct err *err)
 		return err->code;
 	rv = find_family(nl, &changed, err); /* by its name first: this loads the module */
 	if (rv == 0)
-		rv = check_version(s, err);
+		rv = check_version(nl, s, err);
 	group = rv == 0 ? genl_ctrl_resolve_grp(s, RVOL_GENL_NAME, RVOL_GENL_EVENTS) : 0;
 	families = rv == 0 ? genl_ctrl_resolve_grp(s, "nlctrl", "notify") : 0;
 	nl_socket_free(s);

@@ -20,6 +20,8 @@
 
 /* of kernel_request.with */
 #define KERNEL_WITH(attr) (1ull << RVOL_A_##attr)
+/* not said to an older module that does not know them: it does without */
+#define KERNEL_MAY_LACK KERNEL_WITH(DISCARD)
 
 /* One command; the attributes that count are those of the mask. Pointers are borrowed. */
 struct kernel_request {
@@ -31,7 +33,7 @@ struct kernel_request {
 	u8 state_copy, hot_copy;
 	const u8 *state_page, *hot_page; /* RVOL_META_PAGE bytes each */
 	u32 copies, node, tag_counter, minor, link, renew;
-	u32 deadline_ms;
+	u32 deadline_ms, discard;
 	u64 boot, seed, size, copy_size, token, renew_at;
 	struct rvol_record record;
 	int fd;
@@ -74,6 +76,8 @@ struct kernel_port {
 	void (*free)(struct kernel_port *port);
 };
 
+/* of these attributes the ones that a module which knows so many is told */
+u64 kernel_nl_attrs(u64 with, u32 n_attrs);
 struct kernel_port *kernel_nl_new(void); /* NULL: no memory */
 /* volume of that number in the view, or NULL */
 const struct rvol_volume *kernel_view_volume(const struct kernel_view *view, u32 number);

@@ -109,9 +109,17 @@ static enum kernel_step boot(const struct plane_resource *r, const struct kernel
 	return l->boot_asked ? KERNEL_WAIT : KERNEL_ASK_BOOT;
 }
 
-static bool options_differ(const struct plane_resource *r, const struct kernel_local *l)
+u32 kernel_copies(const struct plane_resource *r, const struct kernel_view *v)
 {
-	return !l->options_set || l->copies != plane_copies(r) ||
+	u32 own = is(v, RVOL_STATUS_HAS_COPY) ? 0 : 1u << r->self;
+
+	return plane_copies(r) & ~own;
+}
+
+static bool options_differ(const struct plane_resource *r, const struct kernel_view *v,
+			   const struct kernel_local *l)
+{
+	return !l->options_set || l->copies != kernel_copies(r, v) ||
 	       l->read_policy != r->read_policy || l->handover != r->handover ||
 	       l->copy_writes != r->copy_writes;
 }
@@ -159,6 +167,23 @@ static enum kernel_step by_worker(const struct kernel_local *l, enum kernel_step
 	return l->looking ? KERNEL_WAIT : when_due(l, step);
 }
 
+/* A disk cannot come or go under an open volume. Other copies can. */
+static enum kernel_step while_open(const struct plane_resource *r, const struct kernel_view *v,
+				   const struct kernel_local *l)
+{
+	bool usable = l->check == KERNEL_OURS && v->status.self == r->self &&
+		      is(v, RVOL_STATUS_BOOTED) && !is(v, RVOL_STATUS_FAILED);
+
+	enum kernel_step step;
+
+	if (!usable)
+		return KERNEL_WAIT;
+	if (options_differ(r, v, l) && l->now >= l->retry_at)
+		return KERNEL_SET;
+	step = care(r, v, l);
+	return step == KERNEL_YIELD || step == KERNEL_ABANDON ? step : KERNEL_WAIT;
+}
+
 static enum kernel_step when_there(const struct plane_resource *r, const struct kernel_view *v,
 				   const struct kernel_local *l)
 {
@@ -166,8 +191,8 @@ static enum kernel_step when_there(const struct plane_resource *r, const struct 
 
 	if (step != KERNEL_IDLE)
 		return step;
-	if (differs(r, v, l)) /* a disk cannot come or go under an open volume */
-		return kernel_open(v) ? KERNEL_WAIT : by_worker(l, KERNEL_DELETE);
+	if (differs(r, v, l))
+		return kernel_open(v) ? while_open(r, v, l) : by_worker(l, KERNEL_DELETE);
 	if (l->check == KERNEL_UNCHECKED)
 		return by_worker(l, KERNEL_CHECK);
 	if (!is(v, RVOL_STATUS_BOOTED)) {
@@ -176,7 +201,7 @@ static enum kernel_step when_there(const struct plane_resource *r, const struct 
 	}
 	if (is(v, RVOL_STATUS_FAILED))
 		return KERNEL_WAIT;
-	if (options_differ(r, l) && l->now >= l->retry_at)
+	if (options_differ(r, v, l) && l->now >= l->retry_at)
 		return KERNEL_SET;
 	step = care(r, v, l);
 	if (step == KERNEL_IDLE && l->volumes_due)
@@ -241,7 +266,7 @@ u32 kernel_links_wanted(const struct plane_resource *r, const struct kernel_view
 			wanted |= 1u << s;
 	if (plane_usable(r, v->status.pull_slot))
 		wanted |= 1u << KERNEL_DIAL_PULL;
-	if (plane_knocks(r) && !kernel_disk_failed(v))
+	if (plane_knocks(r) && is(v, RVOL_STATUS_HAS_COPY) && !kernel_disk_failed(v))
 		wanted |= 1u << KERNEL_DIAL_KNOCK;
 	return wanted;
 }

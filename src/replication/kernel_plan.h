@@ -72,6 +72,9 @@ struct kernel_local {
 enum kernel_step kernel_next(const struct plane_resource *r, const struct kernel_view *v,
 			     const struct kernel_local *l);
 
+/* the slots that may be members, as the module is to have them: a copy that it does not have yet
+ * is none */
+u32 kernel_copies(const struct plane_resource *r, const struct kernel_view *v);
 /* it is to be deleted and attached anew as soon as nobody has it open any more */
 bool kernel_waits_for_close(const struct plane_resource *r, const struct kernel_view *v,
 			    const struct kernel_local *l);

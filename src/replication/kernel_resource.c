@@ -532,7 +532,8 @@ struct kernel_resource *kernel_resource_new(struct kernel_plane *env,
 /* but for what the record says */
 static bool same_config(const struct plane_resource *a, const struct plane_resource *b)
 {
-	if (memcmp(a->peer, b->peer, sizeof(a->peer)) != 0 || a->n_volumes != b->n_volumes)
+	if (memcmp(a->peer, b->peer, sizeof(a->peer)) != 0 || a->n_volumes != b->n_volumes ||
+	    a->room != b->room)
 		return false;
 	for (int i = 0; i < a->n_volumes; i++)
 		if (a->volume[i].number != b->volume[i].number ||

@@ -109,7 +109,7 @@ void kernel_set_options(struct kernel_resource *k)
 
 	q.with = KERNEL_WITH(COPIES) | KERNEL_WITH(READ_POLICY) | KERNEL_WITH(HANDOVER) |
 		 KERNEL_WITH(COPY_WRITES);
-	q.copies = plane_copies(&k->r);
+	q.copies = kernel_copies(&k->r, &k->view);
 	q.read_policy = (u8)k->r.read_policy;
 	q.handover = k->r.handover;
 	q.copy_writes = (u8)k->r.copy_writes;

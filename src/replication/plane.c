@@ -97,7 +97,7 @@ bool plane_has_disk(const struct plane_resource *r)
 bool plane_knocks(const struct plane_resource *r)
 {
 	return plane_has_disk(r) && r->in_sync && !plane_in_sync(r, r->self) &&
-	       !r->peer[r->self].leaving && plane_next_member(r, PLANE_SLOTS - 1) >= 0;
+	       (plane_copies(r) & 1u << r->self) && plane_next_member(r, PLANE_SLOTS - 1) >= 0;
 }
 
 bool plane_same_peer(const struct plane_peer *a, const struct plane_peer *b)

@@ -56,7 +56,8 @@ struct plane_volume { /* its strings belong to the plane_resource it is in */
 	uint64_t size_bytes;
 	/* of the own copy, at least of that size; both NULL when diskless */
 	char *data_path, *meta_path;
-	char *socket_path; /* NBD unix socket to serve it on; NULL: none */
+	uint32_t discard_bytes; /* as storage_paths says, of the own copy */
+	char *socket_path;      /* NBD unix socket to serve it on; NULL: none */
 };
 
 /* What the kernel plane copies before it is written, so that all copies get the same bytes (the
@@ -76,6 +77,9 @@ struct plane_resource {
 	enum plane_read_policy read_policy;
 	bool handover; /* a second node may open it for a moment, for a live migration */
 	enum plane_copy_writes copy_writes;
+	/* Another one than before: there is more space for the copy here. One that has failed for
+	 * lack of it is tried again at once. */
+	uint32_t room;
 	/* By number, ascending, at least one; volume 0 is there always: the metadata device of
 	 * volume 0 is the resource's home. With a disk the first set has all volumes of the
 	 * resource; one that is added later comes when its files are there. One that is left out

@@ -208,6 +208,8 @@ static void take_peers(struct volume *v, const struct plane_resource *r)
 	u64 now;
 
 	memcpy(v->r.peer, r->peer, sizeof(v->r.peer));
+	if (!v->has_disk) /* it is to get one, and waits for that until it is closed */
+		v->r.peer[v->r.self].diskless = true;
 	v->r.in_sync = r->in_sync;
 	v->r.writer = r->writer;
 	v->r.read_policy = r->read_policy;
@@ -293,7 +295,8 @@ void volume_attach_again(struct volume *v)
 /* but for what the record says */
 static bool same_config(const struct plane_resource *a, const struct plane_resource *b)
 {
-	if (memcmp(a->peer, b->peer, sizeof(a->peer)) != 0 || a->n_volumes != b->n_volumes)
+	if (memcmp(a->peer, b->peer, sizeof(a->peer)) != 0 || a->n_volumes != b->n_volumes ||
+	    a->room != b->room)
 		return false;
 	for (int i = 0; i < a->n_volumes; i++)
 		if (a->volume[i].size_bytes != b->volume[i].size_bytes)

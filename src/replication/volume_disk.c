@@ -56,8 +56,10 @@ static int open_part(struct volume_call *c, struct disk *d, const struct plane_v
 {
 	int rv = 0;
 
-	if (d->data_fd < 0)
+	if (d->data_fd < 0) { /* it has no other jobs */
+		d->discard_bytes = spec->discard_bytes;
 		rv = check_free(spec->data_path, &c->err);
+	}
 	return rv < 0 ? rv : attach_open(d, &c->r, spec, &c->size[spec->number], &c->err);
 }
 
@@ -204,11 +206,27 @@ static struct disk_job *job_new(struct volume_part *p, enum disk_job_kind kind,
 	return job;
 }
 
+static bool all_zeros(const u8 *data, u32 len)
+{
+	return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+/* What a learner fetches of zeros, most of it discarded at the source, takes no space where that
+ * can be had. What an application writes is written. */
+static u8 op_of(const struct volume_part *p, const struct repl_effect *e)
+{
+	if (!p->disk.discard_bytes || e->id >> 32 != DISK_PULL)
+		return e->op;
+	if (e->op == REPL_OP_DATA && !all_zeros(payload_of(e->buf)->data + e->buf_off, e->len))
+		return e->op;
+	return REPL_OP_TRIM;
+}
+
 static void submit_write(struct volume_part *p, const struct repl_effect *e)
 {
 	struct disk_job *job = job_new(p, DISK_JOB_WRITE, e);
 
-	job->op = e->op;
+	job->op = op_of(p, e);
 	job->buf = payload_of(e->buf);
 	job->buf_off = e->buf_off;
 	if (e->shared && job->buf)

@@ -22,6 +22,9 @@ struct dm_device {
 int dm_look(const char *name, struct dm_device *ret);
 /* what a thin device takes in its pool; -EINVAL: it is no thin device, or its pool has failed */
 int dm_thin_mapped(const char *name, uint64_t *ret_bytes);
+/* What a discard has to cover, aligned to it, to have an effect on this device: of a thin one the
+ * pool's chunk. 0: it takes none, or does not say. */
+uint32_t dm_discard_bytes(const char *name);
 int dm_resume(const char *name);
 
 #endif

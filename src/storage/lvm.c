@@ -112,17 +112,18 @@ static int zero_all(const struct storage_pool *p, const char *path, int fd, uint
 	return 0;
 }
 
-/* The kernel hands this to the disk where that can do it by itself. */
-int lvm_zero(const struct storage_pool *p, const char *path, uint64_t from, uint64_t to,
-	     struct err *err)
+/* Durable. The kernel hands this to the disk where that can do it by itself. As long as it is open
+ * LVM does not remove it. */
+static int zero(const struct storage_pool *p, const struct storage_paths *paths, struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC), rv;
+	int fd = open(paths->data, O_WRONLY | O_CLOEXEC), rv;
 
 	if (fd < 0)
-		return err_set(err, -errno, "pool %s: cannot open %s: %s", p->name, path,
+		return err_set(err, -errno, "pool %s: cannot open %s: %s", p->name, paths->data,
 			       err_name(-errno));
-	rv = zero_all(p, path, fd, from, to, err);
+	rv = zero_all(p, paths->data, fd, paths->zero_from, paths->zero_to, err);
 	close(fd);
+	storage_step("zeroed");
 	return rv;
 }
 
@@ -163,5 +164,6 @@ const struct storage_ops storage_lvm = {
 	.allocated = allocated,
 	.adoptable = lvm_adoptable,
 	.adopt = lvm_adopt,
+	.zero = zero,
 	.task = lvm_task,
 };

@@ -9,7 +9,8 @@
  * writes a volume and its tags at once, so no crash leaves one of ours without.
  * Whether a pair is complete is told by one tag more:
  *   1. <name>.meta is made, with the tag sdsd.making
- *   2. <name> is made; it reads as zeros (lvm_zero), or as its snapshot
+ *   2. <name> is made; it reads as zeros, or as its snapshot. A plain one is
+ *      made zero by the front door, while the group has no lock of ours
  *   3. the metadata is formatted, so that its label names the owner
  *   4. the tag sdsd.making goes
  * What is found with that tag is half-made: it is dropped and made anew. Removal
@@ -320,6 +321,15 @@ static int check_data(const struct lvm_pair *q, uint64_t want, struct err *err)
 	return rv;
 }
 
+/* What a thin volume has no block for reads as zeros, and a discard takes blocks away. */
+static void give(const struct lvm_pair *q, uint64_t size, struct storage_paths *ret)
+{
+	*ret = q->paths;
+	ret->size_bytes = size;
+	if (q->thin)
+		ret->discard_bytes = dm_discard_bytes(q->paths.data + strlen(DM_NODES));
+}
+
 /* --- locate --------------------------------------------------------------- */
 
 /* Both are LVM's, and ours by their tags. */
@@ -359,8 +369,7 @@ int lvm_pair_locate(const struct storage_pool *p, const struct storage_volume *v
 		rv = check_data(&q, size, err);
 	if (rv < 0)
 		return rv;
-	*ret = q.paths;
-	ret->size_bytes = size;
+	give(&q, size, ret);
 	return 0;
 }
 
@@ -403,6 +412,21 @@ static int grow_label(const struct lvm_pair *q, struct err *err)
 	return rv;
 }
 
+/* Whoever has made it zero calls again with the same volume; a process that has not lived to do so
+ * has left no word of it. */
+static bool wants_zeros(const struct lvm_pair *q, uint64_t from, uint64_t to)
+{
+	return !q->thin && (from < q->v->zeroed_from || to > q->v->zeroed_to);
+}
+
+static void ask_zeros(const struct lvm_pair *q, uint64_t from, uint64_t to,
+		      struct storage_paths *ret)
+{
+	*ret = q->paths;
+	ret->zero_from = from;
+	ret->zero_to = to;
+}
+
 /* of a pair that has been looked at and is ours */
 static int grow_found(struct lvm_pair *q, struct storage_paths *ret, struct err *err)
 {
@@ -419,8 +443,10 @@ static int grow_found(struct lvm_pair *q, struct storage_paths *ret, struct err 
 		rv = grow_room(q, err);
 		if (rv == 0)
 			rv = lengthen(q, LVM_DATA, want, err);
-		if (rv == 0 && !q->thin)
-			rv = lvm_zero(q->p, q->paths.data, size, want, err);
+		if (rv == 0 && wants_zeros(q, size, want)) {
+			ask_zeros(q, size, want, ret);
+			return 0;
+		}
 		if (rv == 0)
 			rv = lengthen(q, LVM_META, q->v->meta_bytes, err);
 		storage_step("grow label");
@@ -432,8 +458,7 @@ static int grow_found(struct lvm_pair *q, struct storage_paths *ret, struct err 
 		lvm_pair_resume(q, &ignored);
 		return rv;
 	}
-	*ret = q->paths;
-	ret->size_bytes = larger(size, want);
+	give(q, larger(size, want), ret);
 	return 0;
 }
 
@@ -497,6 +522,12 @@ int lvm_pair_remove(const struct storage_pool *p, const struct storage_volume *v
 }
 
 /* --- create --------------------------------------------------------------- */
+
+/* as it is left while its data is made zero, by this very call */
+static bool is_half_made(const struct lvm_pair *q)
+{
+	return q->v->zeroed_to > 0 && owner(q, LVM_META) == LVM_US && q->lv[LVM_META].tags.making;
+}
 
 /* 0: nothing of these names is in the way any more; 1: the pair is complete and ours */
 static int clear_way(struct lvm_pair *q, struct err *err)
@@ -567,11 +598,7 @@ static int make_data(const struct lvm_pair *q, const struct storage_snapshot *fr
 	/* what a thin volume is made longer by has no blocks: it reads as zeros */
 	if (rv == 0 && from && q->lv[LVM_SNAPSHOT].size_bytes < q->v->size_bytes)
 		rv = lvm_extend(q->p, o.name, q->v->size_bytes, err);
-	if (rv == 0)
-		rv = lvm_pair_usable(q, err);
-	if (rv == 0 && !q->thin)
-		rv = lvm_zero(q->p, q->paths.data, 0, q->v->size_bytes, err);
-	return rv;
+	return rv == 0 ? lvm_pair_usable(q, err) : rv;
 }
 
 int lvm_pair_format(const struct lvm_pair *q, struct err *err)
@@ -599,20 +626,47 @@ static void undo(struct lvm_pair *q)
 		drop(q, &ignored);
 }
 
-static int make(struct lvm_pair *q, const struct storage_snapshot *from, struct err *err)
+/* what has data is complete but for its metadata */
+static int complete(const struct lvm_pair *q, struct err *err)
 {
-	int rv = create_room(q, err);
+	int rv = lvm_pair_format(q, err);
+
+	return rv < 0 ? rv : lvm_untag(q->p, q->name[LVM_META], LVM_TAG_MAKING, err);
+}
+
+/* The pair whose data was made zero meanwhile: is it the one that was left half-made for that? */
+static int check_half_made(const struct lvm_pair *q, struct err *err)
+{
+	if (is_half_made(q) && owner(q, LVM_DATA) == LVM_US &&
+	    q->lv[LVM_DATA].size_bytes >= q->v->size_bytes)
+		return 0;
+	return err_set(err, -EAGAIN, "pool %s: %s/%s was removed while it was being made",
+		       q->p->name, q->source.group, q->name[LVM_DATA]);
+}
+
+/* 0: complete, or *ret asks for zeros */
+static int make(struct lvm_pair *q, const struct storage_snapshot *from, struct storage_paths *ret,
+		struct err *err)
+{
+	bool again = q->v->zeroed_to > 0;
 	struct err ignored;
+	int rv = again ? check_half_made(q, err) : create_room(q, err);
 
 	if (rv < 0)
 		return rv;
-	rv = make_meta(q, err);
+	if (!again) {
+		rv = make_meta(q, err);
+		if (rv == 0)
+			rv = make_data(q, from, err);
+	}
+	if (rv == 0 && wants_zeros(q, 0, q->v->size_bytes)) {
+		ask_zeros(q, 0, q->v->size_bytes, ret);
+		return 0;
+	}
 	if (rv == 0)
-		rv = make_data(q, from, err);
+		rv = complete(q, err);
 	if (rv == 0)
-		rv = lvm_pair_format(q, err);
-	if (rv == 0)
-		rv = lvm_untag(q->p, q->name[LVM_META], LVM_TAG_MAKING, err);
+		give(q, q->v->size_bytes, ret);
 	if (rv < 0)
 		lvm_pair_resume(q, &ignored);
 	/* where a program hangs the next one would, too */
@@ -629,19 +683,13 @@ int lvm_pair_create(const struct storage_pool *p, const struct storage_volume *v
 
 	lvm_pair_init(&q, p, v, from ? from->name : NULL);
 	rv = lvm_pair_look(&q, err);
-	if (rv == 0)
+	if (rv == 0 && !is_half_made(&q))
 		rv = clear_way(&q, err);
 	if (rv == 1) /* made by an attempt nobody heard of, perhaps for another size */
 		return grow_found(&q, ret, err);
 	if (rv == 0 && from)
 		rv = check_from(&q, from, err);
-	if (rv == 0)
-		rv = make(&q, from, err);
-	if (rv < 0)
-		return rv;
-	*ret = q.paths;
-	ret->size_bytes = v->size_bytes;
-	return 0;
+	return rv < 0 ? rv : make(&q, from, ret, err);
 }
 
 int lvm_pair_create_empty(const struct storage_pool *p, const struct storage_volume *v,

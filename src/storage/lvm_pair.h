@@ -56,9 +56,6 @@ int lvm_pair_grow(const struct storage_pool *p, const struct storage_volume *v,
 		  struct storage_paths *ret, struct err *err);
 int lvm_pair_remove(const struct storage_pool *p, const struct storage_volume *v, struct err *err);
 
-/* lvm.c: the data device reads as zeros from `from` to `to`, durably */
-int lvm_zero(const struct storage_pool *p, const char *path, uint64_t from, uint64_t to,
-	     struct err *err);
 /* room for two volumes to become longer by as much, in whole extents; -ENOSPC */
 int lvm_check_room(const struct storage_pool *p, uint64_t data_from, uint64_t data_to,
 		   uint64_t meta_from, uint64_t meta_to, struct err *err);

@@ -23,6 +23,7 @@
 
 #define SLOW_MS 2000 /* a job that takes longer is worth a line */
 #define LOCK_TEXT_MAX (sizeof(((struct storage_pool *)0)->source) + 32)
+#define ZERO_LOCK "zero/" /* before a lock: of the jobs with it one makes data zero at a time */
 #define THREAD_STACK (512u << 10)
 
 enum verb {
@@ -65,6 +66,7 @@ struct job {
 	storage_cb cb;
 	void *arg;
 	uint64_t started_ns;
+	bool zeroing; /* between two calls of the backend, beside the others of its lock */
 	/* written by the worker */
 	int status;
 	struct err err;
@@ -308,7 +310,14 @@ static int open_layer(struct job *j, enum luks_header header)
 		       header, path, &j->err);
 	if (rv == 0)
 		snprintf(j->paths.data, sizeof(j->paths.data), "%s", path);
+	j->paths.discard_bytes = 0; /* the mapping passes none on */
 	return rv;
+}
+
+/* the backend's call has not ended: it goes on when its data is made zero */
+static bool wants_zeros(const struct job *j)
+{
+	return j->paths.zero_from < j->paths.zero_to;
 }
 
 static int create_encrypted(struct job *j)
@@ -323,7 +332,7 @@ static int create_encrypted(struct job *j)
 	rv = j->verb == VERB_CREATE
 		     ? j->ops->create(&j->pool, &j->volume, &j->paths, &j->err)
 		     : j->ops->restore(&j->pool, &j->volume, &j->snapshot, &j->paths, &j->err);
-	if (rv == 0)
+	if (rv == 0 && !wants_zeros(j))
 		/* the content of a snapshot has its header with it */
 		rv = open_layer(j, j->verb == VERB_CREATE ? LUKS_MAY_MAKE : LUKS_MUST_BE);
 	j->paths.size_bytes = j->volume.size_bytes - j->volume.header_bytes;
@@ -347,6 +356,8 @@ static int grow_encrypted(struct job *j)
 		j->volume.label_stays = true;
 		rv = j->ops->grow(&j->pool, &j->volume, &j->paths, &j->err);
 		j->volume.label_stays = false;
+		if (rv == 0 && wants_zeros(j))
+			return 0;
 		if (rv == 0)
 			rv = luks_fit(device, j->volume.name, &j->err);
 		if (rv == 0)
@@ -417,6 +428,8 @@ static int job_work(struct job *j)
 	const struct storage_ops *ops = j->ops;
 	int rv;
 
+	if (j->zeroing)
+		return ops->zero(&j->pool, &j->paths, &j->err);
 	if (j->volume.encrypted && has_layer_work(j->verb))
 		return work_encrypted(j);
 	if (j->verb == VERB_REMOVE && (rv = remove_layer(j)) < 0)
@@ -463,7 +476,9 @@ static void queue_run(struct queue *q)
 {
 	uv_thread_options_t o = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = THREAD_STACK };
 
-	q->head->started_ns = clock_boot_ns();
+	q->head->pool.watch = &q->watch;
+	if (!q->head->started_ns)
+		q->head->started_ns = clock_boot_ns();
 	if (uv_thread_create_ex(&q->thread, &o, queue_thread, q) < 0)
 		abort();
 }
@@ -524,24 +539,17 @@ static void job_log(const struct job *j)
 			 volume_name(j), verb_names[j->verb], ms);
 }
 
-static void on_ended(uv_async_t *async)
+static void enqueue(struct queue *q, struct job *j)
 {
-	struct queue *q = async->data;
-	struct job *j = q->head;
-
-	uv_thread_join(&q->thread);
-	assert(j->status <= 0 && (j->status == 0 || j->err.code == j->status));
-	job_log(j);
-	q->head = j->next;
-	q->n--;
+	j->queue = q;
+	j->next = NULL;
 	if (q->head)
-		queue_run(q);
+		q->tail->next = j;
 	else
-		queue_free(q);
-	j->cb(j->status, &j->err, &j->paths, &j->space, j->arg);
-	explicit_bzero(&j->volume.key, sizeof(j->volume.key));
-	free(j->task);
-	free(j);
+		q->head = j;
+	q->tail = j;
+	if (++q->n == 1)
+		queue_run(q);
 }
 
 static void lock_of(const struct storage_pool *p, char out[LOCK_TEXT_MAX])
@@ -552,6 +560,62 @@ static void lock_of(const struct storage_pool *p, char out[LOCK_TEXT_MAX])
 		ops->lock(p, out, LOCK_TEXT_MAX);
 	else
 		snprintf(out, LOCK_TEXT_MAX, "%s", p->source);
+}
+
+/* of those jobs of the lock that make data zero */
+static void zero_lock_of(const struct storage_pool *p, char out[LOCK_TEXT_MAX])
+{
+	char lock[LOCK_TEXT_MAX];
+
+	lock_of(p, lock);
+	snprintf(out, LOCK_TEXT_MAX, ZERO_LOCK "%.*s", (int)(LOCK_TEXT_MAX - sizeof(ZERO_LOCK)),
+		 lock);
+}
+
+/* What is there to be done besides: data is made zero beside the other jobs of the lock, then the
+ * backend goes on with the lock. Neither is refused because others wait. false: it is through. */
+static bool goes_on(uv_loop_t *loop, struct job *j)
+{
+	char lock[LOCK_TEXT_MAX];
+	struct queue *q;
+
+	if (j->status < 0 || (!j->zeroing && !wants_zeros(j)))
+		return false;
+	if (j->zeroing) {
+		j->volume.zeroed_from = j->paths.zero_from;
+		j->volume.zeroed_to = j->paths.zero_to;
+		memset(&j->paths, 0, sizeof(j->paths));
+		lock_of(&j->pool, lock);
+	} else {
+		zero_lock_of(&j->pool, lock);
+	}
+	j->zeroing = !j->zeroing;
+	q = queue_find(loop, lock);
+	enqueue(q ? q : queue_new(loop, lock), j);
+	return true;
+}
+
+static void on_ended(uv_async_t *async)
+{
+	struct queue *q = async->data;
+	uv_loop_t *loop = q->loop;
+	struct job *j = q->head;
+
+	uv_thread_join(&q->thread);
+	assert(j->status <= 0 && (j->status == 0 || j->err.code == j->status));
+	q->head = j->next;
+	q->n--;
+	if (q->head)
+		queue_run(q);
+	else
+		queue_free(q);
+	if (goes_on(loop, j))
+		return;
+	job_log(j);
+	j->cb(j->status, &j->err, &j->paths, &j->space, j->arg);
+	explicit_bzero(&j->volume.key, sizeof(j->volume.key));
+	free(j->task);
+	free(j);
 }
 
 /* a refused job goes the same way, so that its answer comes later and in order */
@@ -598,15 +662,7 @@ static void submit(uv_loop_t *loop, struct job *j)
 	q = queue_for(loop, j);
 	if (j->status == 0)
 		j->ops = find_backend(j->pool.kind);
-	j->queue = q;
-	j->pool.watch = &q->watch;
-	if (q->head)
-		q->tail->next = j;
-	else
-		q->head = j;
-	q->tail = j;
-	if (++q->n == 1)
-		queue_run(q);
+	enqueue(q, j);
 }
 
 static void submit_volume(uv_loop_t *loop, enum verb verb, const struct storage_pool *p,
@@ -620,14 +676,18 @@ static void submit_volume(uv_loop_t *loop, enum verb verb, const struct storage_
 
 void storage_activity(uv_loop_t *loop, const struct storage_pool *p, struct storage_activity *ret)
 {
-	char lock[LOCK_TEXT_MAX];
-	const struct queue *q;
+	char lock[LOCK_TEXT_MAX], zero_lock[LOCK_TEXT_MAX];
+	const struct queue *q, *zero;
 
 	memset(ret, 0, sizeof(*ret));
 	if (storage_check_pool(p, NULL) < 0)
 		return;
 	lock_of(p, lock);
+	zero_lock_of(p, zero_lock);
 	q = queue_find(loop, lock);
+	zero = queue_find(loop, zero_lock);
+	if (zero && zero->head && (!q || !q->head || zero->head->started_ns < q->head->started_ns))
+		q = zero; /* what has taken longest */
 	if (!q || !q->head)
 		return;
 	ret->what = verb_names[q->head->verb];

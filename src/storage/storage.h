@@ -50,6 +50,9 @@ struct storage_volume {
 	bool has_key;                   /* else only what is open already can be used */
 	uint8_t key[STORAGE_KEY_BYTES]; /* of the volume, on all copies; printed nowhere */
 	bool label_stays;               /* the front door's: only the devices grow for now */
+	/* The front door's: this range of the data device was made zero since the backend asked for
+	 * it. Equal: none. */
+	uint64_t zeroed_from, zeroed_to;
 };
 /* The data of a volume as it was at one moment, in the pool of that volume. */
 struct storage_snapshot {
@@ -84,6 +87,13 @@ struct storage_foreign {
 struct storage_paths {
 	char data[STORAGE_PATH_MAX], meta[STORAGE_PATH_MAX];
 	uint64_t size_bytes; /* what the pair is good for: at least that long is the data */
+	/* A discard of the data gives back whole units of so many bytes, which read as zeros from
+	 * then on, for good; what it does not give back is as it was. 0: nothing is known of
+	 * discards. */
+	uint32_t discard_bytes;
+	/* From backends to the front door: this range of data is to be made zero, then the call is
+	 * to be made again, with v->zeroed_*. Equal: none, it is finished. */
+	uint64_t zero_from, zero_to;
 };
 /* what metadata says of itself */
 struct storage_label {
@@ -161,6 +171,10 @@ struct storage_ops {
 	int (*adopt)(const struct storage_pool *p, const struct storage_volume *v,
 		     const struct storage_foreign *from, struct storage_paths *ret,
 		     struct err *err);
+	/* NULL where none of these asks for it. paths: what the call has answered. It takes long
+	 * and runs beside the other calls of the lock, only one of its kind at a time. */
+	int (*zero)(const struct storage_pool *p, const struct storage_paths *paths,
+		    struct err *err);
 	/* NULL where a pool is not made of devices. All devices are judged before the first is
 	 * touched. */
 	int (*task)(const struct storage_pool *p, const struct storage_task *t, struct err *err);

@@ -221,7 +221,8 @@ void txn_answer(struct txn *t, json *answer)
 
 bool txn_is_empty(const struct txn *t)
 {
-	return json_object_array_length(t->writes) == 0;
+	/* one that has failed is no change at all, which txn_encode says */
+	return !t->error && json_object_array_length(t->writes) == 0;
 }
 
 int txn_encode(const struct txn *t, struct buf *out, struct err *err)

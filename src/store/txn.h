@@ -43,7 +43,8 @@ int txn_list(struct txn *t, struct store *s, const char *prefix, store_each each
 void txn_put(struct txn *t, const char *key, json *doc);
 /* The answer to remember for the request id (a JSON text; optional) */
 void txn_answer(struct txn *t, json *answer);
-bool txn_is_empty(const struct txn *t); /* no writes */
+/* no writes, and none that could not be taken: there is nothing to encode */
+bool txn_is_empty(const struct txn *t);
 /* appends the encoded form; -EMSGSIZE beyond the limits; a sticky -ENOMEM/-EMSGSIZE/-E_INVALID
  * (bad key, no object) of the calls above */
 int txn_encode(const struct txn *t, struct buf *out, struct err *err);

@@ -127,6 +127,19 @@ def finish(c, first, second):
     b.close()
 
 
+def between_two(c, first, second):
+    """as CloudStack does it: not of the resource, but of the pair, for the time of the migration"""
+    pair = "/v1/resource-definitions/db/resource-connections/%s/%s" % (first.name, second.name)
+    a = first.http("PUT", "/v1/resource-definitions/db", {"delete_props": ["sds/handover"]})
+    tap.ok(a.status == 200, "sds/handover is gone", a)
+    time.sleep(1)
+    refused(c)
+    a = first.http("PUT", pair, {
+        "override_props": {"DrbdOptions/Net/allow-two-primaries": "yes"}})
+    tap.ok(a.status == 200, "two primaries between the two", a)
+    time.sleep(1)
+
+
 def main():
     need_sdsd()
     need_libnbd()
@@ -143,6 +156,7 @@ def main():
         migrate(c, n1, n2)
         migrate(c, n2, n3)
         migrate(c, n3, n1)
+        between_two(c, n1, n2)
         finish(c, n1, n2)
         in_sync(c)
     tap.done()

@@ -283,6 +283,69 @@ static int clone_advance(struct call *c)
 	return change_clone_advance(c->env, c->txn, c->name, snapshot_of(c), &c->err);
 }
 
+static int pool_modify(struct call *c)
+{
+	return change_pool_modify(c->env, c->txn, c->node, c->pool, c->body, &c->err);
+}
+
+static int netif_create(struct call *c)
+{
+	return change_netif_create(c->env, c->txn, c->node, c->body, &c->err);
+}
+
+static int netif_modify(struct call *c)
+{
+	return change_netif_modify(c->env, c->txn, c->node, c->name, c->body, &c->err);
+}
+
+static int netif_delete(struct call *c)
+{
+	return change_netif_delete(c->env, c->txn, c->node, c->name, &c->err);
+}
+
+static int node_connection(struct call *c)
+{
+	return change_node_connection(c->env, c->txn, c->node, jget_str(c->body, "to", "n2"),
+				      c->body, &c->err);
+}
+
+static int resource_connection(struct call *c)
+{
+	return change_resource_connection(c->env, c->txn, c->name, c->node,
+					  jget_str(c->body, "to", "n2"), c->body, &c->err);
+}
+
+static int kvs_modify(struct call *c)
+{
+	return change_kvs_modify(c->env, c->txn, c->name, c->body, &c->err);
+}
+
+static int kvs_delete(struct call *c)
+{
+	return change_kvs_delete(c->env, c->txn, c->name, &c->err);
+}
+
+static int controller_modify(struct call *c)
+{
+	return change_controller_modify(c->env, c->txn, c->body, &c->err);
+}
+
+static int definition_create(struct call *c)
+{
+	return change_pool_definition_create(c->env, c->txn, c->name, jget(c->body, "props"),
+					     &c->err);
+}
+
+static int definition_modify(struct call *c)
+{
+	return change_pool_definition_modify(c->env, c->txn, c->name, c->body, &c->err);
+}
+
+static int definition_delete(struct call *c)
+{
+	return change_pool_definition_delete(c->env, c->txn, c->name, &c->err);
+}
+
 /* not a change: what a node says of itself, which placement reads */
 static int report(struct call *c)
 {
@@ -290,13 +353,51 @@ static int report(struct call *c)
 }
 
 static int (*const calls[])(struct call *c) = {
-	node_add,          node_delete,    node_modify,    pool_create,     pool_delete,
-	group_create,      group_modify,   group_delete,   resource_create, resource_modify,
-	resource_delete,   volume_create,  volume_delete,  spawn,           autoplace,
-	replica_create,    replica_delete, replica_reap,   replica_created, leftover_done,
-	record_cas,        token_create,   token_use,      token_delete,    report,
-	volume_modify,     snapshot_begin, snapshot_taken, snapshot_delete, snapshot_spawn,
-	snapshot_rollback, clone_begin,    clone_advance,
+	node_add,
+	node_delete,
+	node_modify,
+	pool_create,
+	pool_delete,
+	group_create,
+	group_modify,
+	group_delete,
+	resource_create,
+	resource_modify,
+	resource_delete,
+	volume_create,
+	volume_delete,
+	spawn,
+	autoplace,
+	replica_create,
+	replica_delete,
+	replica_reap,
+	replica_created,
+	leftover_done,
+	record_cas,
+	token_create,
+	token_use,
+	token_delete,
+	report,
+	volume_modify,
+	snapshot_begin,
+	snapshot_taken,
+	snapshot_delete,
+	snapshot_spawn,
+	snapshot_rollback,
+	clone_begin,
+	clone_advance,
+	pool_modify,
+	netif_create,
+	netif_modify,
+	netif_delete,
+	node_connection,
+	resource_connection,
+	kvs_modify,
+	kvs_delete,
+	controller_modify,
+	definition_create,
+	definition_modify,
+	definition_delete,
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 

@@ -127,6 +127,14 @@ def model():
          "open": True, "role": "writer", "peers": {"1": {"connected": True}}}, "x": None}}]
     lines = [bytes([65 + i]) + json.dumps(b).encode() for i, b in enumerate(bodies)]
     chain = [lines[i] for i in (8, 11, 14, 15, 20, 16, 17, 10)]
+    nic = {"name": "data", "address": "10.9.0.1", "satellite_port": 3367, "is_active": False,
+           "satellite_encryption_type": "ssl"}
+    objects = [(33, props), (34, nic), (35, nic), (36, {"name": "data"}), (37, {"to": "n2", **props}),
+               (38, {"to": "n2", **props}), (39, {"name": "kvs1", **props}), (40, {"name": "kvs1"}),
+               (41, props), (42, {"name": "fast", "props": {"a": 1}}),
+               (43, {"name": "fast", **props}), (44, {"name": "fast"})]
+    more = [bytes([65 + i]) + json.dumps(b).encode() for i, b in objects]
+    lines += more + [b"\n".join(more), b"\n".join([lines[14], more[5], lines[16], lines[10]])]
     return lines + [b"\n".join(chain), b"\n".join([lines[20], lines[24], lines[16], lines[17]]),
                     b"\n".join([lines[21], lines[22], lines[23]])]
 

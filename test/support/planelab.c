@@ -35,6 +35,7 @@ struct lab_node {
 	int port;
 	struct plane *plane;
 	uint32_t boots;
+	uint32_t room; /* of plane_resource */
 };
 
 struct question {
@@ -179,6 +180,7 @@ static void fill_resource(struct lab_node *node, struct plane_resource *r, struc
 	*v = (struct plane_volume){ .size_bytes = l->size_bytes };
 	r->in_sync = l->record.in_sync;
 	r->writer = l->record.writer;
+	r->room = node->room;
 	snprintf(r->name, sizeof(r->name), "db");
 	memset(r->uuid, 0xdb, sizeof(r->uuid));
 	memset(r->replica_uuid, 0xa0 + node->index, sizeof(r->replica_uuid));
@@ -493,6 +495,19 @@ void lab_set(struct lab *l, int node)
 	struct call c = { .node = node };
 
 	lab_call(l, &c, set_on_loop);
+}
+
+static void room_on_loop(struct call *c)
+{
+	c->lab->node[c->node].room++;
+	set_on_loop(c);
+}
+
+void lab_more_room(struct lab *l, int node)
+{
+	struct call c = { .node = node };
+
+	lab_call(l, &c, room_on_loop);
 }
 
 void lab_give_disk(struct lab *l, int node)

@@ -39,6 +39,7 @@ void lab_give_disk(struct lab *l,
 		   int node);             /* one that was diskless has a fresh copy from now on */
 void lab_remove(struct lab *l, int node); /* plane_ops.remove, waits */
 void lab_set(struct lab *l, int node);    /* gives the resource (again) */
+void lab_more_room(struct lab *l, int node); /* the same, saying that its pool has more space */
 /* plane_ops.freeze and thaw: the status, the sentence in err */
 int lab_freeze(struct lab *l, int node, uint64_t token, int deadline_ms, struct err *err);
 int lab_thaw(struct lab *l, int node, uint64_t token, struct err *err);

@@ -323,3 +323,31 @@ def case_storage_lock(rig):
     s.ok("grow db_00000 --size %d" % (32 * MIB))
     s.ok("remove db_00000")
     s.left()
+
+
+@at_most(600)
+def case_storage_zero(rig):
+    """A plain volume is made zero beside the other calls of its group; one that is removed meanwhile
+    is not there again."""
+    s = Storage(rig, "LVM")
+    for call in ("create db_00000", "grow db_00000 --size %d" % (32 * MIB)):
+        found = s.guest.run("STORAGE_PAUSE_AT=zero storagectl LVM vg %s --beside LVM,vg" % call, 120)
+        beside, answer = found.out.splitlines()
+        rig.check(beside.startswith("beside ok") and answer.startswith("ok "), found.out)
+        rig.check("busy=%s,db_00000" % call.split()[0] in beside, beside)
+    s.holds("/dev/mapper/vg-db_00000", "\\0", mib=32)
+    s.ok("remove db_00000")
+    s.left()
+    # while it is written nobody removes it; between that and the end somebody may
+    making = s.guest.start_job("STORAGE_PAUSE_AT=zero storagectl LVM vg create db_00000")
+    s.guest.run("while ! [ -b /dev/mapper/vg-db_00000 ]; do sleep 0.1; done; sleep 1")
+    s.refused("remove db_00000", "EBUSY")
+    making.wait(120)
+    s.ok("remove db_00000")
+    making = s.guest.start_job("STORAGE_PAUSE_AT=zeroed storagectl LVM vg create db_00000 >/tmp/made")
+    s.guest.run("while ! [ -b /dev/mapper/vg-db_00000 ]; do sleep 0.1; done; sleep 2")
+    s.ok("remove db_00000")
+    making.wait(120, check=False)
+    said = s.guest.run("cat /tmp/made").out
+    rig.check(said.startswith("EAGAIN ") and "removed while it was being made" in said, said)
+    s.left()

@@ -205,6 +205,8 @@ static const struct row not_booted[] = {
 	{ "half a sector", VOL, -EINVAL, "multiple of 512", { U64(SIZE, MIB + 1) } },
 	{ "too large", VOL, -ERANGE, NULL, { U64(SIZE, (1ull << 44) + 512) } },
 	{ "a copy's volume", VOL, -EINVAL, "without a copy", { TEXT(DATA_PATH, "/dev/ram0") } },
+	{ "a unit of no bytes", VOL, -ERANGE, NULL, { U32(DISCARD, 0) } },
+	{ "discards of nothing", VOL, -EINVAL, "discards nothing", { U32(DISCARD, 65536) } },
 	{ "growth of nothing", RVOL_CMD_VOLUME_GROW, -ENOENT, NULL, { { 0 } } },
 	{ "a volume", VOL, 0, NULL, { { 0 } } },
 	{ "its number again", VOL, -EEXIST, NULL, { U32(MINOR, MINOR + 1) } },

@@ -5,7 +5,8 @@
  * "<code> <sentence>", and exit status 0 or 1.
  *
  * It is compiled with STORAGE_STEPS: STORAGE_END_AT=N ends it by SIGKILL at the Nth place where a
- * backend may be cut, and STORAGE_STEPS=1 says each of them on standard error.
+ * backend may be cut, STORAGE_STEPS=1 says each of them on standard error, and
+ * STORAGE_PAUSE_AT=WORD waits for PAUSE_S seconds at each of that name.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -20,6 +21,8 @@
 #include "labels.h"
 #include "storage/step.h"
 #include "storage/storage.h"
+
+#define PAUSE_S 12 /* longer than LVM tries to remove what is open */
 
 struct call {
 	uv_loop_t *loop;
@@ -52,12 +55,15 @@ void storage_step(const char *what)
 {
 	static atomic_int n;
 	const char *end = getenv("STORAGE_END_AT");
+	const char *pause_at = getenv("STORAGE_PAUSE_AT");
 	int now = ++n;
 
 	if (getenv("STORAGE_STEPS"))
 		fprintf(stderr, "step %d %s\n", now, what);
 	if (end && now == strtol(end, NULL, 10))
 		kill(getpid(), SIGKILL);
+	if (pause_at && strcmp(what, pause_at) == 0)
+		sleep(PAUSE_S);
 }
 
 static const char *code_name(int status)

@@ -46,6 +46,7 @@ struct held {
 static struct held held[HELD_MAX]; /* what the plane has */
 static bool plane_breaks;
 static uint32_t disk_failures; /* of every copy, as the plane tells */
+static bool disk_full;         /* that is why */
 static bool volume_open;       /* every one, here */
 static bool grow_breaks;
 static bool label_is_old;                 /* it names no volume */
@@ -83,6 +84,7 @@ static void tell_status(struct later *l)
 
 	s.failures = disk_failures;
 	s.open = volume_open;
+	s.no_space = disk_full;
 	if (disk_failures)
 		snprintf(s.error, sizeof(s.error), "data write: EIO");
 	if (plane_breaks)
@@ -401,6 +403,7 @@ static void setup(void)
 	n_reports = refuse = 0;
 	longest = 0;
 	disk_failures = 0;
+	disk_full = false;
 	volume_open = false;
 	plane_breaks = grow_breaks = label_is_old = false;
 	snprintf(dir, sizeof(dir), "/tmp/sdsd-test-XXXXXX");

@@ -110,6 +110,11 @@ static void start(uint32_t in_sync)
 	pump(100);
 }
 
+static bool is_probed(const void *none)
+{
+	return agent->pools->known && !agent->pools->probing;
+}
+
 /* as if the disk had failed twice already: the test does not wait for minutes */
 static void fail_too_often(void)
 {
@@ -193,6 +198,51 @@ Test(health, no_leader_for_a_while)
 	fail_too_often();
 	cr_assert(until(is_quarantined, "db"));
 	cr_expect_eq(refuse, 0);
+}
+
+static bool is_told_full(const void *none)
+{
+	return (*agent_bucket(agent, "db"))->seen.no_space;
+}
+
+static bool has_room(const void *room)
+{
+	return find_held("db")->r.room == *(const uint32_t *)room;
+}
+
+/* as if the last look had found so much */
+static void probe_after(int64_t had_kib)
+{
+	struct agent_pool *p = agent->pools;
+
+	cr_assert(until(is_probed, NULL));
+	p->space.free_kib = had_kib;
+	observe_pool(agent, p);
+	cr_assert(until(is_probed, NULL));
+}
+
+Test(health, more_space_is_a_reason_to_try_again)
+{
+	int64_t much = INT64_MAX / 2;
+	uint32_t room;
+
+	start(2);
+	room = find_held("db")->r.room;
+	probe_after(0);
+	pump(200);
+	cr_expect(has_room(&room), "it lacks nothing");
+	disk_failures++;
+	disk_full = true;
+	agent_poke(agent, "db");
+	cr_assert(until(is_told_full, NULL));
+	probe_after(much);
+	pump(200);
+	cr_expect(has_room(&room), "less than before");
+	probe_after(0);
+	room++;
+	cr_expect(until(has_room, &room));
+	drop_resource("db");
+	cr_assert(until(is_gone, "db"));
 }
 
 Test(health, replaced)

@@ -165,7 +165,7 @@ Test(change_node, modify)
 	cr_expect_eq(WORLD(&w, change_node_modify, "n7", body), -E_NOT_FOUND);
 	json_object_put(body);
 	body = world_json("{\"override_props\":7}");
-	cr_expect_eq(WORLD(&w, change_node_modify, "n1", body), -E_INVALID);
+	cr_expect_eq(WORLD(&w, change_node_modify, "n1", body), -E_BAD_PROP);
 	json_object_put(body);
 	world_close(&w);
 }

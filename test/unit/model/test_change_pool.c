@@ -252,3 +252,38 @@ Test(change_pool, damaged)
 		json_object_put(doc);
 	}
 }
+
+static int modify(struct world *w, const char *name, const char *text)
+{
+	json *body = world_json(text);
+	int rv = WORLD(w, change_pool_modify, "n1", name, body);
+
+	json_object_put(body);
+	return rv;
+}
+
+Test(change_pool, properties)
+{
+	struct world w;
+	json *doc;
+
+	world_cluster(&w, 1);
+	cr_expect_eq(modify(&w, "SSD", "{\"override_props\":{\"/PrefNic\":\"data\",\"n\":1.5}}"),
+		     0);
+	/* what it is made of: shown as a property, and none that could change */
+	cr_expect_eq(modify(&w, "ssd", "{\"override_props\":{\"StorDriver/StorPoolName\":\"x\"}}"),
+		     -E_BAD_PROP);
+	cr_expect(world_says(&w, "create another pool"), "%s", w.err.text);
+	cr_expect_eq(modify(&w, "ssd", "{\"override_props\":{\"//StorDriver//FileDir\":\"/x\"}}"),
+		     -E_BAD_PROP);
+	cr_expect_eq(modify(&w, "ssd", "{\"delete_props\":[\"StorDriver/StorPoolName\"]}"),
+		     -E_BAD_PROP);
+	cr_expect_eq(modify(&w, "ssd", "{\"delete_namespaces\":[\"StorDriver\"]}"), -E_BAD_PROP);
+	cr_expect_eq(modify(&w, "ssd", "{\"override_props\":7}"), -E_BAD_PROP);
+	cr_expect_eq(modify(&w, "nix", "{}"), -E_NOT_FOUND);
+	cr_expect_eq(modify(&w, "ssd", "{\"delete_props\":[\"n\"]}"), 0);
+	doc = world_doc(&w, "pool/n1/ssd");
+	cr_expect_str_eq(json_text(jget(doc, "props")), "{\"PrefNic\":\"data\"}");
+	json_object_put(doc);
+	world_close(&w);
+}

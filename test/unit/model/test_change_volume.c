@@ -348,6 +348,17 @@ Test(change_volume, of_an_older_version)
 	world_close(&w);
 }
 
+/* of a definition, its group and the controller */
+static struct policy of(json *props, json *group, json *controller)
+{
+	struct props_chain c = { { NULL } };
+
+	c.level[PROPS_RESOURCE_DEFINITION] = props;
+	c.level[PROPS_RESOURCE_GROUP] = group;
+	c.level[PROPS_CONTROLLER] = controller;
+	return policy_of(&c, NULL);
+}
+
 Test(change_volume, policies)
 {
 	static const struct {
@@ -378,18 +389,18 @@ Test(change_volume, policies)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		json *props = world_json(rows[i].props), *group = world_json(rows[i].group);
-		struct policy p = policy_of(props, group);
+		struct policy p = of(props, group, NULL);
 		struct err err = { 0 };
 
 		cr_expect_eq(p.read, rows[i].read, "row %zu", i);
 		cr_expect_eq(p.handover, rows[i].handover, "row %zu", i);
 		cr_expect_eq(policy_check("resource db", props, &err),
-			     rows[i].fine ? 0 : -E_INVALID, "row %zu", i);
+			     rows[i].fine ? 0 : -E_BAD_PROP, "row %zu", i);
 		cr_expect(rows[i].fine || strstr(err.text, "possible are"), "%s", err.text);
 		json_object_put(props);
 		json_object_put(group);
 	}
-	cr_expect_eq(policy_of(NULL, NULL).read, READ_LOCAL);
+	cr_expect_eq(of(NULL, NULL, NULL).read, READ_LOCAL);
 }
 
 Test(change_volume, what_is_copied)
@@ -410,9 +421,9 @@ Test(change_volume, what_is_copied)
 		json *props = world_json(rows[i].props), *group = world_json(rows[i].group);
 		struct err err = { 0 };
 
-		cr_expect_eq(policy_of(props, group).copy_writes, rows[i].copy, "row %zu", i);
+		cr_expect_eq(of(props, group, NULL).copy_writes, rows[i].copy, "row %zu", i);
 		cr_expect_eq(policy_check("resource db", props, &err),
-			     rows[i].fine ? 0 : -E_INVALID, "row %zu", i);
+			     rows[i].fine ? 0 : -E_BAD_PROP, "row %zu", i);
 		cr_expect(rows[i].fine || strstr(err.text, "direct and never"), "%s", err.text);
 		json_object_put(props);
 		json_object_put(group);
@@ -446,17 +457,55 @@ Test(change_volume, how_long_it_freezes_and_how_often)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		json *props = world_json(rows[i].props), *group = world_json(rows[i].group);
-		struct policy p = policy_of(props, group);
+		struct policy p = of(props, group, NULL);
 		struct err err = { 0 };
 
 		cr_expect_eq(p.freeze_ms, rows[i].freeze_ms, "row %zu", i);
 		cr_expect_eq(p.snapshot_every_s, rows[i].every_s, "row %zu", i);
 		cr_expect_eq(p.snapshot_keep, rows[i].keep, "row %zu", i);
 		cr_expect_eq(policy_check("resource db", props, &err),
-			     rows[i].fine ? 0 : -E_INVALID, "row %zu", i);
+			     rows[i].fine ? 0 : -E_BAD_PROP, "row %zu", i);
 		cr_expect(rows[i].fine || strstr(err.text, "possible are"), "%s", err.text);
 		json_object_put(props);
 		json_object_put(group);
+	}
+}
+
+/* what a level cannot mean counts as not said there */
+Test(change_volume, policies_are_inherited)
+{
+	static const struct {
+		const char *props, *group, *controller;
+		enum read_policy read;
+		int freeze_ms;
+		bool handover;
+	} rows[] = {
+		{ "{}", "{}", "{\"sds/read-policy\":\"striped\",\"sds/freeze-ms\":\"500\"}",
+		  READ_STRIPED, 500, false },
+		{ "{}", "{\"sds/read-policy\":\"local\"}",
+		  "{\"sds/read-policy\":\"striped\",\"sds/handover\":\"on\"}", READ_LOCAL,
+		  FREEZE_MS_DEFAULT, true },
+		{ "{\"sds/read-policy\":\"fast\",\"sds/freeze-ms\":\"x\"}", "{}",
+		  "{\"sds/read-policy\":\"striped\",\"sds/freeze-ms\":\"500\"}", READ_STRIPED, 500,
+		  false },
+		{ "{\"sds/handover\":\"off\"}", "{\"sds/handover\":\"on\"}",
+		  "{\"DrbdOptions/Net/allow-two-primaries\":\"yes\"}", READ_LOCAL,
+		  FREEZE_MS_DEFAULT, false },
+		{ "{}", "{}", "{\"DrbdOptions/Net/allow-two-primaries\":\"yes\"}", READ_LOCAL,
+		  FREEZE_MS_DEFAULT, true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json *props = world_json(rows[i].props), *group = world_json(rows[i].group);
+		json *controller = world_json(rows[i].controller);
+		struct policy p = of(props, group, controller);
+
+		cr_expect_eq(p.read, rows[i].read, "row %zu", i);
+		cr_expect_eq(p.freeze_ms, rows[i].freeze_ms, "row %zu", i);
+		cr_expect_eq(p.handover, rows[i].handover, "row %zu", i);
+		json_object_put(props);
+		json_object_put(group);
+		json_object_put(controller);
 	}
 }
 
@@ -467,12 +516,12 @@ Test(change_volume, policies_are_checked_where_they_are_set)
 	struct world w;
 
 	start(&w, 1);
-	cr_expect_eq(WORLD(&w, change_resource_modify, "db", bad), -E_INVALID);
+	cr_expect_eq(WORLD(&w, change_resource_modify, "db", bad), -E_BAD_PROP);
 	cr_expect(world_says(&w, "local, round-robin, least-pending and striped"), "%s",
 		  w.err.text);
-	cr_expect_eq(WORLD(&w, change_group_modify, GROUP_DEFAULT, bad), -E_INVALID);
+	cr_expect_eq(WORLD(&w, change_group_modify, GROUP_DEFAULT, bad), -E_BAD_PROP);
 	cr_expect_eq(WORLD(&w, change_resource_create, "x1", NULL, LAYERS_UNSAID, props),
-		     -E_INVALID);
+		     -E_BAD_PROP);
 	json_object_put(props);
 	json_object_put(bad);
 	world_close(&w);

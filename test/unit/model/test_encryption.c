@@ -221,11 +221,11 @@ Test(encryption, layers_stay)
 		int rv;
 	} rows[] = {
 		{ "db", "{\"layer_stack\":[\"DRBD\",\"LUKS\",\"STORAGE\"]}", 0 },
-		{ "db", "{\"layer_stack\":[\"DRBD\",\"STORAGE\"]}", -E_INVALID },
-		{ "plain", "{\"layer_stack\":[\"DRBD\",\"LUKS\",\"STORAGE\"]}", -E_INVALID },
+		{ "db", "{\"layer_stack\":[\"DRBD\",\"STORAGE\"]}", -E_BAD_LAYERS },
+		{ "plain", "{\"layer_stack\":[\"DRBD\",\"LUKS\",\"STORAGE\"]}", -E_BAD_LAYERS },
 		{ "plain", "{\"layer_stack\":[\"DRBD\",\"STORAGE\"]}", 0 },
 		{ "plain", "{\"layer_stack\":[]}", 0 },
-		{ "plain", "{\"layer_stack\":[\"NVME\"]}", -E_INVALID },
+		{ "plain", "{\"layer_stack\":[\"NVME\"]}", -E_BAD_LAYERS },
 	};
 
 	have_passphrase();
@@ -255,12 +255,12 @@ Test(encryption, names_of_layers)
 		{ "[{\"type\":\"DRBD\"},{\"type\":\"LUKS\"},{\"type\":\"STORAGE\"}]", 0,
 		  LAYERS_LUKS },
 		{ "[\"LUKS\",\"STORAGE\"]", 0, LAYERS_LUKS },
-		{ "[\"LUKS\",\"DRBD\",\"STORAGE\"]", -E_INVALID, LAYERS_UNSAID },
-		{ "[\"DRBD\",\"NVME\",\"STORAGE\"]", -E_INVALID, LAYERS_UNSAID },
-		{ "[\"DRBD\",7]", -E_INVALID, LAYERS_UNSAID },
-		{ "[{}]", -E_INVALID, LAYERS_UNSAID },
-		{ "\"LUKS\"", -E_INVALID, LAYERS_UNSAID },
-		{ "{}", -E_INVALID, LAYERS_UNSAID },
+		{ "[\"LUKS\",\"DRBD\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID },
+		{ "[\"DRBD\",\"NVME\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID },
+		{ "[\"DRBD\",7]", -E_BAD_LAYERS, LAYERS_UNSAID },
+		{ "[{}]", -E_BAD_LAYERS, LAYERS_UNSAID },
+		{ "\"LUKS\"", -E_BAD_LAYERS, LAYERS_UNSAID },
+		{ "{}", -E_BAD_LAYERS, LAYERS_UNSAID },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -294,6 +294,6 @@ Test(encryption, documents)
 	json_object_object_del(doc, "layers");
 	cr_expect_eq(resource_parse(doc, &r, &err), -E_INVALID);
 	jset(doc, "layers", world_json("[\"DRBD\",\"VDO\"]"));
-	cr_expect_eq(resource_parse(doc, &r, &err), -E_INVALID);
+	cr_expect_eq(resource_parse(doc, &r, &err), -E_BAD_LAYERS);
 	json_object_put(doc);
 }

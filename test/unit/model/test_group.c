@@ -156,20 +156,20 @@ Test(group, refused_bodies)
 	cr_expect_eq(create(&w, "{}"), -E_INVALID);
 	cr_expect_eq(create(&w, "{\"name\":\"a\"}"), -E_INVALID);
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"select_filter\":7}"), -E_INVALID);
-	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"props\":7}"), -E_INVALID);
+	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"props\":7}"), -E_BAD_PROP);
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"volume_groups\":{}}"), -E_INVALID);
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"volume_groups\":[{},{},{},{},{},{},{},{},{},"
 				"{},{},{},{},{},{},{},{}]}"),
 		     -E_INVALID, "17, 16 can be");
 	cr_expect_eq(create(&w, "{\"name\":\"gg\",\"props\":{\"sds/handover\":\"maybe\"}}"),
-		     -E_INVALID);
+		     -E_BAD_PROP);
 	snprintf(text, sizeof(text), "{\"name\":\"gg\",\"description\":%s}",
 		 world_long('d', GROUP_DESCRIPTION_MAX + 1));
 	cr_expect_eq(create(&w, text), -E_INVALID);
 	snprintf(text, sizeof(text), "{\"name\":\"gg\",\"description\":%s,\"volume_groups\":[{}]}",
 		 world_long('d', GROUP_DESCRIPTION_MAX));
 	cr_expect_eq(create(&w, text), 0, "%s", w.err.text);
-	cr_expect_eq(modify(&w, "gg", "{\"override_props\":7}"), -E_INVALID);
+	cr_expect_eq(modify(&w, "gg", "{\"override_props\":7}"), -E_BAD_PROP);
 	cr_expect_eq(modify(&w, "gg", "{\"select_filter\":{\"place_count\":9}}"), -E_INVALID);
 	world_close(&w);
 }

@@ -22,6 +22,10 @@ Test(props, made)
 		{ "{}", "{}" },
 		{ "{\"a/b\":\"x\"}", "{\"a/b\":\"x\"}" },
 		{ "{\"//a/b\":\"x\"}", "{\"a/b\":\"x\"}" },
+		{ "{\"/a//b/\":\"x\"}", "{\"a/b\":\"x\"}" },
+		{ "{\"a///b\":1.5}", "{\"a/b\":\"1.5\"}" },
+		{ "{\"\u00fcber\":\"\u00fc\"}", "{\"\u00fcber\":\"\u00fc\"}" },
+		{ "{\"a\":\"\"}", "{\"a\":\"\"}" },
 		{ "{\"n\":100,\"t\":true,\"z\":null}", "{\"n\":\"100\",\"t\":\"true\"}" },
 		{ "{\"a\":[]}", NULL },
 		{ "{\"a\":{}}", NULL },
@@ -37,7 +41,7 @@ Test(props, made)
 		json *props = NULL;
 		int rv = props_new("node n1", given, &props, &err);
 
-		cr_expect_eq(rv, rows[i].want ? 0 : -E_INVALID, "%s", rows[i].given);
+		cr_expect_eq(rv, rows[i].want ? 0 : -E_BAD_PROP, "%s", rows[i].given);
 		if (rv == 0 && rows[i].want)
 			cr_expect_str_eq(json_text(props), rows[i].want);
 		else
@@ -61,6 +65,13 @@ Test(props, modified)
 		  "{\"a\":\"1\",\"ns/b\":\"2\",\"ns/c/d\":\"3\",\"nsx\":\"4\"}" },
 		{ "{\"delete_props\":[\"/a\",\"none\"]}",
 		  "{\"ns/b\":\"2\",\"ns/c/d\":\"3\",\"nsx\":\"4\"}" },
+		{ "{\"delete_props\":[null,\"//ns///b/\",\"nsx\",\"\"],"
+		  "\"delete_namespaces\":[null],\"override_props\":null}",
+		  "{\"a\":\"1\",\"ns/c/d\":\"3\"}" },
+		{ "{\"delete_props\":[\"a\"],\"override_props\":{\"a\":true,\"nsx\":null}}",
+		  "{\"ns/b\":\"2\",\"ns/c/d\":\"3\",\"nsx\":\"4\",\"a\":\"true\"}" },
+		{ "{\"delete_namespaces\":{}}", NULL },
+		{ "{\"delete_namespaces\":[[]]}", NULL },
 		{ "{\"delete_props\":\"a\"}", NULL },
 		{ "{\"delete_props\":[7]}", NULL },
 		{ "{\"delete_props\":[\"a\"],\"override_props\":{\"x\":[]}}", NULL },
@@ -73,7 +84,7 @@ Test(props, modified)
 		json *body = world_json(rows[i].body);
 		int rv = props_modify("node n1", doc, body, NULL);
 
-		cr_expect_eq(rv, rows[i].want ? 0 : -E_INVALID, "%s", rows[i].body);
+		cr_expect_eq(rv, rows[i].want ? 0 : -E_BAD_PROP, "%s", rows[i].body);
 		cr_expect_str_eq(json_text(jget(doc, "props")),
 				 rows[i].want ? rows[i].want : rows[0].want, "%s", rows[i].body);
 		cr_expect(jget(doc, "kept"));
@@ -104,9 +115,9 @@ Test(props, limits)
 	cr_expect_eq(try_one(key, "\"x\""), 0);
 	key[PROP_KEY_MAX] = 'k';
 	key[PROP_KEY_MAX + 1] = '\0';
-	cr_expect_eq(try_one(key, "\"x\""), -E_INVALID);
+	cr_expect_eq(try_one(key, "\"x\""), -E_BAD_PROP);
 	cr_expect_eq(try_one("k", world_long('v', PROP_VALUE_MAX)), 0);
-	cr_expect_eq(try_one("k", world_long('v', PROP_VALUE_MAX + 1)), -E_INVALID);
+	cr_expect_eq(try_one("k", world_long('v', PROP_VALUE_MAX + 1)), -E_BAD_PROP);
 
 	for (int i = 0; i < PROPS_MAX; i++) {
 		snprintf(key, sizeof(key), "k%d", i);
@@ -115,6 +126,59 @@ Test(props, limits)
 	cr_assert_eq(props_new("node n1", given, &props, NULL), 0);
 	json_object_put(props);
 	jset_str(given, "more", "v");
-	cr_expect_eq(props_new("node n1", given, &props, NULL), -E_INVALID);
+	cr_expect_eq(props_new("node n1", given, &props, NULL), -E_BAD_PROP);
 	json_object_put(given);
+}
+
+/* as many names may be deleted as there can be properties */
+Test(props, limit_of_a_larger_object)
+{
+	json *doc = json_object_new_object(), *body = json_object_new_object();
+	json *given = json_object_new_object(), *names = json_object_new_array();
+	char key[16];
+
+	for (int i = 0; i < PROPS_MAX + 1; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		jset_str(given, key, "v");
+		json_object_array_add(names, json_object_new_string(key));
+	}
+	jset(body, "override_props", given);
+	cr_expect_eq(props_modify("kvs x", doc, body, NULL), -E_BAD_PROP);
+	cr_expect_null(jget(doc, "props"));
+	cr_expect_eq(props_modify_max("kvs x", doc, body, PROPS_MAX + 1, NULL), 0);
+	cr_expect_eq(json_object_object_length(jget(doc, "props")), PROPS_MAX + 1);
+	json_object_object_del(body, "override_props");
+	jset(body, "delete_props", names);
+	cr_expect_eq(props_modify("kvs x", doc, body, NULL), -E_BAD_PROP);
+	cr_expect_eq(props_modify_max("kvs x", doc, body, PROPS_MAX + 1, NULL), 0);
+	cr_expect_str_eq(json_text(jget(doc, "props")), "{}");
+	json_object_put(body);
+	json_object_put(doc);
+}
+
+Test(props, inherited)
+{
+	enum props_level at = 0;
+	struct props_chain c = { { NULL } };
+
+	for (int i = 0; i < PROPS_LEVELS; i++) {
+		if (i != PROPS_RESOURCE)
+			c.level[i] = json_object_new_object();
+	}
+	cr_expect_null(props_value(&c, "k", &at));
+	cr_expect_eq(at, PROPS_LEVELS);
+	cr_expect_null(props_value(&c, "k", &at), "there is nothing after the last");
+
+	jset_str(c.level[PROPS_CONTROLLER], "k", "controller");
+	jset_str(c.level[PROPS_RESOURCE_GROUP], "k", "group");
+	jset_str(c.level[PROPS_VOLUME_DEFINITION], "k", "volume");
+	at = 0;
+	cr_expect_str_eq(props_value(&c, "k", &at), "volume");
+	cr_expect_str_eq(props_value(&c, "k", &at), "group");
+	cr_expect_str_eq(props_value(&c, "k", &at), "controller");
+	cr_expect_null(props_value(&c, "k", &at));
+	at = 0;
+	cr_expect_null(props_value(&c, "other", &at));
+	for (int i = 0; i < PROPS_LEVELS; i++)
+		json_object_put(c.level[i]);
 }

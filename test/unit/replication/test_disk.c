@@ -209,6 +209,162 @@ BOTH(zero_and_trim_read_as_zeros)
 	disk_release(&d);
 }
 
+/* ---- what gives space back, perhaps ---- */
+
+#define UNIT 65536u
+
+static struct {
+	u32 calls;
+	u64 off, len;
+	int status;
+	u64 share; /* bytes of the range that really go, from its beginning */
+} thin;
+
+static int give_back(int fd, u64 off, u64 len)
+{
+	u64 part = PORT_MIN(len, thin.share);
+
+	thin.calls++;
+	thin.off = off;
+	thin.len = len;
+	if (part > 0)
+		cr_assert_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off,
+				       (off_t)part),
+			     0);
+	return thin.status;
+}
+
+static u64 taken(int fd)
+{
+	struct stat st;
+
+	cr_assert_eq(fsync(fd), 0);
+	cr_assert_eq(fstat(fd, &st), 0);
+	return (u64)st.st_blocks * 512;
+}
+
+static void fill(int fd, u8 *page, u8 with)
+{
+	memset(page, with, SIZE_BYTES);
+	cr_assert_eq(pwrite(fd, page, SIZE_BYTES, 0), SIZE_BYTES);
+}
+
+static void expect_zeros_only_in(int fd, u8 *page, u64 off, u64 len, size_t row)
+{
+	cr_assert_eq(pread(fd, page, SIZE_BYTES, 0), SIZE_BYTES);
+	for (u64 i = 0; i < SIZE_BYTES; i++)
+		cr_assert_eq(page[i], i >= off && i < off + len ? 0 : 9, "row %zu byte %llu", row,
+			     (unsigned long long)i);
+}
+
+/* what is written of the edges is none of the units between them */
+static void expect_hole(int fd, u64 off, u64 len, size_t row)
+{
+	off_t next = lseek(fd, (off_t)off, SEEK_DATA);
+
+	cr_expect(next < 0 || (u64)next >= off + len, "row %zu: data at %lld", row,
+		  (long long)next);
+}
+
+#define ALL (~0ull)
+static const struct trim_row {
+	u64 off;
+	u32 len, unit;
+	u64 asked_off, asked_len; /* 0: it is not asked */
+	int status;
+	u64 share;
+} trim_rows[] = {
+	{ 0, SIZE_BYTES, UNIT, 0, SIZE_BYTES, 0, ALL },
+	{ UNIT, UNIT, UNIT, UNIT, UNIT, 0, ALL },
+	{ UNIT - 512, UNIT + 1024, UNIT, UNIT, UNIT, 0, ALL }, /* edges on both sides */
+	{ UNIT + 512, 2 * UNIT - 512, UNIT, 2 * UNIT, UNIT, 0, ALL },
+	{ UNIT, 2 * UNIT - 512, UNIT, UNIT, UNIT, 0, ALL },
+	{ UNIT + 512, UNIT - 512, UNIT, 0, 0, 0, ALL },    /* up to the end of a unit */
+	{ UNIT - 512, UNIT, UNIT, 0, 0, 0, ALL },          /* of two units, none whole */
+	{ 512, 512, UNIT, 0, 0, 0, ALL },                  /* inside of one */
+	{ 0, SIZE_BYTES, 3 * UNIT, 0, 15 * UNIT, 0, ALL }, /* no power of two */
+	{ 0, SIZE_BYTES, 2 * SIZE_BYTES, 0, 0, 0, ALL },   /* larger than any request */
+	{ 0, SIZE_BYTES, UNIT, 0, SIZE_BYTES, -EOPNOTSUPP, 0 },
+	{ 0, SIZE_BYTES, UNIT, 0, SIZE_BYTES, -EIO, UNIT }, /* failed half-way */
+	{ 0, SIZE_BYTES, UNIT, 0, SIZE_BYTES, 0, 0 },       /* said yes, did nothing */
+	{ 512, SIZE_BYTES - 1024, UNIT, UNIT, SIZE_BYTES - 2 * UNIT, 0, 4096 },
+};
+
+Test(disk_trim, reads_as_zeros_exactly_in_the_range, .timeout = 60)
+{
+	FILE *f = tmpfile();
+	u8 *page = malloc(SIZE_BYTES);
+
+	for (size_t i = 0; i < PORT_ARRAY_SIZE(trim_rows); i++) {
+		const struct trim_row *r = &trim_rows[i];
+
+		fill(fileno(f), page, 9);
+		memset(&thin, 0, sizeof(thin));
+		thin.status = r->status;
+		thin.share = r->share;
+		cr_expect_eq(disk_trim(fileno(f), r->off, r->len, r->unit, give_back), 0);
+		cr_expect_eq(thin.calls, r->asked_len > 0, "row %zu", i);
+		cr_expect_eq(thin.off, r->asked_off, "row %zu", i);
+		cr_expect_eq(thin.len, r->asked_len, "row %zu", i);
+		if (r->share == ALL && r->asked_len)
+			expect_hole(fileno(f), r->asked_off, r->asked_len, i);
+		expect_zeros_only_in(fileno(f), page, r->off, r->len, i);
+	}
+	free(page);
+	fclose(f);
+}
+
+Test(disk_trim, gives_space_back_and_takes_none, .timeout = 60)
+{
+	FILE *f = tmpfile();
+	u8 *page = malloc(SIZE_BYTES);
+	u64 full;
+
+	cr_assert_eq(ftruncate(fileno(f), SIZE_BYTES), 0);
+	if (taken(fileno(f)) > 0)
+		cr_skip_test("no sparse files here");
+	memset(&thin, 0, sizeof(thin));
+	thin.status = -EOPNOTSUPP;
+	cr_expect_eq(disk_trim(fileno(f), 512, SIZE_BYTES - 512, UNIT, give_back), 0);
+	cr_expect_eq(taken(fileno(f)), 0, "nothing is written where there are zeros");
+	fill(fileno(f), page, 9);
+	full = taken(fileno(f));
+	memset(&thin, 0, sizeof(thin));
+	thin.share = ALL;
+	cr_expect_eq(disk_trim(fileno(f), 512, SIZE_BYTES - 512, UNIT, give_back), 0);
+	/* but for the first unit, and what the file system notes */
+	cr_expect_leq(taken(fileno(f)), full - (SIZE_BYTES - 2 * UNIT), "%llu of %llu",
+		      (unsigned long long)taken(fileno(f)), (unsigned long long)full);
+	free(page);
+	fclose(f);
+}
+
+Test(disk_trim, the_write_tells_what_is_wrong, .timeout = 60)
+{
+	int fd = open("/dev/full", O_RDWR | O_CLOEXEC), only = open("/dev/full", O_WRONLY);
+
+	memset(&thin, 0, sizeof(thin));
+	cr_expect_eq(disk_trim(fd, 0, UNIT, UNIT, give_back), 0, "it reads as zeros");
+	cr_expect_eq(disk_trim(only, 0, UNIT, UNIT, give_back), -ENOSPC, "it cannot be read");
+	close(fd);
+	close(only);
+}
+
+/* a file takes no BLKDISCARD: the way of a device that refuses, by the disk's jobs */
+BOTH(trim_of_a_disk_that_gives_space_back)
+{
+	struct payload *p = payload_new(&account, SIZE_BYTES);
+	struct disk d;
+
+	open_disk(&d, NULL);
+	d.discard_bytes = UNIT;
+	memset(p->data, 9, SIZE_BYTES);
+	cr_assert_eq(run_job(&d, DISK_JOB_WRITE, REPL_OP_DATA, 0, SIZE_BYTES, p), 0);
+	cr_expect_eq(run_job(&d, DISK_JOB_WRITE, REPL_OP_TRIM, 512, SIZE_BYTES - 1024, NULL), 0);
+	expect_zeros_only_in(d.data_fd, p->data, 512, SIZE_BYTES - 1024, 0);
+	disk_release(&d);
+}
+
 BOTH(meta_pages)
 {
 	struct disk_job *job;

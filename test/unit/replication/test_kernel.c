@@ -3,6 +3,8 @@
  * Tests of plane_kernel.c, kernel_resource.c, kernel_steps.c and kernel_job.c:
  * what the module is told and asked. Links are in test_kernel_link.c.
  */
+#include "replication/volume_times.h"
+#include "base/fs.h"
 #include "unit/replication/kernel_lab.h"
 
 TestSuite(kernel, .init = setup, .fini = teardown, .timeout = 60);
@@ -43,6 +45,10 @@ Test(kernel, a_node_without_a_disk_asks_nobody)
 	snprintf(path, sizeof(path), "%s/rvol/by-res/db/0", dev);
 	cr_assert_gt(readlink(path, target, sizeof(target) - 1), 0);
 	cr_expect_str_eq(target, "../../../rvol1007");
+	snprintf(path, sizeof(path), "%s/drbd/by-res/db/0", dev);
+	memset(target, 0, sizeof(target));
+	cr_assert_gt(readlink(path, target, sizeof(target) - 1), 0);
+	cr_expect_str_eq(target, "../../../rvol1007", "where LINSTOR's drivers look");
 }
 
 Test(kernel, a_copy_is_given_to_the_module)
@@ -53,6 +59,7 @@ Test(kernel, a_copy_is_given_to_the_module)
 	u32 extent[REPL_HOT_MAX], n;
 	u64 generation;
 
+	volume.discard_bytes = 65536;
 	attach_copy();
 	cr_expect_eq(fake_count(RVOL_CMD_BOOT, &q), 1);
 	cr_expect_eq(q.record.epoch, 1);
@@ -60,12 +67,27 @@ Test(kernel, a_copy_is_given_to_the_module)
 	cr_expect_eq(q.record.in_sync, 3);
 	cr_expect_eq(fake_count(RVOL_CMD_VOLUME_ADD, &q), 1);
 	cr_expect_eq(q.copy_size, SIZE_BYTES);
+	cr_expect_eq(q.with & KERNEL_WITH(DISCARD), KERNEL_WITH(DISCARD));
+	cr_expect_eq(q.discard, 65536);
 	f = fake_find(r.uuid);
 	cr_expect_eq(meta_get_state(f->state, &s), 0);
 	cr_expect_eq(s.attached, 1, "it was counted");
 	cr_expect_eq(meta_get_hot(f->hot, &generation, extent, &n), 0);
 	cr_expect_str_eq(status.role, "replica");
 	cr_expect_eq(access(mark, F_OK), 0);
+}
+
+/* An older module is not told what it does not know; what it needs it is told in any case. */
+Test(kernel_nl, an_older_module)
+{
+	u64 with = KERNEL_WITH(NUMBER) | KERNEL_WITH(DISCARD);
+
+	cr_expect_eq(kernel_nl_attrs(with, RVOL_A_COUNT), with);
+	cr_expect_eq(kernel_nl_attrs(with, RVOL_A_DISCARD + 1), with);
+	cr_expect_eq(kernel_nl_attrs(with, RVOL_A_DISCARD), KERNEL_WITH(NUMBER));
+	cr_expect_eq(kernel_nl_attrs(with, 64), with);
+	cr_expect_eq(kernel_nl_attrs(with, 1000), with);
+	cr_expect_eq(kernel_nl_attrs(with, 0), KERNEL_WITH(NUMBER));
 }
 
 static bool has_error(void)
@@ -318,6 +340,25 @@ Test(kernel, a_disk_that_has_failed_is_attached_again)
 	cr_assert(wait_for(is_up), "%s", status.error);
 }
 
+/* with the same record and the same peers: nothing else is a reason not to wait */
+Test(kernel, more_room_is_a_reason_not_to_wait)
+{
+	u64 began = clock_boot_ns();
+
+	r.in_sync = 2;
+	attach_copy();
+	show(fail_write);
+	cr_assert(wait_for(is_sick));
+	plane_kernel.set(plane, &r);
+	settle();
+	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 0, "it waits");
+	r.room++;
+	plane_kernel.set(plane, &r);
+	cr_assert(wait_for(is_asked));
+	cr_expect_eq(fake_count(RVOL_CMD_RESOURCE_DEL, NULL), 1);
+	cr_expect_lt(clock_boot_ns() - began, VOLUME_MEND_MIN_MS * REPL_MS / 2);
+}
+
 /* also the only copy, also after a flush: the status asks for it */
 Test(kernel, a_restart_tries_a_disk_that_has_failed)
 {
@@ -383,6 +424,26 @@ Test(kernel, what_is_removed_goes_open_or_not)
 	cr_expect_null(fake_find(r.uuid));
 	snprintf(path, sizeof(path), "%s/rvol/by-res/db", dev);
 	cr_expect_neq(access(path, F_OK), 0);
+	snprintf(path, sizeof(path), "%s/drbd/by-res/db", dev);
+	cr_expect_neq(access(path, F_OK), 0);
+}
+
+/* a resource of DRBD itself that has the same name */
+Test(kernel, the_name_of_somebody_elses_device_stays)
+{
+	char by_res[128], path[140], target[64] = "";
+
+	snprintf(by_res, sizeof(by_res), "%s/drbd/by-res/db", dev);
+	cr_assert_eq(fs_mkdir(by_res, 0755, NULL), 0);
+	snprintf(path, sizeof(path), "%s/0", by_res);
+	cr_assert_eq(symlink("../../../drbd1000", path), 0);
+	attach_copy();
+	cr_assert_gt(readlink(path, target, sizeof(target) - 1), 0);
+	cr_expect_str_eq(target, "../../../drbd1000");
+	flag = false;
+	plane_kernel.remove(plane, "db", r.uuid, on_flag, NULL);
+	cr_assert(wait_for(is_flagged));
+	cr_expect_eq(readlink(path, target, sizeof(target) - 1), (ssize_t)strlen(target));
 }
 
 /* ---- volumes ---- */

@@ -137,6 +137,35 @@ Test(kernel_plan, another_disk_comes_when_nobody_has_it_open)
 	expect(KERNEL_WAIT, "open");
 	l.stale = l.looking = true;
 	expect(KERNEL_WAIT, "a worker looks at its files");
+	l.stale = true;
+	v.status.flags |= RVOL_STATUS_OPEN;
+	r.peer[2].leaving = true;
+	expect(KERNEL_SET, "open: other copies come and go meanwhile");
+	l.stale = true;
+	v.status.flags |= RVOL_STATUS_OPEN;
+	r.peer[2].leaving = true;
+	l.retry_at = NOW + 1;
+	expect(KERNEL_WAIT, "but not at once after a failure");
+	l.stale = true;
+	v.status.flags |= RVOL_STATUS_OPEN;
+	l.away_since = 1;
+	expect(KERNEL_ABANDON, "open: who waits for what does not come is told");
+}
+
+/* The module has none yet, and is not told of it: nobody is to wait for it as a member. */
+Test(kernel_plan, a_client_that_is_to_have_a_disk_is_no_copy_yet)
+{
+	cr_expect_eq(kernel_copies(&r, &v), plane_copies(&r));
+	v.status.flags &= ~RVOL_STATUS_HAS_COPY;
+	cr_expect_eq(kernel_copies(&r, &v), plane_copies(&r) & ~(1u << r.self));
+	cr_expect(plane_copies(&r) & 1u << r.self);
+	r.in_sync = 1u << (r.self ^ 1);
+	cr_expect(plane_knocks(&r));
+	cr_expect_not(kernel_links_wanted(&r, &v, &l) & 1u << KERNEL_DIAL_KNOCK);
+	v.status.flags |= RVOL_STATUS_HAS_COPY;
+	cr_expect(kernel_links_wanted(&r, &v, &l) & 1u << KERNEL_DIAL_KNOCK);
+	r.peer[r.self].diskless = true;
+	cr_expect_not(plane_knocks(&r), "it loses its disk: it does not come back");
 }
 
 Test(kernel_plan, questions_come_before_everything)

@@ -297,6 +297,27 @@ Test(plane, a_copy_comes_back_when_its_disk_is_well)
 	lab_free(l);
 }
 
+Test(plane, a_copy_comes_back_at_once_when_there_is_room)
+{
+	struct lab *l = make(2, 3);
+	int fd = enter(l, 0);
+	u64 began;
+
+	cr_assert(lab_wait_in_sync(l, 3));
+	lab_break_disk(l, 1);
+	for (u32 i = 0; i < 50; i++)
+		write_block(fd, i, i);
+	cr_assert(lab_wait_in_sync(l, 1));
+	lab_set(l, 1);
+	lab_mend_disk(l, 1);
+	began = clock_boot_ns();
+	lab_more_room(l, 1);
+	cr_assert(lab_wait_in_sync(l, 3));
+	cr_expect_lt(clock_boot_ns() - began, VOLUME_MEND_MIN_MS * REPL_MS / 2);
+	close(fd);
+	lab_free(l);
+}
+
 /* Requests end, the client too, and whoever asks next is told why. */
 static void expect_end(int client)
 {

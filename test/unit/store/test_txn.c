@@ -133,6 +133,7 @@ Test(txn, limits)
 	cr_expect_eq(scratch_apply(s, 3, t).outcome, TXN_APPLIED);
 	t = txn_new("", "");
 	txn_put(t, "d/x", doc_of_size(STORE_DOC_MAX + 1));
+	cr_expect_not(txn_is_empty(t), "a write that was refused is not a change of nothing");
 	cr_expect_eq(encode(t, &err), -EMSGSIZE);
 	cr_expect(strstr(err.text, "d/x"), "%s", err.text);
 

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * upkeep.c - decides what is done next for the copies of one resource. Called by
+ * change_upkeep.c, which gathers what is known and does it. One step at a time: after each the
+ * same question is asked again, of what has become of the resource meanwhile.
+ *
+ * A copy counts when it is there to stay. Copies are added until enough count, and only then, when
+ * enough of those have everything, others go. So nothing is ever taken away in the hope of
+ * something else, and a plan that is interrupted at any point is a state like any other.
+ */
+#include "model/upkeep.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/schedule.h"
+
+int64_t upkeep_parse_after(const char *text)
+{
+	int64_t s = 0;
+	int n = 0;
+
+	if (strcmp(text, "off") == 0)
+		return -1;
+	/* schedules begin at a minute */
+	if (sscanf(text, "%3lds%n", &s, &n) == 1 && n > 0 && !text[n])
+		return s >= UPKEEP_REBUILD_MIN_S ? s * 1000 : -2;
+	s = schedule_parse_every(text);
+	return s > 0 ? s * 1000 : -2;
+}
+
+static void say(struct upkeep_plan *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct upkeep_plan *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->why, sizeof(p->why), fmt, ap);
+	va_end(ap);
+}
+
+static bool is_overdue(const struct upkeep_input *in, const struct upkeep_replica *r)
+{
+	int64_t patience_ms = UPKEEP_PATIENCE_S * 1000;
+
+	if (in->after_ms < patience_ms)
+		patience_ms = in->after_ms;
+	return r->out_ms >= 0 && in->after_ms >= 0 && r->out_ms >= in->after_ms &&
+	       !in->sight.many_away && in->sight.watched_ms >= patience_ms;
+}
+
+/* a copy that is there to stay */
+static bool counts(const struct upkeep_input *in, const struct upkeep_replica *r)
+{
+	return !r->diskless && !r->deleting && r->fate == UPKEEP_STAYS && !is_overdue(in, r);
+}
+
+static bool is_good(const struct upkeep_replica *r)
+{
+	return r->in_set && r->fit;
+}
+
+/* Somebody else has all that was acknowledged. */
+static bool is_needless(const struct upkeep_input *in, int which)
+{
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+
+		if (i != which && !r->diskless && !r->deleting && is_good(r))
+			return true;
+	}
+	return false;
+}
+
+static void remove_it(struct upkeep_plan *p, int which, const char *node, const char *why)
+{
+	p->what = UPKEEP_REMOVE;
+	p->which = which;
+	say(p, "the replica on %s goes: %s", node, why);
+}
+
+/* What is on a node that will never be back goes at once, if the data is elsewhere. */
+static bool drop_lost(const struct upkeep_input *in, struct upkeep_plan *p)
+{
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+
+		if (r->fate != UPKEEP_LOST || r->deleting)
+			continue;
+		if (!r->diskless && !is_needless(in, i)) {
+			say(p,
+			    "the copy on %s, which is lost, had what no other copy has; delete the "
+			    "volume when it is given up",
+			    r->node);
+			continue;
+		}
+		remove_it(p, i, r->node, "its node is lost");
+		return true;
+	}
+	return false;
+}
+
+/* A client leaves a node that is evacuated as soon as nobody has it open. */
+static bool drop_clients(const struct upkeep_input *in, struct upkeep_plan *p)
+{
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+
+		if (!r->diskless || r->deleting || r->fate != UPKEEP_LEAVES)
+			continue;
+		if (!r->open) {
+			remove_it(p, i, r->node, "its node is evacuated");
+			return true;
+		}
+		say(p, "it is open on %s, which is evacuated: close it there", r->node);
+	}
+	return false;
+}
+
+static const char *absence(const struct upkeep_replica *r)
+{
+	return r->fate == UPKEEP_LEAVES ? "leaves" : "is out of service";
+}
+
+/* why it has too few: the first of those that do not count */
+static void say_missing(const struct upkeep_input *in, int counted, struct upkeep_plan *p)
+{
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+
+		if (r->diskless || r->deleting || counts(in, r))
+			continue;
+		say(p, "one more copy is made: the one on %s %s", r->node, absence(r));
+		return;
+	}
+	say(p, "one more copy is made: it has %d of %d", counted, in->copies);
+}
+
+/* Every place is taken: one that nothing would be lost with makes room. */
+static bool make_room(const struct upkeep_input *in, struct upkeep_plan *p)
+{
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+
+		if (r->diskless || r->deleting || r->in_set || counts(in, r))
+			continue;
+		remove_it(p, i, r->node, "another copy takes its place");
+		return true;
+	}
+	say(p, "it has %d copies, which is the limit, and too few of them are of use", COPIES_MAX);
+	return false;
+}
+
+static void add(const struct upkeep_input *in, int counted, int copies, struct upkeep_plan *p)
+{
+	if (copies >= COPIES_MAX) {
+		make_room(in, p);
+		return;
+	}
+	p->what = UPKEEP_ADD;
+	say_missing(in, counted, p);
+}
+
+/* The higher, the sooner it goes; 0: it stays. Of equal ones the last. A copy whose node is away
+ * stays until that is back: then it is known what it is worth. */
+static int superfluity(const struct upkeep_input *in, const struct upkeep_replica *r, bool too_many)
+{
+	if (r->diskless || r->deleting || r->open)
+		return 0;
+	if (r->fate == UPKEEP_LEAVES)
+		return 5;
+	if (!r->fit && r->out_ms >= 0)
+		return 0;
+	if (!too_many)
+		return 0;
+	if (!r->fit)
+		return 4;
+	return r->in_set ? 1 : 3;
+}
+
+static void trim(const struct upkeep_input *in, int counted, int good, struct upkeep_plan *p)
+{
+	bool too_many = counted > in->copies;
+	int best = 0, which = -1;
+
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+		int rank = superfluity(in, r, too_many);
+		/* those that have everything must stay as many as are wanted */
+		int left = good - (counts(in, r) && is_good(r));
+
+		if (rank == 0 || rank < best || left < in->copies)
+			continue;
+		best = rank;
+		which = i;
+	}
+	if (which >= 0)
+		remove_it(p, which, in->replica[which].node,
+			  best == 5 ? "it moves away, and others have everything"
+				    : "there are more copies than wanted");
+}
+
+/* something leaves, and cannot yet */
+static void say_waiting(const struct upkeep_input *in, int good, struct upkeep_plan *p)
+{
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+
+		if (r->diskless || r->deleting || r->fate != UPKEEP_LEAVES)
+			continue;
+		if (r->open)
+			say(p, "it is open on %s, which its copy is to leave: close it there",
+			    r->node);
+		else
+			say(p, "the copy on %s goes when others have everything (%d of %d)",
+			    r->node, good, in->copies);
+		return;
+	}
+}
+
+/* copies that are out for a while, and not long enough yet */
+static void say_due(const struct upkeep_input *in, struct upkeep_plan *p)
+{
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+		int64_t left = in->after_ms - r->out_ms;
+
+		if (r->diskless || r->deleting || r->out_ms < 0 || in->after_ms < 0)
+			continue;
+		if (left > 0 && (p->again_ms < 0 || left < p->again_ms))
+			p->again_ms = left;
+		if (p->why[0] || r->fate != UPKEEP_STAYS)
+			continue;
+		if (in->sight.many_away)
+			say(p,
+			    "no new copy for the one on %s: more than %d %% of the nodes are away",
+			    r->node, UPKEEP_AWAY_MAX_PERCENT);
+		else if (left <= 0)
+			p->again_ms = 1000;
+		else if (left > 0)
+			say(p,
+			    "a new copy is made elsewhere if the one on %s is not back in %lld s",
+			    r->node, (long long)(left + 999) / 1000);
+	}
+}
+
+void upkeep_decide(const struct upkeep_input *in, struct upkeep_plan *ret)
+{
+	int copies = 0, counted = 0, good = 0;
+	struct upkeep_plan p = { .which = -1, .again_ms = -1 };
+
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+
+		copies += !r->diskless && !r->deleting;
+		counted += counts(in, r);
+		good += counts(in, r) && is_good(r);
+		p.learning |= counts(in, r) && r->fit && !r->in_set;
+	}
+	if (copies > 0 && !drop_lost(in, &p) && !drop_clients(in, &p)) {
+		if (counted < in->copies)
+			add(in, counted, copies, &p);
+		else
+			trim(in, counted, good, &p);
+		if (p.what == UPKEEP_NOTHING && !p.why[0])
+			say_waiting(in, good, &p);
+		if (p.what == UPKEEP_NOTHING)
+			say_due(in, &p);
+	}
+	*ret = p;
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_change_upkeep.c - copies are made and dropped by the cluster itself, and nodes
+ * are away, evacuated and lost (model/change_upkeep.c, change_node_state.c).
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/upkeep.h"
+#include "support/modelworld.h"
+
+TestSuite(change_upkeep);
+
+#define HOUR_MS 3600000
+
+static const struct upkeep_sight sight = { .watched_ms = 10 * HOUR_MS };
+
+/* a copy on n1 and n2 of four nodes, all in sync and up */
+static void start(struct world *w)
+{
+	struct change_place place = { .copies = 2, .nodes = { "n1", "n2" }, .n_nodes = 2 };
+	const int64_t size = GIB;
+
+	world_cluster(w, 4);
+	cr_assert_eq(WORLD(w, change_spawn, NULL, "db", &size, 1, false, NULL, &place), 0, "%s",
+		     w->err.text);
+}
+
+static bool has_replica(struct world *w, const char *node)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "replica/db/%s", node);
+	return world_count(w, key) > 0;
+}
+
+/* all nodes but one report, with a copy that is up where there is one */
+static void report_but(struct world *w, const char *silent)
+{
+	static const char *const names[] = { "n1", "n2", "n3", "n4" };
+
+	for (size_t i = 0; i < 4; i++) {
+		if (strcmp(names[i], silent) == 0)
+			continue;
+		if (has_replica(w, names[i]))
+			world_report_open(w, names[i], "db", false);
+		else
+			world_report(w, names[i], "ssd", 100 * GIB, 100 * GIB);
+	}
+}
+
+static struct upkeep_plan look(struct world *w)
+{
+	struct upkeep_plan plan;
+
+	cr_assert_eq(WORLD(w, change_upkeep, "db", &sight, &plan), 0, "%s", w->err.text);
+	return plan;
+}
+
+static void put_in_sync(struct world *w, uint32_t in_sync)
+{
+	struct record r = { 7, WRITER_NONE, in_sync, { 1, 1, 1 } };
+	struct txn *t = world_txn();
+	json *doc = world_doc(w, "record/db");
+
+	record_write(doc, &r);
+	txn_put(t, "record/db", doc);
+	cr_assert_eq(world_apply(w, t), TXN_APPLIED);
+}
+
+static void pass(struct world *w, int64_t ms)
+{
+	w->env.now_ms += ms;
+	w->env.mono_ms += ms;
+}
+
+Test(change_upkeep, a_node_that_stays_away)
+{
+	struct world w;
+	struct upkeep_plan plan;
+	json *doc;
+
+	start(&w);
+	report_but(&w, "");
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING);
+	pass(&w, 40000);
+	report_but(&w, "n2");
+	cr_assert_eq(WORLD(&w, change_node_away, "n2", true), 0);
+	doc = world_doc(&w, "node/n2");
+	cr_expect_eq(jget_i64_or(doc, "away_ms", 0), w.env.now_ms - 40000, "since it was heard of");
+	json_object_put(doc);
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_NOTHING);
+	cr_expect(strstr(plan.why, "n2"), "%s", plan.why);
+	pass(&w, HOUR_MS);
+	report_but(&w, "n2");
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_ADD, "%s", plan.why);
+	cr_expect(has_replica(&w, "n3") || has_replica(&w, "n4"));
+	cr_expect_eq(world_count(&w, "replica/db/"), 3);
+	report_but(&w, "n2");
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING, "one is enough");
+	/* it is back, and the new one is in sync without it */
+	put_in_sync(&w, 1 | 4);
+	report_but(&w, "");
+	cr_assert_eq(WORLD(&w, change_node_away, "n2", false), 0);
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_REMOVE, "%s", plan.why);
+	cr_expect_not(has_replica(&w, "n2"));
+	cr_expect_eq(world_count(&w, "leftover/n2/"), 1);
+	report_but(&w, "");
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING);
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_upkeep, what_somebody_takes_away_is_not_wanted)
+{
+	struct world w;
+
+	start(&w);
+	report_but(&w, "");
+	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n3", NULL, false), 0);
+	put_in_sync(&w, 7);
+	report_but(&w, "");
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING, "three are wanted now");
+	cr_assert_eq(WORLD(&w, change_replica_delete, "db", "n1"), 0, "%s", w.err.text);
+	report_but(&w, "");
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING, "and now two");
+	/* one that is of no use is taken away to get another */
+	pass(&w, 10000);
+	report_but(&w, "n2");
+	put_in_sync(&w, 4);
+	cr_assert_eq(WORLD(&w, change_replica_delete, "db", "n2"), 0, "%s", w.err.text);
+	cr_expect_eq(look(&w).what, UPKEEP_ADD);
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_upkeep, no_place)
+{
+	struct world w;
+	struct upkeep_plan plan;
+
+	start(&w);
+	cr_assert_eq(WORLD(&w, change_node_evacuate, "n3", true), 0);
+	cr_assert_eq(WORLD(&w, change_node_evacuate, "n4", true), 0);
+	cr_assert_eq(WORLD(&w, change_node_evacuate, "n1", true), 0);
+	report_but(&w, "");
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_NOTHING);
+	cr_expect(plan.refused);
+	cr_expect(strstr(plan.why, "no place for another copy"), "%s", plan.why);
+	cr_expect_eq(world_count(&w, "replica/db/"), 2, "and nothing was done by halves");
+	cr_assert_eq(WORLD(&w, change_node_evacuate, "n4", false), 0);
+	cr_expect_eq(look(&w).what, UPKEEP_ADD);
+	cr_expect(has_replica(&w, "n4"));
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_upkeep, a_lost_node_is_forgotten)
+{
+	struct world w;
+
+	start(&w);
+	report_but(&w, "");
+	cr_expect_eq(WORLD(&w, change_node_lose, "n2"), -E_IN_USE);
+	cr_expect(world_says(&w, "it answers"), "%s", w.err.text);
+	cr_expect_eq(WORLD(&w, change_node_lose, "n9"), -E_NOT_FOUND);
+	cr_assert_eq(WORLD(&w, change_node_forget, "n2"), 0, "no reason to");
+	cr_expect_eq(world_count(&w, "node/"), 4);
+	pass(&w, 10000);
+	report_but(&w, "n2");
+	cr_assert_eq(WORLD(&w, change_node_lose, "n2"), 0, "%s", w.err.text);
+	cr_expect_eq(WORLD(&w, change_node_evacuate, "n2", true), -E_INVALID);
+	cr_assert_eq(WORLD(&w, change_node_forget, "n2"), 0);
+	cr_expect_eq(world_count(&w, "node/"), 4, "something is on it");
+	cr_expect_eq(look(&w).what, UPKEEP_REMOVE);
+	cr_assert_eq(WORLD(&w, change_node_forget, "n2"), 0);
+	cr_expect_eq(world_count(&w, "node/"), 3);
+	cr_expect_eq(world_count(&w, "pool/n2/"), 0);
+	cr_expect_eq(world_count(&w, "leftover/n2/"), 0);
+	report_but(&w, "n2");
+	cr_expect_eq(look(&w).what, UPKEEP_ADD, "and a copy takes the place of that one");
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_upkeep, the_last_good_copy_was_there)
+{
+	struct world w;
+	struct upkeep_plan plan;
+
+	start(&w);
+	report_but(&w, "");
+	put_in_sync(&w, 2); /* n1 is behind */
+	pass(&w, 10000);
+	report_but(&w, "n2");
+	cr_assert_eq(WORLD(&w, change_node_lose, "n2"), 0);
+	plan = look(&w);
+	cr_expect_neq(plan.what, UPKEEP_REMOVE);
+	cr_expect(has_replica(&w, "n2"), "nobody gives up data by itself");
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_upkeep, many_nodes_away)
+{
+	struct world w;
+	bool many;
+
+	start(&w);
+	cr_assert_eq(change_upkeep_many_away(&w.env, &many, &w.err), 0);
+	cr_expect_not(many);
+	cr_assert_eq(WORLD(&w, change_node_away, "n3", true), 0);
+	cr_assert_eq(change_upkeep_many_away(&w.env, &many, &w.err), 0);
+	cr_expect_not(many, "one of four");
+	cr_assert_eq(WORLD(&w, change_node_away, "n4", true), 0);
+	cr_assert_eq(change_upkeep_many_away(&w.env, &many, &w.err), 0);
+	cr_expect(many, "two of four");
+	world_close(&w);
+}

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Discards on thin pools of LVM: space comes back, what was discarded reads as zeros on all copies,
+and a snapshot keeps what it had."""
+import case_demo_kernel
+import case_demo_user
+from case_demo_kernel import KernelNode
+from case_demo_user import Node
+from case_disks import Lister
+from case_kernel import set_property
+from rig import Disk, at_most, wait_for
+
+DISKS = [Disk(256), Disk(224)]      # state; the thin pool is made of the second
+CHUNK = 65536                       # of a pool that sdsd makes
+MIB = 1 << 20
+DATA = "sdsd_ssd-db_00000"
+SIZE = 128 * MIB
+PART = 32 * MIB                     # where single ranges are looked at
+PATTERN = "tr '\\0' '\\377' </dev/zero | head -c %d"
+
+
+class Thin(Lister):
+    def format(self):
+        super().format()
+        self.guest.run("modprobe -a dm_mod dm_thin_pool")
+
+    def add_pool(self, first):
+        self.looked()
+        first.cli("pool create %s ssd --device /dev/vdb" % self.name, 120)
+
+    def pool(self, name):
+        found = [p for p in self.json("pool list")
+                 if p["storage_pool_name"] == name and p["node_name"] == self.name]
+        return found[0] if found else None
+
+    def mapped(self):
+        """bytes that the data takes in its pool, as the kernel says"""
+        return int(self.guest.run("dmsetup status " + DATA).out.split()[3]) * 512
+
+    def sum(self, offset=0, length=SIZE, device="/dev/mapper/" + DATA):
+        return self.guest.run("dd if=%s bs=64k iflag=direct skip=%d count=%d 2>/dev/null | sha256sum"
+                              % (device, offset // 65536, length // 65536), 120).out.split()[0]
+
+
+class ThinUser(Thin, Node):
+    def opened(self):
+        self.open("db", "/dev/nbd0")
+        return "/dev/nbd0"
+
+    def closed(self):
+        self.guest.run("nbd-client -d /dev/nbd0")
+
+
+class ThinKernel(Thin, KernelNode):
+    def opened(self):
+        wait_for(lambda: self.knows_device("db"), 60, "its device")
+        return self.device("db")
+
+    def closed(self):
+        pass
+
+
+def mapped(nodes):
+    """What each copy takes, once all have all of it: one may have been out of the set for a moment."""
+    wait_for(lambda: nodes[0].verdict("db") == "safe", 120, "all copies are in sync")
+    for n in nodes:
+        n.guest.run("sync")
+    return [n.mapped() for n in nodes]
+
+
+def alike(rig, nodes, what):
+    """As sdsd finds, and as we do."""
+    nodes[0].guest.run("sync")
+    nodes[0].cli("volume verify db", 300)   # which fails when it finds something
+    sums = [n.sum() for n in nodes]
+    rig.check(sums[0] == sums[1], "%s: the copies differ" % what)
+
+
+def file_system(rig, nodes, device):
+    """A file system made with discards takes next to nothing; what fstrim tells comes back."""
+    n1 = nodes[0]
+    n1.guest.run("mkfs.ext4 -q %s && mkdir -p /vol && mount %s /vol && sync" % (device, device), 240)
+    empty = mapped(nodes)
+    rig.check(max(empty) < 16 * MIB, "an empty file system takes %s" % empty)
+    n1.guest.run("dd if=/dev/urandom of=/vol/file bs=1M count=64 conv=fsync 2>/dev/null; sync", 240)
+    full = mapped(nodes)
+    rig.check(min(full) > 64 * MIB, "64 MiB take %s" % full)
+    n1.guest.run("rm /vol/file; sync; fstrim /vol; sync", 240)
+    left = mapped(nodes)
+    rig.check(max(left) < 24 * MIB, "after fstrim it takes %s" % left)
+    n1.guest.run("umount /vol && e2fsck -fn %s" % device, 120)
+    print("     discard: empty %d, with a file %d, after fstrim %d MiB"
+          % (max(empty) // MIB, max(full) // MIB, max(left) // MIB))
+
+
+def want_of(n1, holes):
+    """the sum of 4 MiB of 0xff with zeros at these places, as a device of memory has it"""
+    n1.guest.run((PATTERN + " >/tmp/want") % (4 * MIB))
+    for offset, length in holes:
+        n1.guest.run("dd if=/dev/zero of=/tmp/want bs=512 seek=%d count=%d conv=notrunc 2>/dev/null"
+                     % (offset // 512, length // 512))
+    return n1.guest.run("sha256sum </tmp/want").out.split()[0]
+
+
+def ranges(rig, nodes, device):
+    """Parts of chunks, whole ones, and both: zeros exactly there."""
+    n1 = nodes[0]
+    n1.guest.run((PATTERN + " | dd of=%s bs=64k seek=%d oflag=direct iflag=fullblock 2>/dev/null; sync")
+                 % (4 * MIB, device, PART // 65536), 120)
+    holes = [(4096, 8192),                                  # inside of a chunk
+             (3 * CHUNK - 4096, 8192),                      # of two, none whole
+             (8 * CHUNK - 4096, CHUNK + 8192),              # one whole and both neighbours
+             (16 * CHUNK, 4 * CHUNK), (32 * CHUNK + 4096, 2 * CHUNK)]
+    before = mapped(nodes)
+    for offset, length in holes:
+        n1.guest.run("blkdiscard -o %d -l %d %s" % (PART + offset, length, device), 60)
+    gone = [(a - b) // CHUNK for a, b in zip(before, mapped(nodes))]
+    rig.check(gone == [6, 6], "chunks that came back: %s" % gone)
+    want = want_of(n1, holes)
+    for n in nodes:
+        rig.check(n.sum(PART, 4 * MIB) == want, "%s: not zeros exactly there" % n.name)
+    rig.check(n1.sum(PART, 4 * MIB, device) == want, "read through sdsd it is something else")
+
+
+def snapshot(rig, nodes, device):
+    """What a snapshot shares is kept for it."""
+    n1 = nodes[0]
+    set_property(rig, n1, "db", "sds/freeze-ms", "10000")     # LVM is slow in a guest
+    n1.cli("snapshot create db before", 120)
+    held = n1.sum(PART, 4 * MIB)
+    n1.guest.run("blkdiscard -o %d -l %d %s" % (PART - 4096, 4 * MIB + 8192, device), 60)
+    mapped(nodes)
+    n1.guest.run("head -c %d /dev/zero >/tmp/want" % (4 * MIB))
+    zeros = n1.guest.run("sha256sum </tmp/want").out.split()[0]
+    for n in nodes:
+        rig.check(n.sum(PART, 4 * MIB) == zeros, "%s: no zeros" % n.name)
+        n.guest.run("lvchange -q -ay -K sdsd_ssd/db_00000_before 2>/dev/null")
+        rig.check(n.sum(PART, 4 * MIB, "/dev/mapper/sdsd_ssd-db_00000_before") == held,
+                  "%s: the snapshot has changed" % n.name)
+        n.guest.run("lvchange -q -an sdsd_ssd/db_00000_before")
+
+
+def discards(rig, kind, cluster):
+    nodes = cluster(rig, 2, DISKS, [kind, kind])
+    n1 = nodes[0]
+    for node in nodes:
+        node.made("ssd")
+    n1.cli("volume create db 128M --copies 2")
+    wait_for(lambda: n1.verdict("db") == "safe", 120, "it is there")
+    device = n1.opened()
+    file_system(rig, nodes, device)
+    alike(rig, nodes, "after fstrim")
+    ranges(rig, nodes, device)
+    alike(rig, nodes, "after single ranges")
+    snapshot(rig, nodes, device)
+    alike(rig, nodes, "with a snapshot")
+    n1.closed()
+
+
+@at_most(1200)
+def case_discard_user(rig):
+    """The data plane in user space, by a block device of the kernel's NBD client."""
+    discards(rig, ThinUser, case_demo_user.cluster)
+
+
+@at_most(1200)
+def case_discard_kernel(rig):
+    """The kernel module."""
+    discards(rig, ThinKernel, case_demo_kernel.cluster)

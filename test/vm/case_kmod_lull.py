@@ -34,8 +34,8 @@ def case_kmod_lull(rig):
     lulls, writes, full, _ = write(g, "--iodepth=128 --number_ios=%d" % n)
     rig.check(writes > n // 2 and writes > 4 * lulls, "%d writes in %d lulls" % (writes, lulls))
     rig.check(full > 0, "no lull was full")
-    # who submits goes on working: nobody else gets the processor
-    late = write(g, "--iodepth=16 --thinktime=5000 --thinktime_spin=5000 --number_ios=200")[3]
+    # they are copied as they are submitted: the processor is not free for a while
+    late = write(g, "--bs=1m --iodepth=24 --number_ios=%d" % rig.fewer(96))[3]
     rig.check(late > 0, "no lull has ended by time")
     lulls, writes = write(g, "--iodepth=1 --number_ios=%d" % n)[:2]
     rig.check(lulls < n // 20, "%d of %d single writes have waited" % (lulls, n))

@@ -249,10 +249,32 @@ static int on_unseal(const char *sealed, uint8_t key[STORAGE_KEY_BYTES], struct 
 	return vault_unseal(d->vault, sealed, key, err);
 }
 
+struct agent_ask {
+	struct daemon *daemon;
+	struct leader_ask ask;
+};
+
+/* The API hears, too, what the leader answers to reports: whether the others have changed. */
+static void on_agent_answer(int status, json *doc, void *arg)
+{
+	struct agent_ask a = *(struct agent_ask *)arg;
+
+	free(arg);
+	if (a.daemon->api)
+		api_heard(a.daemon->api, doc);
+	a.ask.cb(status, doc, a.ask.arg);
+}
+
 static void on_agent_call(const char *method, const char *path, const char *body, int deadline_ms,
 			  void (*cb)(int status, json *doc, void *arg), void *cb_arg, void *arg)
 {
-	ask_leader(arg, method, path, body, NULL, deadline_ms, (struct leader_ask){ cb, cb_arg });
+	struct agent_ask *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		abort();
+	*copy = (struct agent_ask){ arg, { cb, cb_arg } };
+	ask_leader(arg, method, path, body, NULL, deadline_ms,
+		   (struct leader_ask){ on_agent_answer, copy });
 }
 
 static void on_records_call(const char *path, const char *body, const char *request_id,
@@ -409,7 +431,13 @@ static void node_adoptable(const char *device, agent_adoptable_cb cb, void *cb_a
 	agent_adoptable(((struct daemon *)arg)->agent, device, cb, cb_arg);
 }
 
+static json *node_report(void *arg)
+{
+	return agent_report(((struct daemon *)arg)->agent);
+}
+
 static const struct api_node_ops node_ops = {
+	.report = node_report,
 	.checksum = node_checksum,
 	.freeze = node_freeze,
 	.thaw = node_thaw,

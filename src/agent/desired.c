@@ -266,9 +266,11 @@ static int give_volume(const struct agent_object *o, const struct agent_volume *
 	memcpy(ret->uuid, v->id, sizeof(ret->uuid));
 	ret->size_bytes = volumes_size(o, v);
 	agent_text_set(&ret->socket_path, path);
+	ret->discard_bytes = v->discard_bytes;
+	if (volumes_client(o)) /* files that are being made are not to be used yet */
+		return 0;
 	agent_text_set(&ret->data_path, v->data_path);
 	agent_text_set(&ret->meta_path, v->meta_path);
-	ret->discard_bytes = v->discard_bytes;
 	return 0;
 }
 
@@ -282,8 +284,8 @@ int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err
 	if (rv < 0)
 		return rv;
 	fill_plane(o->agent, &b, own, ret);
-	ret->room = o->room;
 	ret->peer[own->slot].diskless = volumes_client(o);
+	ret->room = o->room;
 	ret->volume = calloc((size_t)o->n_volumes + 1, sizeof(*ret->volume));
 	if (!ret->volume)
 		abort();

@@ -63,6 +63,7 @@ struct agent_seen {
 	char role[16], mode[16];
 	uint32_t epoch;
 	uint64_t regions, synced_regions;
+	struct plane_io io;
 	uint32_t peers; /* mask of slots that follow */
 	uint32_t connected;
 	char peer_mode[PLANE_SLOTS][12];

@@ -62,6 +62,7 @@ void observe_gone(struct agent *a, const char *name)
 struct status_call {
 	struct agent *agent;
 	char key[NAME_MAX_LEN + 1], uuid[37];
+	bool quiet; /* for its counters only */
 };
 
 static void copy_word(char *out, size_t len, const char *word)
@@ -116,6 +117,7 @@ static void take_status(struct agent_object *o, const struct plane_status *s)
 	seen->epoch = s->epoch;
 	seen->regions = s->regions;
 	seen->synced_regions = s->synced_regions;
+	seen->io = s->io;
 	for (int i = 0; i < PLANE_SLOTS; i++) {
 		if (!s->peer[i].mode || !s->peer[i].mode[0] || strcmp(s->peer[i].mode, "none") == 0)
 			continue;
@@ -135,7 +137,9 @@ static void on_status(const struct plane_status *s, void *arg)
 
 	if (!a->closing)
 		o = agent_object_find(a, AGENT_REPLICA, call->key, call->uuid, NULL);
-	if (o && o->replica.plane) {
+	if (o && o->replica.plane && call->quiet && s) {
+		o->seen.io = s->io;
+	} else if (o && o->replica.plane) {
 		take_status(o, s);
 		observe_object(o);
 		if (o->replica.failing || o->replica.quarantined)
@@ -145,7 +149,7 @@ static void on_status(const struct plane_status *s, void *arg)
 	agent_put(a);
 }
 
-void observe_status(struct agent_object *o)
+static void ask_status(struct agent_object *o, bool quiet)
 {
 	struct agent *a = o->agent;
 	struct status_call *call = calloc(1, sizeof(*call));
@@ -153,10 +157,16 @@ void observe_status(struct agent_object *o)
 	if (!call)
 		abort();
 	call->agent = a;
+	call->quiet = quiet;
 	memcpy(call->key, o->key, sizeof(call->key));
 	memcpy(call->uuid, o->uuid, sizeof(call->uuid));
 	agent_get(a);
 	a->config.plane_ops->status(a->config.plane, o->name, on_status, call);
+}
+
+void observe_status(struct agent_object *o)
+{
+	ask_status(o, false);
 }
 
 /* --- pools -------------------------------------------------------------- */
@@ -557,6 +567,37 @@ static bool has_replica(struct agent *a, const char *name)
 	return false;
 }
 
+static json *io_json(const struct plane_io *io)
+{
+	json *j = json_object_new_object();
+
+	jset_i64(j, "reads", (int64_t)io->reads);
+	jset_i64(j, "writes", (int64_t)io->writes);
+	jset_i64(j, "flushes", (int64_t)io->flushes);
+	jset_i64(j, "read_bytes", (int64_t)io->read_bytes);
+	jset_i64(j, "written_bytes", (int64_t)io->written_bytes);
+	return j;
+}
+
+json *agent_report(struct agent *a)
+{
+	json *doc = json_object_new_object(), *replicas = json_object_new_object(), *r;
+
+	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
+		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
+			if (o->kind != AGENT_REPLICA || outdone(o))
+				continue;
+			r = replica_json(o);
+			if (o->seen.io.counted)
+				jset(r, "io", io_json(&o->seen.io));
+			jset(replicas, o->name, r);
+		}
+	}
+	jset(doc, "pools", pools_json(a));
+	jset(doc, "replicas", replicas);
+	return doc;
+}
+
 /* those that are due, as many as a report may hold */
 static json *replicas_json(struct agent *a)
 {
@@ -657,6 +698,9 @@ void observe_tick(struct agent *a)
 			if (o->kind == AGENT_REPLICA && o->replica.plane &&
 			    strcmp(o->seen.mode, "learner") == 0)
 				observe_status(o);
+			else if (o->kind == AGENT_REPLICA && o->replica.plane && o->seen.open &&
+				 o->seen.io.counted)
+				ask_status(o, true);
 		}
 	}
 	observe_report(a);

@@ -70,6 +70,7 @@ static void slow_tick(struct api *a, int64_t now)
 	a->tick_ms = now;
 	if (a->members) {
 		api_update_members(a);
+		api_observe(a);
 		{
 			api_reap(a);
 			take_tick(a);
@@ -343,6 +344,8 @@ static void on_http_reply(struct api_call *c, int status, const void *body, size
 	char number[32];
 
 	http_reply_header(r, "X-Request-Id", c->id);
+	if (c->type)
+		http_reply_header(r, "Content-Type", c->type);
 	if (c->revision > 0) {
 		snprintf(number, sizeof(number), "%llu", (unsigned long long)c->revision);
 		http_reply_header(r, "X-Revision", number);
@@ -387,6 +390,7 @@ static struct api_call *call_of(struct api *a, struct http_request *r)
 		snprintf(c->id, sizeof(c->id), "%s", id);
 	c->reply = on_http_reply;
 	c->reply_arg = r;
+	c->http = r;
 	return c;
 }
 
@@ -487,6 +491,7 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
 	if (!a->observed)
 		abort();
 	a->leader = leader_new(a);
+	a->events = events_new(a);
 	rv = uv_timer_init(config->loop, &a->timer);
 	if (rv < 0)
 		abort(); /* only a broken loop fails here */
@@ -515,7 +520,9 @@ void api_free(struct api *a)
 	take_abandon(a);
 	verify_abandon(a);
 	peer_abandon(a);
-	wait_abandon(a);
+	wait_abandon(a); /* before the events: streams that are about to begin */
+	events_free(a->events);
+	a->events = NULL;
 	mutations_abandon(a);
 	members_free(a->members);
 	a->members = NULL;
@@ -527,6 +534,23 @@ void api_set_node(struct api *a, const struct api_node_ops *ops, void *arg)
 {
 	a->node_ops = ops;
 	a->node = arg;
+}
+
+void api_observe(struct api *a)
+{
+	int64_t version = observed_version(a->observed, api_mono_ms());
+
+	if (version == a->state_seen)
+		return;
+	a->state_seen = version;
+	events_state(a->events);
+}
+
+void api_heard(struct api *a, json *answer)
+{
+	/* the leader looks by itself */
+	if (a->events && !a->members)
+		events_heard(a->events, answer);
 }
 
 struct leader *api_leader(struct api *a)

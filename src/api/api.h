@@ -57,6 +57,9 @@ struct api_node_ops {
 			 void (*cb)(int status, const struct err *err, const uint32_t *crc, int n,
 				    void *arg),
 			 void *cb_arg, void *arg);
+	/* what there is of pools and copies here, whole, as a report of model/observed.h, and what
+	 * clients have read and written ("io"); the caller owns it */
+	json *(*report)(void *arg);
 	/* whether a device that somebody else has made may become a volume, and where it is */
 	void (*adoptable)(const char *device,
 			  void (*cb)(int status, const struct err *err, const char *pool,
@@ -75,6 +78,8 @@ void api_handle_join(struct http_request *r, void *api);
 void api_set_node(struct api *a, const struct api_node_ops *ops, void *arg);
 struct leader *api_leader(struct api *a);
 struct observed *api_observed(struct api *a);
+/* what the leader has answered to a report of this node; doc may be NULL */
+void api_heard(struct api *a, json *doc);
 /* from consensus_config.on_leader: clears or starts the leader's work (observed, members) */
 void api_on_leader(struct api *a, bool is_leader);
 

@@ -189,7 +189,12 @@ static void try_here(struct pending *p)
 		return;
 	}
 	snprintf(c->id, sizeof(c->id), "%s", p->id);
-	snprintf(c->author, sizeof(c->author), "%s", p->author);
+	/* as it would be said of a request that another node has sent on */
+	if (p->who == WHO_NODE)
+		snprintf(c->author, sizeof(c->author), "%s", p->author);
+	else
+		snprintf(c->author, sizeof(c->author), "%.40s via %.40s", p->author,
+			 a->config.node);
 	snprintf(c->node, sizeof(c->node), "%s", a->config.node);
 	c->node_id = a->config.node_id;
 	c->who = p->who;

@@ -22,11 +22,11 @@
 #define RC_RSC_DFN 0x380000ull
 #define RC_RSC 0x340000ull
 #define RC_VLM_DFN 0x300000ull
+#define RC_VLM 0x2C0000ull
 #define RC_NODE_CONN 0x280000ull
 #define RC_RSC_CONN 0x240000ull
 #define RC_NET_IF 0x1C0000ull
 #define RC_STOR_POOL_DFN 0x180000ull
-#define RC_VLM 0x2C0000ull
 #define RC_STOR_POOL 0x140000ull
 #define RC_CTRL 0x100000ull
 #define RC_SNAPSHOT 0x0C0000ull

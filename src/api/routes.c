@@ -20,6 +20,7 @@
 const struct route api_routes[] = {
 	{ "GET", "/v1/controller/version", ANY, PLACE_HERE, 0, RC_CTRL, version_get },
 	{ "GET", "/health", ANY, PLACE_HERE, 0, RC_CTRL, health_get },
+	{ "GET", "/metrics", ANY, PLACE_HERE, 0, RC_CTRL, metrics_get },
 	{ "GET", "/", ANY, PLACE_HERE, 0, RC_CTRL, root_get },
 
 	{ "GET", PROPS, ANY, PLACE_READ, 0, RC_CTRL, controller_props },
@@ -177,12 +178,18 @@ const struct route api_routes[] = {
 	{ "POST", RD "/clone", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN, clones_create },
 	{ "GET", RD "/clone/{}", ANY, PLACE_READ, 0, RC_RSC_DFN, clones_get },
 
+	{ "POST", SDS "explain", ANY, PLACE_LEADER, 0, RC_RSC_DFN, explain_post },
 	{ "POST", SDS "pools/{}/{}/extend", ANY, PLACE_LEADER, RC_MOD, RC_STOR_POOL, pools_extend },
 	{ "POST", SDS "pools/{}/{}/replace", ANY, PLACE_LEADER, RC_MOD, RC_STOR_POOL,
 	  pools_replace },
 	{ "POST", SDS "pool-done", WHO_NODE, PLACE_LEADER, RC_MOD, RC_STOR_POOL, sds_pool_done },
 	{ "GET", SDS "disks", ANY, PLACE_READ, 0, RC_NODE, disks_all },
 	{ "GET", SDS "status", ANY, PLACE_READ, 0, RC_CTRL, status_get },
+	{ "GET", SDS "history", ANY, PLACE_READ, 0, RC_CTRL, history_get },
+	{ "GET", SDS "events", ANY, PLACE_HERE, 0, RC_CTRL, events_changes },
+	{ "GET", SDS "promotions", WHO_NODE, PLACE_FRESH, 0, RC_CTRL, promotions_list },
+	{ "GET", "/v1/events/nodes", ANY, PLACE_HERE, 0, RC_CTRL, events_nodes },
+	{ "GET", "/v1/events/drbd/promotion", ANY, PLACE_HERE, 0, RC_CTRL, events_promotion },
 	{ "GET", SDS "nodes-raft", ANY, PLACE_HERE, 0, RC_CTRL, status_raft },
 	{ "GET", SDS "local", ANY, PLACE_HERE, 0, RC_CTRL, status_local },
 	{ "GET", SDS "tokens", ANY, PLACE_READ, 0, RC_CTRL, sds_token_list },

@@ -17,8 +17,6 @@
 #include "base/text.h"
 #include "model/placement.h"
 
-#define NAMES_MAX 64 /* pools of different names that are looked at one by one */
-
 static struct change_env env_of(struct api *a)
 {
 	return (struct change_env){
@@ -180,7 +178,7 @@ static int space_info(struct api *a, const char *group, const struct change_plac
 	jset_i64(o, "max_vlm_size_in_kib", max_kib);
 	jset_i64(o, "available_size_in_kib", storable(s, place.copies, false));
 	jset_i64(o, "capacity_in_kib", storable(s, place.copies, true));
-	jset(o, "default_max_oversubscription_ratio", json_object_new_double(PLACEMENT_OVERCOMMIT));
+	jset(o, "default_max_oversubscription_ratio", json_object_new_double(RATIO_DEFAULT));
 	jset(o, "next_spawn_result", spots_shape(&spots));
 	free(s);
 	json_object_put(doc);
@@ -249,35 +247,30 @@ void sizes_groups(struct api_call *c)
 
 struct pool_names {
 	const struct change_place *place;
-	struct {
-		char name[NAME_MAX_LEN + 1];
-		bool all_thin;
-	} pool[NAMES_MAX];
-	int n;
+	json *all_thin; /* by name, as it is written first: whether all pools of it are thin */
 };
 
 static void add_name(json *doc, void *arg)
 {
 	struct pool_names *names = arg;
+	const char *name;
 	struct pool p;
-	int i;
+	bool thin;
 
 	if (pool_parse(doc, &p, NULL) < 0 ||
 	    !is_asked_for(names->place->nodes, names->place->n_nodes, p.node) ||
 	    !is_asked_for(names->place->pools, names->place->n_pools, p.name))
 		return;
-	for (i = 0; i < names->n; i++) {
-		if (strcasecmp(names->pool[i].name, p.name) == 0)
-			break;
+	thin = pool_kind_is_thin(p.kind);
+	name = p.name;
+	json_object_object_foreach(names->all_thin, key, value)
+	{
+		if (strcasecmp(key, p.name) != 0)
+			continue;
+		name = key;
+		thin &= json_object_get_boolean(value);
 	}
-	if (i == NAMES_MAX)
-		return;
-	if (i == names->n) {
-		memcpy(names->pool[i].name, p.name, sizeof(p.name));
-		names->pool[i].all_thin = true;
-		names->n++;
-	}
-	names->pool[i].all_thin &= pool_kind_is_thin(p.kind);
+	jset_bool(names->all_thin, name, thin);
 }
 
 /* what could be spawned with all copies in pools of this name; NULL: nothing */
@@ -309,7 +302,7 @@ static void reply_candidates(struct api_call *c, const char *group,
 			     const struct change_place *asked)
 {
 	json *list = view_list(), *o, *doc;
-	struct pool_names *names;
+	struct pool_names names;
 	struct change_place place;
 	struct err err;
 	int rv = merged(c->api, group, asked, &place, &doc, &err);
@@ -319,23 +312,20 @@ static void reply_candidates(struct api_call *c, const char *group,
 		call_fail(c, rv, &err);
 		return;
 	}
-	names = calloc(1, sizeof(*names));
-	if (!names)
-		abort();
-	names->place = &place;
-	view_docs(c->api, "pool/", add_name, names);
-	for (int i = 0; i < names->n; i++) {
-		json *one = candidate(c->api, group, &place, names->pool[i].name,
-				      names->pool[i].all_thin);
+	names = (struct pool_names){ &place, view_object() };
+	view_docs(c->api, "pool/", add_name, &names);
+	json_object_object_foreach(names.all_thin, name, thin)
+	{
+		json *one = candidate(c->api, group, &place, name, json_object_get_boolean(thin));
 
 		if (one)
 			view_push(list, one);
 	}
-	free(names);
+	json_object_put(names.all_thin);
 	json_object_put(doc);
 	o = view_object();
 	jset(o, "candidates", list);
-	jset(o, "default_max_oversubscription_ratio", json_object_new_double(PLACEMENT_OVERCOMMIT));
+	jset(o, "default_max_oversubscription_ratio", json_object_new_double(RATIO_DEFAULT));
 	call_reply_json(c, 200, o);
 }
 

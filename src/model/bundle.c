@@ -361,8 +361,9 @@ static int add_replica(struct bundle *b, const char *node, const char *pool, boo
 	snprintf(r->pool, sizeof(r->pool), "%s", pool ? pool : "");
 	b->env->uuid(r->uuid);
 	if (pool) {
-		rv = promise_add(b->t, b->env->store, node, pool, resource_size_kib(&b->resource),
-				 1);
+		rv = promise_add(b->t, b->env->store, node, pool,
+				 &(struct promise){ resource_size_kib(&b->resource),
+						    resource_extra_kib(&b->resource), 1 });
 		if (rv < 0)
 			return err_set(err, rv, "pool %s/%s: %s", node, pool, err_name(rv));
 	}
@@ -412,8 +413,9 @@ static int leave_disk(struct bundle *b, const struct replica *r, struct err *err
 
 	if (r->diskless)
 		return 0;
-	rv = promise_add(b->t, b->env->store, r->node, r->pool, -resource_size_kib(&b->resource),
-			 -1);
+	rv = promise_add(b->t, b->env->store, r->node, r->pool,
+			 &(struct promise){ -resource_size_kib(&b->resource),
+					    -resource_extra_kib(&b->resource), -1 });
 	if (rv < 0)
 		return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
 	for (int i = 0; i < b->resource.n_volumes; i++)

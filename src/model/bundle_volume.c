@@ -58,7 +58,7 @@ static int take_minor(struct bundle *b, int number, int *ret, struct err *err)
 }
 
 /* what the pools of all copies are to hold, more or less by so much */
-static int promise_more(struct bundle *b, int64_t kib, struct err *err)
+static int promise_more(struct bundle *b, int64_t kib, int64_t extra_kib, struct err *err)
 {
 	for (int i = 0; i < b->n; i++) {
 		const struct replica *r = &b->replica[i];
@@ -66,7 +66,8 @@ static int promise_more(struct bundle *b, int64_t kib, struct err *err)
 
 		if (r->diskless)
 			continue;
-		rv = promise_add(b->t, b->env->store, r->node, r->pool, kib, 0);
+		rv = promise_add(b->t, b->env->store, r->node, r->pool,
+				 &(struct promise){ kib, extra_kib, 0 });
 		if (rv < 0)
 			return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
 	}
@@ -148,7 +149,8 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	if (rv < 0)
 		return rv;
 	if ((rv = give_key(b, &v, err)) < 0 || (rv = take_minor(b, number, &v.minor, err)) < 0 ||
-	    (rv = promise_more(b, v.size_kib, err)) < 0) {
+	    (rv = promise_more(b, v.size_kib, volume_extra_kib(v.size_kib, b->resource.encrypted),
+			       err)) < 0) {
 		json_object_put(checked);
 		return rv;
 	}
@@ -203,7 +205,11 @@ void bundle_set_key(struct bundle *b, int number, const char *sealed)
 int bundle_grow_volume(struct bundle *b, int number, int64_t size_kib, struct err *err)
 {
 	struct volume *v = &b->resource.volume[volume_at(b, number)];
-	int rv = promise_more(b, size_kib - v->size_kib, err);
+	bool encrypted = b->resource.encrypted;
+	int rv = promise_more(b, size_kib - v->size_kib,
+			      volume_extra_kib(size_kib, encrypted) -
+				      volume_extra_kib(v->size_kib, encrypted),
+			      err);
 
 	if (rv < 0)
 		return rv;
@@ -255,7 +261,8 @@ int bundle_drop_volume(struct bundle *b, int number, struct err *err)
 	struct volume v = b->resource.volume[k];
 	char key[STORE_KEY_MAX];
 
-	rv = promise_more(b, -v.size_kib, err);
+	rv = promise_more(b, -v.size_kib, -volume_extra_kib(v.size_kib, b->resource.encrypted),
+			  err);
 	if (rv < 0)
 		return rv;
 	for (int i = 0; i < b->n; i++) {

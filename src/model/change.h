@@ -17,9 +17,9 @@
  * "encryption/self": the sealed master key of encrypted volumes (cluster/vault.h)
  * "kvs/<name>": {"name","props":{}}: a client's own
  * "token/<id>": {"id","secret_sha256","expires_ms","used_by":""}
- * "promise/<node>/<pool>": {"kib","replicas"}: what is placed in a pool; changed with each
- * placement,
- *   so that two of them in one pool conflict and its capacity is exact. Missing: nothing.
+ * "promise/<node>/<pool>": {"kib","extra_kib","replicas"}: what is placed in a pool; changed
+ *   with each placement, so that two of them in one pool conflict and its capacity is exact.
+ *   Missing: nothing.
  */
 #ifndef SDSD_MODEL_CHANGE_H
 #define SDSD_MODEL_CHANGE_H
@@ -115,9 +115,13 @@ int change_pool_destroy(struct change_env *env, struct txn *t, const char *node,
 /* body: the LINSTOR request (docs: linstor REST v1, resource groups); "volume_groups" is taken
  * too. A raised
  * place_count changes no resource by itself: the caller autoplaces those of the group. */
-int change_group_create(struct change_env *env, struct txn *t, json *body, struct err *err);
-int change_group_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+/* -E_INVALID also for rules that contradict each other. warn (may be NULL; text "": nothing) says
+ * why no resource of the group could be placed with the present nodes, whoever is online and
+ * however full they are. */
+int change_group_create(struct change_env *env, struct txn *t, json *body, struct err *warn,
 			struct err *err);
+int change_group_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+			struct err *warn, struct err *err);
 int change_group_delete(struct change_env *env, struct txn *t, const char *name, struct err *err);
 
 /* change_volume_group.c: what a group says about volume `number` of its resources. body: LINSTOR's;
@@ -138,6 +142,7 @@ struct change_place {   /* where copies go */
 	const char *pools[NODES_MAX];
 	int n_pools;
 	bool diskless_on_remaining; /* or the group's */
+	struct place_rules rules;   /* each field that is there instead of the group's */
 	/* of a resource that is made with it: */
 	enum layers layers;        /* unsaid: the group's */
 	const char *external_name; /* what its user calls it, if not as it is named; NULL: so */
@@ -184,6 +189,13 @@ int change_probe(struct change_env *env, const char *group, const struct change_
 		 int64_t *ret_kib, struct change_spots *ret_spots, struct err *err);
 int change_autoplace(struct change_env *env, struct txn *t, const char *resource,
 		     const struct change_place *place, int *ret_added, struct err *err);
+/* change_explain.c: what change_spawn (name of no resource) or change_autoplace (of one that is
+ * there) would choose, without choosing it. body: {"resource","resource_group",
+ * "volume_sizes":[KiB],"select_filter"}. *ret: {"possible":true,"copies":2,"message","size_kib",
+ * "violations", "candidates":[{"node","pool","verdict":"chosen|suitable|refused",
+ * "rule":"no-room","reason","provider","free_kib","total_kib","promised_kib","replicas"}]}, the
+ * caller's. copies: to be added; violations: of the present copies, in words. */
+int change_explain(struct change_env *env, json *body, json **ret, struct err *err);
 int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, const char *pool /* NULL: choose */, bool diskless,
 			  struct err *err);

@@ -58,7 +58,7 @@ static int add_diskless(struct bundle *b, const char *node, struct err *err)
 static int place_on(struct bundle *b, const char *node, const char *pool, struct err *err)
 {
 	struct placement_want want = {
-		.size_kib = resource_size_kib(&b->resource),
+		.size_kib = resource_size_kib(&b->resource) + resource_extra_kib(&b->resource),
 		.copies = 1,
 		.nodes = &node,
 		.n_nodes = 1,
@@ -147,7 +147,7 @@ int place_leave(struct bundle *b, struct replica *r, struct err *err)
 }
 
 /* A copy that somebody takes away is not wanted any more; one that is of no use is. */
-static void want_without(struct bundle *b, const struct replica *r)
+static void want_no_more(struct bundle *b, const struct replica *r)
 {
 	bool online = observed_online(b->env->observed, r->node, b->env->mono_ms);
 	bool of_use = !r->diskless && !r->deleting && !r->quarantined && online;
@@ -159,7 +159,7 @@ static void want_without(struct bundle *b, const struct replica *r)
 
 static int delete_one(struct bundle *b, struct replica *r, struct err *err)
 {
-	want_without(b, r);
+	want_no_more(b, r);
 	return place_leave(b, r, err);
 }
 
@@ -263,7 +263,7 @@ int change_replica_diskless(struct change_env *env, struct txn *t, const char *r
 		return rv;
 	*ret = !r->diskless;
 	if (*ret) {
-		want_without(&b, r);
+		want_no_more(&b, r);
 		rv = drop_disk(&b, r, err);
 	}
 	if (rv == 0)
@@ -341,16 +341,6 @@ static int add_disk(struct bundle *b, struct replica *r, const char *pool, const
 	return 0;
 }
 
-/* because somebody has asked for one more copy */
-static int give_disk(struct bundle *b, struct replica *r, const char *pool, struct err *err)
-{
-	int rv = add_disk(b, r, pool, "", err);
-
-	if (rv == 0)
-		bundle_want_those(b);
-	return rv;
-}
-
 int change_replica_diskful(struct change_env *env, struct txn *t, const char *resource,
 			   const char *node, const char *pool, bool *ret, struct err *err)
 {
@@ -367,12 +357,14 @@ int change_replica_diskful(struct change_env *env, struct txn *t, const char *re
 			"resource %s: the copy on %s is losing its disk; try again when it has",
 			b.resource.name, r->node);
 	else if (r->diskless)
-		rv = give_disk(&b, r, pool, err);
+		rv = add_disk(&b, r, pool, "", err);
 	else if (pool && strcasecmp(pool, r->pool) != 0)
 		rv = err_set(err, -E_EXISTS,
 			     "resource %s: the copy on %s is in pool %s already; to have it "
 			     "elsewhere, take its disk first",
 			     b.resource.name, r->node, r->pool);
+	if (rv == 0 && *ret)
+		bundle_want_those(&b);
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);
@@ -433,14 +425,16 @@ int change_replica_migrate(struct change_env *env, struct txn *t, const char *re
 			   struct err *err)
 {
 	struct bundle b;
-	int rv = bundle_load(env, t, resource, &b, err);
+	int rv = bundle_load(env, t, resource, &b, err), copies;
 
 	if (rv < 0)
 		return rv;
-	bundle_want(&b, bundle_wanted(&b)); /* while there is one more than that */
+	copies = bundle_wanted(&b);
 	rv = bundle_check_heard(&b, err);
 	if (rv == 0)
 		rv = migrate(&b, from, node, pool, ret, err);
+	if (rv == 0)
+		bundle_want(&b, copies); /* for a while it has one more */
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);

@@ -46,6 +46,16 @@ static void look_at_node(struct bundle *b, const struct replica *r, json *node,
 		u->out_ms = r->quarantined_ms < env->now_ms ? env->now_ms - r->quarantined_ms : 0;
 }
 
+/* Another copy is to replace it. */
+static bool moves(const struct bundle *b, const struct replica *r)
+{
+	for (int i = 0; i < b->n; i++) {
+		if (strcasecmp(b->replica[i].migrates, r->node) == 0)
+			return !r->diskless;
+	}
+	return false;
+}
+
 static int look(struct bundle *b, const struct replica *r, struct upkeep_replica *u,
 		struct err *err)
 {
@@ -65,6 +75,8 @@ static int look(struct bundle *b, const struct replica *r, struct upkeep_replica
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	look_at_node(b, r, node, u);
+	if (u->fate == UPKEEP_STAYS && moves(b, r))
+		u->fate = UPKEEP_LEAVES;
 	json_object_put(node);
 	return 0;
 }

@@ -444,6 +444,23 @@ int64_t resource_size_kib(const struct resource *r)
 	return sum;
 }
 
+int64_t volume_extra_kib(int64_t size_kib, bool encrypted)
+{
+	int64_t regions = (size_kib + VOLUME_REGION_KIB - 1) / VOLUME_REGION_KIB;
+	int64_t pages = META_HEAD_PAGES + (regions + META_PAGE_REGIONS - 1) / META_PAGE_REGIONS;
+
+	return pages * META_PAGE_KIB + (encrypted ? LUKS_HEADER_KIB : 0);
+}
+
+int64_t resource_extra_kib(const struct resource *r)
+{
+	int64_t sum = 0;
+
+	for (int i = 0; i < r->n_volumes; i++)
+		sum += volume_extra_kib(r->volume[i].size_kib, r->encrypted);
+	return sum;
+}
+
 void resource_key(const char *name, char *out, size_t len)
 {
 	char low[NAME_MAX_LEN + 1];

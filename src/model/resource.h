@@ -15,8 +15,7 @@
  *                     content, on the node of its first copy. external_name: what its user calls
  *                     it, where that is no name of a resource; for the API only. No layers: DRBD
  *                     and STORAGE. key: of an encrypted volume, sealed by the master key
- *                     (cluster/vault.h).
- *                     copies: it is to have so many; unsaid: as many as it has.
+ *                     (cluster/vault.h). copies: it is to have so many; unsaid: as many as it has.
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
@@ -148,7 +147,11 @@ void volume_write_origin(json *doc, const struct volume_origin *o); /* in a volu
 void volume_write_adopted(json *doc, const struct volume_adopted *a);
 /* NULL when there is none of this number */
 const struct volume *resource_volume(const struct resource *r, int number);
-int64_t resource_size_kib(const struct resource *r);      /* of all volumes */
+int64_t resource_size_kib(const struct resource *r); /* of all volumes */
+/* What a copy of a volume takes beside its content: the metadata of the replication, and the header
+ * of encryption */
+int64_t volume_extra_kib(int64_t size_kib, bool encrypted);
+int64_t resource_extra_kib(const struct resource *r);     /* of all volumes */
 int volume_check_size(int64_t size_kib, struct err *err); /* range; callers round it up */
 /* Up to 4 KiB; encrypted: to a whole region of the replication, since what an encrypted one grows
  * by is zeros, and what it was made of is not: no region may have some of both. */

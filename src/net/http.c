@@ -615,10 +615,9 @@ static void on_handle_closed(uv_handle_t *handle)
 	free(h);
 }
 
-static void on_close(struct conn *c, const struct err *reason, void *owner)
+/* the conn is not ours any more */
+static void let_go(struct http *h)
 {
-	struct http *h = owner;
-
 	h->c = NULL;
 	request_free(h->reading);
 	while (h->head) {
@@ -631,6 +630,25 @@ static void on_close(struct conn *c, const struct err *reason, void *owner)
 	}
 	uv_close((uv_handle_t *)&h->timer, on_handle_closed);
 	uv_close((uv_handle_t *)&h->kick, on_handle_closed);
+}
+
+static void on_close(struct conn *c, const struct err *reason, void *owner)
+{
+	let_go(owner);
+}
+
+struct conn *http_take(struct http_request *r)
+{
+	struct http *h = r->h;
+	struct conn *c;
+
+	assert(r->dispatched && !r->answered && !(h && h->taking_up));
+	if (!h || h->head != r)
+		return NULL;
+	c = h->c;
+	request_free(list_pop(h));
+	let_go(h);
+	return c;
 }
 
 static const struct conn_ops http_ops = {
@@ -698,6 +716,11 @@ const struct buf *http_body(const struct http_request *r)
 const struct tls_peer *http_peer(const struct http_request *r)
 {
 	return r->has_peer ? &r->peer : NULL;
+}
+
+bool http_is_1_0(const struct http_request *r)
+{
+	return r->old;
 }
 
 bool http_is_unix(const struct http_request *r)

@@ -49,6 +49,13 @@ void http_reply_header(struct http_request *r, const char *name, const char *val
 /* body is copied; content type application/json. HEAD gets the length only. Frees r. */
 void http_reply(struct http_request *r, int status, const void *body, size_t len);
 
+/* Takes the conn away from HTTP, for an answer without an end (http_stream.h): the caller gives it
+ * ops of its own at once. r is freed, and nothing else on the conn is answered. Not from inside of
+ * the handler. NULL, and r is still to be answered: the client has gone, or waits for the answer to
+ * an earlier request. */
+struct conn *http_take(struct http_request *r);
+bool http_is_1_0(const struct http_request *r);
+
 /* Percent-decodes len bytes of in to out; -E_INVALID on bad escapes or a NUL; -ENAMETOOLONG */
 int http_unescape(const char *in, size_t len, char *out, size_t out_len);
 /* Percent-encodes a path element to out; -ENAMETOOLONG */

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "net/ktls.h"
@@ -432,6 +433,16 @@ struct tls *tls_new_join(const char *ca_fingerprint, struct err *err)
 	text_hex(digest, sizeof(digest), t->ca_fingerprint);
 	SSL_CTX_set_cert_verify_callback(t->client, join_verify, t);
 	return t;
+}
+
+int64_t tls_expires(const struct tls *t)
+{
+	X509 *own = t->server ? SSL_CTX_get0_certificate(t->server) : NULL;
+	struct tm tm;
+
+	if (!own || ASN1_TIME_to_tm(X509_get0_notAfter(own), &tm) != 1)
+		return 0;
+	return (int64_t)timegm(&tm);
 }
 
 void tls_free(struct tls *t)

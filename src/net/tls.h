@@ -37,6 +37,8 @@ struct tls *tls_new(const char *ca_pem_path, const char *cert_path, const char *
  * whose fingerprint is ca_fingerprint and which signed the leaf. */
 struct tls *tls_new_join(const char *ca_fingerprint, struct err *err);
 void tls_free(struct tls *t);
+/* when the own certificate ends, seconds since 1970; 0: there is none */
+int64_t tls_expires(const struct tls *t);
 
 /* New SSL on memory BIOs. Server: offers all ALPN above. Client: asks for alpn. */
 SSL *tls_server_ssl(struct tls *t);

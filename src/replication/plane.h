@@ -132,6 +132,14 @@ struct plane_hooks {
 	void *arg;
 };
 
+/* What clients of this node have done since the plane has the resource. Larger requests count as
+ * those of 1 MiB that they are cut into; a trim counts as a write of its length. */
+struct plane_io {
+	bool counted; /* false: this plane does not count (the kernel does, of its block devices) */
+	uint64_t reads, writes, flushes;
+	uint64_t read_bytes, written_bytes;
+};
+
 struct plane_status {
 	bool up;          /* replica attached or client ready */
 	char error[256];  /* why not, "" when fine */
@@ -147,6 +155,7 @@ struct plane_status {
 	uint32_t epoch;
 	uint32_t in_sync;                 /* writer: pI */
 	uint64_t regions, synced_regions; /* learner */
+	struct plane_io io;
 	struct {
 		bool connected;
 		const char *mode;

@@ -444,6 +444,8 @@ void volume_status(const struct volume *v, struct plane_status *ret)
 	ret->up = volume_up(v) && open_listens(v);
 	ret->open = open_clients(v) > 0;
 	ret->failures = v->failures;
+	ret->io = v->io;
+	ret->io.counted = true;
 	if (volume_up(v))
 		mirror_status(v, ret);
 	if (!ret->error[0] && v->next)

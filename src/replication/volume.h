@@ -149,6 +149,7 @@ struct volume {
 	bool cut;             /* clients are being shown out */
 
 	struct volume_freeze freeze;
+	struct plane_io io;
 
 	/* volume_mend.c */
 	char sick[96];   /* which operation of the own disk has failed; "" none */

@@ -449,7 +449,7 @@ def bad_input(via, who):
                          ("select_filter", {"node_name_list": [1]}),
                          ("select_filter", {"node_name_list": "a/b"}),
                          ("select_filter", {"node_name_list": ["n1"] * 5000}),
-                         ("select_filter", {"replicas_on_different": ["Aux/zone"]}),
+                         ("select_filter", {"replicas_on_different": [7]}),
                          ("resource_definition_props", []), ("resource_definition_props", {"a": []}),
                          ("resource_definition_props", {"k" * 5000: "v"}),
                          ("resource_definition_props", {"k": "v" * 100000}),

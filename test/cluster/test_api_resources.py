@@ -395,6 +395,7 @@ def under_writer(via, c):
     wait_for(lambda: "DISKLESS" in (of(via, "wri", "n1") or {}).get("flags", []) and
              state_of(via, "wri", "n3") == "UpToDate", 60, "n1's copy to move")
     tap.ok(w.goes_on() and w.end(), "the writer became a client and has not noticed", w.lines[-3:])
+    wait_for(lambda: not of(via, "wri", "n1")["state"]["in_use"], 20, "the volume to be closed")
     gone(via, "wri")
 
 

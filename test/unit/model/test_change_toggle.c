@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/upkeep.h"
 #include "support/modelworld.h"
 
 TestSuite(change_toggle);
@@ -216,6 +217,44 @@ Test(change_toggle, a_copy_moves)
 	cr_expect_eq(world_count(&w, "leftover/n1/"), 1);
 	cr_assert_eq(REAP(), 0);
 	cr_expect_eq(record().epoch, 4, "nothing more to do");
+	end();
+}
+
+/* Upkeep must take neither copy for one too many, and may finish the move itself. */
+Test(change_toggle, upkeep_knows_of_moves)
+{
+	struct upkeep_sight sight = { .watched_ms = 1 << 30 };
+	struct upkeep_plan plan;
+
+	start(WRITER_NONE);
+	cr_assert_eq(MIGRATE("n1", "n3", NULL), 0, "%s", w.err.text);
+	created("n3");
+	cr_assert_eq(WORLD(&w, change_upkeep, "db", &sight, &plan), 0);
+	cr_expect_eq(plan.what, UPKEEP_NOTHING, "%s", plan.why);
+	cr_assert_eq(cas(3, WRITER_NONE, 7), 0, "%s", w.err.text);
+	for (int i = 1; i <= 3; i++) {
+		char node[8];
+
+		snprintf(node, sizeof(node), "n%d", i);
+		world_report_open(&w, node, "db", false);
+	}
+	cr_assert_eq(REAP(), 0, "%s", w.err.text);
+	cr_expect_eq(replica("n1").slot, -1);
+	cr_assert_eq(WORLD(&w, change_upkeep, "db", &sight, &plan), 0);
+	cr_expect_eq(plan.what, UPKEEP_NOTHING, "two copies, as before: %s", plan.why);
+	end();
+}
+
+/* A copy that was taken away on purpose does not come back. */
+Test(change_toggle, upkeep_knows_of_disks_that_went)
+{
+	struct upkeep_sight sight = { .watched_ms = 1 << 30 };
+	struct upkeep_plan plan;
+
+	start(WRITER_NONE);
+	cr_assert_eq(DISKLESS("n2"), 0);
+	cr_assert_eq(WORLD(&w, change_upkeep, "db", &sight, &plan), 0);
+	cr_expect_eq(plan.what, UPKEEP_NOTHING, "%s", plan.why);
 	end();
 }
 

@@ -34,9 +34,10 @@ Test(group, filter_as_clients_send_it)
 		  0, 0, false, false },
 		{ "{\"replicas_on_same\":[],\"not_place_with_rsc_regex\":\"\"}", 0, 0, 0, 0, 0,
 		  false, false },
-		{ "{\"replicas_on_different\":[\"Aux/zone\"]}", .rv = -E_INVALID },
-		{ "{\"x_replicas_on_different_map\":{\"a\":1}}", .rv = -E_INVALID },
-		{ "{\"not_place_with_rsc\":[\"db\"]}", .rv = -E_INVALID },
+		{ "{\"diskless_type\":\"DRBD_DISKLESS\",\"storage_pool_diskless_list\":null}", 0, 0,
+		  0, 0, 0, false, false },
+		{ "{\"diskless_type\":\"NVME_INITIATOR\"}", .rv = -E_INVALID },
+		{ "{\"storage_pool_diskless_list\":[\"a/b\"]}", .rv = -E_INVALID },
 		{ "{\"place_count\":7}", 0, 7, 0, 0, 0, false, false },
 		{ "{\"place_count\":8}", .rv = -E_INVALID },
 		{ "{\"place_count\":-1}", .rv = -E_INVALID },
@@ -90,7 +91,7 @@ Test(group, filter_names_limit)
 static int create(struct world *w, const char *text)
 {
 	json *body = world_json(text);
-	int rv = WORLD(w, change_group_create, body);
+	int rv = WORLD(w, change_group_create, body, NULL);
 
 	json_object_put(body);
 	return rv;
@@ -99,7 +100,7 @@ static int create(struct world *w, const char *text)
 static int modify(struct world *w, const char *name, const char *text)
 {
 	json *body = world_json(text);
-	int rv = WORLD(w, change_group_modify, name, body);
+	int rv = WORLD(w, change_group_modify, name, body, NULL);
 
 	json_object_put(body);
 	return rv;
@@ -195,5 +196,85 @@ Test(group, delete_conflicts_with_a_new_resource)
 		     0);
 	cr_expect_eq(world_apply(&w, del), TXN_APPLIED);
 	cr_expect_eq(world_apply(&w, use), TXN_CONFLICT);
+	world_close(&w);
+}
+
+/* ---- volume groups ---- */
+
+static int vg_create(struct world *w, const char *group, const char *text, int *number)
+{
+	json *body = world_json(text);
+	int rv = WORLD(w, change_volume_group_create, group, body, number);
+
+	json_object_put(body);
+	return rv;
+}
+
+static int vg_modify(struct world *w, int number, const char *text)
+{
+	json *body = world_json(text);
+	int rv = WORLD(w, change_volume_group_modify, "gg", number, body);
+
+	json_object_put(body);
+	return rv;
+}
+
+Test(group, volume_groups)
+{
+	struct world w;
+	int n = -1;
+	json *doc;
+
+	world_start(&w);
+	cr_assert_eq(create(&w, "{\"name\":\"gg\"}"), 0);
+	cr_expect_eq(vg_create(&w, "nix", "{}", &n), -E_NOT_FOUND);
+	cr_assert_eq(
+		vg_create(&w, "GG", "{\"volume_number\":\"3\",\"flags\":[\"gross_size\"]}", &n), 0);
+	cr_expect_eq(n, 3);
+	cr_expect_eq(vg_create(&w, "gg", "{\"volume_number\":3}", &n), -E_EXISTS);
+	cr_expect_eq(vg_create(&w, "gg", "{\"volume_number\":16}", &n), -E_INVALID);
+	cr_expect_eq(vg_create(&w, "gg", "{\"flags\":[7]}", &n), -E_INVALID);
+	cr_assert_eq(vg_create(&w, "gg", "{}", &n), 0);
+	cr_expect_eq(n, 0, "the lowest that is free");
+	doc = world_doc(&w, "group/gg");
+	cr_expect_eq(jget_i64_or(json_object_array_get_idx(jget(doc, "volume_groups"), 0),
+				 "volume_number", -1),
+		     0, "in order");
+	json_object_put(doc);
+	cr_expect_eq(vg_modify(&w, 1, "{}"), -E_NOT_FOUND);
+	cr_expect_eq(vg_modify(&w, 3, "{\"flags\":[\"x\"]}"), -E_INVALID);
+	cr_assert_eq(vg_modify(&w, 3, "{\"flags\":[],\"override_props\":{\"Aux/a\":1}}"), 0);
+	for (int i = 2; i < VOLUMES_PER_RESOURCE_MAX; i++)
+		cr_assert_eq(vg_create(&w, "gg", "{}", &n), 0, "%d: %s", i, w.err.text);
+	cr_expect_eq(vg_create(&w, "gg", "{}", &n), -E_INVALID);
+	cr_expect(world_says(&w, "which is the limit"), "%s", w.err.text);
+	cr_expect_eq(WORLD(&w, change_volume_group_delete, "gg", 16), -E_NOT_FOUND);
+	cr_assert_eq(WORLD(&w, change_volume_group_delete, "gg", 15), 0);
+	world_close(&w);
+}
+
+/* by the rules of placement: one more step than the largest is refused */
+Test(group, the_largest_volume_that_fits)
+{
+	struct change_place three = { .copies = 3 }, four = { .copies = 4 };
+	struct change_spots spots;
+	int64_t kib = -1, size;
+	struct world w;
+	struct err err;
+
+	world_cluster(&w, 3);
+	cr_assert_eq(change_probe(&w.env, NULL, &three, &kib, &spots, &err), 0);
+	cr_expect_eq(kib, 200 * GIB, "thin pools of 100 GiB promise twice as much: %lld",
+		     (long long)kib);
+	cr_expect_eq(spots.n, 3);
+	cr_expect_str_eq(spots.spot[0].pool, "ssd");
+	size = kib + VOLUME_KIB_MIN;
+	cr_expect_eq(WORLD(&w, change_spawn, NULL, "db", &size, 1, false, NULL, &three),
+		     -E_NO_NODES);
+	cr_expect_eq(WORLD(&w, change_spawn, NULL, "db", &kib, 1, false, NULL, &three), 0);
+	cr_assert_eq(change_probe(&w.env, NULL, &four, &kib, &spots, &err), 0);
+	cr_expect_eq(kib, 0);
+	cr_expect_eq(spots.n, 0);
+	cr_expect_eq(change_probe(&w.env, "nix", NULL, &kib, &spots, &err), -E_NOT_FOUND);
 	world_close(&w);
 }

@@ -3,8 +3,8 @@
  * Tests of plane_kernel.c, kernel_resource.c, kernel_steps.c and kernel_job.c:
  * what the module is told and asked. Links are in test_kernel_link.c.
  */
-#include "replication/volume_times.h"
 #include "base/fs.h"
+#include "replication/volume_times.h"
 #include "unit/replication/kernel_lab.h"
 
 TestSuite(kernel, .init = setup, .fini = teardown, .timeout = 60);

@@ -7,6 +7,7 @@
 
 extern const struct cli_verb status_verbs[];
 extern const struct cli_verb why_verbs[];
+extern const struct cli_verb doctor_verbs[];
 extern const struct cli_verb log_verbs[];
 extern const struct cli_verb volume_verbs[];
 extern const struct cli_verb node_verbs[];

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test_cli.py - the command line's own verbs, with real daemons: what it says when copies are
-missing."""
+missing, what sdsd doctor finds."""
 import os
 import sys
 
@@ -60,12 +60,43 @@ def why_when_away(c):
     verdict(c, "db", "safe")
 
 
+def doctor(c):
+    n1, n2 = c.nodes[:2]
+    r = good(n1, "the doctor finds nothing wrong in a cluster that is well", "doctor", "--dir",
+             n1.dir)
+    says("it has looked at everything", r.out, "identity", "daemon", "kernel", "LVM", "multipath",
+         "clock", "port", "network", "swap", "certificate", "files", "space", "quorum", "version",
+         "pools", "volumes", "leftovers")
+    os.chmod(os.path.join(n1.dir, "node.key"), 0o644)
+    r = n1.cli("doctor", "--dir", n1.dir)
+    tap.ok(r.code == 1 and "FAIL  files" in r.out and "chmod go= " in r.out,
+           "a key that others can read fails, with the cure", r)
+    os.chmod(os.path.join(n1.dir, "node.key"), 0o600)
+    n2.kill()
+    verdict(c, "db", "at risk")
+    r = n1.cli("doctor", "--dir", n1.dir)
+    tap.ok(r.code == 1, "a node that is away fails", r)
+    says("what it does to the cluster is said", r.out, "FAIL  network", "n2 cannot be reached",
+         "WARN  quorum", "2 of 3 voters", "WARN  volume", "db is at risk")
+    r = n2.cli("doctor", "--dir", n2.dir)
+    tap.ok(r.code == 1 and "FAIL  daemon" in r.out and "OK    certificate" in r.out,
+           "without a daemon: what can be seen without", r)
+    doc = n2.cli("doctor", "--dir", n2.dir, output="json").json
+    tap.ok(doc["failures"] >= 1 and {"check", "result", "text", "mend"} ==
+           set(doc["checks"][0]), "the same as JSON", doc)
+    r = n2.cli("doctor", "--dir", c.root)
+    tap.ok(r.code == 1 and "FAIL  identity" in r.out, "a directory that is no node's", r)
+    n2.start()
+    verdict(c, "db", "safe")
+
+
 def main():
     need_sdsd()
     with Cluster(3) as c:
         good(c.nodes[0], "a volume is made", "volume", "create", "db", "64M", "--nodes", "n1,n2")
         why(c)
         why_when_away(c)
+        doctor(c)
         c.keep = c.keep or tap.failed > 0
     tap.done()
 

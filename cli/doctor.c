@@ -123,8 +123,9 @@ static int doctor(int argc, char **argv)
 const struct cli_verb doctor_verbs[] = {
 	{ "doctor", NULL, DOCTOR_ARGS, "what is wrong here and how to mend it", doctor,
 	  "  --dir D  state directory (" DIR_DEFAULT ", $SDSD_DIR)\n\n"
-	  "Daemon, kernel module, LVM, multipath, clock, ports, certificates, space, swap; quorum,\n"
-	  "versions, pools, volumes. Without a daemon: what can be seen without. Changes nothing.\n"
+	  "Daemon, kernel module, LVM, multipath, clock, ports, certificates, space, swap,\n"
+	  "quorum, versions, pools, volumes; without a daemon what can be seen without.\n"
+	  "Changes nothing. "
 	  "Exit status 1 when something is wrong (FAIL)." },
 	{ .noun = NULL },
 };

@@ -83,11 +83,29 @@ static unsigned severity(json *entry)
 	return (uint64_t)jget_i64_or(entry, "ret_code", 0) >> 62;
 }
 
+/* Details of several lines, which the message may have in one: then they stand there once. */
+static void print_details(FILE *to, const char *what, const char *message, const char *details)
+{
+	size_t first = strcspn(details, "\n");
+	const char *line = memmem(message, strlen(message), details, first);
+	size_t n = line ? (size_t)(line - message) : strlen(message);
+
+	while (n > 0 && line && strchr(": ", message[n - 1]))
+		n--;
+	fprintf(to, "%s%.*s\n", what, (int)n, message);
+	for (const char *at = details; *at; at += strcspn(at, "\n"), at += *at == '\n')
+		fprintf(to, "  %.*s\n", (int)strcspn(at, "\n"), at);
+}
+
 static void print_entry(FILE *to, const char *what, json *entry)
 {
-	static const char *const more[] = { "cause", "details", "correction" };
+	static const char *const more[] = { "cause", "correction" };
+	const char *details = jget_str(entry, "details", "");
 
-	fprintf(to, "%s%s\n", what, jget_str(entry, "message", ""));
+	if (details[0])
+		print_details(to, what, jget_str(entry, "message", ""), details);
+	else
+		fprintf(to, "%s%s\n", what, jget_str(entry, "message", ""));
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
 		const char *text = jget_str(entry, more[i], "");
 

@@ -31,10 +31,10 @@ void cli_register(const struct cli_verb *verbs, int n)
 static struct verb_table own_table(int i)
 {
 	static const struct cli_verb *const tables[] = {
-		status_verbs,     why_verbs,      doctor_verbs,   log_verbs,        volume_verbs,
-		replica_verbs,    property_verbs, node_verbs,     node_state_verbs, disk_verbs,
-		pool_verbs,       group_verbs,    snapshot_verbs, token_verbs,      access_verbs,
-		encryption_verbs, version_verbs
+		status_verbs,     why_verbs,        doctor_verbs,   log_verbs,        volume_verbs,
+		replica_verbs,    property_verbs,   node_verbs,     node_state_verbs, disk_verbs,
+		pool_verbs,       group_verbs,      snapshot_verbs, token_verbs,      access_verbs,
+		encryption_verbs, completion_verbs, version_verbs
 	};
 	struct verb_table t = { 0 };
 
@@ -46,8 +46,7 @@ static struct verb_table own_table(int i)
 	return t;
 }
 
-/* the i-th verb of all, registered ones first; NULL behind the last */
-static const struct cli_verb *verb_at(int i)
+const struct cli_verb *cli_verb_at(int i)
 {
 	struct verb_table t;
 
@@ -68,7 +67,7 @@ static bool noun_exists(const char *noun)
 {
 	const struct cli_verb *v;
 
-	for (int i = 0; (v = verb_at(i)); i++) {
+	for (int i = 0; (v = cli_verb_at(i)); i++) {
 		if (strcmp(v->noun, noun) == 0)
 			return true;
 	}
@@ -80,7 +79,7 @@ static const struct cli_verb *find(const char *noun, const char *verb)
 {
 	const struct cli_verb *v;
 
-	for (int i = 0; (v = verb_at(i)); i++) {
+	for (int i = 0; (v = cli_verb_at(i)); i++) {
 		if (strcmp(v->noun, noun) != 0)
 			continue;
 		if (!v->verb || (verb && strcmp(v->verb, verb) == 0))
@@ -101,18 +100,20 @@ static void print_verb(FILE *to, const struct cli_verb *v)
 		fprintf(to, "  %s\n  %-44s  %s\n", words, "", v->help);
 }
 
+const char cli_global_help[] =
+	"Global options:\n"
+	"  --output table|json   how answers are printed (default table)\n"
+	"  --socket PATH         the daemon's socket (default $SDSD_SOCKET or\n"
+	"                        " CLIENT_SOCKET_DEFAULT ")\n"
+	"  --watch               shows it again when something changes, every 5 s at least:\n"
+	"                        status, volume list and show, node list, pool list\n"
+	"  --help                help for a noun or a verb\n"
+	"Exit status: 0 done, 1 refused or failed, 2 wrong command line, 3 no daemon, "
+	"4 outcome unknown\n";
+
 static void help_global(FILE *to)
 {
-	fputs("Global options:\n"
-	      "  --output table|json   how answers are printed (default table)\n"
-	      "  --socket PATH         the daemon's socket (default $SDSD_SOCKET or\n"
-	      "                        " CLIENT_SOCKET_DEFAULT ")\n"
-	      "  --watch               shows it again when something changes, every 5 s at least:\n"
-	      "                        status, volume list and show, node list, pool list\n"
-	      "  --help                help for a noun or a verb\n"
-	      "Exit status: 0 done, 1 refused or failed, 2 wrong command line, 3 no daemon, "
-	      "4 outcome unknown\n",
-	      to);
+	fputs(cli_global_help, to);
 }
 
 static void help_noun(FILE *to, const char *noun)
@@ -120,7 +121,7 @@ static void help_noun(FILE *to, const char *noun)
 	const struct cli_verb *v;
 
 	fputs("Usage: sdsd <noun> <verb> [options]\n\n", to);
-	for (int i = 0; (v = verb_at(i)); i++) {
+	for (int i = 0; (v = cli_verb_at(i)); i++) {
 		if (!noun || strcmp(v->noun, noun) == 0)
 			print_verb(to, v);
 	}
@@ -285,6 +286,10 @@ static int run(int argc, char **argv)
 	argc = take_globals(argc, argv, &globals);
 	if (argc < 0)
 		return CLI_USAGE;
+	if (argc > 2 && strcmp(argv[1], "help") == 0 && strcmp(argv[2], "--man") == 0) {
+		manual_print();
+		return CLI_OK;
+	}
 	if (argc > 1 && strcmp(argv[1], "help") == 0)
 		return help_for(argv[2], argc > 2 ? argv[3] : NULL);
 	if (argc < 2 || globals.help) {

@@ -21,6 +21,14 @@ extern const struct cli_verb snapshot_verbs[];
 extern const struct cli_verb token_verbs[];
 extern const struct cli_verb access_verbs[];
 extern const struct cli_verb encryption_verbs[];
+extern const struct cli_verb completion_verbs[];
 extern const struct cli_verb version_verbs[];
+
+/* the i-th verb of all tables, registered ones first; NULL behind the last */
+const struct cli_verb *cli_verb_at(int i);
+/* of the global options and the exit status, some lines */
+extern const char cli_global_help[];
+/* prints the manual page, in troff */
+void manual_print(void);
 
 #endif

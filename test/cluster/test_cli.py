@@ -3,10 +3,12 @@
 """test_cli.py - the command line's own verbs, with real daemons: what it says when copies are
 missing, what sdsd doctor finds."""
 import os
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+from cluster import SDSD, Cluster, Tap, need_sdsd, wait_for  # noqa: E402
 
 tap = Tap()
 
@@ -144,6 +146,48 @@ def properties(c):
     tap.ok(r.code == 1, "an unknown volume", r)
 
 
+def completed(c, *words):
+    """what bash offers behind these words; the last may be begun"""
+    script = ("source <($SDSD completion bash); PATH=$(dirname $SDSD):$PATH; shift; "
+              "COMP_WORDS=(sdsd \"$@\"); COMP_CWORD=$#; _sdsd; printf '%s\\n' \"${COMPREPLY[@]}\"")
+    p = subprocess.run(["bash", "-c", script, "bash", ""] + list(words), stdout=subprocess.PIPE,
+                       env=dict(os.environ, SDSD=os.path.abspath(SDSD),
+                                SDSD_SOCKET=c.nodes[0].socket), text=True, timeout=20, check=False)
+    return p.stdout.split()
+
+
+def completion(c):
+    tap.eq(completed(c, "vol"), ["volume"], "vol<TAB>")
+    tap.eq(completed(c, "volume", "cr"), ["create"], "volume cr<TAB>")
+    tap.eq(completed(c, "why", "d"), ["db"], "names of volumes")
+    tap.eq(completed(c, "node", "cordon", "n"), ["n1", "n2", "n3"], "names of nodes")
+    tap.eq(completed(c, "volume", "create", "x", "1G", "--pool", "p"), ["pool"], "names of pools")
+    tap.eq(completed(c, "volume", "create", "x", "1G", "--expl"), ["--explain"], "options")
+    for shell in ("bash", "zsh", "fish"):
+        r = good(c.nodes[0], "a script for " + shell, "completion", shell)
+        tap.ok("completion words" in r.out, "it asks for words", r)
+    r = c.nodes[0].cli("completion", "csh")
+    tap.ok(r.code == 2 and "bash|zsh|fish" in r.err, "no script for others", r)
+    p = subprocess.run(["bash", "-n"], input=c.nodes[0].cli("completion", "bash").out, text=True,
+                       stderr=subprocess.PIPE, check=False)
+    tap.ok(p.returncode == 0 and not p.stderr, "bash can read it", p.stderr)
+
+
+def manual(c):
+    r = good(c.nodes[0], "the manual page", "help", "--man")
+    says("it has verbs, options, exit status, files", r.out, ".TH SDSD 1", "sdsd volume create",
+         "\\-\\-copies N", "Exit status: 0 done", "SDSD_SOCKET", "/var/lib/sdsd")
+    nouns = set(line.split()[0] for line in c.nodes[0].cli("help").out.splitlines()
+                if line[:2] == "  " and line[2:3].islower())
+    says("all nouns are in it", r.out, *["sdsd " + n.replace("-", "\\-") for n in nouns if n])
+    if not shutil.which("groff"):
+        tap.note("groff is missing: the page is not read")
+        return
+    p = subprocess.run(["groff", "-man", "-ww", "-z", "-Tutf8"], input=r.out, text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    tap.ok(p.returncode == 0 and not p.stderr, "groff reads it without a warning", p.stderr)
+
+
 def main():
     need_sdsd()
     with Cluster(3) as c:
@@ -151,6 +195,8 @@ def main():
         why(c)
         why_when_away(c)
         doctor(c)
+        completion(c)
+        manual(c)
         replicas(c)
         properties(c)
         c.keep = c.keep or tap.failed > 0

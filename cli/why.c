@@ -10,12 +10,12 @@
 
 #include "base/text.h"
 #include "cli/advice.h"
-#include "cli/explain.h"
 #include "cli/log.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 
 #define CHANGES_SHOWN 5
+#define PLACES_SHOWN 6
 #define LOOK_MS 10000
 
 /* of a node that does not answer; -1 */
@@ -117,6 +117,39 @@ static void print_head(json *r)
 	putchar('\n');
 }
 
+static bool has_replica(json *resource, const char *node)
+{
+	json *list = jget(resource, "replicas");
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		if (strcasecmp(jget_str(json_object_array_get_idx(list, i), "node", ""), node) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* of the nodes that have nothing of it: those that could take a copy, and why others could not */
+static void print_placement(json *resource, json *placement)
+{
+	json *list = jget(placement, "candidates");
+	int shown = 0;
+
+	printf("\nOne more copy: %s\n",
+	       jget_bool(placement, "possible", false) ? "possible" : "not possible");
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		json *c = json_object_array_get_idx(list, i);
+		const char *pool = jget_str(c, "pool", ""), *reason = jget_str(c, "reason", "");
+		const char *verdict = jget_str(c, "verdict", "");
+
+		if (has_replica(resource, jget_str(c, "node", "")) || shown++ >= PLACES_SHOWN)
+			continue;
+		printf("  %s%s%s: %s\n", jget_str(c, "node", ""), pool[0] ? "/" : "", pool,
+		       strcmp(verdict, "refused") == 0 ? reason : verdict);
+	}
+	if (shown > PLACES_SHOWN)
+		printf("  and %d more: sdsd why --output json\n", shown - PLACES_SHOWN);
+}
+
 struct findings {
 	json *status, *resource; /* the second is part of the first */
 	json *placement;         /* NULL: not asked for */
@@ -128,10 +161,8 @@ static void print_findings(const struct findings *f)
 {
 	print_head(f->resource);
 	print_replicas(f->status, f->resource);
-	if (f->placement) {
-		puts("\nOne more copy could go to:");
-		explain_print(f->placement);
-	}
+	if (f->placement)
+		print_placement(f->resource, f->placement);
 	if (f->changes && json_object_array_length(f->changes) > 0) {
 		puts("\nLast changes:");
 		log_print(f->changes);

@@ -150,6 +150,7 @@ static int fill(struct change_env *env, struct bundle *b, const struct candidate
 	struct placement_pool *p = &c->pool[i];
 	const struct spot *s = &c->spot[i];
 	const struct replica *r = b ? bundle_replica_on(b, s->node) : NULL;
+	bool stays = r && !r->diskless && !r->deleting && !(b->discounted & 1u << r->slot);
 	struct promise promise;
 	int rv;
 
@@ -159,7 +160,7 @@ static int fill(struct change_env *env, struct bundle *b, const struct candidate
 		.neighbour = s->neighbour[0] ? s->neighbour : NULL,
 		.props = s->node_props,
 		.online = observed_online(env->observed, s->node, env->mono_ms),
-		.has_replica = r != NULL,
+		.has_replica = r && !(b->clients & 1u << r->slot),
 		.free_kib = -1,
 		.total_kib = -1,
 		.meta_percent = -1,
@@ -170,8 +171,7 @@ static int fill(struct change_env *env, struct bundle *b, const struct candidate
 	p->kind = s->kind;
 	p->thin = pool_kind_is_thin(s->kind);
 	/* on a node that is lost or evacuated it is about to go, and no rule need heed it */
-	p->has_copy = r && !r->diskless && !r->deleting && !s->closed_named &&
-		      strcasecmp(r->pool, s->pool) == 0;
+	p->has_copy = stays && !s->closed_named && strcasecmp(r->pool, s->pool) == 0;
 	p->ratios = tuning_ratios(s->pool_props, c->cluster_props);
 	p->throughput = tuning_throughput(s->pool_props);
 	fill_report(env, s, p);

@@ -145,6 +145,15 @@ static void fill_report(struct change_env *env, const struct spot *s, struct pla
 					     : jget_str(report, "error", NULL);
 }
 
+/* Copies of a thick pool that are promised and not made yet will take what its node calls free. */
+static int64_t owed_kib(struct change_env *env, const struct spot *s, int64_t promised_kib)
+{
+	json *report = observed_pool(env->observed, s->node, s->pool, env->mono_ms);
+	int64_t ours_kib = jget_i64_or(report, "ours_kib", -1);
+
+	return ours_kib >= 0 && ours_kib < promised_kib ? promised_kib - ours_kib : 0;
+}
+
 static int fill(struct change_env *env, struct bundle *b, const struct candidates *c, int i)
 {
 	struct placement_pool *p = &c->pool[i];
@@ -179,6 +188,7 @@ static int fill(struct change_env *env, struct bundle *b, const struct candidate
 	if (rv < 0)
 		return rv;
 	p->promised_kib = promise.kib + promise.extra_kib;
+	p->owed_kib = p->thin ? 0 : owed_kib(env, s, p->promised_kib);
 	p->replicas = promise.replicas < INT32_MAX ? (int)promise.replicas : INT32_MAX;
 	return 0;
 }

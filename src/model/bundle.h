@@ -22,6 +22,9 @@ struct bundle {
 	struct replica replica[REPLICAS_MAX];
 	int n;
 	int64_t next_minor; /* for the next new volume; 0: as cluster/self says */
+	/* slots, for placement: of copies that others replace, which no rule heeds */
+	uint32_t discounted;
+	uint32_t clients; /* and of clients that it may give a disk */
 };
 
 /* A resource that exists: reads all of it. -E_NOT_FOUND */
@@ -89,6 +92,9 @@ int bundle_renew_replica(struct bundle *b, struct replica *r, bool born, struct 
 /* The replica loses its disk and stays: its files become leftovers, what it is promised is given
  * back. The record is the caller's business. */
 int bundle_drop_disk(struct bundle *b, struct replica *r, struct err *err);
+/* A client gets a disk in the pool, which promises it, and stays in its slot, whoever has it open
+ * there. Its plans are put, too. */
+int bundle_give_disk(struct bundle *b, struct replica *r, const char *pool, struct err *err);
 /* the replica's document with its plans (replica_write_plans) as they are in r now */
 int bundle_put_plans(struct bundle *b, const struct replica *r, struct err *err);
 /* the resource and its volumes become others of the same names and numbers; its replicas have been

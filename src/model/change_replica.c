@@ -310,35 +310,19 @@ static int check_swept(struct bundle *b, const struct replica *r, struct err *er
 static int add_disk(struct bundle *b, struct replica *r, const char *pool, const char *migrates,
 		    struct err *err)
 {
-	struct replica was = *r, *now;
-	char key[STORE_KEY_MAX];
-	json *doc;
 	int rv;
 
 	if ((rv = check_swept(b, r, err)) < 0 || (rv = place_check(b, 1, err)) < 0)
 		return rv;
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
-	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	/* placed as a new one would be, then put back into its place */
-	rv = bundle_drop_replica(b, r, err);
-	if (rv == 0)
-		rv = place_on(b, was.node, pool, err);
-	if (rv < 0) {
-		json_object_put(doc);
-		return rv;
-	}
-	now = &b->replica[b->n - 1];
-	now->slot = was.slot;
-	now->inactive = was.inactive;
-	memcpy(now->uuid, was.uuid, sizeof(now->uuid));
-	snprintf(now->migrates, sizeof(now->migrates), "%s", migrates);
-	jset_bool(doc, "diskless", false);
-	jset_str(doc, "pool", now->pool);
-	replica_write_plans(doc, now);
-	txn_put(b->t, key, doc);
-	return 0;
+	snprintf(r->migrates, sizeof(r->migrates), "%s", migrates);
+	b->clients = 1u << r->slot;
+	return place_on(b, r->node, pool, err);
+}
+
+bool place_takes(struct bundle *b, const struct replica *r)
+{
+	return r->diskless && !r->deleting && !r->inactive && !bundle_is_open_on(b, r->node) &&
+	       check_swept(b, r, NULL) == 0;
 }
 
 int change_replica_diskful(struct change_env *env, struct txn *t, const char *resource,

@@ -314,6 +314,35 @@ Test(agent, reports_by_itself)
 	cr_expect_leq(n_reports, before + 4, "and not much more");
 }
 
+static int64_t ours_kib(const char *pool)
+{
+	return jget_i64_or(observed_pool(seen, "n1", pool, w.env.mono_ms), "ours_kib", -1);
+}
+
+static bool is_measured(const void *pool)
+{
+	return ours_kib(pool) > 0;
+}
+
+Test(agent, what_copies_take_of_a_thick_pool)
+{
+	char thick[128];
+
+	snprintf(thick, sizeof(thick), "%s/thick", dir);
+	cr_assert_eq(mkdir(thick, 0700), 0);
+	add_pool("n1", "hdd", POOL_FILE, thick);
+	add_resource("Db");
+	pump(300);
+	cr_expect_eq(ours_kib("hdd"), 0);
+	cr_assert_eq(WORLD(&w, change_replica_create, "Db", "n1", "hdd", false), 0, "%s",
+		     w.err.text);
+	cr_assert(until(is_up, "Db"));
+	cr_assert(until(is_measured, "hdd"));
+	cr_expect_geq(ours_kib("hdd"), 4096);
+	cr_expect_leq(ours_kib("hdd"), 4096 + 1024, "and metadata");
+	cr_expect_eq(ours_kib("ssd"), -1, "takes space as it is written");
+}
+
 enum { MANY = 900 };
 
 static bool all_up(const void *arg)

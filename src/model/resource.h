@@ -44,6 +44,7 @@
 #define SDSD_MODEL_RESOURCE_H
 
 #include "base/json.h"
+#include "model/filesystem.h"
 #include "model/name.h"
 
 #define WRITER_NONE (-1)
@@ -74,6 +75,7 @@ struct volume {
 	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
 	struct volume_origin origin;
 	struct volume_adopted adopts; /* or this, never both */
+	struct filesystem filesystem; /* type FILESYSTEM_NONE: it is born without one */
 };
 
 struct resource {

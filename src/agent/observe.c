@@ -730,6 +730,7 @@ void observe_tick(struct agent *a)
 		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
 			if (n < AGENT_ALLOCATED_BATCH)
 				n += measure(o, now);
+			filesystems_tick(o, now);
 			/* progress moves on without a word of the plane */
 			if (o->kind == AGENT_REPLICA && o->replica.plane &&
 			    strcmp(o->seen.mode, "learner") == 0)

@@ -402,8 +402,11 @@ void bundle_renew_record(struct bundle *b, uint32_t slots)
 
 void bundle_add_record(struct bundle *b, uint32_t slots)
 {
-	if (!b->record_doc && slots)
-		bundle_renew_record(b, slots);
+	if (b->record_doc || !slots)
+		return;
+	bundle_renew_record(b, slots);
+	for (int i = 0; i < b->resource.n_volumes; i++)
+		bundle_want_filesystem(b, b->resource.volume[i].number);
 }
 
 /* its pool promises less, and its files are to be removed */

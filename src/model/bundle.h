@@ -69,6 +69,9 @@ void bundle_encrypt(struct bundle *b);
 /* in place of its own: that of the snapshot it begins with */
 void bundle_set_key(struct bundle *b, int number, const char *sealed);
 void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o);
+/* A file system is wanted on the volume, when properties ask for one and it begins with zeros. */
+void bundle_want_filesystem(struct bundle *b, int number);
+void bundle_write_filesystem(struct bundle *b, int number, const struct filesystem *f);
 /* or as what somebody else has made */
 void bundle_set_adopted(struct bundle *b, int number, const struct volume_adopted *a);
 /* Nobody may have it open, and nobody may be writing to its copies. -EAGAIN, -E_IN_USE */
@@ -79,7 +82,8 @@ int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int
 /* the same, with a disk, made from the origins of the volumes */
 int bundle_bear_replica(struct bundle *b, const char *node, const char *pool, int *ret_slot,
 			struct err *err);
-/* the first copies: makes the record with these slots in sync; later it does nothing */
+/* the first copies: makes the record with these slots in sync, and wants the file systems of the
+ * volumes; later it does nothing */
 void bundle_add_record(struct bundle *b, uint32_t slots);
 /* anew, of a resource that has become another one */
 void bundle_renew_record(struct bundle *b, uint32_t slots);

@@ -336,9 +336,21 @@ int change_leftover_done(struct change_env *env, struct txn *t, const char *node
 /* protocol: CAS(e -> e+1, p, I, tag). -E_CONFLICT: the record is not at next->epoch - 1
  * (ret_present is filled);
  * -E_INVALID: next breaks a rule (empty set, unknown slot, writer without replica). uuid: the
- * resource's, against name reuse. */
+ * resource's, against name reuse. -E_IN_USE: a file system is to be made first, elsewhere */
 int change_record(struct change_env *env, struct txn *t, const char *resource, const char *uuid,
 		  const struct record *next, struct record *ret_present, struct err *err);
+/* change_filesystem.c, filesystem.h. The node that has the resource open may write the file system
+ * now. volume: its uuid. -E_NOT_FOUND: that volume is gone; -E_IN_USE: another node is the writer,
+ * or it is not wanted (any more) */
+int change_filesystem_begin(struct change_env *env, struct txn *t, const char *resource,
+			    const char *node, int number, const char *volume, struct err *err);
+/* It is made; or not, because of error (NULL: it is). Told again it changes nothing. */
+int change_filesystem_done(struct change_env *env, struct txn *t, const char *resource, int number,
+			   const char *volume, const char *error, struct err *err);
+/* Another node than the one that makes it takes the resource: -E_IN_USE while one is wanted, for
+ * FILESYSTEM_GATE_MS; after that there will be none. */
+int change_filesystem_gate(struct change_env *env, struct txn *t, const char *resource,
+			   struct err *err);
 /* uuid: of the task. -E_NOT_FOUND: it is not the present one (any more) */
 int change_pool_done(struct change_env *env, struct txn *t, const char *node, const char *name,
 		     const char *uuid, struct err *err);

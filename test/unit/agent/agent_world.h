@@ -165,7 +165,7 @@ static void plane_status(struct plane *p, const char *name,
 	snprintf(l->name, sizeof(l->name), "%s", name);
 }
 
-static const struct plane_ops plane = {
+static struct plane_ops plane = {
 	.name = "test",
 	.set = plane_set,
 	.defined = plane_defined,
@@ -181,6 +181,11 @@ static int obey(const char *path, json *doc)
 		return WORLD(&w, change_replica_created, jget_str(doc, "resource", ""), "n1",
 			     jget_str(doc, "uuid", ""), (int)jget_i64_or(doc, "number", -1),
 			     jget_str(doc, "volume", ""));
+	if (strcmp(path, "/v1/sds/filesystem") == 0 &&
+	    strcmp(jget_str(doc, "state", ""), "failed") == 0)
+		return WORLD(&w, change_filesystem_done, jget_str(doc, "resource", ""),
+			     (int)jget_i64_or(doc, "number", -1), jget_str(doc, "volume", ""),
+			     jget_str(doc, "error", ""));
 	if (strcmp(path, "/v1/sds/replica-failed") == 0)
 		return WORLD(&w, change_replica_failed, jget_str(doc, "resource", ""), "n1",
 			     jget_str(doc, "uuid", ""), jget_str(doc, "complaint", ""), &taken);

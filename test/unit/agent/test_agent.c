@@ -115,6 +115,55 @@ Test(agent, no_leader_for_a_while)
 	cr_expect_eq(files_in(pool_dir), 0);
 }
 
+/* of volume 0 */
+static struct filesystem filesystem_of_volume(const char *key)
+{
+	struct resource r = { 0 };
+	json *doc = world_doc(&w, key);
+
+	cr_assert_eq(resource_parse(doc, &r, &w.err), 0, "%s", w.err.text);
+	json_object_put(doc);
+	return r.volume[0].filesystem;
+}
+
+static bool has_no_filesystem(const void *key)
+{
+	return filesystem_of_volume(key).state == FILESYSTEM_FAILED;
+}
+
+/* Where there are no block devices it cannot be made, which is told until it is known; a device
+ * that is not there yet is waited for. The node of the other copy does nothing. */
+Test(agent, file_systems)
+{
+	json *body = world_json("{\"override_props\":{\"FileSystem/Type\":\"ext4\"}}");
+
+	cr_assert_eq(WORLD(&w, change_group_modify, GROUP_DEFAULT, body, NULL), 0, "%s",
+		     w.err.text);
+	json_object_put(body);
+	plane.name = "kernel";
+	add_resource("waits");
+	add_copy("waits", "n1", false);
+	cr_assert(until(is_up, "waits"));
+	pump(2500);
+	cr_expect_eq(filesystem_of_volume("resource/waits").state, FILESYSTEM_WANTED);
+	cr_expect_not(filesystem_of_volume("resource/waits").begun);
+	drop_resource("waits");
+	cr_assert(until(is_gone, "waits"));
+	plane.name = "user";
+	add_resource("other");
+	add_copy("other", "n2", false);
+	add_copy("other", "n1", false);
+	cr_assert(until(is_up, "other"));
+	add_resource("db");
+	add_copy("db", "n1", false);
+	cr_assert(until(is_up, "db"));
+	refuse = 2;
+	cr_assert(until(has_no_filesystem, "resource/db"));
+	cr_expect(strstr(filesystem_of_volume("resource/db").error, "user space"));
+	cr_expect_eq(filesystem_of_volume("resource/other").state, FILESYSTEM_WANTED);
+	plane.name = "test";
+}
+
 Test(agent, name_used_again_while_away)
 {
 	uint8_t owner[16], before[16];

@@ -198,12 +198,15 @@ int change_autoplace(struct change_env *env, struct txn *t, const char *resource
  * "rule":"no-room","reason","provider","free_kib","total_kib","promised_kib","replicas"}]}, the
  * caller's. copies: to be added; violations: of the present copies, in words. */
 int change_explain(struct change_env *env, json *body, json **ret, struct err *err);
+/* One more replica; pool NULL: one of those that the resource's group says, or any. */
 int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
-			  const char *node, const char *pool /* NULL: choose */, bool diskless,
-			  struct err *err);
+			  const char *node, const char *pool /* NULL: choose, as the group says */,
+			  bool diskless, struct err *err);
 /* A copy in the set of an active writer is only marked (deleting): the writer drops it from the
  * set, then
- * change_replica_reap makes it a leftover. Everything else is gone at once. */
+ * change_replica_reap makes it a leftover. Everything else is gone at once. The last copy is kept
+ * (-E_IN_USE) while there is any other replica; alone and unused it goes, and leaves a definition
+ * without copies. */
 int change_replica_delete(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, struct err *err);
 /* The copy on the node goes and a client stays, which goes on where the resource is open there: a
@@ -214,8 +217,8 @@ int change_replica_diskless(struct change_env *env, struct txn *t, const char *r
 /* The client on the node becomes a copy, in that pool or one that placement chooses; *ret false: it
  * was one. -E_EXISTS: it is in another pool; -E_IN_USE: its former disk is still being removed */
 int change_replica_diskful(struct change_env *env, struct txn *t, const char *resource,
-			   const char *node, const char *pool /* NULL: choose */, bool *ret,
-			   struct err *err);
+			   const char *node, const char *pool /* NULL: choose, as the group says */,
+			   bool *ret, struct err *err);
 /* A new copy on the node, or the client there with a disk; once it is in sync change_replica_reap
  * removes the one on `from`, or only its disk where the resource is open there. *ret false: it was
  * asked for already. -E_NOT_FOUND: from has no copy; -E_EXISTS: node has one */

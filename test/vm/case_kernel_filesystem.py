@@ -88,6 +88,6 @@ def case_kernel_filesystem(rig):
     for n in (n1, n2):
         n.guest.run("ln -sf mke2fs /sbin/mkfs.ext4")
     maker.start()
-    wait_for(lambda: "has a file system, ext4" in maker.guest.run("cat /mnt/sdsd.log").out.rpartition(
-        "resource=slow")[2], 180, "it is made after all")
+    wait_for(lambda: "File system of 'slow' volume 0 on '%s': made" % maker.name
+             in maker.cli("log"), 180, "it is made after all")
     rig.check(mounted(other, "slow", "ext4") == ["1000:6", "lost+found"], "nothing on the other")

@@ -94,7 +94,9 @@ static void add_replica(json *doc, void *arg)
 	seen = observed_replica(a->observed, rep->r.node, v->res.name, l->now);
 	/* what a node still says about a deleted resource of this name is not about this one */
 	if (strcmp(jget_str(seen, "uuid", rep->r.uuid), rep->r.uuid) == 0)
-		rep->seen = json_object_get(seen);
+		rep->seen = seen;
+	else
+		json_object_put(seen);
 	v->n++;
 }
 

@@ -173,35 +173,6 @@ void view_release(struct view *v)
 	v->n = 0;
 }
 
-struct all {
-	struct api *api;
-	bool (*want)(const char *name, void *arg);
-	void (*each)(struct view *v, void *arg);
-	void *arg;
-};
-
-static void one_of_all(json *doc, void *arg)
-{
-	struct all *all = arg;
-	const char *name = jget_str(doc, "name", "");
-	struct view v;
-
-	if (all->want && !all->want(name, all->arg))
-		return;
-	if (view_load(all->api, name, &v) < 0)
-		return;
-	all->each(&v, all->arg);
-	view_release(&v);
-}
-
-void view_each(struct api *a, bool (*want)(const char *name, void *arg),
-	       void (*each)(struct view *v, void *arg), void *arg)
-{
-	struct all all = { a, want, each, arg };
-
-	view_docs(a, "resource/", one_of_all, &all);
-}
-
 int view_find(const struct view *v, const char *node)
 {
 	for (int i = 0; i < v->n; i++) {

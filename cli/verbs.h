@@ -6,8 +6,12 @@
 #include "cli/cli.h"
 
 extern const struct cli_verb status_verbs[];
+extern const struct cli_verb why_verbs[];
+extern const struct cli_verb doctor_verbs[];
 extern const struct cli_verb log_verbs[];
 extern const struct cli_verb volume_verbs[];
+extern const struct cli_verb replica_verbs[];
+extern const struct cli_verb property_verbs[];
 extern const struct cli_verb node_verbs[];
 extern const struct cli_verb node_state_verbs[];
 extern const struct cli_verb disk_verbs[];

@@ -208,6 +208,10 @@ static void want_replica(struct agent *a, const struct bundle *b, const struct r
 	o->replica.diskless = own->diskless;
 	o->replica.deleting = own->deleting;
 	o->replica.inactive = own->inactive;
+	/* who has it open; else the first copy, as change_record.c sees to */
+	o->maker =
+		b->record.writer == own->slot || (b->record.writer == WRITER_NONE &&
+						  filesystem_maker(b->replica, b->n) == own->slot);
 	o->replica.member = b->record.in_sync & 1u << own->slot;
 	if (own->quarantined != o->replica.quarantined) {
 		o->replica.quarantined = own->quarantined;

@@ -207,12 +207,17 @@ static void note_mark(const struct agent_pool *p, const char *what, int *mark, i
 	*mark = now;
 }
 
-/* Of a pool that takes space as it is written: once for each mark that is passed. */
-static void note_space(struct agent_pool *p)
+static bool is_thin(const struct agent_pool *p)
 {
 	enum pool_kind kind;
 
-	if (pool_kind_parse(p->pool.kind, &kind) < 0 || !pool_kind_is_thin(kind))
+	return pool_kind_parse(p->pool.kind, &kind) == 0 && pool_kind_is_thin(kind);
+}
+
+/* Of a pool that takes space as it is written: once for each mark that is passed. */
+static void note_space(struct agent_pool *p)
+{
+	if (!is_thin(p))
 		return;
 	note_mark(p, "space", &p->data_mark, watermark_used(p->space.free_kib, p->space.total_kib));
 	note_mark(p, "metadata", &p->meta_mark, p->space.meta_percent);
@@ -509,13 +514,44 @@ static json *busy_json(const struct agent *a, const struct agent_pool *p)
 	return busy;
 }
 
-static json *pool_json(const struct agent_pool *p, json *busy)
+/* what the copies of a replica that are made take of a thick pool: all of it, measured or not */
+static int64_t taken_kib(const struct agent_object *o)
+{
+	int64_t kib = 0;
+
+	for (int i = 0; i < o->n_volumes; i++) {
+		const struct agent_volume *v = o->volume[i];
+
+		if (v->wanted && v->plan.files)
+			kib += v->allocated_kib >= 0 ? v->allocated_kib
+						     : (int64_t)(volumes_size(o, v) / 1024);
+	}
+	return kib;
+}
+
+/* the same of all copies; those that are to go are not promised any more */
+static int64_t ours_kib(const struct agent *a, const struct agent_pool *p)
+{
+	int64_t kib = 0;
+
+	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
+		for (const struct agent_object *o = a->bucket[i]; o; o = o->next)
+			if (o->kind == AGENT_REPLICA && o->replica.wanted && !o->replica.diskless &&
+			    strcasecmp(o->pool, p->pool.name) == 0)
+				kib += taken_kib(o);
+	}
+	return kib;
+}
+
+static json *pool_json(const struct agent *a, const struct agent_pool *p, json *busy)
 {
 	json *doc = json_object_new_object();
 
 	if (p->known) {
 		jset_i64(doc, "free_kib", p->space.free_kib);
 		jset_i64(doc, "total_kib", p->space.total_kib);
+		if (!is_thin(p))
+			jset_i64(doc, "ours_kib", ours_kib(a, p));
 		if (p->space.meta_percent >= 0)
 			jset_i64(doc, "meta_percent", p->space.meta_percent);
 		if (p->space.queues)
@@ -537,7 +573,7 @@ static json *pools_json(const struct agent *a)
 		json *busy = p->wanted ? busy_json(a, p) : NULL;
 
 		if (p->wanted && (p->known || p->error || p->task || busy))
-			jset(pools, p->pool.name, pool_json(p, busy));
+			jset(pools, p->pool.name, pool_json(a, p, busy));
 	}
 	return pools;
 }
@@ -694,6 +730,7 @@ void observe_tick(struct agent *a)
 		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
 			if (n < AGENT_ALLOCATED_BATCH)
 				n += measure(o, now);
+			filesystems_tick(o, now);
 			/* progress moves on without a word of the plane */
 			if (o->kind == AGENT_REPLICA && o->replica.plane &&
 			    strcmp(o->seen.mode, "learner") == 0)

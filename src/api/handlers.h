@@ -199,6 +199,7 @@ void sds_report(struct api_call *c);
 void sds_record_read(struct api_call *c);
 void sds_record_cas(struct api_call *c);
 void sds_replica_created(struct api_call *c);
+void sds_filesystem(struct api_call *c);
 void sds_leftover_done(struct api_call *c);
 void sds_reap(struct api_call *c);
 void status_get(struct api_call *c);

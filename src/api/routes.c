@@ -225,6 +225,7 @@ const struct route api_routes[] = {
 	{ "POST", SDS "record-cas", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC_DFN, sds_record_cas },
 	{ "POST", SDS "replica-created", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC,
 	  sds_replica_created },
+	{ "POST", SDS "filesystem", WHO_NODE, PLACE_LEADER, RC_MOD, RC_VLM, sds_filesystem },
 	{ "POST", SDS "replica-failed", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC, quarantine_failed },
 	{ "POST", SDS "replicas/{}/{}/repair", ANY, PLACE_LEADER, RC_MOD, RC_RSC,
 	  quarantine_repair },

@@ -394,6 +394,8 @@ static int record_cas(struct mutation *m, struct change_env *env, struct txn *t,
 		return err_set(err, -E_DENIED, "record: the tag of node %u comes from node %u",
 			       next.tag.node, m->call->node_id);
 	rv = change_record(env, t, resource, uuid, &next, &present, err);
+	/* kept out for now: the plane is to know it at once and to come again */
+	m->call->error_status = rv == -E_IN_USE ? 409 : 0;
 	if (rv < 0 && rv != -E_CONFLICT)
 		return rv;
 	record_what(m, env->store, resource, &next);
@@ -438,6 +440,44 @@ void sds_replica_created(struct api_call *c)
 {
 	if (call_from_itself(c))
 		mutate(c, 200, replica_created, NULL);
+}
+
+/* A node makes the file system that a volume is born with: state "begin", "made" or "failed" */
+static int filesystem(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	json *doc = m->call->doc;
+	const char *resource = jget_str(doc, "resource", ""), *volume = jget_str(doc, "volume", "");
+	const char *state = jget_str(doc, "state", ""), *node = m->call->node, *error = NULL;
+	int number = volume_number(doc), rv;
+
+	if (strcmp(state, "failed") == 0)
+		error = jget_str(doc, "error", "no reason given");
+	else if (strcmp(state, "begin") != 0 && strcmp(state, "made") != 0)
+		return err_set(err, -E_INVALID, "state must be begin, made or failed");
+	if (strcmp(state, "begin") == 0)
+		rv = change_filesystem_begin(env, t, resource, node, number, volume, err);
+	else
+		rv = change_filesystem_done(env, t, resource, number, volume, error, err);
+	if (rv == 0)
+		mutation_done(m, RC_MODIFIED, "Noted.");
+	mutation_what(m, "File system of '%.48s' volume %d on '%.48s': %.20s%s%.160s.", resource,
+		      number, node, state, error ? ": " : "", error ? error : "");
+	return rv;
+}
+
+static void filesystem_told(struct mutation *m)
+{
+	struct api *a = m->call->api;
+
+	mutation_reply(m);
+	if (a->waits)
+		api_hurry(a);
+}
+
+void sds_filesystem(struct api_call *c)
+{
+	if (call_from_itself(c))
+		mutate(c, 200, filesystem, filesystem_told);
 }
 
 static int leftover_done(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)

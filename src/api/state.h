@@ -179,6 +179,7 @@ void mutation_what(struct mutation *m, const char *fmt, ...) __attribute__((form
 
 /* after functions: replicas.c */
 #define READY_WAIT_MS 15000
+#define FILESYSTEM_WAIT_MS 25000 /* with file systems to be made; less than CARRY_MS */
 #define REMOVED_WAIT_MS 5000
 void mutation_wait_ready(struct mutation *m, const char *resource, const char *node);
 void mutation_wait_removed(struct mutation *m, const char *resource, const char *node);

@@ -482,6 +482,21 @@ int pki_fingerprint(const char *cert_pem, char out[65], struct err *err)
 	return rv;
 }
 
+int pki_days_left(const char *cert_pem, int *ret, struct err *err)
+{
+	X509 *cert = read_cert(cert_pem, err);
+	int days = 0, seconds = 0, ok;
+
+	if (!cert)
+		return -E_INVALID;
+	ok = ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert));
+	X509_free(cert);
+	if (!ok)
+		return ssl_fail(err, -E_INVALID, "the certificate has no valid end");
+	*ret = days - (seconds < 0);
+	return 0;
+}
+
 /* --- the seal ----------------------------------------------------------- */
 
 static int gcm_encrypt(const uint8_t *key, const uint8_t *nonce, const void *data, int len,

@@ -36,6 +36,9 @@ int pki_sign_user(const char *ca_cert_pem, const char *ca_key_pem, const char *c
 		  const char *cluster, const char *name, int days, struct buf *cert_pem,
 		  char fingerprint[65], struct err *err);
 int pki_fingerprint(const char *cert_pem, char out[65], struct err *err);
+/* days, rounded down, from now on until the certificate is not valid any more; negative: it is not.
+ * -E_INVALID: no certificate */
+int pki_days_left(const char *cert_pem, int *ret, struct err *err);
 /* hex(nonce | ciphertext | tag) */
 int pki_seal(const uint8_t key[CLUSTER_KEY_LEN], const void *data, size_t len, struct buf *out_hex,
 	     struct err *err);

@@ -145,11 +145,21 @@ static void fill_report(struct change_env *env, const struct spot *s, struct pla
 					     : jget_str(report, "error", NULL);
 }
 
+/* Copies of a thick pool that are promised and not made yet will take what its node calls free. */
+static int64_t owed_kib(struct change_env *env, const struct spot *s, int64_t promised_kib)
+{
+	json *report = observed_pool(env->observed, s->node, s->pool, env->mono_ms);
+	int64_t ours_kib = jget_i64_or(report, "ours_kib", -1);
+
+	return ours_kib >= 0 && ours_kib < promised_kib ? promised_kib - ours_kib : 0;
+}
+
 static int fill(struct change_env *env, struct bundle *b, const struct candidates *c, int i)
 {
 	struct placement_pool *p = &c->pool[i];
 	const struct spot *s = &c->spot[i];
 	const struct replica *r = b ? bundle_replica_on(b, s->node) : NULL;
+	bool stays = r && !r->diskless && !r->deleting && !(b->discounted & 1u << r->slot);
 	struct promise promise;
 	int rv;
 
@@ -159,7 +169,7 @@ static int fill(struct change_env *env, struct bundle *b, const struct candidate
 		.neighbour = s->neighbour[0] ? s->neighbour : NULL,
 		.props = s->node_props,
 		.online = observed_online(env->observed, s->node, env->mono_ms),
-		.has_replica = r != NULL,
+		.has_replica = r && !(b->clients & 1u << r->slot),
 		.free_kib = -1,
 		.total_kib = -1,
 		.meta_percent = -1,
@@ -170,8 +180,7 @@ static int fill(struct change_env *env, struct bundle *b, const struct candidate
 	p->kind = s->kind;
 	p->thin = pool_kind_is_thin(s->kind);
 	/* on a node that is lost or evacuated it is about to go, and no rule need heed it */
-	p->has_copy = r && !r->diskless && !r->deleting && !s->closed_named &&
-		      strcasecmp(r->pool, s->pool) == 0;
+	p->has_copy = stays && !s->closed_named && strcasecmp(r->pool, s->pool) == 0;
 	p->ratios = tuning_ratios(s->pool_props, c->cluster_props);
 	p->throughput = tuning_throughput(s->pool_props);
 	fill_report(env, s, p);
@@ -179,6 +188,7 @@ static int fill(struct change_env *env, struct bundle *b, const struct candidate
 	if (rv < 0)
 		return rv;
 	p->promised_kib = promise.kib + promise.extra_kib;
+	p->owed_kib = p->thin ? 0 : owed_kib(env, s, p->promised_kib);
 	p->replicas = promise.replicas < INT32_MAX ? (int)promise.replicas : INT32_MAX;
 	return 0;
 }

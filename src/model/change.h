@@ -198,12 +198,15 @@ int change_autoplace(struct change_env *env, struct txn *t, const char *resource
  * "rule":"no-room","reason","provider","free_kib","total_kib","promised_kib","replicas"}]}, the
  * caller's. copies: to be added; violations: of the present copies, in words. */
 int change_explain(struct change_env *env, json *body, json **ret, struct err *err);
+/* One more replica; pool NULL: one of those that the resource's group says, or any. */
 int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
-			  const char *node, const char *pool /* NULL: choose */, bool diskless,
-			  struct err *err);
+			  const char *node, const char *pool /* NULL: choose, as the group says */,
+			  bool diskless, struct err *err);
 /* A copy in the set of an active writer is only marked (deleting): the writer drops it from the
  * set, then
- * change_replica_reap makes it a leftover. Everything else is gone at once. */
+ * change_replica_reap makes it a leftover. Everything else is gone at once. The last copy is kept
+ * (-E_IN_USE) while there is any other replica; alone and unused it goes, and leaves a definition
+ * without copies. */
 int change_replica_delete(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, struct err *err);
 /* The copy on the node goes and a client stays, which goes on where the resource is open there: a
@@ -214,8 +217,8 @@ int change_replica_diskless(struct change_env *env, struct txn *t, const char *r
 /* The client on the node becomes a copy, in that pool or one that placement chooses; *ret false: it
  * was one. -E_EXISTS: it is in another pool; -E_IN_USE: its former disk is still being removed */
 int change_replica_diskful(struct change_env *env, struct txn *t, const char *resource,
-			   const char *node, const char *pool /* NULL: choose */, bool *ret,
-			   struct err *err);
+			   const char *node, const char *pool /* NULL: choose, as the group says */,
+			   bool *ret, struct err *err);
 /* A new copy on the node, or the client there with a disk; once it is in sync change_replica_reap
  * removes the one on `from`, or only its disk where the resource is open there. *ret false: it was
  * asked for already. -E_NOT_FOUND: from has no copy; -E_EXISTS: node has one */
@@ -336,9 +339,21 @@ int change_leftover_done(struct change_env *env, struct txn *t, const char *node
 /* protocol: CAS(e -> e+1, p, I, tag). -E_CONFLICT: the record is not at next->epoch - 1
  * (ret_present is filled);
  * -E_INVALID: next breaks a rule (empty set, unknown slot, writer without replica). uuid: the
- * resource's, against name reuse. */
+ * resource's, against name reuse. -E_IN_USE: a file system is to be made first, elsewhere */
 int change_record(struct change_env *env, struct txn *t, const char *resource, const char *uuid,
 		  const struct record *next, struct record *ret_present, struct err *err);
+/* change_filesystem.c, filesystem.h. The node that has the resource open may write the file system
+ * now. volume: its uuid. -E_NOT_FOUND: that volume is gone; -E_IN_USE: another node is the writer,
+ * or it is not wanted (any more) */
+int change_filesystem_begin(struct change_env *env, struct txn *t, const char *resource,
+			    const char *node, int number, const char *volume, struct err *err);
+/* It is made; or not, because of error (NULL: it is). Told again it changes nothing. */
+int change_filesystem_done(struct change_env *env, struct txn *t, const char *resource, int number,
+			   const char *volume, const char *error, struct err *err);
+/* Another node than the one that makes it takes the resource: -E_IN_USE while one is wanted, for
+ * FILESYSTEM_GATE_MS; after that there will be none. */
+int change_filesystem_gate(struct change_env *env, struct txn *t, const char *resource,
+			   struct err *err);
 /* uuid: of the task. -E_NOT_FOUND: it is not the present one (any more) */
 int change_pool_done(struct change_env *env, struct txn *t, const char *node, const char *name,
 		     const char *uuid, struct err *err);

@@ -13,6 +13,17 @@
 
 #include "model/candidates.h"
 
+/* A node that was chosen although it has a replica has a client (bundle.clients). */
+static int add_copy(struct bundle *b, const struct spot *s, int *ret_slot, struct err *err)
+{
+	struct replica *client = bundle_replica_on(b, s->node);
+
+	if (!client)
+		return bundle_add_replica(b, s->node, s->pool, ret_slot, err);
+	*ret_slot = client->slot;
+	return bundle_give_disk(b, client, s->pool, err);
+}
+
 static int add_chosen(struct bundle *b, const struct candidates *all, const int *chosen, int n,
 		      struct err *err)
 {
@@ -23,7 +34,7 @@ static int add_chosen(struct bundle *b, const struct candidates *all, const int 
 		const struct spot *s = &all->spot[chosen[i]];
 
 		candidates_note(all, chosen[i], b->t);
-		rv = bundle_add_replica(b, s->node, s->pool, &slot, err);
+		rv = add_copy(b, s, &slot, err);
 		if (rv < 0)
 			return rv;
 		slots |= 1u << slot;
@@ -155,7 +166,7 @@ static int place_with(struct bundle *b, const struct change_place *place, struct
 		      int *ret_added, struct err *err)
 {
 	struct placement_want want;
-	int before = b->n, rv;
+	int rv;
 
 	rv = place_want(b, place, f, &want, err);
 	if (rv == 0)
@@ -163,7 +174,7 @@ static int place_with(struct bundle *b, const struct change_place *place, struct
 	if (rv == 0 && want.copies > 0)
 		rv = place_copies(b, &want, false, err);
 	if (rv == 0)
-		*ret_added = b->n - before;
+		*ret_added = want.copies;
 	if (rv == 0 && f->diskless_on_remaining)
 		rv = place_diskless(b, err);
 	return rv;

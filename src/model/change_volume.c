@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "model/filesystem.h"
 #include "model/place.h"
 #include "model/props.h"
 
@@ -129,7 +130,11 @@ int change_volume_modify(struct change_env *env, struct txn *t, const char *reso
 		rv = no_volume(&b, number, err);
 	else if (jget(body, "override_props") || jget(body, "delete_props") ||
 		 jget(body, "delete_namespaces")) {
-		rv = props_modify(what, bundle_volume_doc(&b, number), body, err);
+		json *doc = bundle_volume_doc(&b, number);
+
+		rv = props_modify(what, doc, body, err);
+		if (rv == 0)
+			rv = filesystem_check(what, jget(doc, "props"), err);
 		b.dirty = true;
 	}
 	if (rv == 0 && size_kib != 0)

@@ -6,8 +6,10 @@
  */
 #include "model/group.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -153,6 +155,23 @@ static json *as_list(json *value)
 	return list;
 }
 
+/* Clients compare the names of layers with their own, which are in upper case. */
+static json *as_layers(json *value)
+{
+	json *list = as_list(value), *upper = json_object_new_array();
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		char *name = strdup(json_object_get_string(json_object_array_get_idx(list, i)));
+
+		for (char *c = name; c && *c; c++)
+			*c = (char)toupper((unsigned char)*c);
+		json_object_array_add(upper, json_object_new_string(name ? name : ""));
+		free(name);
+	}
+	json_object_put(list);
+	return upper;
+}
+
 static json *as_numbers(json *map)
 {
 	json *numbers = json_object_new_object();
@@ -197,6 +216,8 @@ void group_filter_merge(json *filter, json *body)
 			jset_i64(filter, key, n);
 		else if (strcmp(key, "diskless_on_remaining") == 0)
 			jset_bool(filter, key, jget_bool(body, key, false));
+		else if (strcmp(key, "layer_stack") == 0)
+			jset(filter, key, as_layers(value));
 		else if (is_list(key))
 			jset(filter, key, as_list(value));
 		else if (strcmp(key, "x_replicas_on_different_map") == 0)

@@ -4,7 +4,8 @@
  * memory. What is not reported is unknown since a time, never the last good value.
  * A report is the JSON body of POST /v1/sds/report (made by agent/observe.c):
  * {"node":"n1","boot":123,"version":"0.1.0","applied":17,
- *  "pools":{"ssd":{"free_kib":..,"total_kib":..,"meta_percent":..,"queues":true,"error":"",
+ *  "pools":{"ssd":{"free_kib":..,"total_kib":..,"ours_kib":..,"meta_percent":..,"queues":true,
+ *      "error":"",
  *      "busy":{"what":"create","volume":"","pid":..,"program":"lvcreate","since_ms":..,
  *          "waiting":3},
  *      "task":{"uuid","text":"how it goes","error":""}}},

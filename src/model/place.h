@@ -29,6 +29,9 @@ int place_room(struct bundle *b, int64_t more_kib, struct err *err);
 int place_bundle(struct bundle *b, const struct change_place *place, int *ret_added,
 		 struct err *err);
 
+/* change_replica.c. A client that can get a disk at once: it is not open, and nothing is left of a
+ * disk that it had before. */
+bool place_takes(struct bundle *b, const struct replica *r);
 /* change_replica.c. It goes, or is marked to go. The rules of leaving are there. -E_IN_USE */
 int place_leave(struct bundle *b, struct replica *r, struct err *err);
 

@@ -74,8 +74,8 @@ static int64_t unpromised_kib(const struct placement_pool *p)
 static int64_t room_kib(const struct placement_pool *p)
 {
 	int64_t room = p->thin ? unpromised_kib(p) : p->total_kib - p->promised_kib;
-	int64_t free_kib =
-		p->thin ? clamp_kib((double)p->free_kib * ratio(p->ratios.free)) : p->free_kib;
+	int64_t free_kib = p->thin ? clamp_kib((double)p->free_kib * ratio(p->ratios.free))
+				   : p->free_kib - p->owed_kib;
 
 	return room < free_kib ? room : free_kib;
 }
@@ -224,7 +224,8 @@ static enum placement_rule why_not(const struct placement_pool *p,
 static int64_t free_steps(const struct placement_pool *p, int64_t step_kib)
 {
 	int64_t unpromised = p->total_kib - p->promised_kib;
-	int64_t free_kib = unpromised < p->free_kib ? unpromised : p->free_kib;
+	int64_t unowed = p->free_kib - p->owed_kib;
+	int64_t free_kib = unpromised < unowed ? unpromised : unowed;
 
 	return free_kib > 0 ? free_kib / step_kib : 0;
 }

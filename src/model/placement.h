@@ -39,9 +39,10 @@ struct placement_pool {          /* one candidate; strings borrowed */
 	int64_t free_kib, total_kib; /* -1 unknown */
 	int meta_percent;            /* used of a thin pool's own metadata; -1: none, or unknown */
 	int64_t promised_kib;        /* sizes of all replicas placed here, this one not counted */
-	int replicas;                /* count of replicas in this pool, for spreading */
-	struct ratios ratios;        /* of a thin pool; 0: RATIO_DEFAULT */
-	double throughput;           /* for its weight */
+	int64_t owed_kib;     /* of that, in a thick pool, what is not made yet: still free */
+	int replicas;         /* count of replicas in this pool, for spreading */
+	struct ratios ratios; /* of a thin pool; 0: RATIO_DEFAULT */
+	double throughput;    /* for its weight */
 };
 struct placement_want {
 	int64_t size_kib;

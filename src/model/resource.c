@@ -121,6 +121,9 @@ static int volume_parse(json *doc, const char *what, const char *resource_uuid, 
 	if (jget(doc, "adopts") &&
 	    (rv = adopted_parse(jget(doc, "adopts"), what, &v.adopts, err)) < 0)
 		return rv;
+	if (jget(doc, "filesystem") &&
+	    (rv = filesystem_parse(jget(doc, "filesystem"), what, &v.filesystem, err)) < 0)
+		return rv;
 	v.number = (int)number;
 	v.size_kib = size;
 	v.minor = (int)minor;
@@ -313,6 +316,8 @@ json *resource_doc(const struct resource *r)
 			volume_write_origin(v, &r->volume[i].origin);
 		if (r->volume[i].adopts.lv[0])
 			volume_write_adopted(v, &r->volume[i].adopts);
+		if (r->volume[i].filesystem.type != FILESYSTEM_NONE)
+			filesystem_write(v, &r->volume[i].filesystem);
 		json_object_array_add(volumes, v);
 	}
 	jset_str(doc, "name", r->name);

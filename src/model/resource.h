@@ -7,12 +7,13 @@
  *                     "connections":[connection.h],
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
  *                     "origin":{"resource","snapshot","uuid","size_kib"},
- *                     "adopts":{"lv","size_kib"},"key":"<hex>"}]}
+ *                     "adopts":{"lv","size_kib"},"key":"<hex>","filesystem":{}}]}
  *                     by number; when there is any, there is number 0. A volume 0 that an older
  *                     version made has no uuid: the resource's stands for it. origin: it began
  *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
  *                     adopts: it began as this logical volume of somebody else's, with its
- *                     content, on the node of its first copy. external_name: what its user calls
+ *                     content, on the node of its first copy. filesystem: it is born with
+ *                     (filesystem.h). external_name: what its user calls
  *                     it, where that is no name of a resource; for the API only. No layers: DRBD
  *                     and STORAGE. key: of an encrypted volume, sealed by the master key
  *                     (cluster/vault.h). copies: it is to have so many; unsaid: as many as it has.
@@ -44,6 +45,7 @@
 #define SDSD_MODEL_RESOURCE_H
 
 #include "base/json.h"
+#include "model/filesystem.h"
 #include "model/name.h"
 
 #define WRITER_NONE (-1)
@@ -74,6 +76,7 @@ struct volume {
 	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
 	struct volume_origin origin;
 	struct volume_adopted adopts; /* or this, never both */
+	struct filesystem filesystem; /* type FILESYSTEM_NONE: it is born without one */
 };
 
 struct resource {

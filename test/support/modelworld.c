@@ -197,6 +197,18 @@ void world_report(struct world *w, const char *node, const char *pool, int64_t f
 	report(w, text);
 }
 
+void world_report_ours(struct world *w, const char *node, const char *pool, int64_t free_kib,
+		       int64_t total_kib, int64_t ours_kib)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "{\"node\":\"%s\",\"pools\":{\"%s\":{\"free_kib\":%lld,\"total_kib\":%lld,"
+		 "\"ours_kib\":%lld,\"error\":\"\"}}}",
+		 node, pool, (long long)free_kib, (long long)total_kib, (long long)ours_kib);
+	report(w, text);
+}
+
 void world_report_open(struct world *w, const char *node, const char *resource, bool open)
 {
 	char text[512];

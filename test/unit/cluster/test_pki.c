@@ -281,3 +281,13 @@ Test(pki, users_and_servers)
 	X509_free(root);
 	buf_release(&out);
 }
+
+Test(pki, the_days_that_are_left)
+{
+	struct err err = { 0 };
+	int days = 0;
+
+	cr_assert_eq(pki_days_left((char *)ca.data, &days, &err), 0, "%s", err.text);
+	cr_expect(days > 29 * 365 && days < 31 * 365, "30 years, not %d days", days);
+	cr_expect_eq(pki_days_left("no certificate", &days, &err), -E_INVALID);
+}

@@ -499,3 +499,20 @@ Test(change_place, outlook_of_a_group)
 	}
 	world_close(&w);
 }
+
+/* Copies are asked for faster than a thick pool, which holds other data too, makes them. */
+Test(change_place, a_burst_into_a_thick_pool)
+{
+	world_start(&w);
+	world_add_pool(&w, "n1", "hdd", POOL_FILE);
+	world_report_ours(&w, "n1", "hdd", 50 * GIB, 100 * GIB, 0);
+	cr_expect_str_eq(spawn("va", NULL, "{\"place_count\":1}", 20 * GIB), "n1");
+	cr_expect_str_eq(spawn("vb", NULL, "{\"place_count\":1}", 20 * GIB), "n1");
+	cr_expect_str_eq(spawn("vc", NULL, "{\"place_count\":1}", 20 * GIB), "");
+	cr_expect(world_says(&w, "20.00 GiB wanted, 10.00 GiB free"), "%s", w.err.text);
+	/* va has been made */
+	world_report_ours(&w, "n1", "hdd", 29 * GIB, 100 * GIB, 21 * GIB);
+	cr_expect_str_eq(spawn("vd", NULL, "{\"place_count\":1}", 20 * GIB), "");
+	cr_expect_str_eq(spawn("ve", NULL, "{\"place_count\":1}", 9 * GIB), "n1", "%s", w.err.text);
+	world_close(&w);
+}

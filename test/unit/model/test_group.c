@@ -130,7 +130,7 @@ Test(group, life)
 	cr_expect_str_eq(jget_str(doc, "description", ""), "two");
 	cr_expect_str_eq(json_text(jget(doc, "props")), "{\"b\":\"2\"}");
 	cr_expect_str_eq(json_text(jget(doc, "select_filter")),
-			 "{\"place_count\":3,\"layer_stack\":[\"drbd\"],"
+			 "{\"place_count\":3,\"layer_stack\":[\"DRBD\"],"
 			 "\"storage_pool_list\":[\"ssd\",\"hdd\"]}");
 	json_object_put(doc);
 

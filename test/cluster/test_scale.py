@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Many changes while leaders die: 200 resources are made, 8 at a time, and every few seconds the
+"""Many changes while leaders die: 200 resources are made, 8 at a time, and every second the
 leader is killed and comes back. Whoever gets an error asks again under the same request id, on any
 node. In the end each resource is there once, with its copies, and nothing else is: in the lists, in
 the pools' directories, and in what is promised of the pools.
@@ -15,7 +15,8 @@ import time
 from cluster import Cluster, Tap, need_sdsd, wait_for
 
 CREATES = int(os.environ.get("SCALE_CREATES", "200"))
-KILL_S = float(os.environ.get("SCALE_KILL_S", "4"))
+KILL_S = float(os.environ.get("SCALE_KILL_S", "1"))
+FIRST_KILL_S = 0.3
 PARALLEL = 8
 TRIES = 120
 COPIES = 2
@@ -47,7 +48,9 @@ class Killer:
         self.thread.start()
 
     def run(self):
-        while not self.ending.wait(KILL_S):
+        wait_s = FIRST_KILL_S  # on a fast machine all is made in three seconds
+        while not self.ending.wait(wait_s):
+            wait_s = KILL_S
             leader = self.cluster.leader(30)
             leader.kill()
             self.kills += 1

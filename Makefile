@@ -4,7 +4,7 @@
 
 .PHONY: help demo check vm-tools build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
 	debug-kernel vm-debug kmod-check bench-core bench-path bench-rates bench-resync \
-	bench-faults clean deps hooks
+	bench-faults bench-scale clean deps hooks
 
 help:
 	@echo 'make build       tools/deps (Debian 12) and the static binary build/sdsd'
@@ -34,6 +34,7 @@ help:
 	@echo '                 ARGS=--accept: these are the figures to compare with from now on'
 	@echo 'make bench-rates the same systems by the clock, in a guest with disks'
 	@echo 'make bench-resync  a copy catches up, behind a slow disk or network'
+	@echo 'make bench-scale the control plane with 10 000 resources: ARGS=--resources 3000'
 	@echo 'make bench-faults  how long writes wait when a node loses its power'
 
 deps:
@@ -158,6 +159,10 @@ bench-faults: build kmod
 bench-core: deps
 	@tools/build release build test/core-bench
 	@build/test/core-bench $(or $(WRITES),1000000)
+
+# ARGS: --resources, --nodes, --voters
+bench-scale: build
+	@SDSD=$(CURDIR)/build/sdsd python3 test/bench/scale.py $(ARGS)
 
 hooks:
 	@git config core.hooksPath tools/hooks

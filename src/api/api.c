@@ -111,6 +111,13 @@ void api_hurry(struct api *a)
 	uv_timer_start(&a->timer, on_tick, 0, API_FAST_MS);
 }
 
+/* Not at once: a timer that is due again in the loop's present time keeps the loop from polling */
+void api_soon(struct api *a)
+{
+	if (!a->closing)
+		uv_timer_start(&a->timer, on_tick, 1, API_FAST_MS);
+}
+
 /* Members */
 
 struct wishes {

@@ -283,6 +283,11 @@ void call_list_init(struct call_list *l, struct api_call *c)
 	buf_init(&l->text, CALL_LIST_MAX);
 }
 
+bool call_list_is_done(const struct call_list *l)
+{
+	return l->limit > 0 && l->n - l->offset >= l->limit;
+}
+
 void call_list_push(struct call_list *l, json *element)
 {
 	int64_t i = l->n++ - l->offset;

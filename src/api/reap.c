@@ -23,14 +23,17 @@ static void find_deleting(json *doc, void *arg)
 		jset_bool(arg, jget_str(doc, "resource", ""), true);
 }
 
-/* Looking through all replicas is for when one of them has changed. */
+/* Looking through all replicas is for when one of them has changed, and asking whether one has,
+ * which reads a number of each, for when anything has. */
 static void look(struct api *a)
 {
 	struct reaper *r = &a->reaper;
+	uint64_t applied = store_applied(a->config.store);
 	struct store_stamp stamp;
 
-	if (store_prefix_stamp(a->config.store, "replica/", &stamp) < 0)
+	if (applied == r->applied || store_prefix_stamp(a->config.store, "replica/", &stamp) < 0)
 		return;
+	r->applied = applied;
 	if (stamp.count == r->stamp.count && stamp.revision == r->stamp.revision)
 		return;
 	json_object_put(r->resources);

@@ -128,7 +128,7 @@ static void view_one(struct view *v, void *arg)
 {
 	struct replica_listing *l = arg;
 
-	for (int i = 0; i < v->n; i++) {
+	for (int i = 0; i < v->n && !call_list_is_done(&l->list); i++) {
 		const struct view_replica *rep = &v->rep[i];
 
 		if (call_query_has(l->call, "nodes", rep->r.node) &&
@@ -139,13 +139,28 @@ static void view_one(struct view *v, void *arg)
 	}
 }
 
+static void view_done(void *arg, bool in_time)
+{
+	struct replica_listing *l = arg;
+
+	if (in_time) {
+		call_list_reply(&l->list);
+	} else {
+		call_list_release(&l->list);
+		call_moved(l->call, CALL_MOVED);
+	}
+	free(l);
+}
+
 void replicas_view(struct api_call *c)
 {
-	struct replica_listing l = { .call = c };
+	struct replica_listing *l = calloc(1, sizeof(*l));
 
-	call_list_init(&l.list, c);
-	view_each(c->api, view_wanted, view_one, &l);
-	call_list_reply(&l.list);
+	if (!l)
+		abort();
+	l->call = c;
+	call_list_init(&l->list, c);
+	view_walk(c->api, view_wanted, view_one, view_done, l);
 }
 
 /* Waiting until the nodes have done it */

@@ -82,11 +82,14 @@ static void look(struct api *a)
 {
 	struct store_stamp resources, groups, controller;
 	struct scheduler *known = &a->schedules;
+	uint64_t applied = store_applied(a->config.store);
 
-	if (store_prefix_stamp(a->config.store, "resource/", &resources) < 0 ||
+	if (applied == known->applied ||
+	    store_prefix_stamp(a->config.store, "resource/", &resources) < 0 ||
 	    store_prefix_stamp(a->config.store, "group/", &groups) < 0 ||
 	    store_prefix_stamp(a->config.store, "controller/", &controller) < 0)
 		return;
+	known->applied = applied;
 	if (!memcmp(&resources, &known->resources, sizeof(resources)) &&
 	    !memcmp(&groups, &known->groups, sizeof(groups)) &&
 	    !memcmp(&controller, &known->controller, sizeof(controller)))

@@ -21,9 +21,11 @@
 #define API_UNSETTLED_MS 200 /* while nodes wait for their part in Raft */
 
 struct wait;
+struct walk;
 
 /* replicas marked for deletion: looked after once a second on the leader (reap.c) */
 struct reaper {
+	uint64_t applied;         /* the store's last entry when the stamp was compared */
 	struct store_stamp stamp; /* of the replicas when they were last looked through */
 	json *resources;          /* names that have some; owned, NULL: none */
 	int asked;                /* requests under way */
@@ -38,6 +40,7 @@ struct cloner {
 
 /* resources with a schedule of snapshots (schedules.c) */
 struct scheduler {
+	uint64_t applied; /* the store's last entry when the stamps were compared */
 	/* of the definitions when they were looked through */
 	struct store_stamp resources, groups, controller;
 	struct schedule *list;
@@ -46,10 +49,11 @@ struct scheduler {
 
 /* what the cluster does by itself for each resource, on the leader (upkeep.c) */
 struct upkeep {
-	json *names;    /* of the pass that is under way, owned; NULL: none is */
-	size_t at;      /* the next of them */
-	json *notes;    /* resource -> what is waited for; owned, of the last look at each */
-	uint64_t seen;  /* what the last pass was based on, as one number */
+	json *names;   /* of the pass that is under way, owned; NULL: none is */
+	size_t at;     /* the next of them */
+	json *notes;   /* resource -> what is waited for; owned, of the last look at each */
+	uint64_t seen; /* what the last pass was based on, as one number */
+	uint64_t applied, docs; /* the store's last entry, and its documents then as one number */
 	int64_t due_ms; /* monotonic: another pass is due then, whatever has changed; 0: no */
 	int learning;   /* resources with a copy that catches up, in this pass */
 	int held;       /* new copies that waited for those */
@@ -68,6 +72,7 @@ struct api {
 	struct members *members; /* while this node leads */
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
+	struct walk *walks; /* over all resources, the first is under way (view_walk.c) */
 	struct mutation *turns,
 		*turns_end; /* users' changes in order; the first is being decided */
 	uv_timer_t timer;
@@ -96,6 +101,8 @@ void api_get(struct api *a);
 void api_put(struct api *a);
 /* somebody waits now, or something happened that waiting calls should look at */
 void api_hurry(struct api *a);
+/* somebody has more to do, after what has come in meanwhile */
+void api_soon(struct api *a);
 /* Finds the route and runs the handler: c is at the place that answers it, or is carried there.
  * c is filled except for match and doc. */
 void api_dispatch(struct api_call *c);

@@ -4,6 +4,7 @@
  * (what this node knows by itself, leader or not). Called through routes.c.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -204,9 +205,16 @@ struct resource_status {
 	int count[VERDICT_UNAVAILABLE + 1];
 };
 
+struct page { /* one answer that is being made */
+	struct api_call *call;
+	struct node_status nodes;
+	struct resource_status resources;
+};
+
 static void status_resource(struct view *v, void *arg)
 {
-	struct resource_status *s = arg;
+	struct page *page = arg;
+	struct resource_status *s = &page->resources;
 	struct verdict_result r;
 	json *o = view_object(), *replicas = view_list(), *volumes = view_list();
 	int copies = 0;
@@ -266,36 +274,56 @@ static json *cluster_line(struct node_status *n, const struct resource_status *r
 	return o;
 }
 
-static void status_answer(struct api_call *c)
+static void page_reply(struct page *p)
 {
-	struct node_status n = {
-		.api = c->api, .list = view_list(), .now = api_mono_ms(), .stale = c->stale
-	};
-	struct resource_status r = { .nodes = &n };
-	const struct buf *list;
-	json *cluster, *pools;
+	struct api_call *c = p->call;
+	const struct buf *list = call_list_end(&p->resources.list);
+	json *cluster = cluster_line(&p->nodes, &p->resources);
+	json *pools = view_full_pools(c->api);
 	struct buf text;
 
-	call_list_init(&r.list, c);
-	raft_load(c->api, &n.raft);
-	view_docs(c->api, "node/", status_node, &n);
-	view_each(c->api, NULL, status_resource, &r);
-	cluster = cluster_line(&n, &r);
-	pools = view_full_pools(c->api);
-	list = call_list_end(&r.list);
 	buf_init(&text, CALL_LIST_MAX);
 	if (list &&
 	    buf_printf(&text, "{\"cluster\":%s,\"nodes\":%s,\"full_pools\":%s,\"resources\":%s}",
-		       json_text(cluster), json_text(n.list), json_text(pools),
+		       json_text(cluster), json_text(p->nodes.list), json_text(pools),
 		       (const char *)list->data) == 0)
 		call_reply(c, 200, text.data, text.len);
 	else
 		call_fail(c, -EMSGSIZE, NULL);
 	buf_release(&text);
-	call_list_release(&r.list);
 	json_object_put(pools);
 	json_object_put(cluster);
-	json_object_put(n.list);
+}
+
+static void page_done(void *arg, bool in_time)
+{
+	struct page *p = arg;
+
+	if (in_time)
+		page_reply(p);
+	else
+		call_moved(p->call, CALL_MOVED);
+	call_list_release(&p->resources.list);
+	json_object_put(p->nodes.list);
+	free(p);
+}
+
+static void status_answer(struct api_call *c)
+{
+	struct page *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		abort();
+	p->call = c;
+	p->nodes.api = c->api;
+	p->nodes.list = view_list();
+	p->nodes.now = api_mono_ms();
+	p->nodes.stale = c->stale;
+	p->resources.nodes = &p->nodes;
+	call_list_init(&p->resources.list, c);
+	raft_load(c->api, &p->nodes.raft);
+	view_docs(c->api, "node/", status_node, &p->nodes);
+	view_walk(c->api, NULL, status_resource, page_done, p);
 }
 
 struct awaited {

@@ -106,19 +106,33 @@ static void add_online(json *doc, void *arg)
 		 observed_online(o->api->observed, jget_str(doc, "name", ""), api_mono_ms());
 }
 
-/* As one number: does any of what decisions are based on differ from the last time? */
-static uint64_t basis(struct api *a)
+/* The documents that decisions are based on, as one number; 0: they cannot be read. Nothing is
+ * counted while nothing was applied: a number of each of them has to be read. */
+static uint64_t docs_basis(struct api *a)
 {
 	static const char *const prefixes[] = { "node/",  "resource/",   "replica/", "record/",
 						"group/", "controller/", "pool/" };
-	struct online online = { .api = a, .sum = 1 };
+	uint64_t applied = store_applied(a->config.store), sum = 1;
+	struct upkeep *u = &a->upkeep;
 	struct store_stamp stamp;
 
+	if (applied == u->applied)
+		return u->docs;
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		if (store_prefix_stamp(a->config.store, prefixes[i], &stamp) < 0)
 			return 0;
-		online.sum = (online.sum * 31 + stamp.count) * 31 + stamp.revision;
+		sum = (sum * 31 + stamp.count) * 31 + stamp.revision;
 	}
+	u->applied = applied;
+	u->docs = sum;
+	return sum;
+}
+
+/* As one number: does any of what decisions are based on differ from the last time? */
+static uint64_t basis(struct api *a)
+{
+	struct online online = { .api = a, .sum = docs_basis(a) };
+
 	view_docs(a, "node/", add_online, &online);
 	return online.sum;
 }

@@ -94,7 +94,9 @@ static void add_replica(json *doc, void *arg)
 	seen = observed_replica(a->observed, rep->r.node, v->res.name, l->now);
 	/* what a node still says about a deleted resource of this name is not about this one */
 	if (strcmp(jget_str(seen, "uuid", rep->r.uuid), rep->r.uuid) == 0)
-		rep->seen = json_object_get(seen);
+		rep->seen = seen;
+	else
+		json_object_put(seen);
 	v->n++;
 }
 
@@ -169,35 +171,6 @@ void view_release(struct view *v)
 		json_object_put(v->rep[i].seen);
 	}
 	v->n = 0;
-}
-
-struct all {
-	struct api *api;
-	bool (*want)(const char *name, void *arg);
-	void (*each)(struct view *v, void *arg);
-	void *arg;
-};
-
-static void one_of_all(json *doc, void *arg)
-{
-	struct all *all = arg;
-	const char *name = jget_str(doc, "name", "");
-	struct view v;
-
-	if (all->want && !all->want(name, all->arg))
-		return;
-	if (view_load(all->api, name, &v) < 0)
-		return;
-	all->each(&v, all->arg);
-	view_release(&v);
-}
-
-void view_each(struct api *a, bool (*want)(const char *name, void *arg),
-	       void (*each)(struct view *v, void *arg), void *arg)
-{
-	struct all all = { a, want, each, arg };
-
-	view_docs(a, "resource/", one_of_all, &all);
 }
 
 int view_find(const struct view *v, const char *node)

@@ -14,7 +14,7 @@
 struct view_replica {
 	struct replica r;
 	json *doc;   /* owned */
-	json *seen;  /* what its node reported, shared; NULL: unknown */
+	json *seen;  /* what its node reported, owned; NULL: unknown */
 	bool online; /* its node reports */
 };
 
@@ -34,9 +34,15 @@ void view_release(struct view *v);
 /* one snapshot, taken or not. -E_NOT_FOUND, -E_INVALID; ret_doc: the caller's, may be NULL */
 int view_snapshot(struct api *a, const char *resource, const char *name, struct snapshot *ret,
 		  json **ret_doc);
-/* Every resource in order of name that want (NULL: all) says yes to; each may keep nothing. */
-void view_each(struct api *a, bool (*want)(const char *name, void *arg),
-	       void (*each)(struct view *v, void *arg), void *arg);
+/* Every resource in order of name that want (NULL: all) says yes to, asked with the name in lower
+ * case; each may keep nothing. */
+typedef bool (*view_want)(const char *name, void *arg);
+typedef void (*view_each_cb)(struct view *v, void *arg);
+void view_each(struct api *a, view_want want, view_each_cb each, void *arg);
+/* The same with pauses when there are many: for answers that show each of them. The resources are
+ * those that there are now, each as it is when its turn comes. done is called once, now or later;
+ * in_time false: it took too long, leadership came or went, or the api ends. */
+void view_walk(struct api *a, view_want want, view_each_cb each, wait_finish done, void *arg);
 int view_find(const struct view *v, const char *node); /* index or -1 */
 int view_slot(const struct view *v, int slot);         /* index or -1 */
 bool view_in_sync(const struct view *v, int i);        /* in the record's set */

@@ -263,6 +263,7 @@ void bundle_want_those(struct bundle *b)
 	bundle_want(b, n > b->resource.copies ? n : b->resource.copies);
 }
 
+/* owned by the caller */
 static json *report_of(struct bundle *b, const char *node)
 {
 	return observed_replica(b->env->observed, node, b->resource.name, b->env->mono_ms);
@@ -289,20 +290,27 @@ bool bundle_in_set(const struct bundle *b, const struct replica *r)
 
 bool bundle_is_open_on(struct bundle *b, const char *node)
 {
-	return jget_bool(report_of(b, node), "open", false);
+	json *report = report_of(b, node);
+	bool open = jget_bool(report, "open", false);
+
+	json_object_put(report);
+	return open;
 }
 
 bool bundle_writer_is_active(struct bundle *b)
 {
 	struct replica *w = NULL;
 	json *report;
+	bool active;
 
 	if (b->record_doc && b->record.writer != WRITER_NONE)
 		w = bundle_replica_at(b, b->record.writer);
 	if (!w)
 		return false;
 	report = report_of(b, w->node);
-	return jget_bool(report, "open", false) || jget_bool(report, "serving", false);
+	active = jget_bool(report, "open", false) || jget_bool(report, "serving", false);
+	json_object_put(report);
+	return active;
 }
 
 int bundle_check_closed(struct bundle *b, struct err *err)

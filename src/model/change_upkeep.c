@@ -44,6 +44,7 @@ static void look_at_node(struct bundle *b, const struct replica *r, json *node,
 		u->out_ms = away_ms > 0 && away_ms < env->now_ms ? env->now_ms - away_ms : 0;
 	else if (r->quarantined)
 		u->out_ms = r->quarantined_ms < env->now_ms ? env->now_ms - r->quarantined_ms : 0;
+	json_object_put(seen);
 }
 
 /* Another copy is to replace it. */

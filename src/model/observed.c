@@ -14,7 +14,8 @@
 struct seen {
 	char key[NAME_MAX_LEN + 1]; /* lower-case node name */
 	json *report;               /* owned copy, without the replicas */
-	json *pools, *replicas;     /* owned: the report's, with lower-case names, for look-ups */
+	json *pools;                /* owned: the report's, with lower-case names, for look-ups */
+	json *replicas;             /* the same, each as a text: packed() */
 	int64_t at_ms;
 	bool online; /* at the last observed_version */
 };
@@ -87,8 +88,18 @@ static struct seen *seen_of(struct observed *o, const char *node)
 	return found ? &o->node[i] : NULL;
 }
 
-/* values are shared with map; anything but an object counts as empty */
-static json *lower_keys(json *map)
+/* Of replicas there are tens of thousands, and what is parsed takes ten times the memory. */
+static json *packed(json *value)
+{
+	json *text = json_object_new_string(json_text(value));
+
+	if (!text)
+		abort();
+	return text;
+}
+
+/* values are shared with map, or packed; anything but an object counts as empty */
+static json *lower_keys(json *map, bool pack)
 {
 	json *low = json_object_new_object();
 	char key[NAME_MAX_LEN + 1];
@@ -98,7 +109,7 @@ static json *lower_keys(json *map)
 	json_object_object_foreach(map, name, value)
 	{
 		name_key(name, key);
-		jset(low, key, json_object_get(value));
+		jset(low, key, pack ? packed(value) : json_object_get(value));
 	}
 	return low;
 }
@@ -121,7 +132,7 @@ static void merge(json *known, json *changed)
 	{
 		name_key(name, key);
 		if (value)
-			jset(known, key, json_object_get(value));
+			jset(known, key, packed(value));
 		else
 			json_object_object_del(known, key);
 	}
@@ -143,6 +154,19 @@ static struct seen *place(struct observed *o, const char *key)
 	*s = (struct seen){ .report = NULL };
 	memcpy(s->key, key, sizeof(s->key));
 	return s;
+}
+
+/* everything of the report but its replicas */
+static json *copy_head(json *report)
+{
+	json *copy = json_object_new_object();
+
+	json_object_object_foreach(report, name, value)
+	{
+		if (strcmp(name, "replicas") != 0)
+			jset(copy, name, json_copy(value));
+	}
+	return copy;
 }
 
 /* Does the report say anything new? replicas: all of them as they will be */
@@ -180,21 +204,20 @@ int observed_report(struct observed *o, json *report, int64_t now_ms, struct err
 	if (!s)
 		return err_set(err, -E_INVALID, "report of %s: %d nodes reported already", node,
 			       NODES_MAX);
-	copy = json_copy(report);
+	copy = copy_head(report);
 	if (jget(report, "base")) {
 		replicas = json_object_get(s->replicas);
-		merge(replicas, jget(copy, "replicas"));
+		merge(replicas, jget(report, "replicas"));
 		if (!jget(copy, "disks"))
 			jset(copy, "disks", json_object_get(jget(s->report, "disks")));
 	} else {
-		replicas = lower_keys(jget(copy, "replicas"));
+		replicas = lower_keys(jget(report, "replicas"), true);
 	}
-	if (differs(s, copy, replicas))
+	if (differs(s, report, replicas))
 		o->version++;
-	json_object_object_del(copy, "replicas");
 	seen_release(s);
 	s->report = copy;
-	s->pools = lower_keys(jget(copy, "pools"));
+	s->pools = lower_keys(jget(copy, "pools"), false);
 	s->replicas = replicas;
 	s->at_ms = now_ms;
 	return 0;
@@ -234,8 +257,18 @@ json *observed_pool(struct observed *o, const char *node, const char *pool, int6
 json *observed_replica(struct observed *o, const char *node, const char *resource, int64_t now_ms)
 {
 	struct seen *s = fresh(o, node, now_ms);
+	char key[NAME_MAX_LEN + 1];
+	json *text, *value = NULL;
 
-	return s ? object_in(s->replicas, resource) : NULL;
+	name_key(resource, key);
+	text = s ? jget(s->replicas, key) : NULL;
+	if (!text || json_parse(json_object_get_string(text),
+				(size_t)json_object_get_string_len(text), &value, NULL) < 0)
+		return NULL;
+	if (json_object_is_type(value, json_type_object))
+		return value;
+	json_object_put(value);
+	return NULL;
 }
 
 int64_t observed_version(struct observed *o, int64_t now_ms)

@@ -44,6 +44,7 @@ int observed_report(struct observed *o, json *report, int64_t now_ms, struct err
 /* Borrowed until the next call that changes o; NULL when never or not lately reported (stale). */
 json *observed_node(struct observed *o, const char *node, int64_t now_ms);
 json *observed_pool(struct observed *o, const char *node, const char *pool, int64_t now_ms);
+/* The same, but owned by the caller: replicas are kept as texts. */
 json *observed_replica(struct observed *o, const char *node, const char *resource, int64_t now_ms);
 /* A number that changes whenever something of what is observed does, also by nothing but time (a
  * node goes off line); space and progress count, too. */

@@ -262,7 +262,26 @@ static int list_one(const MDB_val *key, const MDB_val *raw, store_each each, voi
 	return stop;
 }
 
-int store_list(struct store *s, const char *prefix, store_each each, void *arg)
+/* What is called for each: one of the two */
+struct listing {
+	store_each each;
+	store_each_key each_key;
+	void *arg;
+};
+
+static int list_key(const MDB_val *key, const struct listing *l, int *rv)
+{
+	char name[STORE_KEY_MAX];
+
+	*rv = key->mv_size < sizeof(name) ? 0 : -E_CORRUPT;
+	if (*rv < 0)
+		return 0;
+	memcpy(name, key->mv_data, key->mv_size);
+	name[key->mv_size] = 0;
+	return l->each_key(name, l->arg);
+}
+
+static int list(struct store *s, const char *prefix, const struct listing *l)
 {
 	size_t len = strlen(prefix);
 	MDB_val key = { .mv_size = len, .mv_data = (void *)prefix }, raw;
@@ -278,7 +297,8 @@ int store_list(struct store *s, const char *prefix, store_each each, void *arg)
 		goto abort;
 	rv = mdb_cursor_get(cursor, &key, &raw, len ? MDB_SET_RANGE : MDB_FIRST);
 	while (rv == 0 && key.mv_size >= len && memcmp(key.mv_data, prefix, len) == 0) {
-		stop = list_one(&key, &raw, each, arg, &rv);
+		stop = l->each ? list_one(&key, &raw, l->each, l->arg, &rv)
+			       : list_key(&key, l, &rv);
 		if (rv < 0 || stop != 0)
 			break;
 		rv = mdb_cursor_get(cursor, &key, &raw, MDB_NEXT);
@@ -291,6 +311,16 @@ abort:
 	if (rv == -E_CORRUPT)
 		return rv;
 	return rv == MDB_NOTFOUND ? 0 : table_error(rv);
+}
+
+int store_list(struct store *s, const char *prefix, store_each each, void *arg)
+{
+	return list(s, prefix, &(struct listing){ .each = each, .arg = arg });
+}
+
+int store_list_keys(struct store *s, const char *prefix, store_each_key each, void *arg)
+{
+	return list(s, prefix, &(struct listing){ .each_key = each, .arg = arg });
 }
 
 int store_prefix_stamp(struct store *s, const char *prefix, struct store_stamp *ret)

@@ -37,6 +37,9 @@ int store_get(struct store *s, const char *key, json **ret, uint64_t *ret_revisi
  * doc is borrowed. Stops when each returns non-zero and returns that. */
 typedef int (*store_each)(const char *key, json *doc, uint64_t revision, void *arg);
 int store_list(struct store *s, const char *prefix, store_each each, void *arg);
+/* The same for their keys only, of which each is borrowed: nothing is parsed, nor checked. */
+typedef int (*store_each_key)(const char *key, void *arg);
+int store_list_keys(struct store *s, const char *prefix, store_each_key each, void *arg);
 /* What a prefix holds, as one number to compare later: changes whenever any key below it is made,
  * changed or deleted (count and highest revision). */
 struct store_stamp {

@@ -88,7 +88,7 @@ static void reports(json *doc)
 	}
 	observed_online(o, node, 1001);
 	observed_pool(o, node, "ssd", 1001);
-	observed_replica(o, node, "db", 1001);
+	json_object_put(observed_replica(o, node, "db", 1001));
 	observed_free(o);
 }
 

@@ -24,6 +24,7 @@ static int report(struct observed *o, const char *text, int64_t now_ms)
 Test(observed, fresh_and_stale)
 {
 	struct observed *o = observed_new();
+	json *seen;
 
 	cr_expect_eq(observed_age_ms(o, "n1", 100), -1);
 	cr_expect_not(observed_online(o, "n1", 100));
@@ -34,7 +35,9 @@ Test(observed, fresh_and_stale)
 		     0);
 	cr_expect(observed_online(o, "n1", 100 + OBSERVED_STALE_MS - 1));
 	cr_expect_eq(jget_i64_or(observed_pool(o, "n1", "ssd", 100), "free_kib", -1), 5);
-	cr_expect(jget_bool(observed_replica(o, "n1", "DB", 100), "open", false));
+	seen = observed_replica(o, "n1", "DB", 100);
+	cr_expect(jget_bool(seen, "open", false));
+	json_object_put(seen);
 	cr_expect_str_eq(jget_str(observed_node(o, "n1", 100), "node", ""), "N1");
 	cr_expect_null(observed_pool(o, "n1", "hdd", 100));
 	cr_expect_null(observed_replica(o, "n1", "a/b", 100));
@@ -77,7 +80,11 @@ static int numbered(struct observed *o, int boot, int seq, int base, const char 
 
 static int64_t epoch(struct observed *o, const char *name, int64_t now)
 {
-	return jget_i64_or(observed_replica(o, "n1", name, now), "epoch", 0);
+	json *seen = observed_replica(o, "n1", name, now);
+	int64_t n = jget_i64_or(seen, "epoch", 0);
+
+	json_object_put(seen);
+	return n;
 }
 
 Test(observed, changes_only)

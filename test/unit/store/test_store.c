@@ -65,6 +65,34 @@ static int get_inside(const char *key, json *doc, uint64_t revision, void *arg)
 	return scratch_n(s, key, NULL) == jget_i64_or(doc, "n", -5) ? 0 : 1;
 }
 
+static int collect_key(const char *key, void *arg)
+{
+	char *out = arg;
+	size_t n = strlen(out);
+
+	snprintf(out + n, 256 - n, "%s ", key);
+	return strcmp(key, "b/stop") == 0 ? 17 : 0;
+}
+
+Test(store, keys_without_their_documents)
+{
+	char out[256] = "";
+
+	scratch_put(s, 1, "a/10", 1);
+	scratch_put(s, 2, "a/2", 1);
+	scratch_put(s, 3, "b/1", 1);
+	scratch_put(s, 4, "b/stop", 1);
+	scratch_put(s, 5, "b/t", 1);
+	cr_expect_eq(store_list_keys(s, "a/", collect_key, out), 0);
+	cr_expect_str_eq(out, "a/10 a/2 ");
+	out[0] = 0;
+	cr_expect_eq(store_list_keys(s, "b/", collect_key, out), 17);
+	cr_expect_str_eq(out, "b/1 b/stop ");
+	out[0] = 0;
+	cr_expect_eq(store_list_keys(s, "c/", collect_key, out), 0);
+	cr_expect_str_eq(out, "");
+}
+
 Test(store, reading_inside_of_list)
 {
 	scratch_put(s, 1, "a/1", 1);

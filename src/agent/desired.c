@@ -208,6 +208,10 @@ static void want_replica(struct agent *a, const struct bundle *b, const struct r
 	o->replica.diskless = own->diskless;
 	o->replica.deleting = own->deleting;
 	o->replica.inactive = own->inactive;
+	o->replica.refetch = own->inactive && own->refetch.wanted;
+	if (!refetch_same(&o->refetch, &own->refetch))
+		o->replica.voided = false;
+	o->refetch = own->refetch;
 	o->replica.member = b->record.in_sync & 1u << own->slot;
 	if (own->quarantined != o->replica.quarantined) {
 		o->replica.quarantined = own->quarantined;

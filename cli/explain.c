@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * explain.c - sdsd volume create --explain. Called by volume.c. Nothing is made.
+ * explain.c - sdsd volume create --explain. Called by volume.c and why.c. Nothing is made.
  */
 #include "cli/explain.h"
 
@@ -28,7 +28,7 @@ static void row(struct table *t, json *c)
 	table_cell(t, "%s", refused ? jget_str(c, "reason", "") : "");
 }
 
-static void print(json *doc)
+void explain_print(json *doc)
 {
 	static const char *const heads[] = { "NODE", "POOL", ">FREE", "VERDICT", "REASON", NULL };
 	json *list = jget(doc, "candidates");
@@ -66,7 +66,7 @@ int explain_volume(const char *name, const char *group, json *sizes, json *filte
 		client_print_json(doc);
 		return CLI_OK;
 	}
-	print(doc);
+	explain_print(doc);
 	json_object_put(doc);
 	return CLI_OK;
 }

@@ -8,5 +8,7 @@
 /* Asks what a volume of these sizes and rules would get, and prints it; takes sizes and filter.
  * CLI_OK also when nothing can be placed: that was the question. */
 int explain_volume(const char *name, const char *group, json *sizes, json *filter);
+/* the answer of POST /v1/sds/explain as a table */
+void explain_print(json *doc);
 
 #endif

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "cli/log.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 #include "cli/watch.h"
@@ -49,7 +50,7 @@ static void row(struct table *t, json *entry)
 	what_cell(t, entry);
 }
 
-static void print_entries(json *list)
+void log_print(json *list)
 {
 	static const char *const heads[] = { ">INDEX", "TIME", "BY", "WHAT", NULL };
 	struct table t;
@@ -155,7 +156,7 @@ static void print_answer(json *doc, bool lines)
 	json *list = jget(doc, "history");
 
 	if (!client_settings.json)
-		print_entries(list);
+		log_print(list);
 	else if (!lines)
 		client_print_json(json_object_get(doc));
 	for (size_t i = 0; client_settings.json && lines && i < json_object_array_length(list); i++)

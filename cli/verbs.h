@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 
 extern const struct cli_verb status_verbs[];
+extern const struct cli_verb why_verbs[];
 extern const struct cli_verb log_verbs[];
 extern const struct cli_verb volume_verbs[];
 extern const struct cli_verb node_verbs[];

@@ -31,8 +31,8 @@ struct blame_input {
 uint32_t blame_odd(uint32_t in, const uint32_t *crc, int n);
 /* Which copies fetch what, so that at each of these regions all others are right: a mask; 0:
  * nobody knows. from: the copy that is right, whatever the others say, or BLAME_MAJORITY: more
- * than half of three copies or more. Where different copies are wrong at different places it is one round of
- * several. ret: of the copies in the mask */
+ * than half of three copies or more. Where different copies are wrong at different places it is
+ * one round of several. ret: of the copies in the mask */
 uint32_t blame_plan(const struct blame_input *in, int from, struct refetch ret[REPLICAS_MAX]);
 
 #endif

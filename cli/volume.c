@@ -16,6 +16,7 @@
 #include "cli/rules.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
+#include "cli/verify.h"
 
 #define CREATE_ARGS "<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--explain]"
 #define ADOPT_ARGS "<node> </dev/vg/lv> [--name NAME] [--group GROUP]"
@@ -246,6 +247,23 @@ static int no_volume(json *doc, const char *name)
 	return client_fail(CLI_FAILED, "there is no volume %s; sdsd volume list shows all", name);
 }
 
+static void show_compared(json *scrub)
+{
+	time_t ended = (time_t)(jget_i64_or(scrub, "ended_ms", 0) / 1000);
+	char when[32] = "";
+	struct tm tm;
+
+	if (!scrub)
+		return;
+	localtime_r(&ended, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+	printf("Compared %s, %lld regions differ%s\n", when,
+	       (long long)jget_i64_or(scrub, "regions_differing", 0),
+	       jget_bool(scrub, "failed", false)  ? "; it did not come to its end"
+	       : jget_bool(scrub, "again", false) ? "; repaired since"
+						  : "");
+}
+
 static int show(int argc, char **argv)
 {
 	const char *words[1];
@@ -273,7 +291,9 @@ static int show(int argc, char **argv)
 	if (jget_str(r, "next", "")[0])
 		printf("Next     %s\n", jget_str(r, "next", ""));
 	printf("Writer   %s\n", jget_str(r, "writer", "")[0] ? jget_str(r, "writer", "") : "-");
-	printf("Epoch    %lld\n\n", (long long)jget_i64_or(r, "epoch", 0));
+	printf("Epoch    %lld\n", (long long)jget_i64_or(r, "epoch", 0));
+	show_compared(jget(r, "scrub"));
+	printf("\n");
 	show_replicas(r);
 	show_sockets(r);
 	json_object_put(doc);
@@ -431,59 +451,6 @@ static int detach(int argc, char **argv)
 	return rv == CLI_OK ? show_done(doc) : rv;
 }
 
-static void print_verified(json *doc)
-{
-	json *copies = jget(doc, "copies");
-	char size[32];
-
-	printf("%s compared, %lld regions differ\n",
-	       text_size_kib(64 * jget_i64_or(doc, "regions_compared", 0), size, sizeof(size)),
-	       (long long)jget_i64_or(doc, "regions_differing", 0));
-	for (size_t i = 0; copies && i < json_object_array_length(copies); i++) {
-		json *c = json_object_array_get_idx(copies, i);
-
-		if (jget_i64_or(c, "regions_differing", 0) > 0)
-			printf("  %s: %lld regions of 64 KiB are not as on most copies\n",
-			       jget_str(c, "node", ""),
-			       (long long)jget_i64_or(c, "regions_differing", 0));
-	}
-	if (jget_i64_or(doc, "regions_unsettled", 0) > 0)
-		printf("  %lld regions could not be compared at one moment\n",
-		       (long long)jget_i64_or(doc, "regions_unsettled", 0));
-}
-
-static int verify(int argc, char **argv)
-{
-	const struct timespec pause = { .tv_nsec = CLONE_PAUSE_NS };
-	const char *words[1];
-	char path[512];
-	json *doc = NULL;
-	int rv = show_words(argc, argv, NULL, 0, words, 1, "volume verify <name>");
-
-	if (rv != CLI_OK)
-		return rv;
-	client_path(path, sizeof(path), "/v1/sds/verify/%", words[0], NULL);
-	rv = client_call("POST", path, json_object_new_object(), &doc);
-	while (rv == CLI_OK && jget_bool(doc, "running", false)) {
-		json_object_put(doc);
-		nanosleep(&pause, NULL);
-		rv = client_call("GET", path, NULL, &doc);
-	}
-	if (rv != CLI_OK)
-		return rv;
-	if (jget_str(doc, "error", "")[0])
-		rv = client_fail(CLI_FAILED, "%s", jget_str(doc, "error", ""));
-	else if (jget_i64_or(doc, "regions_differing", 0) > 0)
-		rv = CLI_FAILED;
-	if (client_settings.json) {
-		client_print_json(doc);
-		return rv;
-	}
-	print_verified(doc);
-	json_object_put(doc);
-	return rv;
-}
-
 static bool is_cloned(const char *path, int *rv)
 {
 	json *doc = NULL;
@@ -565,11 +532,8 @@ const struct cli_verb volume_verbs[] = {
 	  clone,
 	  "A snapshot is taken for it (see there), and goes when the copies are made.\n\n"
 	  "Example: sdsd volume clone db db-test" },
-	{ "volume", "verify", "<name>", "compares the copies, also while the volume is used",
-	  verify,
-	  "At 40 MiB/s at most. What differs is looked at again while writes are held back for a\n"
-	  "moment. Nothing is changed; exit status 1 when copies differ. Of three copies the one\n"
-	  "that is not like the others is named." },
+	{ "volume", "verify", VERIFY_ARGS, "compares the copies, also while the volume is used",
+	  volume_verify, VERIFY_HELP },
 	{ "volume", "list", "", "all volumes and how they stand", list, NULL },
 	{ "volume", "show", "<name>", "one volume: its copies, where it can be opened", show,
 	  NULL },

@@ -212,6 +212,10 @@ static void want_replica(struct agent *a, const struct bundle *b, const struct r
 	o->maker =
 		b->record.writer == own->slot || (b->record.writer == WRITER_NONE &&
 						  filesystem_maker(b->replica, b->n) == own->slot);
+	o->replica.refetch = own->inactive && own->refetch.wanted;
+	if (!refetch_same(&o->refetch, &own->refetch))
+		o->replica.voided = false;
+	o->refetch = own->refetch;
 	o->replica.member = b->record.in_sync & 1u << own->slot;
 	if (own->quarantined != o->replica.quarantined) {
 		o->replica.quarantined = own->quarantined;

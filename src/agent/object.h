@@ -129,6 +129,7 @@ struct agent_object {
 	bool maker;                     /* of its file systems: this node */
 	uint32_t room;                  /* of plane_resource */
 	char complaint[COMPLAINT_MAX];  /* of a quarantined one; "" */
+	struct refetch refetch;         /* regions to be made unknown */
 	bool report_due;                /* differs from what the leader was told */
 	struct agent_volume *measuring; /* NULL: none */
 };
@@ -225,6 +226,10 @@ uint64_t volumes_hash(uint64_t h, const void *data, size_t len);
 void run_advance(struct agent_object *o);          /* takes its next steps; o may be gone after */
 void run_bucket(struct agent *a, const char *key); /* all objects of a resource */
 void run_retry(struct agent *a);                   /* those whose time has come */
+
+/* refetch.c: makes the regions of o->refetch unknown; done once, later */
+typedef void (*refetch_done)(struct agent_object *o, int status, const char *why);
+void refetch_prepare(struct agent_object *o, refetch_done done);
 
 /* observe.c */
 void observe_changed(struct agent *a);                /* report soon */

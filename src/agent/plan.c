@@ -24,10 +24,28 @@ static enum plan_step quarantine(const struct plan_replica *r)
 	return r->open ? attach(r) : PLAN_PLANE_REMOVE;
 }
 
-/* Its writer takes a member out of the set first: nobody has to find out that it is gone. */
-static enum plan_step deactivate(const struct plan_replica *r)
+/* What is wrong is made unknown in the metadata of all its volumes. */
+static enum plan_step refetch(const struct plan_replica *r, const struct plan_volume *v, int n,
+			      int *ret_volume)
 {
-	return r->plane && !r->member ? PLAN_PLANE_REMOVE : PLAN_WAIT;
+	for (int i = 0; i < n && !r->diskless; i++) {
+		if (!v[i].made || v[i].files)
+			continue;
+		*ret_volume = i;
+		return v[i].failed ? PLAN_WAIT : PLAN_LOCATE;
+	}
+	return r->voided ? PLAN_REPORT_VOIDED : PLAN_VOID;
+}
+
+/* Its writer takes a member out of the set first: nobody has to find out that it is gone. */
+static enum plan_step deactivate(const struct plan_replica *r, const struct plan_volume *v, int n,
+				 int *ret_volume)
+{
+	if (r->member) /* a member without a stamp would be taken for right (protocol.md, V8) */
+		return PLAN_WAIT;
+	if (r->plane)
+		return PLAN_PLANE_REMOVE;
+	return r->refetch ? refetch(r, v, n, ret_volume) : PLAN_WAIT;
 }
 
 static enum plan_step make(const struct plan_replica *r, const struct plan_volume *v)
@@ -62,7 +80,7 @@ enum plan_step plan_replica_next(const struct plan_replica *r, const struct plan
 	if (!r->wanted)
 		return r->plane ? PLAN_PLANE_REMOVE : PLAN_FORGET;
 	if (r->inactive && !r->open)
-		return deactivate(r);
+		return deactivate(r, v, n, ret_volume);
 	if (r->quarantined)
 		return quarantine(r);
 	if (r->failing)
@@ -101,6 +119,8 @@ const char *plan_step_name(enum plan_step s)
 		[PLAN_WAIT] = "wait",
 		[PLAN_CREATE] = "create",
 		[PLAN_REPORT_FAILED] = "report-failed",
+		[PLAN_VOID] = "void",
+		[PLAN_REPORT_VOIDED] = "report-voided",
 		[PLAN_REPORT_CREATED] = "report-created",
 		[PLAN_LOCATE] = "locate",
 		[PLAN_GROW] = "grow",

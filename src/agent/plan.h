@@ -16,6 +16,8 @@ enum plan_step {
 	PLAN_WAIT,           /* something else must happen first; asked again when it has */
 	PLAN_CREATE,         /* make a volume's files */
 	PLAN_REPORT_FAILED,  /* tell the leader that its disk fails time and again */
+	PLAN_VOID,           /* make regions that are wrong unknown */
+	PLAN_REPORT_VOIDED,  /* tell the leader: it may be attached again */
 	PLAN_REPORT_CREATED, /* tell the leader: from then on they are never made anew */
 	PLAN_LOCATE,         /* find a volume's files made earlier */
 	PLAN_GROW,           /* make them as large as the volume is now */
@@ -44,6 +46,7 @@ struct plan_replica {
 	bool deleting;
 	bool quarantined; /* its disk is to be left alone */
 	bool inactive;    /* it is not to be served here */
+	bool refetch;     /* inactive until some of its regions are made unknown */
 	bool member;      /* it is in the set still, as the record says */
 	/* of all that the plane is to be given: peers, and the volumes whose files can be used */
 	uint64_t stamp;
@@ -51,6 +54,7 @@ struct plan_replica {
 	bool plane;      /* the plane has it */
 	bool plane_disk; /* it was given to it with its disk */
 	uint64_t plane_stamp;
+	bool voided;    /* these regions are */
 	bool open;      /* some application has it open here */
 	bool failing;   /* its disk has failed too often, and the leader does not know */
 	bool name_held; /* the plane still has another resource of this name */

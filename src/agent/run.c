@@ -442,6 +442,35 @@ static void tell_failed(struct agent_object *o)
 	json_object_put(doc);
 }
 
+static void on_voided_told(int status, json *doc, void *arg)
+{
+	struct agent_object *o = arg;
+
+	o->agent->n_calls--;
+	if (status == 503 || status == 504) { /* no leader for a moment */
+		step_end(o, -EIO, NULL);
+		return;
+	}
+	/* the store will show it; and 409: the leader knows more than this node's store */
+	o->retry_ns = later(o, AGENT_REPORTED_MS);
+	step_end(o, 0, "");
+}
+
+static void tell_voided(struct agent_object *o)
+{
+	struct agent *a = o->agent;
+	json *doc = json_object_new_object();
+
+	step_begin(o, PLAN_REPORT_VOIDED, NULL);
+	jset_str(doc, "resource", o->name);
+	jset_str(doc, "node", a->config.node);
+	jset_str(doc, "uuid", o->uuid);
+	a->n_calls++;
+	a->config.call("POST", "/v1/sds/replica-refetched", json_text(doc), AGENT_CALL_MS,
+		       on_voided_told, o, a->config.arg);
+	json_object_put(doc);
+}
+
 /* --- the plane ---------------------------------------------------------- */
 
 /* at once; refused is what keeps it from being set */
@@ -591,6 +620,7 @@ static bool starved(struct agent_object *o, enum plan_step step)
 			return false;
 		break;
 	case PLAN_REPORT_FAILED:
+	case PLAN_REPORT_VOIDED:
 	case PLAN_REPORT_CREATED:
 	case PLAN_LEFTOVER_DONE:
 		if (a->n_calls < AGENT_CALLS_MAX)
@@ -647,6 +677,13 @@ void run_advance(struct agent_object *o)
 		break;
 	case PLAN_REPORT_FAILED:
 		tell_failed(o);
+		break;
+	case PLAN_VOID:
+		step_begin(o, step, NULL);
+		refetch_prepare(o, step_end);
+		break;
+	case PLAN_REPORT_VOIDED:
+		tell_voided(o);
 		break;
 	case PLAN_PLANE_SET:
 		plane_set(o);

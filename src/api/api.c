@@ -79,6 +79,7 @@ static void slow_tick(struct api *a, int64_t now)
 			clone_tick(a);
 			schedules_tick(a);
 			upkeep_tick(a);
+			scrub_tick(a);
 		}
 	}
 }

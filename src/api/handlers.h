@@ -176,9 +176,12 @@ void snapshot_thaw(struct api_call *c);
 void snapshot_here(struct api_call *c);
 void snapshot_taken(struct api_call *c);
 void snapshot_checksum(struct api_call *c);
-/* verify.c */
+/* verify.c, verify_repair.c, scrub.c */
 void verify_start(struct api_call *c);
 void verify_get(struct api_call *c);
+void verify_repair(struct api_call *c);
+void verify_refetched(struct api_call *c);
+void scrub_done(struct api_call *c);
 /* adopt.c: and what the node is asked for it */
 void adopt_create(struct api_call *c);
 void adopt_look(struct api_call *c);

@@ -228,7 +228,7 @@ static void write_replicas(json *replicas, struct buf *out)
 struct cluster_metrics {
 	struct api *api;
 	int64_t now;
-	struct buf verdict, size, copies, in_sync, open, quarantined;
+	struct buf verdict, size, copies, in_sync, open, quarantined, scrubbed, differing;
 	int count[VERDICT_UNAVAILABLE + 1];
 };
 
@@ -253,6 +253,12 @@ static void on_resource(struct view *v, void *arg)
 	metric_add(&m->copies, "sdsd_resource_copies", "", copies, "resource", name, NULL);
 	metric_add(&m->in_sync, "sdsd_resource_copies_in_sync", "", r.good, "resource", name, NULL);
 	metric_add(&m->open, "sdsd_resource_open", "", open, "resource", name, NULL);
+	if (v->scrub.any) {
+		metric_add(&m->scrubbed, "sdsd_resource_scrub_last_timestamp_seconds", "",
+			   (double)v->scrub.ended_ms / 1000, "resource", name, NULL);
+		metric_add(&m->differing, "sdsd_resource_scrub_regions_differing", "",
+			   (double)v->scrub.differing, "resource", name, NULL);
+	}
 	metric_add(&m->quarantined, "sdsd_resource_copies_quarantined", "", quarantined, "resource",
 		   name, NULL);
 }
@@ -267,8 +273,8 @@ static void flush(struct buf *values, struct buf *out, const char *name, const c
 
 static void write_resources(struct cluster_metrics *m, struct buf *out)
 {
-	struct buf *all[] = { &m->verdict, &m->size, &m->copies,
-			      &m->in_sync, &m->open, &m->quarantined };
+	struct buf *all[] = { &m->verdict, &m->size,        &m->copies,   &m->in_sync,
+			      &m->open,    &m->quarantined, &m->scrubbed, &m->differing };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		buf_init(all[i], METRIC_TEXT_MAX / 8);
@@ -286,6 +292,10 @@ static void write_resources(struct cluster_metrics *m, struct buf *out)
 	flush(&m->open, out, "sdsd_resource_open", "1 when it is open somewhere.");
 	flush(&m->quarantined, out, "sdsd_resource_copies_quarantined",
 	      "Of its copies in quarantine.");
+	flush(&m->scrubbed, out, "sdsd_resource_scrub_last_timestamp_seconds",
+	      "When its copies were compared last.");
+	flush(&m->differing, out, "sdsd_resource_scrub_regions_differing",
+	      "Regions of 64 KiB that differed then.");
 }
 
 static void write_node(json *doc, void *arg)

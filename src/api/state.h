@@ -60,6 +60,12 @@ struct upkeep {
 	int asked;      /* requests under way */
 };
 
+/* comparisons by the clock, on the leader (scrub.c) */
+struct scrubber {
+	uint64_t seen;  /* what it was last looked for in, as one number */
+	int64_t due_ms; /* wall clock: nothing is before */
+};
+
 struct api {
 	struct api_config config;
 	const struct api_node_ops *node_ops; /* NULL: not yet */
@@ -89,6 +95,7 @@ struct api {
 	struct cloner clones;
 	struct scheduler schedules;
 	struct upkeep upkeep;
+	struct scrubber scrubs;
 	struct peer *peers;           /* connections to single nodes */
 	struct verify *verifies;      /* comparisons, the newest first */
 	struct take *takes;           /* snapshots that are being taken, or were a moment ago */
@@ -124,6 +131,7 @@ void upkeep_stop(struct api *a);
 /* What is waited for, of a resource: "" nothing; on the leader */
 const char *upkeep_note(struct api *a, const char *resource);
 void verify_abandon(struct api *a);
+void scrub_tick(struct api *a);
 /* Waiting. ready is asked again and again, waited_ms says for how long; finish is called once:
  * in_time is false at the deadline and when the api ends. */
 typedef bool (*wait_ready)(void *arg, int64_t waited_ms);

@@ -105,7 +105,7 @@ static enum copy_state copy_state(const struct view *v, int i)
 	const char *state = view_state(v, i);
 
 	if (v->rep[i].r.inactive)
-		return COPY_INACTIVE;
+		return v->rep[i].r.refetch.wanted ? COPY_MENDING : COPY_INACTIVE;
 	if (v->rep[i].r.quarantined)
 		return COPY_QUARANTINED;
 	if (strcmp(state, "up") == 0) {
@@ -124,6 +124,8 @@ static void judge(struct api *a, bool stale, int64_t now, const struct view *v,
 		  struct verdict_result *ret)
 {
 	struct verdict_input in = { .leader = !stale, .wanted = v->res.copies };
+	struct verdict_difference d = { v->scrub.differing, v->scrub.nodes, v->scrub.again,
+					v->res.name };
 
 	for (int i = 0; i < v->n; i++) {
 		struct verdict_copy *c = &in.copy[in.n];
@@ -143,6 +145,8 @@ static void judge(struct api *a, bool stale, int64_t now, const struct view *v,
 		c->no_space = jget_bool(v->rep[i].seen, "no_space", false);
 	}
 	verdict_of(&in, ret);
+	if (d.regions > 0 && !stale)
+		verdict_add_difference(&d, ret);
 }
 
 void status_judge(struct api *a, const struct view *v, struct verdict_result *ret)
@@ -163,6 +167,21 @@ static json *status_volume(const struct view *v, int i, int k)
 	return o;
 }
 
+/* the last comparison */
+static json *status_scrub(const struct view *v)
+{
+	json *o = view_object();
+
+	jset_i64(o, "ended_ms", v->scrub.ended_ms);
+	jset_i64(o, "regions_compared", v->scrub.compared);
+	jset_i64(o, "regions_unsettled", v->scrub.unsettled);
+	jset_i64(o, "regions_differing", v->scrub.differing);
+	jset_str(o, "nodes", v->scrub.nodes);
+	jset_bool(o, "failed", v->scrub.failed);
+	jset_bool(o, "again", v->scrub.again);
+	return o;
+}
+
 static json *status_replica(const struct view *v, int i)
 {
 	json *o = view_object(), *volumes = view_list();
@@ -177,6 +196,7 @@ static json *status_replica(const struct view *v, int i)
 	jset_bool(o, "deleting", v->rep[i].r.deleting);
 	jset_bool(o, "quarantined", v->rep[i].r.quarantined);
 	jset_bool(o, "inactive", v->rep[i].r.inactive);
+	jset_bool(o, "refetching", v->rep[i].r.refetch.wanted);
 	jset_str(o, "migrates", v->rep[i].r.migrates);
 	if (view_progress(v, i) >= 0)
 		jset(o, "progress", json_object_new_double(view_progress(v, i)));
@@ -244,6 +264,8 @@ static void status_resource(struct view *v, void *arg)
 	jset_i64(o, "size_kib", resource_size_kib(&v->res));
 	jset(o, "volumes", volumes);
 	jset_i64(o, "epoch", v->has_record ? v->rec.epoch : 0);
+	if (v->scrub.any)
+		jset(o, "scrub", status_scrub(v));
 	jset(o, "replicas", replicas);
 	call_list_push(&s->list, o);
 }

@@ -109,6 +109,10 @@ static void explain(const struct verdict_copy *c, struct verdict_result *r)
 		say(r->next, "sdsd volume repair %s %s when its disk is well, or replace it",
 		    c->resource, c->node);
 		break;
+	case COPY_MENDING:
+		say(r->reason, "%s is about to fetch again what was wrong", c->node);
+		say(r->next, "%s catches up by itself", c->node);
+		break;
 	case COPY_INACTIVE:
 		say(r->reason, "the copy on %s is deactivated", c->node);
 		say(r->next, "none: activate it when it is to catch up");
@@ -158,4 +162,14 @@ void verdict_of(const struct verdict_input *in, struct verdict_result *ret)
 		snprintf(r.reason, sizeof(r.reason), "one copy, as asked for: no redundancy");
 	}
 	*ret = r;
+}
+
+void verdict_add_difference(const struct verdict_difference *d, struct verdict_result *r)
+{
+	say(r->reason, "copies differ in %lld %s (%s)", (long long)d->regions,
+	    d->regions == 1 ? "region" : "regions", d->nodes);
+	if (d->mended)
+		say(r->next, "they are compared again when all are in sync");
+	else
+		say(r->next, "sdsd volume verify %s --repair", d->resource);
 }

@@ -27,6 +27,7 @@ enum copy_state {
 	COPY_SICK,
 	COPY_BROKEN,
 	COPY_QUARANTINED,
+	COPY_MENDING,  /* about to fetch again what was wrong in it */
 	COPY_INACTIVE, /* not served on its node: somebody has said so */
 	COPY_UNKNOWN
 };
@@ -58,6 +59,15 @@ struct verdict_result {
 };
 
 void verdict_of(const struct verdict_input *in, struct verdict_result *ret);
+
+struct verdict_difference { /* as the last comparison of the copies has found */
+	int64_t regions;
+	const char *nodes;    /* whose copies are not as most are: "n2, n3" */
+	bool mended;          /* something was repaired since */
+	const char *resource; /* its name, where a command is to be named */
+};
+void verdict_add_difference(const struct verdict_difference *d, struct verdict_result *r);
+
 const char *verdict_name(enum verdict v); /* "safe", "degraded", "at risk", "unavailable" */
 
 #endif

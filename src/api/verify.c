@@ -2,10 +2,11 @@
 /*
  * verify.c - the copies of a resource are compared, stretch by stretch, while it is used:
  * each node in sync says the checksums of its own, at the pace of the slowest and not
- * faster than VERIFY_MIB_S. What differs may have been written at that moment: it is
- * looked at again while the writer holds writes back, and only what differs then differs.
- * On the leader that was asked, who forgets it when it does not lead any more. Called
- * through routes.c. It changes nothing: what to do about a difference people decide.
+ * faster than VERIFY_MIB_S, or, by the clock (scrub.c), sds/scrub-rate. What differs may
+ * have been written at that moment: it is looked at again while the writer holds writes
+ * back, and only what differs then differs. On the leader that was asked, who forgets the
+ * details when it does not lead any more. Called through routes.c. It changes nothing:
+ * that is verify_repair.c's.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,63 +16,22 @@
 
 #include "api/handlers.h"
 #include "api/peer.h"
-#include "api/view.h"
+#include "api/verify.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/policy.h"
 
-#define REGION 65536u
-#define STRETCH_REGIONS 64
+#define REGION VERIFY_REGION
+#define STRETCH_REGIONS VERIFY_STRETCH_REGIONS
 #define STRETCH (STRETCH_REGIONS * (uint64_t)REGION)
-#define VERIFY_MIB_S 40
-#define PAUSE_MS (STRETCH * 1000 / (VERIFY_MIB_S << 20))
 #define CALL_MS 30000
 #define LOOKS_MAX 8  /* at one stretch: then it is left as not settled */
-#define SHOWN_MAX 64 /* differences that are kept, of all that are counted */
 #define KEPT_MAX 100 /* results */
-
-enum step { STEP_LOOK, STEP_FREEZE, STEP_LOOK_HELD, STEP_THAW, STEP_OVER };
-
-struct verify_copy {
-	char node[NAME_MAX_LEN + 1];
-	bool in; /* in sync at this look */
-	uint32_t crc[STRETCH_REGIONS];
-	int64_t regions_off; /* where it was not like the first one */
-};
-
-struct difference {
-	int number; /* of the volume */
-	uint64_t off;
-	uint32_t odd; /* mask of copies that are not like most */
-};
-
-struct verify {
-	struct verify *next;
-	struct api *api;
-	struct view view; /* of this look */
-	bool loaded;
-	char resource[NAME_MAX_LEN + 1];
-	int64_t started_ms, ended_ms;
-	enum step step;
-	int at_volume; /* index */
-	uint64_t at;
-	int looks, pending;
-	bool bad_look; /* some node could not say */
-	struct record before;
-	uint64_t token;
-	char writer[NAME_MAX_LEN + 1];
-	int n;
-	struct verify_copy copy[REPLICAS_MAX];
-	uint64_t compared, unsettled, n_differences; /* regions */
-	struct difference shown[SHOWN_MAX];
-	char error[ERR_TEXT_MAX];
-	int refs; /* the list, and what is under way */
-};
 
 struct verify_ask {
 	struct verify *v;
 	struct verify_copy *copy; /* NULL: of the writer */
-	enum step step;
+	enum verify_step step;
 };
 
 static void look(struct verify *v);
@@ -89,39 +49,27 @@ static void end(struct verify *v, const char *error)
 	snprintf(v->error, sizeof(v->error), "%s", error);
 	log_info("api", "resource=%s verified: regions=%" PRIu64 " differ=%" PRIu64 " %s",
 		 v->resource, v->compared, v->n_differences, error);
+	scrub_ended(v);
 }
 
 /* ---- comparing ---- */
 
-/* mask of copies that are not like most of those in; of two that differ both */
-static uint32_t odd_ones(const struct verify *v, int region)
+static uint32_t odd_ones(const struct verify *v, int region, uint32_t *in, uint32_t *crc)
 {
-	uint32_t odd = 0;
-	int best = -1, most = 0, n = 0;
-
+	*in = 0;
 	for (int i = 0; i < v->n; i++) {
-		int same = 0;
-
-		for (int k = 0; k < v->n && v->copy[i].in; k++)
-			same += v->copy[k].in && v->copy[k].crc[region] == v->copy[i].crc[region];
-		n += v->copy[i].in;
-		if (same > most) {
-			most = same;
-			best = i;
-		}
+		*in |= v->copy[i].in ? 1u << i : 0;
+		crc[i] = v->copy[i].crc[region];
 	}
-	for (int i = 0; i < v->n; i++) {
-		if (v->copy[i].in &&
-		    (2 * most <= n || v->copy[i].crc[region] != v->copy[best].crc[region]))
-			odd |= 1u << i;
-	}
-	return most == n ? 0 : odd;
+	return blame_odd(*in, crc, v->n);
 }
 
 static bool all_alike(const struct verify *v)
 {
+	uint32_t in, crc[REPLICAS_MAX];
+
 	for (int r = 0; r < STRETCH_REGIONS; r++) {
-		if (odd_ones(v, r))
+		if (odd_ones(v, r, &in, crc))
 			return false;
 	}
 	return true;
@@ -134,30 +82,45 @@ static uint64_t stretch_len(const struct verify *v)
 	return size - v->at < STRETCH ? size - v->at : STRETCH;
 }
 
+static void note_unlike(struct verify *v, const struct difference *d)
+{
+	for (int i = 0; i < v->n; i++) {
+		v->copy[i].regions_off += d->odd >> i & 1;
+		for (int k = 0; k < v->n; k++) {
+			if ((d->in >> i & 1) && (d->in >> k & 1) && d->crc[i] != d->crc[k])
+				v->unlike[i] |= 1u << k;
+		}
+	}
+}
+
 static void note_differences(struct verify *v)
 {
 	for (int r = 0; r < STRETCH_REGIONS; r++) {
-		uint32_t odd = odd_ones(v, r);
-		struct difference d = { v->view.res.volume[v->at_volume].number,
-					v->at + (uint64_t)r * REGION, odd };
+		struct difference d = { .number = v->view.res.volume[v->at_volume].number,
+					.off = v->at + (uint64_t)r * REGION };
 
-		if (!odd)
+		d.odd = odd_ones(v, r, &d.in, d.crc);
+		if (!d.odd)
 			continue;
-		for (int i = 0; i < v->n; i++)
-			v->copy[i].regions_off += odd >> i & 1;
-		if (v->n_differences < SHOWN_MAX)
+		note_unlike(v, &d);
+		if (v->n_differences < VERIFY_SHOWN_MAX)
 			v->shown[v->n_differences] = d;
 		v->n_differences++;
 		log_error("api", "resource=%s volume=%d offset=%" PRIu64 " copies differ (mask %x)",
-			  v->resource, d.number, d.off, odd);
+			  v->resource, d.number, d.off, d.odd);
 	}
 }
 
 /* ---- the pace ---- */
 
+static int pause_ms(const struct verify *v)
+{
+	return (int)(STRETCH * 1000 / ((uint64_t)v->mib_s << 20));
+}
+
 static bool is_time(void *arg, int64_t waited_ms)
 {
-	return waited_ms >= (int64_t)PAUSE_MS;
+	return waited_ms >= pause_ms(arg);
 }
 
 static void go_on(void *arg, bool in_time)
@@ -172,7 +135,7 @@ static void go_on(void *arg, bool in_time)
 static void pause_then_look(struct verify *v)
 {
 	v->refs++;
-	wait_start(v->api, 10 * (int)PAUSE_MS, is_time, go_on, v);
+	wait_start(v->api, 10 * pause_ms(v) + CALL_MS, is_time, go_on, v);
 }
 
 static void next_stretch(struct verify *v)
@@ -393,7 +356,7 @@ static void look(struct verify *v)
 
 /* ---- from outside ---- */
 
-static struct verify *find(struct api *a, const char *resource)
+struct verify *verify_find(struct api *a, const char *resource)
 {
 	for (struct verify *v = a->verifies; v; v = v->next) {
 		if (strcasecmp(v->resource, resource) == 0)
@@ -447,7 +410,7 @@ static json *shape_difference(const struct verify *v, const struct difference *d
 static json *shape(const struct verify *v)
 {
 	json *o = view_object(), *list = view_list(), *copies = view_list();
-	uint64_t shown = v->n_differences < SHOWN_MAX ? v->n_differences : SHOWN_MAX;
+	uint64_t shown = v->n_differences < VERIFY_SHOWN_MAX ? v->n_differences : VERIFY_SHOWN_MAX;
 
 	for (uint64_t i = 0; i < shown; i++)
 		view_push(list, shape_difference(v, &v->shown[i]));
@@ -474,7 +437,7 @@ static json *shape(const struct verify *v)
 
 void verify_get(struct api_call *c)
 {
-	struct verify *v = find(c->api, c->match.arg[0]);
+	struct verify *v = verify_find(c->api, c->match.arg[0]);
 	struct err err;
 
 	if (v) {
@@ -487,23 +450,26 @@ void verify_get(struct api_call *c)
 	call_fail(c, -E_NOT_FOUND, &err);
 }
 
-void verify_start(struct api_call *c)
+bool verify_running(const struct api *a)
 {
-	struct api *a = c->api;
-	struct verify *v = find(a, c->match.arg[0]);
+	for (const struct verify *v = a->verifies; v; v = v->next) {
+		if (v->step != STEP_OVER)
+			return true;
+	}
+	return false;
+}
+
+struct verify *verify_begin(struct api *a, const char *resource, int mib_s)
+{
+	struct verify *v = verify_find(a, resource);
 	struct view view;
-	struct err err;
 
 	if (v && v->step != STEP_OVER) {
-		call_reply_json(c, 200, shape(v)); /* one is under way: it is that one */
-		return;
+		v->mib_s = v->mib_s > mib_s ? v->mib_s : mib_s;
+		return v;
 	}
-	if (view_load(a, c->match.arg[0], &view) < 0) {
-		err_set(&err, -E_NOT_FOUND, "Resource definition '%.100s' not found.",
-			c->match.arg[0]);
-		call_fail(c, -E_NOT_FOUND, &err);
-		return;
-	}
+	if (view_load(a, resource, &view) < 0)
+		return NULL;
 	if (v)
 		drop(a, v);
 	make_room(a);
@@ -512,13 +478,27 @@ void verify_start(struct api_call *c)
 		abort();
 	v->api = a;
 	v->refs = 1;
+	v->mib_s = mib_s;
 	v->started_ms = clock_wall_ms();
 	memcpy(v->resource, view.res.name, sizeof(v->resource));
 	view_release(&view);
 	v->next = a->verifies;
 	a->verifies = v;
 	look(v);
-	call_reply_json(c, 200, shape(v));
+	return v;
+}
+
+void verify_start(struct api_call *c)
+{
+	struct verify *v = verify_begin(c->api, c->match.arg[0], VERIFY_MIB_S);
+	struct err err;
+
+	if (v) {
+		call_reply_json(c, 200, shape(v));
+		return;
+	}
+	err_set(&err, -E_NOT_FOUND, "Resource definition '%.100s' not found.", c->match.arg[0]);
+	call_fail(c, -E_NOT_FOUND, &err);
 }
 
 void verify_abandon(struct api *a)

@@ -118,6 +118,20 @@ static int load_record(struct api *a, struct view *v)
 	return rv;
 }
 
+struct scrub view_scrub(struct api *a, const char *resource, const char *uuid)
+{
+	char key[STORE_KEY_MAX];
+	struct scrub s;
+	json *doc = NULL;
+
+	scrub_key(resource, key, sizeof(key));
+	if (store_get(a->config.store, key, &doc, NULL) < 0)
+		return (struct scrub){ 0 };
+	s = scrub_of(doc, uuid);
+	json_object_put(doc);
+	return s;
+}
+
 int view_snapshot(struct api *a, const char *resource, const char *name, struct snapshot *ret,
 		  json **ret_doc)
 {
@@ -156,6 +170,7 @@ int view_load(struct api *a, const char *resource, struct view *ret)
 		view_release(ret);
 		return rv;
 	}
+	ret->scrub = view_scrub(a, resource, ret->res.uuid);
 	name_key(resource, low);
 	snprintf(key, sizeof(key), "replica/%s/", low);
 	view_docs(a, key, add_replica, &l);

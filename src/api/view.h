@@ -8,6 +8,7 @@
 #define SDSD_API_VIEW_H
 
 #include "api/state.h"
+#include "model/scrub.h"
 
 #define VIEW_UNLIMITED_KIB INT64_MAX /* capacity of a diskless pool */
 
@@ -24,6 +25,7 @@ struct view {
 	struct resource res;
 	struct record rec;
 	bool has_record;
+	struct scrub scrub; /* the last comparison of its copies */
 	int n;
 	struct view_replica rep[REPLICAS_MAX];
 };
@@ -31,6 +33,8 @@ struct view {
 /* -E_NOT_FOUND, -E_CORRUPT; *ret is released by view_release */
 int view_load(struct api *a, const char *resource, struct view *ret);
 void view_release(struct view *v);
+/* the last comparison of the copies of that very resource */
+struct scrub view_scrub(struct api *a, const char *resource, const char *uuid);
 /* one snapshot, taken or not. -E_NOT_FOUND, -E_INVALID; ret_doc: the caller's, may be NULL */
 int view_snapshot(struct api *a, const char *resource, const char *name, struct snapshot *ret,
 		  json **ret_doc);

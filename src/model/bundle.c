@@ -6,6 +6,7 @@
  * itself: the rules are there.
  */
 #include "model/bundle.h"
+#include "model/scrub.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -465,6 +466,7 @@ int bundle_drop_disk(struct bundle *b, struct replica *r, struct err *err)
 	r->pool[0] = r->migrates[0] = '\0';
 	r->made = 0;
 	r->born = r->deleting = r->becomes_client = r->quarantined = false;
+	r->inactive &= !r->refetch.wanted; /* there is nothing left to fetch again */
 	jset_bool(doc, "diskless", true);
 	jset_str(doc, "pool", "");
 	json_object_object_del(doc, "born");
@@ -532,7 +534,9 @@ int bundle_renew_replica(struct bundle *b, struct replica *r, bool born, struct 
 	r->made = 0;
 	r->born = born;
 	r->quarantined = false;
+	r->inactive &= !r->refetch.wanted; /* it fetches everything */
 	jset_str(doc, "uuid", r->uuid);
+	replica_write_plans(doc, r);
 	replica_write_made(doc, r->made);
 	jset_bool(doc, "born", born);
 	replica_write_quarantine(doc, NULL, 0);
@@ -578,6 +582,8 @@ int bundle_drop_all(struct bundle *b, struct err *err)
 			return rv;
 	}
 	b->record_gone = b->record_doc != NULL;
+	scrub_key(b->resource.name, key, sizeof(key));
+	txn_put(b->t, key, NULL);
 	for (int i = 0; i < b->resource.n_volumes; i++) {
 		minor_key(b->resource.volume[i].minor, key, sizeof(key));
 		txn_put(b->t, key, NULL);

@@ -229,6 +229,31 @@ int change_replica_migrate(struct change_env *env, struct txn *t, const char *re
  * -E_IN_USE: it is open there, or the only copy in sync */
 int change_replica_active(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, bool active, bool *ret, struct err *err);
+/* change_refetch.c: what is wrong in copies is fetched again from the others. */
+struct refetch;
+struct change_refetch {
+	const char *node;
+	const struct refetch *what; /* wanted */
+};
+/* These copies leave the in-sync set and are not served until their nodes have made the regions
+ * unknown. All others are in sync, one at least. -E_NOT_FOUND, -E_IN_USE: one of them is open
+ * there, or some copy is not in sync, or no other is */
+int change_replica_refetch(struct change_env *env, struct txn *t, const char *resource,
+			   const struct change_refetch *of, int n, struct err *err);
+/* From its node: that is done, it is served again and catches up. uuid: of the replica,
+ * -E_NOT_FOUND when that is gone. -E_IN_USE: it is in the set (the node's store lags behind).
+ * Nothing to do: 0, without writes */
+int change_replica_refetched(struct change_env *env, struct txn *t, const char *resource,
+			     const char *node, const char *uuid, struct err *err);
+
+/* change_scrub.c: result (scrub.h, without the fields that are known) of a comparison that has
+ * ended. -E_NOT_FOUND */
+int change_scrub_done(struct change_env *env, struct txn *t, const char *resource, json *result,
+		      struct err *err);
+/* It was repaired, so that the copies are compared again soon, if they were at all */
+int change_scrub_again(struct change_env *env, struct txn *t, const char *resource,
+		       struct err *err);
+
 /* change_replica_props.c: properties of a replica, and of a volume at it; body: LINSTOR's */
 int change_replica_modify(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, json *body, struct err *err);

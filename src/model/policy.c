@@ -13,6 +13,7 @@
 #include "model/filesystem.h"
 #include "model/group.h"
 #include "model/schedule.h"
+#include "model/scrub.h"
 #include "model/upkeep.h"
 
 static const char *const read_names[READ_POLICIES] = {
@@ -74,6 +75,25 @@ static int check_schedule(const char *what, json *props, struct err *err)
 	return 0;
 }
 
+static int check_scrub(const char *what, json *props, struct err *err)
+{
+	const char *text = jget_str(props, POLICY_SCRUB_EVERY, NULL);
+
+	if (text && scrub_parse_every(text) < 0)
+		return err_set(err, -E_BAD_PROP,
+			       "%s: property " POLICY_SCRUB_EVERY
+			       " is \"%.40s\"; possible are off and times such as 1d, 7d, 30d, up "
+			       "to 366d",
+			       what, text);
+	text = jget_str(props, POLICY_SCRUB_RATE, NULL);
+	if (text && scrub_parse_rate(text) < 0)
+		return err_set(err, -E_BAD_PROP,
+			       "%s: property " POLICY_SCRUB_RATE
+			       " is \"%.40s\"; possible are MiB/s from 1 to %d",
+			       what, text, SCRUB_RATE_MAX);
+	return 0;
+}
+
 int policy_check(const char *what, json *props, struct err *err)
 {
 	const char *text = jget_str(props, POLICY_READ, NULL);
@@ -108,8 +128,9 @@ int policy_check(const char *what, json *props, struct err *err)
 			       "%s: property " POLICY_REBUILD
 			       " is \"%.40s\"; possible are off and times such as 30s, 60m, 2d",
 			       what, text);
-	rv = check_schedule(what, props, err);
-	return rv < 0 ? rv : filesystem_check(what, props, err);
+	if ((rv = check_scrub(what, props, err)) < 0 || (rv = check_schedule(what, props, err)) < 0)
+		return rv;
+	return filesystem_check(what, props, err);
 }
 
 static int read_of(const char *text)
@@ -137,13 +158,15 @@ static int nearest(const struct props_chain *c, const char *key, int (*meaning)(
 	return -1;
 }
 
-static int64_t every_of(const struct props_chain *c)
+/* a time in seconds that may be off; 0: that, or not said */
+static int64_t every_of(const struct props_chain *c, const char *key,
+			int64_t (*parse)(const char *))
 {
 	enum props_level at = 0;
 	const char *text;
 
-	while ((text = props_value(c, POLICY_SNAPSHOT_EVERY, &at)) != NULL) {
-		int64_t every_s = schedule_parse_every(text);
+	while ((text = props_value(c, key, &at)) != NULL) {
+		int64_t every_s = parse(text);
 
 		if (every_s >= 0)
 			return every_s;
@@ -206,9 +229,12 @@ struct policy policy_of(const struct props_chain *c, json *connections)
 		.copy_writes =
 			(enum copy_writes)or_else(nearest(c, POLICY_COPY, copy_of), COPY_ALWAYS),
 		.freeze_ms = or_else(nearest(c, POLICY_FREEZE, freeze_ms_of), FREEZE_MS_DEFAULT),
-		.snapshot_every_s = every_of(c),
+		.snapshot_every_s = every_of(c, POLICY_SNAPSHOT_EVERY, schedule_parse_every),
 		.snapshot_keep = or_else(nearest(c, POLICY_SNAPSHOT_KEEP, schedule_parse_keep),
 					 SCHEDULE_KEEP_DEFAULT),
+		.scrub_every_s = every_of(c, POLICY_SCRUB_EVERY, scrub_parse_every),
+		.scrub_rate = or_else(nearest(c, POLICY_SCRUB_RATE, scrub_parse_rate),
+				      SCRUB_RATE_DEFAULT),
 		.rebuild_after_ms = rebuild_after_of(c),
 	};
 }

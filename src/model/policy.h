@@ -11,6 +11,8 @@
  *   sds/snapshot-every  off (default), or a time such as 15m, 1h, 7d: a snapshot is taken
  *                     so often
  *   sds/snapshot-keep 1 to 240 (default 10): of those so many are kept
+ *   sds/scrub-every   off (default), or 1d to 366d: the copies are compared by themselves so often
+ *   sds/scrub-rate    1 to 1024 (default 4): MiB/s that each node reads for that
  *   sds/rebuild-after off, or 10s to 366d (default 60m): a copy that is out of service for so
  *                     long is made anew elsewhere (upkeep.h). LINSTOR's word for it is
  *                     DrbdOptions/AutoEvictAfterTime, in minutes
@@ -30,6 +32,8 @@
 #define POLICY_FREEZE "sds/freeze-ms"
 #define POLICY_SNAPSHOT_EVERY "sds/snapshot-every"
 #define POLICY_SNAPSHOT_KEEP "sds/snapshot-keep"
+#define POLICY_SCRUB_EVERY "sds/scrub-every"
+#define POLICY_SCRUB_RATE "sds/scrub-rate"
 #define POLICY_REBUILD "sds/rebuild-after"
 #define POLICY_AUTO_EVICT "DrbdOptions/AutoEvictAfterTime"
 #define POLICY_TWO_PRIMARIES "DrbdOptions/Net/allow-two-primaries"
@@ -54,6 +58,8 @@ struct policy {
 	int freeze_ms;
 	int64_t snapshot_every_s; /* 0: never */
 	int snapshot_keep;
+	int64_t scrub_every_s;    /* 0: never */
+	int scrub_rate;           /* MiB/s */
 	int64_t rebuild_after_ms; /* -1: never */
 };
 

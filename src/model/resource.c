@@ -279,6 +279,7 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	    (rv = field_bool(doc, what, "deleting", &r.deleting, err)) < 0 ||
 	    (rv = field_bool(doc, what, "becomes_client", &r.becomes_client, err)) < 0 ||
 	    (rv = field_bool(doc, what, "inactive", &r.inactive, err)) < 0 ||
+	    (rv = refetch_parse(doc, what, &r.refetch, err)) < 0 ||
 	    (rv = field_str_or_empty(doc, what, "migrates", r.migrates, sizeof(r.migrates), err)) <
 		    0 ||
 	    (rv = field_bool(doc, what, "quarantined", &r.quarantined, err)) < 0 ||
@@ -391,9 +392,12 @@ static void write_flag(json *doc, const char *key, bool value)
 
 void replica_write_plans(json *doc, const struct replica *r)
 {
+	static const struct refetch none;
+
 	jset_bool(doc, "deleting", r->deleting);
 	write_flag(doc, "becomes_client", r->becomes_client);
 	write_flag(doc, "inactive", r->inactive);
+	refetch_write(doc, r->inactive ? &r->refetch : &none);
 	if (r->migrates[0])
 		jset_str(doc, "migrates", r->migrates);
 	else

@@ -24,6 +24,7 @@
  *                     "created":false,"made":[1],"born":false,"deleting":false,
  *                     "quarantined":true,"quarantined_ms","complaint","props":{},
  *                     "becomes_client":true,"migrates":"<node>","inactive":true,
+ *                     "refetch":{refetch.h},
  *                     "volumes":{"0":{"props":{}}}}
  *                     created: the files of volume 0 were made; made: those of further volumes;
  *                     born: volumes with an origin are made from it, one that adopts is that
@@ -32,6 +33,7 @@
  *                     and again, as complaint says. becomes_client: with deleting: what goes is
  *                     the disk only. migrates: once it is in sync the copy on that node goes.
  *                     inactive: not served on its node, whatever it has there is kept.
+ *                     refetch: with inactive: until its node has made these regions unknown.
  *                     Replicas exist only while the resource has a volume.
  * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's
  *                     replicas are found
@@ -47,6 +49,7 @@
 #include "base/json.h"
 #include "model/filesystem.h"
 #include "model/name.h"
+#include "model/refetch.h"
 
 #define WRITER_NONE (-1)
 #define EPOCH_LAST (UINT32_MAX - 1) /* the number behind it is REPL_STAMP_BORN */
@@ -117,6 +120,7 @@ struct replica {
 	bool deleting;                   /* must leave the in-sync set first */
 	bool becomes_client;             /* and stays, without its disk */
 	bool inactive;                   /* not given to its node's plane */
+	struct refetch refetch;          /* for this reason, until it is prepared */
 	char migrates[NAME_MAX_LEN + 1]; /* the node whose copy it is to replace; "" */
 	bool quarantined;
 	int64_t quarantined_ms;        /* wall clock, since when; 0: not known */
@@ -134,7 +138,7 @@ void record_write(json *doc, const struct record *r);
 bool record_same(const struct record *a, const struct record *b); /* tag included */
 json *replica_doc(const struct replica *r);
 void replica_write_made(json *doc, uint32_t made); /* in a present document */
-/* the same: deleting, becomes_client, inactive and migrates */
+/* the same: deleting, becomes_client, inactive and, with it, refetch, migrates */
 void replica_write_plans(json *doc, const struct replica *r);
 /* the same; complaint NULL: not quarantined (any more) */
 void replica_write_quarantine(json *doc, const char *complaint, int64_t now_ms);

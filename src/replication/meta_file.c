@@ -287,6 +287,54 @@ int meta_file_name_peers(int fd, char peer[REPL_SLOTS_MAX][META_NAME_MAX], struc
 	return rv;
 }
 
+/* ---- regions that are wrong ---- */
+
+/* A page that cannot be read has no stamp that counts already; it is written for good. */
+static int void_region(int fd, u32 region, struct err *err)
+{
+	u32 number = region / REPL_STAMPS_PER_PAGE, seen = 0, stamp[REPL_STAMPS_PER_PAGE];
+	u8 page[REPL_META_PAGE];
+	int rv = read_at(fd, page, sizeof(page), REPL_META_MAP_OFF(number), err);
+
+	if (rv < 0)
+		return rv;
+	if (meta_get_map(page, number, &seen, stamp) < 0) {
+		seen = 0;
+		memset(stamp, 0, sizeof(stamp));
+	}
+	stamp[region % REPL_STAMPS_PER_PAGE] = 0;
+	meta_put_map(page, number, seen, stamp);
+	return write_at(fd, page, sizeof(page), REPL_META_MAP_OFF(number), err);
+}
+
+static int void_all(int fd, u64 size_bytes, struct err *err)
+{
+	u8 *batch = malloc(BATCH_BYTES);
+	int rv;
+
+	if (!batch)
+		return err_set(err, -ENOMEM, "no memory to write metadata");
+	rv = write_map(fd, 0, meta_map_pages(size_bytes), meta_regions(size_bytes), 0, batch, err);
+	free(batch);
+	return rv;
+}
+
+int meta_file_void(int fd, const u32 *region, u32 n, bool whole, struct err *err)
+{
+	struct meta_label l;
+	int rv = meta_file_label(fd, &l, err);
+
+	if (rv == 0)
+		rv = meta_file_whole(fd, &l, err);
+	if (rv == 0 && whole)
+		rv = void_all(fd, l.size_bytes, err);
+	for (u32 i = 0; i < n && rv == 0 && !whole; i++) {
+		if (region[i] < meta_regions(l.size_bytes))
+			rv = void_region(fd, region[i], err);
+	}
+	return rv < 0 ? rv : sync_file(fd, err);
+}
+
 /* ---- attaching ---- */
 
 static int read_home(int fd, struct repl_disk *d, u32 *hot, struct err *err)

@@ -26,6 +26,11 @@ int meta_file_format(int fd, const struct meta_label *label, u32 stamp, struct e
  * Nothing to do when it does already. -E_CORRUPT: the device is another volume's; -E_INVALID: it
  * would shrink. Repeatable. */
 int meta_file_grow(int fd, const struct meta_label *label, struct err *err);
+/* These regions are wrong: their stamps become 0, unknown, so that catching up fetches them. Of a
+ * device that is not attached, of a copy that is in no set (docs/protocol.md, V8). region: indices,
+ * n of them; one behind the end is passed over. whole: all of them. Repeatable; synced on
+ * return. */
+int meta_file_void(int fd, const u32 *region, u32 n, bool whole, struct err *err);
 /* names of the other copies, written when they differ */
 int meta_file_name_peers(int fd, char peer[REPL_SLOTS_MAX][META_NAME_MAX], struct err *err);
 int meta_file_label(int fd, struct meta_label *ret, struct err *err); /* -E_CORRUPT: none of ours */

@@ -20,7 +20,8 @@ from web import ask, listen  # noqa: E402
 NODE_FILES = {"sds.c", "snapshot_node.c", "snapshot_take.c", "peer.c", "leader.c"}
 NODE_FIELDS = {"adopt.c": {"lv"}, "clones.c": {"snapshot"}, "encryption.c": {"key", "locked"},
                "mutate.c": {"answer", "method", "request"}, "upkeep.c": {"away"},
-               "verify.c": {"deadline_ms", "volume"}, "view_shape.c": {"StorPoolName"}}
+               "verify.c": {"deadline_ms", "volume"}, "scrub.c": {"nodes"},
+               "view_shape.c": {"StorPoolName"}}
 METHODS = ("get", "post", "put", "patch", "delete", "options")
 tap = Tap()
 
@@ -345,6 +346,7 @@ def resources(c, say, rd):
     say("POST", rd + "/r1/resources", [{"resource": {"node_name": free}}])
     say("POST", "/v1/sds/verify/r1", {})
     say("GET", "/v1/sds/verify/r1")
+    say("POST", "/v1/sds/verify/r1/repair", {"from": one})
     say("POST", "/v1/sds/replicas/r1/%s/repair" % free)
     say("POST", "/v1/sds/replicas/r1/%s/replace" % free)
 

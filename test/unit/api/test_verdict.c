@@ -216,3 +216,19 @@ Test(verdict, names)
 	cr_expect_str_eq(verdict_name(VERDICT_AT_RISK), "at risk");
 	cr_expect_str_eq(verdict_name(VERDICT_UNAVAILABLE), "unavailable");
 }
+
+Test(verdict, copies_that_differ)
+{
+	struct verdict_difference d = { 3, "n2", false, "db" };
+	struct verdict_result r = { .reason = "n3 is out of date" };
+
+	verdict_add_difference(&d, &r);
+	cr_expect_str_eq(r.reason, "n3 is out of date; copies differ in 3 regions (n2)");
+	cr_expect_str_eq(r.next, "sdsd volume verify db --repair");
+	r = (struct verdict_result){ 0 };
+	d.regions = 1;
+	d.mended = true;
+	verdict_add_difference(&d, &r);
+	cr_expect_str_eq(r.reason, "copies differ in 1 region (n2)");
+	cr_expect(strstr(r.next, "compared again") != NULL);
+}

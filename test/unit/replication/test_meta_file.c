@@ -275,3 +275,55 @@ Test(meta_file, read_only_file)
 	close(ro);
 	close(fd);
 }
+
+Test(meta_file, regions_made_unknown)
+{
+	const u32 last = (u32)(SIZE_BYTES / REPL_REGION_BYTES) - 1;
+	const u32 regions[] = { 3, REPL_STAMPS_PER_PAGE, last, last + 1, 0xffffffff };
+	int fd = make_formatted(SIZE_BYTES);
+	struct err err = { 0 };
+	u8 page[REPL_META_PAGE] = { 1 };
+
+	for (int i = 0; i < 2; i++) /* repeatable */
+		cr_assert_eq(meta_file_void(fd, regions, PORT_ARRAY_SIZE(regions), false, &err), 0,
+			     "%s", err.text);
+	for (u32 i = 0; i <= last; i++)
+		cr_expect_eq(stamp_at(fd, i),
+			     i == 3 || i == REPL_STAMPS_PER_PAGE || i == last ? 0
+									      : REPL_STAMP_FRESH,
+			     "region %u", i);
+	/* a page that is damaged has none that could be trusted */
+	cr_assert_eq(pwrite(fd, page, sizeof(page), (off_t)REPL_META_MAP_OFF(0)), sizeof(page));
+	cr_assert_eq(meta_file_void(fd, regions, 1, false, &err), 0, "%s", err.text);
+	cr_expect_eq(stamp_at(fd, 0), 0);
+	cr_expect_eq(stamp_at(fd, REPL_STAMPS_PER_PAGE + 1), REPL_STAMP_FRESH);
+	cr_assert_eq(meta_file_void(fd, NULL, 0, true, &err), 0, "%s", err.text);
+	for (u32 i = 0; i <= last; i++)
+		cr_expect_eq(stamp_at(fd, i), 0, "region %u", i);
+	close(fd);
+	fd = make_file(meta_file_bytes(SIZE_BYTES));
+	cr_expect_eq(meta_file_void(fd, regions, 1, false, &err), -E_CORRUPT, "no metadata");
+	close(fd);
+}
+
+/* What was voided by a learner's session stays so: the page says as before what it has seen. */
+Test(meta_file, unknown_regions_and_voids)
+{
+	int fd = make_formatted(SIZE_BYTES);
+	u32 stamp[REPL_STAMPS_PER_PAGE], seen;
+	const u32 region = 7;
+	u8 page[REPL_META_PAGE];
+	struct err err = { 0 };
+
+	for (u32 i = 0; i < REPL_STAMPS_PER_PAGE; i++)
+		stamp[i] = 5;
+	meta_put_map(page, 0, 2, stamp);
+	cr_assert_eq(pwrite(fd, page, sizeof(page), (off_t)REPL_META_MAP_OFF(0)), sizeof(page));
+	cr_assert_eq(meta_file_void(fd, &region, 1, false, &err), 0, "%s", err.text);
+	cr_assert_eq(pread(fd, page, sizeof(page), (off_t)REPL_META_MAP_OFF(0)), sizeof(page));
+	cr_assert_eq(meta_get_map(page, 0, &seen, stamp), 0);
+	cr_expect_eq(seen, 2);
+	cr_expect_eq(stamp[6], 5);
+	cr_expect_eq(stamp[7], 0);
+	close(fd);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * verify.c - sdsd volume verify: has the copies compared, and what is wrong mended. The daemons do
+ * that, whatever becomes of this program: it starts it, waits, and prints what was found.
+ */
+#include "cli/verify.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "cli/show.h"
+#include "cli/verbs.h"
+
+#define VERIFY_PAUSE_NS 300000000
+
+static void print_verified(json *doc)
+{
+	json *copies = jget(doc, "copies");
+	char size[32];
+
+	printf("%s compared, %lld regions differ\n",
+	       text_size_kib(64 * jget_i64_or(doc, "regions_compared", 0), size, sizeof(size)),
+	       (long long)jget_i64_or(doc, "regions_differing", 0));
+	for (size_t i = 0; copies && i < json_object_array_length(copies); i++) {
+		json *c = json_object_array_get_idx(copies, i);
+
+		if (jget_i64_or(c, "regions_differing", 0) > 0)
+			printf("  %s: %lld regions of 64 KiB are not as on most copies\n",
+			       jget_str(c, "node", ""),
+			       (long long)jget_i64_or(c, "regions_differing", 0));
+	}
+	if (jget_i64_or(doc, "regions_unsettled", 0) > 0)
+		printf("  %lld regions could not be compared at one moment\n",
+		       (long long)jget_i64_or(doc, "regions_unsettled", 0));
+}
+
+static void wait_a_little(void)
+{
+	const struct timespec pause = { .tv_nsec = VERIFY_PAUSE_NS };
+
+	nanosleep(&pause, NULL);
+}
+
+/* CLI_FAILED: copies differ, or could not be compared; *ret is the caller's, or NULL */
+static int compare(const char *name, json **ret)
+{
+	char path[512];
+	int rv;
+
+	*ret = NULL;
+	client_path(path, sizeof(path), "/v1/sds/verify/%", name, NULL);
+	rv = client_call("POST", path, json_object_new_object(), ret);
+	while (rv == CLI_OK && jget_bool(*ret, "running", false)) {
+		json_object_put(*ret);
+		*ret = NULL;
+		wait_a_little();
+		rv = client_call("GET", path, NULL, ret);
+	}
+	if (rv != CLI_OK)
+		return rv;
+	if (jget_str(*ret, "error", "")[0])
+		return client_fail(CLI_FAILED, "%s", jget_str(*ret, "error", ""));
+	return jget_i64_or(*ret, "regions_differing", 0) > 0 ? CLI_FAILED : CLI_OK;
+}
+
+static bool is_mended(json *resource)
+{
+	json *replicas = jget(resource, "replicas");
+	bool mended = jget_i64_or(resource, "in_sync", 0) == jget_i64_or(resource, "copies", -1);
+
+	for (size_t i = 0; replicas && i < json_object_array_length(replicas); i++)
+		mended &= !jget_bool(json_object_array_get_idx(replicas, i), "refetching", false);
+	return mended;
+}
+
+static int wait_mended(const char *name)
+{
+	json *doc, *r;
+	bool mended = false;
+	int rv = CLI_OK;
+
+	while (rv == CLI_OK && !mended) {
+		wait_a_little();
+		rv = client_call("GET", "/v1/sds/status", NULL, &doc);
+		if (rv != CLI_OK)
+			break;
+		r = show_find(doc, name);
+		mended = is_mended(r);
+		if (!r)
+			rv = client_fail(CLI_FAILED, "%s is gone", name);
+		json_object_put(doc);
+	}
+	return rv;
+}
+
+static int mend(const char *name, const char *from)
+{
+	json *body = json_object_new_object(), *doc;
+	char path[512];
+	int rv;
+
+	if (from)
+		jset_str(body, "from", from);
+	client_path(path, sizeof(path), "/v1/sds/verify/%/repair", name, NULL);
+	rv = client_call("POST", path, body, &doc);
+	if (rv == CLI_OK && client_settings.json)
+		json_object_put(doc); /* what is printed is the comparison at the end */
+	else if (rv == CLI_OK)
+		rv = show_done(doc);
+	return rv == CLI_OK ? wait_mended(name) : rv;
+}
+
+int volume_verify(int argc, char **argv)
+{
+	const char *words[1], *from = NULL;
+	bool repair = false;
+	const struct option_spec specs[] = { { "--repair", NULL, &repair },
+					     { "--from", &from, NULL } };
+	json *doc;
+	int rv = show_words(argc, argv, specs, 2, words, 1, "volume verify " VERIFY_ARGS);
+
+	if (rv != CLI_OK)
+		return rv;
+	rv = compare(words[0], &doc);
+	if ((repair || from) && jget_i64_or(doc, "regions_differing", 0) > 0 &&
+	    !jget_str(doc, "error", "")[0]) {
+		if (!client_settings.json)
+			print_verified(doc);
+		json_object_put(doc);
+		doc = NULL;
+		rv = mend(words[0], from);
+		if (rv != CLI_OK)
+			return rv;
+		rv = compare(words[0], &doc);
+	}
+	if (doc && client_settings.json) {
+		client_print_json(doc);
+		return rv;
+	}
+	if (doc)
+		print_verified(doc);
+	json_object_put(doc);
+	return rv;
+}

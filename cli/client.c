@@ -83,11 +83,29 @@ static unsigned severity(json *entry)
 	return (uint64_t)jget_i64_or(entry, "ret_code", 0) >> 62;
 }
 
+/* Details of several lines, which the message may have in one: then they stand there once. */
+static void print_details(FILE *to, const char *what, const char *message, const char *details)
+{
+	size_t first = strcspn(details, "\n");
+	const char *line = memmem(message, strlen(message), details, first);
+	size_t n = line ? (size_t)(line - message) : strlen(message);
+
+	while (n > 0 && line && strchr(": ", message[n - 1]))
+		n--;
+	fprintf(to, "%s%.*s\n", what, (int)n, message);
+	for (const char *at = details; *at; at += strcspn(at, "\n"), at += *at == '\n')
+		fprintf(to, "  %.*s\n", (int)strcspn(at, "\n"), at);
+}
+
 static void print_entry(FILE *to, const char *what, json *entry)
 {
-	static const char *const more[] = { "cause", "details", "correction" };
+	static const char *const more[] = { "cause", "correction" };
+	const char *details = jget_str(entry, "details", "");
 
-	fprintf(to, "%s%s\n", what, jget_str(entry, "message", ""));
+	if (details[0])
+		print_details(to, what, jget_str(entry, "message", ""), details);
+	else
+		fprintf(to, "%s%s\n", what, jget_str(entry, "message", ""));
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
 		const char *text = jget_str(entry, more[i], "");
 
@@ -126,7 +144,8 @@ static void print_troubles(json *list)
 	}
 }
 
-static int run(struct exchange *x, const char *method, const char *path, const char *body)
+static int run(struct exchange *x, const char *method, const char *path, const char *body,
+	       int timeout_ms)
 {
 	char id[UUID_TEXT_LEN + 1], headers[128];
 	struct httpc *h;
@@ -137,7 +156,7 @@ static int run(struct exchange *x, const char *method, const char *path, const c
 	h = httpc_new_unix(&loop, client_settings.socket);
 	text_uuid(id);
 	snprintf(headers, sizeof(headers), "X-Request-Id: %s\r\n", id);
-	httpc_request(h, method, path, headers, body, body ? strlen(body) : 0, CLIENT_TIMEOUT_MS,
+	httpc_request(h, method, path, headers, body, body ? strlen(body) : 0, timeout_ms,
 		      on_answer, x);
 	while (!x->done && uv_run(&loop, UV_RUN_ONCE))
 		;
@@ -193,8 +212,29 @@ static int judge(struct exchange *x, const char *method, json **ret)
 int client_call(const char *method, const char *path, json *body, json **ret)
 {
 	struct exchange x = { 0 };
-	int rv = run(&x, method, path, body ? json_text(body) : NULL);
+	int rv = run(&x, method, path, body ? json_text(body) : NULL, CLIENT_TIMEOUT_MS);
 
 	json_object_put(body);
 	return rv != CLI_OK ? rv : judge(&x, method, ret);
+}
+
+int client_look(const char *path, int timeout_ms, json **ret, struct err *err)
+{
+	struct exchange x = { 0 };
+
+	if (run(&x, "GET", path, NULL, timeout_ms) != CLI_OK)
+		return err_set(err, -ENOMEM, "no memory");
+	if (x.done && x.error == 0 && x.status >= 200 && x.status < 300 && x.doc) {
+		*ret = x.doc;
+		return 0;
+	}
+	if (x.error < 0)
+		err_set(err, x.error, "no answer on %s: %s", client_settings.socket, x.why);
+	else if (list_len(x.doc) > 0)
+		err_set(err, -E_INVALID, "%s",
+			jget_str(json_object_array_get_idx(x.doc, 0), "message", ""));
+	else
+		err_set(err, -E_INVALID, "the daemon answered HTTP status %d", x.status);
+	json_object_put(x.doc);
+	return err->code;
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/err.h"
 #include "base/json.h"
 #include "cli/cli.h"
 
@@ -23,6 +24,9 @@ extern struct client_settings client_settings;
 /* Takes body (may be NULL). CLI_OK: *ret is the answer, owned by the caller (ret may be NULL).
  * Else the reason was printed and this is the exit status. Warnings of an answer are printed. */
 int client_call(const char *method, const char *path, json *body, json **ret);
+/* GET without a word to the user: 0 and the answer, owned by the caller; -errno of the connection
+ * (-ENOENT: no socket), -E_INVALID for an answer that is no 2xx. err says it in words. */
+int client_look(const char *path, int timeout_ms, json **ret, struct err *err);
 /* Builds a path: "%" in the pattern is replaced by the next name, percent-encoded. Returns out. */
 const char *client_path(char *out, size_t len, const char *pattern, const char *a, const char *b);
 /* Prints a refusal of the command line's own: "sdsd: ..." ; returns status */

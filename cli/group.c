@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * group.c - sdsd resource-group list | create | delete. Called by main.c.
+ * group.c - sdsd resource-group list | show | create | modify | delete. Called by
+ * main.c.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/print.h"
+#include "cli/rules.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 
-#define CREATE_ARGS "<name> [--copies N] [--pool POOL] [--description TEXT]"
-#define COPIES_LIMIT 16
+#define CREATE_ARGS "<name> " RULES_ARGS " [--description TEXT]"
+#define MODIFY_ARGS CREATE_ARGS
 
 static void names_cell(struct table *t, json *list)
 {
@@ -45,33 +47,84 @@ static int list(int argc, char **argv)
 	return show_list(argc, argv, "resource-group list", "/v1/resource-groups", heads, row);
 }
 
-static int create(int argc, char **argv)
+/* <name> and the options of a group -> a request */
+static int body_of(int argc, char **argv, const char *usage, const char **name, json **ret)
 {
-	const char *words[1], *copies = NULL, *pool = NULL, *description = NULL;
-	const struct option_spec specs[] = { { "--copies", &copies, NULL },
-					     { "--pool", &pool, NULL },
-					     { "--description", &description, NULL } };
-	json *body, *filter, *doc;
-	int64_t n = 0;
+	const char *words[1], *description = NULL;
+	struct rules_options rules = { 0 };
+	struct option_spec specs[RULES_SPECS + 1] = { { "--description", &description, NULL } };
+	json *body, *filter;
 	struct err err;
-	int rv = show_words(argc, argv, specs, 3, words, 1, "resource-group create " CREATE_ARGS);
+	int rv;
 
+	rules_specs(&rules, specs + 1);
+	rv = show_words(argc, argv, specs, RULES_SPECS + 1, words, 1, usage);
 	if (rv != CLI_OK)
 		return rv;
-	if (copies && options_number("--copies", copies, 1, COPIES_LIMIT, &n, &err) < 0)
-		return client_fail(CLI_USAGE, "%s", err.text);
-	body = json_object_new_object();
 	filter = json_object_new_object();
-	if (n)
-		jset_i64(filter, "place_count", n);
-	if (pool)
-		jset_str(filter, "storage_pool", pool);
-	jset_str(body, "name", words[0]);
+	if (rules_filter(&rules, filter, &err) < 0) {
+		json_object_put(filter);
+		return client_fail(CLI_USAGE, "%s", err.text);
+	}
+	body = json_object_new_object();
 	if (description)
 		jset_str(body, "description", description);
 	jset(body, "select_filter", filter);
+	*name = words[0];
+	*ret = body;
+	return CLI_OK;
+}
+
+static int create(int argc, char **argv)
+{
+	const char *name;
+	json *body, *doc;
+	int rv = body_of(argc, argv, "resource-group create " CREATE_ARGS, &name, &body);
+
+	if (rv != CLI_OK)
+		return rv;
+	jset_str(body, "name", name);
 	rv = client_call("POST", "/v1/resource-groups", body, &doc);
 	return rv == CLI_OK ? show_done(doc) : rv;
+}
+
+static int modify(int argc, char **argv)
+{
+	char path[512];
+	const char *name;
+	json *body, *doc;
+	int rv = body_of(argc, argv, "resource-group modify " MODIFY_ARGS, &name, &body);
+
+	if (rv != CLI_OK)
+		return rv;
+	client_path(path, sizeof(path), "/v1/resource-groups/%", name, NULL);
+	rv = client_call("PUT", path, body, &doc);
+	return rv == CLI_OK ? show_done(doc) : rv;
+}
+
+static int show(int argc, char **argv)
+{
+	const char *words[1];
+	char path[512];
+	json *doc;
+	int rv = show_words(argc, argv, NULL, 0, words, 1, "resource-group show <name>");
+
+	if (rv != CLI_OK)
+		return rv;
+	client_path(path, sizeof(path), "/v1/resource-groups/%", words[0], NULL);
+	rv = client_call("GET", path, NULL, &doc);
+	if (rv != CLI_OK)
+		return rv;
+	if (client_settings.json) {
+		client_print_json(doc);
+		return CLI_OK;
+	}
+	printf("Group            %s\n", jget_str(doc, "name", ""));
+	if (jget_str(doc, "description", "")[0])
+		printf("Description      %s\n", jget_str(doc, "description", ""));
+	rules_print(jget(doc, "select_filter"));
+	json_object_put(doc);
+	return CLI_OK;
 }
 
 static int delete (int argc, char **argv)
@@ -81,8 +134,16 @@ static int delete (int argc, char **argv)
 
 const struct cli_verb group_verbs[] = {
 	{ "resource-group", "list", "", "the groups that volumes are made from", list, NULL },
+	{ "resource-group", "show", "<name>", "one group: where copies of its volumes go", show,
+	  NULL },
 	{ "resource-group", "create", CREATE_ARGS, "makes a group: copies and pools of its volumes",
-	  create, NULL },
+	  create,
+	  RULES_HELP "  --description TEXT\n\n"
+		     "Example: sdsd resource-group create gold --copies 3 --different rack" },
+	{ "resource-group", "modify", MODIFY_ARGS,
+	  "changes what is given; copies that are there stay", modify,
+	  RULES_HELP "  --description TEXT\n\n"
+		     "A raised number of copies adds copies to the volumes of the group." },
 	{ "resource-group", "delete", "<name>", "deletes a group without volumes", delete, NULL },
 	{ .noun = NULL },
 };

@@ -11,6 +11,7 @@
 #include "cli/client.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
+#include "cli/watch.h"
 
 struct verb_table {
 	const struct cli_verb *verbs;
@@ -30,9 +31,10 @@ void cli_register(const struct cli_verb *verbs, int n)
 static struct verb_table own_table(int i)
 {
 	static const struct cli_verb *const tables[] = {
-		status_verbs, volume_verbs,     node_verbs,   node_state_verbs,
-		disk_verbs,   pool_verbs,       group_verbs,  snapshot_verbs,
-		token_verbs,  encryption_verbs, version_verbs
+		status_verbs,     why_verbs,      doctor_verbs,   log_verbs,        volume_verbs,
+		replica_verbs,    property_verbs, node_verbs,     node_state_verbs, disk_verbs,
+		pool_verbs,       group_verbs,    snapshot_verbs, token_verbs,      access_verbs,
+		encryption_verbs, version_verbs
 	};
 	struct verb_table t = { 0 };
 
@@ -105,6 +107,8 @@ static void help_global(FILE *to)
 	      "  --output table|json   how answers are printed (default table)\n"
 	      "  --socket PATH         the daemon's socket (default $SDSD_SOCKET or\n"
 	      "                        " CLIENT_SOCKET_DEFAULT ")\n"
+	      "  --watch               shows it again when something changes, every 5 s at least:\n"
+	      "                        status, volume list and show, node list, pool list\n"
 	      "  --help                help for a noun or a verb\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 wrong command line, 3 no daemon, "
 	      "4 outcome unknown\n",
@@ -144,8 +148,12 @@ static int unknown(const char *noun, const char *verb)
 	return CLI_USAGE;
 }
 
+struct globals {
+	bool help, watch;
+};
+
 /* Takes the global options out; the rest stays in order. Returns the new count, or -1: said why. */
-static int take_globals(int argc, char **argv, bool *ret_help)
+static int take_globals(int argc, char **argv, struct globals *ret)
 {
 	const char *output = "table";
 	int n = 0;
@@ -160,7 +168,9 @@ static int take_globals(int argc, char **argv, bool *ret_help)
 			while (i < argc)
 				argv[n++] = argv[i++];
 		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			*ret_help = true;
+			ret->help = true;
+		} else if (strcmp(argv[i], "--watch") == 0) {
+			ret->watch = true;
 		} else if (value && argv[i][8] == '=') {
 			*value = argv[i] + 9;
 		} else if (value && !argv[i][8] && i + 1 < argc) {
@@ -213,6 +223,47 @@ static int run_verb(const struct cli_verb *v, int argc, char **argv)
 	return v->fn(argc - skip, argv + skip);
 }
 
+struct command {
+	const struct cli_verb *verb;
+	int argc;
+	char **argv;
+};
+
+static int run_command(void *arg)
+{
+	struct command *c = arg;
+
+	return run_verb(c->verb, c->argc, c->argv);
+}
+
+/* what --watch can show again and again: verbs that change nothing, of one screen */
+static bool can_be_watched(const struct cli_verb *v)
+{
+	static const char *const verbs[][2] = { { "status", "" },
+						{ "volume", "list" },
+						{ "volume", "show" },
+						{ "node", "list" },
+						{ "pool", "list" } };
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(v->noun, verbs[i][0]) == 0 &&
+		    strcmp(v->verb ? v->verb : "", verbs[i][1]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int watch_verb(const struct cli_verb *v, int argc, char **argv)
+{
+	struct command c = { v, argc, argv };
+
+	if (!can_be_watched(v))
+		return client_fail(CLI_USAGE,
+				   "%s%s%s is not shown again and again: without --watch", v->noun,
+				   v->verb ? " " : "", v->verb ? v->verb : "");
+	return watch_run(run_command, &c);
+}
+
 static int run_registered(const struct cli_verb *v, int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -227,24 +278,24 @@ static int run_registered(const struct cli_verb *v, int argc, char **argv)
 static int run(int argc, char **argv)
 {
 	const struct cli_verb *v = find_registered(argv[1], argc > 1 ? argv[2] : NULL);
-	bool help = false;
+	struct globals globals = { 0 };
 
 	if (v)
 		return run_registered(v, argc, argv);
-	argc = take_globals(argc, argv, &help);
+	argc = take_globals(argc, argv, &globals);
 	if (argc < 0)
 		return CLI_USAGE;
 	if (argc > 1 && strcmp(argv[1], "help") == 0)
 		return help_for(argv[2], argc > 2 ? argv[3] : NULL);
-	if (argc < 2 || help) {
-		if (argc < 2 && !help)
+	if (argc < 2 || globals.help) {
+		if (argc < 2 && !globals.help)
 			help_noun(stderr, NULL);
-		return help ? help_for(argv[1], argc > 1 ? argv[2] : NULL) : CLI_USAGE;
+		return globals.help ? help_for(argv[1], argc > 1 ? argv[2] : NULL) : CLI_USAGE;
 	}
 	v = find(argv[1], argv[2]);
 	if (!v)
 		return unknown(argv[1], argv[2]);
-	return run_verb(v, argc, argv);
+	return globals.watch ? watch_verb(v, argc, argv) : run_verb(v, argc, argv);
 }
 
 int cli_main(int argc, char **argv)

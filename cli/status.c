@@ -37,6 +37,25 @@ static void full_pools(json *pools)
 	}
 }
 
+/* of this node: those that should be served and are not */
+static void closed_listeners(void)
+{
+	json *doc, *list;
+
+	if (client_call("GET", "/v1/sds/local", NULL, &doc) != CLI_OK)
+		return;
+	list = jget(doc, "listeners");
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		json *o = json_object_array_get_idx(list, i);
+		const char *error = jget_str(o, "error", "");
+
+		if (error[0])
+			printf("Node %s does not serve %s: %s\n", jget_str(doc, "node", ""),
+			       jget_str(o, "url", ""), error);
+	}
+	json_object_put(doc);
+}
+
 static int status(int argc, char **argv)
 {
 	json *doc, *resources;
@@ -53,6 +72,7 @@ static int status(int argc, char **argv)
 	cluster_line(jget(doc, "cluster"));
 	if (jget(doc, "full_pools"))
 		full_pools(jget(doc, "full_pools"));
+	closed_listeners();
 	putchar('\n');
 	show_nodes(jget(doc, "nodes"));
 	putchar('\n');

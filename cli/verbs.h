@@ -6,7 +6,12 @@
 #include "cli/cli.h"
 
 extern const struct cli_verb status_verbs[];
+extern const struct cli_verb why_verbs[];
+extern const struct cli_verb doctor_verbs[];
+extern const struct cli_verb log_verbs[];
 extern const struct cli_verb volume_verbs[];
+extern const struct cli_verb replica_verbs[];
+extern const struct cli_verb property_verbs[];
 extern const struct cli_verb node_verbs[];
 extern const struct cli_verb node_state_verbs[];
 extern const struct cli_verb disk_verbs[];
@@ -14,6 +19,7 @@ extern const struct cli_verb pool_verbs[];
 extern const struct cli_verb group_verbs[];
 extern const struct cli_verb snapshot_verbs[];
 extern const struct cli_verb token_verbs[];
+extern const struct cli_verb access_verbs[];
 extern const struct cli_verb encryption_verbs[];
 extern const struct cli_verb version_verbs[];
 

@@ -12,11 +12,12 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "cli/explain.h"
+#include "cli/rules.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 
-#define CREATE_ARGS \
-	"<name> <size> [--copies N] [--nodes A,B] [--pool POOL] [--group GROUP] [--encrypt]"
+#define CREATE_ARGS "<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--explain]"
 #define ADOPT_ARGS "<node> </dev/vg/lv> [--name NAME] [--group GROUP]"
 #define ADD_ARGS "<name> <size> [--volume N]"
 #define GROW_ARGS "<name> <size> [--volume N]"
@@ -25,35 +26,23 @@
 #define CLONE_PAUSE_NS 300000000
 #define NUMBER_MAX 65535 /* the daemon knows the real one */
 #define GROUP_DEFAULT "DfltRscGrp"
-#define COPIES_LIMIT 16 /* far above any: the daemon knows the real one */
 
 struct create_options {
-	const char *copies, *nodes, *pool, *group;
-	bool encrypt;
+	struct rules_options rules;
+	const char *group;
+	bool encrypt, explain;
 };
 
 static int filter_of(const struct create_options *o, json *filter, struct err *err)
 {
-	int64_t copies = 0;
 	json *nodes;
-	int rv;
+	int rv = rules_filter(&o->rules, filter, err);
 
-	if (o->copies) {
-		rv = options_number("--copies", o->copies, 1, COPIES_LIMIT, &copies, err);
-		if (rv < 0)
-			return rv;
-	}
-	if (o->nodes) {
-		nodes = show_split(o->nodes);
-		jset(filter, "node_name_list", nodes);
-		if (!copies)
-			copies = (int64_t)json_object_array_length(
-				nodes); /* whoever names two nodes wants two copies */
-	}
-	if (o->pool)
-		jset(filter, "storage_pool_list", show_split(o->pool));
-	if (copies)
-		jset_i64(filter, "place_count", copies);
+	if (rv < 0)
+		return rv;
+	nodes = jget(filter, "node_name_list");
+	if (nodes && !o->rules.copies) /* whoever names two nodes wants two copies */
+		jset_i64(filter, "place_count", (int64_t)json_object_array_length(nodes));
 	if (o->encrypt)
 		jset(filter, "layer_stack", show_split("drbd,luks,storage"));
 	return 0;
@@ -81,18 +70,18 @@ static void show_new(const char *name)
 static int create(int argc, char **argv)
 {
 	struct create_options o = { .group = GROUP_DEFAULT };
-	const struct option_spec specs[] = { { "--copies", &o.copies, NULL },
-					     { "--nodes", &o.nodes, NULL },
-					     { "--pool", &o.pool, NULL },
-					     { "--group", &o.group, NULL },
-					     { "--encrypt", NULL, &o.encrypt } };
+	struct option_spec specs[RULES_SPECS + 3] = { { "--group", &o.group, NULL },
+						      { "--encrypt", NULL, &o.encrypt },
+						      { "--explain", NULL, &o.explain } };
 	json *body, *sizes, *filter, *doc;
 	const char *words[2];
 	char path[512];
 	int64_t size_kib;
 	struct err err;
-	int rv = show_words(argc, argv, specs, 5, words, 2, "volume create " CREATE_ARGS);
+	int rv;
 
+	rules_specs(&o.rules, specs + 3);
+	rv = show_words(argc, argv, specs, RULES_SPECS + 3, words, 2, "volume create " CREATE_ARGS);
 	if (rv != CLI_OK)
 		return rv;
 	filter = json_object_new_object();
@@ -100,9 +89,11 @@ static int create(int argc, char **argv)
 		json_object_put(filter);
 		return client_fail(CLI_USAGE, "%s", err.text);
 	}
-	body = json_object_new_object();
 	sizes = json_object_new_array();
 	json_object_array_add(sizes, json_object_new_int64(size_kib));
+	if (o.explain)
+		return explain_volume(words[0], o.group, sizes, filter);
+	body = json_object_new_object();
 	jset_str(body, "resource_definition_name", words[0]);
 	jset(body, "volume_sizes", sizes);
 	jset(body, "select_filter", filter);
@@ -544,12 +535,11 @@ static int clone(int argc, char **argv)
 
 const struct cli_verb volume_verbs[] = {
 	{ "volume", "create", CREATE_ARGS, "makes a replicated volume", create,
-	  "  <size>         10G, 512MiB, 1.5T ...\n"
-	  "  --copies N     how many copies (default: as the group says, else 2)\n"
-	  "  --nodes A,B    only on these nodes\n"
-	  "  --pool POOL    only in pools of this name\n"
+	  "  <size>         10G, 512MiB, 1.5T ...\n" RULES_HELP
 	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n"
-	  "  --encrypt      LUKS under each copy; see sdsd encryption\n\n"
+	  "  --encrypt      LUKS under each copy; see sdsd encryption\n"
+	  "  --explain      only shows whether copies could go to each pool, and why not\n\n"
+	  "Rules that are not given are the group's; without any, two copies.\n\n"
 	  "Example: sdsd volume create db 10G" },
 	{ "volume", "adopt", ADOPT_ARGS, "makes an existing logical volume one, with its content",
 	  adopt,

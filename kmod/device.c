@@ -18,20 +18,29 @@ static DEFINE_IDA(minors); /* of volumes that are shown, or will be */
 
 /* ---- requests ---- */
 
+/* What the application most probably sleeps for goes at once, with all that waits. */
+static bool may_wait(const struct rvol_io *io)
+{
+	return !io->read && !(io->todo & (IO_PREFLUSH | IO_POSTFLUSH));
+}
+
 static void on_unplug(struct blk_plug_cb *cb, bool from_schedule)
 {
 	struct rvol_plug *plug = container_of(cb, struct rvol_plug, cb);
 	struct rvol *r = cb->data;
 	struct rvol_io *io, *next;
 	LIST_HEAD(ios);
+	bool wait = list_is_singular(&plug->ios); /* several have company already */
 
 	rvol_get(r);                   /* the requests' own may go before we are through, */
 	list_splice(&plug->ios, &ios); /* and the plug with the first of them */
-	list_for_each_entry_safe(io, next, &ios, list)
+	list_for_each_entry_safe(io, next, &ios, list) {
+		wait &= may_wait(io);
 		llist_add(&io->incoming, &r->incoming);
+	}
 	if (from_schedule) /* the task is about to sleep: it must not do anything else before */
 		rvol_work_soon(r);
-	else
+	else if (!wait || !lull_takes_write(r))
 		rvol_kick(r);
 	rvol_put(r);
 }
@@ -54,6 +63,7 @@ static struct rvol_plug *plug_for(struct rvol *r, struct rvol_io *io)
 
 static void submit_io(struct rvol *r, struct rvol_io *io)
 {
+	bool wait = may_wait(io);
 	struct bio_list *outer;
 
 	if (current->plug) {
@@ -62,6 +72,10 @@ static void submit_io(struct rvol *r, struct rvol_io *io)
 	}
 	rvol_get(r);
 	llist_add(&io->incoming, &r->incoming);
+	if (wait && lull_takes_write(r)) {
+		rvol_put(r);
+		return;
+	}
 	/* Inside of submit_bio what goes to other devices is put off until we have returned: then
 	 * nobody would look for its end but a worker. */
 	outer = current->bio_list;

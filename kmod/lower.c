@@ -92,6 +92,15 @@ void lower_close(struct lower_dev *d)
 
 /* ---- answers ---- */
 
+/* While others are under way more answers are to come, and one section may hear several. */
+static void tell_soon(struct rvol *r, int status)
+{
+	if (status == 0 && atomic_read(&r->n_lower) > 1)
+		lull_wait(r);
+	else
+		rvol_work_soon(r);
+}
+
 static void answer(struct lower_op *op, int status)
 {
 	struct rvol *r = op->r;
@@ -110,7 +119,7 @@ static void answer(struct lower_op *op, int status)
 	/* Unless nothing waits for it yet. llist_add is a full barrier, settle() has one between
 	 * the new value and its look at the answers: one of both sees the other. */
 	if (!late || seq <= READ_ONCE(r->acked_elsewhere))
-		rvol_work_soon(r);
+		tell_soon(r, status);
 	rvol_put(r);
 }
 

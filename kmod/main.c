@@ -12,9 +12,11 @@ static const struct part {
 	int (*init)(void);
 	void (*exit)(void);
 } parts[] = {
-	{ buf_init, buf_exit },     { lower_init, lower_exit },   { shortcut_init, shortcut_exit },
-	{ links_init, links_exit }, { rvol_init, rvol_exit },     { freeze_init, freeze_exit },
-	{ debug_init, debug_exit }, { device_init, device_exit }, { netlink_init, netlink_exit },
+	{ buf_init, buf_exit },           { lower_init, lower_exit },
+	{ shortcut_init, shortcut_exit }, { links_init, links_exit },
+	{ lull_init, lull_exit },         { rvol_init, rvol_exit },
+	{ freeze_init, freeze_exit },     { debug_init, debug_exit },
+	{ device_init, device_exit },     { netlink_init, netlink_exit },
 };
 
 static void end_parts(size_t n)

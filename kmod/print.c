@@ -96,6 +96,8 @@ void print_state(struct seq_file *s, struct rvol *r)
 	print_freeze(s, r);
 	seq_printf(s, "shortcut %s term=%u long_reads=%llu\n",
 		   r->shortcut.until ? "open" : "closed", r->shortcut.term, r->shortcut.n_long);
+	seq_printf(s, "lulls %llu writes=%llu full=%llu late=%llu\n", r->lull.n_lulls,
+		   r->lull.n_writes, r->lull.n_full, READ_ONCE(r->lull.n_late));
 	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
 		if (r->vol[i])
 			print_volume(s, r->vol[i]);

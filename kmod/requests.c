@@ -92,6 +92,7 @@ void ios_take(struct rvol *r, u64 now)
 	struct llist_node *list = llist_reverse_order(llist_del_all(&r->incoming));
 	struct rvol_io *io, *next;
 
+	lull_writes_taken(r);
 	llist_for_each_entry_safe(io, next, list, incoming) start(r, io, now);
 }
 

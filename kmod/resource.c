@@ -427,6 +427,7 @@ static struct rvol *alloc(const struct rvol_config *c)
 	bio_list_init(&r->lower);
 	freeze_prepare(r);
 	shortcut_prepare(r);
+	lull_prepare(r);
 	init_llist_head(&r->answers);
 	init_llist_head(&r->incoming);
 	init_llist_head(&r->given_back);
@@ -573,6 +574,7 @@ static void on_free(struct work_struct *work)
 	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
 		if (r->vol[i])
 			vol_free(r->vol[i]);
+	lull_end(r);
 	vfree(r->mirror);
 	kfree(r->heads);
 	mempool_exit(&r->ios);

@@ -15,7 +15,9 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/hrtimer.h>
 #include <linux/kref.h>
+#include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mempool.h>
@@ -203,6 +205,19 @@ struct rvol_shortcut {
 	struct work_struct work;
 };
 
+/* Writes and answers that wait for a lull, see lull.c; any context, unless said otherwise. */
+struct rvol_lull {
+	struct kthread_worker *thread;
+	struct kthread_work work; /* queued: with a reference to the resource */
+	struct hrtimer timer;
+	u64 since;       /* ktime_get_ns() when one was asked for; 0: none is waited for */
+	atomic_t writes; /* that wait */
+	u32 direct;      /* so many writes do not; about, as it is counted without a lock */
+	u32 alone;       /* r->lock: what direct will be after the next one that was alone */
+	u64 n_lulls, n_writes, n_full; /* r->lock: ended, with so many writes; by LULL_WRITES */
+	u64 n_late;                    /* ended by the timer, its own */
+};
+
 struct rvol {
 	struct repl_sink sink; /* first: emit() gets this */
 	struct kref ref;
@@ -245,6 +260,7 @@ struct rvol {
 
 	struct rvol_freeze freeze;
 	struct rvol_shortcut shortcut;
+	struct rvol_lull lull;
 
 	u64 event;
 	bool event_due; /* it could not be sent */
@@ -350,6 +366,18 @@ void freeze_settle(struct rvol *r);               /* entered: has its time come?
  * it is held, and comes again by vol_submit_long(). */
 bool freeze_admits(struct rvol *r, struct bio *bio);
 void freeze_write_over(struct rvol *r); /* not entered */
+
+/* lull.c */
+int lull_init(void);
+void lull_exit(void);
+void lull_prepare(struct rvol *r);
+void lull_end(struct rvol *r); /* the last user is gone; process context */
+/* Something was put into answers or incoming: a section takes it soon, not necessarily at once. The
+ * caller has a reference; any context. */
+void lull_wait(struct rvol *r);
+/* A write was put into incoming. True: it waits for a lull; false: rvol_kick. */
+bool lull_takes_write(struct rvol *r);
+void lull_writes_taken(struct rvol *r); /* entered: all of incoming */
 
 /* shortcut.c */
 int shortcut_init(void);

@@ -57,6 +57,55 @@ static int take_plane(const char *what, const char *value, struct config *c, str
 	return err_set(err, -E_INVALID, "%s: auto, kernel or user expected", what);
 }
 
+/* One address, or "off". More of them: by more options, or with blanks between them in the
+ * environment. */
+static int take_web(const char *what, const char *value, int port, struct config_webs *w,
+		    struct err *err)
+{
+	int i = w->n, rv;
+
+	if (w->off || (w->n > 0 && strcmp(value, "off") == 0))
+		return err_set(err, -E_INVALID, "%s: off and an address exclude each other", what);
+	w->given = true;
+	w->off = strcmp(value, "off") == 0;
+	if (w->off)
+		return 0;
+	if (i == CONFIG_WEB_MAX)
+		return err_set(err, -E_INVALID, "%s: at most %d addresses", what, CONFIG_WEB_MAX);
+	rv = text_host_port(value, port, w->at[i].host, sizeof(w->at[i].host), &w->at[i].port, err);
+	if (rv < 0)
+		return err_prefix(err, "%s %.100s", what, value);
+	w->n++;
+	return 0;
+}
+
+static int take_web_option(const char *what, const char *value, int port, struct config_webs *w,
+			   struct err *err)
+{
+	if (w->from_env)
+		*w = (struct config_webs){ 0 };
+	return take_web(what, value, port, w, err);
+}
+
+static int take_web_env(const char *name, int port, struct config_webs *w, struct err *err)
+{
+	const char *env = getenv(name);
+	char word[ADDRESS_LEN_MAX + 16];
+	int rv = 0;
+
+	while (rv == 0 && env && env[strspn(env, " ")]) {
+		size_t len;
+
+		env += strspn(env, " ");
+		len = strcspn(env, " ");
+		snprintf(word, sizeof(word), "%.*s", (int)len, env);
+		rv = take_web(name, word, port, w, err);
+		env += len;
+	}
+	w->from_env = w->given;
+	return rv;
+}
+
 static int take(int option, const char *value, struct config *c, struct err *err)
 {
 	switch (option) {
@@ -66,6 +115,10 @@ static int take(int option, const char *value, struct config *c, struct err *err
 		return take_path("--run-dir", value, c->run_dir, err);
 	case 'l':
 		return take_listen(value, c, err);
+	case 'w':
+		return take_web_option("--http", value, CONFIG_HTTP_PORT, &c->http, err);
+	case 's':
+		return take_web_option("--https", value, CONFIG_HTTPS_PORT, &c->https, err);
 	case 'p':
 		return take_plane("--plane", value, c, err);
 	case 'v':
@@ -84,6 +137,8 @@ int config_parse(int argc, char **argv, struct config *ret, struct err *err)
 		{ "dir", required_argument, NULL, 'd' },
 		{ "run-dir", required_argument, NULL, 'r' },
 		{ "listen", required_argument, NULL, 'l' },
+		{ "http", required_argument, NULL, 'w' },
+		{ "https", required_argument, NULL, 's' },
 		{ "log-level", required_argument, NULL, 'v' },
 		{ "plane", required_argument, NULL, 'p' },
 		{ 0 },
@@ -98,6 +153,10 @@ int config_parse(int argc, char **argv, struct config *ret, struct err *err)
 			       err);
 	if (rv == 0 && plane && plane[0])
 		rv = take_plane("SDSD_PLANE", plane, &c, err);
+	if (rv == 0)
+		rv = take_web_env("SDSD_HTTP", CONFIG_HTTP_PORT, &c.http, err);
+	if (rv == 0)
+		rv = take_web_env("SDSD_HTTPS", CONFIG_HTTPS_PORT, &c.https, err);
 	optind = 0; /* glibc: begin anew, also in a second call */
 	opterr = 0;
 	while (rv == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1)

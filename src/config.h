@@ -7,6 +7,8 @@
 #ifndef SDSD_CONFIG_H
 #define SDSD_CONFIG_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/log.h"
 #include "model/limits.h"
@@ -17,11 +19,27 @@
 /* AUTO: in the kernel where its module is there when the daemon starts */
 enum config_plane { CONFIG_PLANE_AUTO, CONFIG_PLANE_KERNEL, CONFIG_PLANE_USER };
 
+#define CONFIG_HTTP_PORT 3370 /* of LINSTOR's clients */
+#define CONFIG_HTTPS_PORT 3371
+#define CONFIG_WEB_MAX 8 /* addresses of each kind */
+
+/* where the API is served over TCP */
+struct config_webs {
+	bool given, off; /* not given: as web.c thinks fit; off: nowhere */
+	bool from_env;   /* an option takes its place */
+	int n;
+	struct {
+		char host[ADDRESS_LEN_MAX];
+		int port;
+	} at[CONFIG_WEB_MAX];
+};
+
 struct config {
 	char dir[PATH_LEN_MAX];
 	char run_dir[PATH_LEN_MAX];
 	char listen_host[ADDRESS_LEN_MAX]; /* "": the identity's address */
 	int listen_port;                   /* 0: the identity's port */
+	struct config_webs http, https;    /* $SDSD_HTTP, --http; $SDSD_HTTPS, --https */
 	enum log_level log_level;
 	enum config_plane plane; /* $SDSD_PLANE, --plane */
 };

@@ -39,6 +39,7 @@
 #include "storage/storage.h"
 #include "store/store.h"
 #include "unlock.h"
+#include "web.h"
 
 #define MALLOC_MAP_BYTES (256 << 10)  /* a block from here on is a mapping of its own */
 #define MALLOC_KEEP_BYTES (512 << 10) /* free at the end of a heap that is kept */
@@ -66,6 +67,7 @@ struct daemon {
 	struct agent *agent;
 	struct nodeport *nodeport;
 	struct listener *unix_socket;
+	struct web *web;
 	uv_signal_t term, interrupt;
 	uv_timer_t watchdog;
 	int exit_status;
@@ -118,17 +120,39 @@ static void on_data_conn(struct conn *c, void *arg)
 
 /* Connections outlive the api: what comes over them once the end has begun was not done for sure,
  * and the header sends a node that asked to the next leader. */
-static void on_request(struct daemon *d, struct http_request *r, http_handler handler)
+static void answer_stopping(struct http_request *r)
 {
-	static const char text[] = "[{\"ret_code\":-4611686018427387904,"
+	static const char text[] = "[{\"ret_code\":-4611686018427386906,"
 				   "\"message\":\"This node is stopping\"}]";
 
-	if (!d->stopping) {
-		handler(r, d->api);
-		return;
-	}
 	http_reply_header(r, "X-Sdsd-Leader", "elsewhere");
 	http_reply(r, 503, text, sizeof(text) - 1);
+}
+
+static void on_request(struct daemon *d, struct http_request *r, http_handler handler)
+{
+	if (d->stopping)
+		answer_stopping(r);
+	else
+		handler(r, d->api);
+}
+
+static void on_user_request(struct http_request *r, bool open, void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->stopping)
+		answer_stopping(r);
+	else
+		api_handle_user(r, d->api, open);
+}
+
+static size_t on_user_body_max(const struct http_request *r, bool open, void *arg)
+{
+	struct daemon *d = arg;
+
+	/* whoever it is will be told that the node is stopping */
+	return d->stopping ? HTTP_BODY_MAX : api_body_max(r, d->api, open);
 }
 
 static void on_node_request(struct http_request *r, void *arg)
@@ -249,10 +273,32 @@ static int on_unseal(const char *sealed, uint8_t key[STORAGE_KEY_BYTES], struct 
 	return vault_unseal(d->vault, sealed, key, err);
 }
 
+struct agent_ask {
+	struct daemon *daemon;
+	struct leader_ask ask;
+};
+
+/* The API hears, too, what the leader answers to reports: whether the others have changed. */
+static void on_agent_answer(int status, json *doc, void *arg)
+{
+	struct agent_ask a = *(struct agent_ask *)arg;
+
+	free(arg);
+	if (a.daemon->api)
+		api_heard(a.daemon->api, doc);
+	a.ask.cb(status, doc, a.ask.arg);
+}
+
 static void on_agent_call(const char *method, const char *path, const char *body, int deadline_ms,
 			  void (*cb)(int status, json *doc, void *arg), void *cb_arg, void *arg)
 {
-	ask_leader(arg, method, path, body, NULL, deadline_ms, (struct leader_ask){ cb, cb_arg });
+	struct agent_ask *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		abort();
+	*copy = (struct agent_ask){ arg, { cb, cb_arg } };
+	ask_leader(arg, method, path, body, NULL, deadline_ms,
+		   (struct leader_ask){ on_agent_answer, copy });
 }
 
 static void on_records_call(const char *path, const char *body, const char *request_id,
@@ -314,6 +360,7 @@ static int start_api(struct daemon *d, struct err *err)
 		.node_id = d->id.node_id,
 		.version = SDSD_VERSION,
 		.sign = authority_sign,
+		.sign_user = authority_sign_user,
 		.join_extra = authority_join_extra,
 		.token_text = authority_token_text,
 		.arg = &d->authority,
@@ -409,7 +456,13 @@ static void node_adoptable(const char *device, agent_adoptable_cb cb, void *cb_a
 	agent_adoptable(((struct daemon *)arg)->agent, device, cb, cb_arg);
 }
 
+static json *node_report(void *arg)
+{
+	return agent_report(((struct daemon *)arg)->agent);
+}
+
 static const struct api_node_ops node_ops = {
+	.report = node_report,
 	.checksum = node_checksum,
 	.freeze = node_freeze,
 	.thaw = node_thaw,
@@ -477,6 +530,24 @@ static int start_listeners(struct daemon *d, struct err *err)
 			     &d->unix_socket, err);
 }
 
+static int start_web(struct daemon *d, struct err *err)
+{
+	struct web_config config = {
+		.loop = &d->loop,
+		.config = &d->config,
+		.id = &d->id,
+		.authority = &d->authority,
+		.request = on_user_request,
+		.body_max = on_user_body_max,
+		.arg = d,
+	};
+	int rv = web_new(&config, &d->web, err);
+
+	if (rv == 0)
+		api_set_listeners(d->api, web_describe(d->web));
+	return rv;
+}
+
 static int start(struct daemon *d, struct err *err)
 {
 	int rv;
@@ -496,6 +567,8 @@ static int start(struct daemon *d, struct err *err)
 		rv = start_agent(d, err);
 	if (rv == 0)
 		rv = start_listeners(d, err);
+	if (rv == 0)
+		rv = start_web(d, err);
 	return rv;
 }
 
@@ -561,6 +634,7 @@ static void stop(struct daemon *d)
 	d->stopping = true;
 	uv_timer_start(&d->watchdog, on_watchdog, DAEMON_STOP_MS, 0);
 	notify_systemd("STOPPING=1");
+	web_stop(d->web);
 	listener_free(d->unix_socket);
 	nodeport_free(d->nodeport);
 	if (d->consensus && consensus_is_leader(d->consensus))
@@ -598,8 +672,10 @@ static void drain(struct daemon *d)
 	uv_close((uv_handle_t *)&d->watchdog, NULL);
 	uv_run(&d->loop, UV_RUN_NOWAIT);
 	store_close(d->store);
-	if (uv_loop_close(&d->loop) == 0)
-		tls_free(d->tls); /* otherwise some connection is left that uses it */
+	if (uv_loop_close(&d->loop) == 0) { /* otherwise some connection is left that uses them */
+		web_free(d->web);
+		tls_free(d->tls);
+	}
 	vault_free(d->vault);
 	explicit_bzero(&d->authority, sizeof(d->authority));
 }

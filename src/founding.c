@@ -93,6 +93,7 @@ void founding_propose(struct founding *f)
 		return;
 	buf_init(&data, TXN_BYTES_MAX);
 	t = txn_new("", "init");
+	txn_note(t, env.now_ms, "Cluster founded.");
 	rv = change_cluster_init(&env, t, f->init, &err);
 	if (rv == 0)
 		rv = txn_encode(t, &data, &err);

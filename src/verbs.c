@@ -239,12 +239,14 @@ static int verb_join(int argc, char **argv)
 
 static const struct cli_verb table[] = {
 	{ "run", NULL,
-	  "[--dir D] [--run-dir R] [--listen HOST:PORT] [--log-level L] "
-	  "[--plane P]",
+	  "[--dir D] [--run-dir R] [--listen HOST:PORT] [--http A:P|off] [--https A:P|off] "
+	  "[--log-level L] [--plane P]",
 	  "run the daemon of this node", verb_run,
 	  "  --dir D           state directory (" CONFIG_DIR_DEFAULT ", $SDSD_DIR)\n"
 	  "  --run-dir R       sockets (" CONFIG_RUN_DEFAULT ", $SDSD_RUN_DIR)\n"
 	  "  --listen H:P      listen here instead of the address given at init or join\n"
+	  "  --http A:P        HTTP for users (127.0.0.1:3370, $SDSD_HTTP), or off\n"
+	  "  --https A:P       the same over TLS ([::]:3371, $SDSD_HTTPS); may be repeated\n"
 	  "  --log-level L     error, warn, info or debug\n"
 	  "  --plane P         kernel (the module rvol), user (NBD), or auto: $SDSD_PLANE\n" },
 	{ "init", NULL, "[--name NODE] [--cluster NAME] [--address IP[:PORT]] [--dir D]",

@@ -35,6 +35,7 @@ command -v nbdcopy >/dev/null || die "nbdcopy is missing (Debian: libnbd-bin)"
 
 # each node has an address of its own, so that the ports are the same everywhere
 ip() { echo "127.0.77.${1#n}"; }
+export SDSD_HTTP=off SDSD_HTTPS=off # three daemons share the ports of one machine
 cli() { local n=$1; shift; "$sdsd" "$@" --socket "$work/$n/run/sdsd.sock"; }
 start() {
 	local n=$1

@@ -71,6 +71,10 @@ void agent_checksum(struct agent *a, const char *resource, const char *uuid, uin
 typedef void (*agent_adoptable_cb)(int status, const struct err *err, const char *pool,
 				   const char *name, uint64_t size_bytes, void *arg);
 void agent_adoptable(struct agent *a, const char *device, agent_adoptable_cb cb, void *arg);
+/* Pools and copies as in a report, whole; of copies whose plane counts also
+ * "io": {"reads","writes","flushes","read_bytes","written_bytes"}, not older than a second. The
+ * caller owns it. */
+json *agent_report(struct agent *a);
 /* plane_hooks.changed ends here: asks the plane for the resource's status and reports soon */
 void agent_poke(struct agent *a, const char *resource);
 

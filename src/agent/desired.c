@@ -208,6 +208,10 @@ static void want_replica(struct agent *a, const struct bundle *b, const struct r
 	o->replica.diskless = own->diskless;
 	o->replica.deleting = own->deleting;
 	o->replica.inactive = own->inactive;
+	/* who has it open; else the first copy, as change_record.c sees to */
+	o->maker =
+		b->record.writer == own->slot || (b->record.writer == WRITER_NONE &&
+						  filesystem_maker(b->replica, b->n) == own->slot);
 	o->replica.member = b->record.in_sync & 1u << own->slot;
 	if (own->quarantined != o->replica.quarantined) {
 		o->replica.quarantined = own->quarantined;
@@ -266,9 +270,11 @@ static int give_volume(const struct agent_object *o, const struct agent_volume *
 	memcpy(ret->uuid, v->id, sizeof(ret->uuid));
 	ret->size_bytes = volumes_size(o, v);
 	agent_text_set(&ret->socket_path, path);
+	ret->discard_bytes = v->discard_bytes;
+	if (volumes_client(o)) /* files that are being made are not to be used yet */
+		return 0;
 	agent_text_set(&ret->data_path, v->data_path);
 	agent_text_set(&ret->meta_path, v->meta_path);
-	ret->discard_bytes = v->discard_bytes;
 	return 0;
 }
 

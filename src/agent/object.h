@@ -63,6 +63,7 @@ struct agent_seen {
 	char role[16], mode[16];
 	uint32_t epoch;
 	uint64_t regions, synced_regions;
+	struct plane_io io;
 	uint32_t peers; /* mask of slots that follow */
 	uint32_t connected;
 	char peer_mode[PLANE_SLOTS][12];
@@ -82,6 +83,9 @@ struct agent_volume {
 	struct volume_adopted adopts; /* what becomes its data as it is; lv "": nothing */
 	uint64_t have_bytes;          /* what its files are good for, while plan.files */
 	char key[VOLUME_SEALED_MAX];  /* sealed; "": it is not encrypted */
+	struct filesystem filesystem; /* that it is born with */
+	bool making;                  /* that, at this moment */
+	uint64_t making_ns;           /* not before */
 	bool alike; /* made of no zeros, but what nobody has written is the same on all copies */
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */
@@ -122,6 +126,7 @@ struct agent_object {
 	char *plane_error; /* as the plane told, or NULL */
 	struct agent_seen seen;
 	struct agent_health health;
+	bool maker;                     /* of its file systems: this node */
 	uint32_t room;                  /* of plane_resource */
 	char complaint[COMPLAINT_MAX];  /* of a quarantined one; "" */
 	bool report_due;                /* differs from what the leader was told */
@@ -160,6 +165,7 @@ struct agent {
 	bool disks_busy;   /* a look is under way */
 	uint64_t disks_ns; /* look again at */
 	int n_calls;
+	int n_making; /* file systems */
 	bool closing;
 	int refs; /* the owner, four timers, and answers still to come */
 };
@@ -228,6 +234,9 @@ void observe_status(struct agent_object *o);
 void observe_tick(struct agent *a);
 void observe_pool(struct agent *a, struct agent_pool *p); /* probe it soon */
 void observe_report(struct agent *a);                     /* the report timer */
+
+/* filesystems.c: begins to make those of o that this node is to make */
+void filesystems_tick(struct agent_object *o, uint64_t now);
 
 /* tasks.c: what is to be done with the devices of pools */
 /* doc: the pool's */

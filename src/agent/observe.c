@@ -62,6 +62,7 @@ void observe_gone(struct agent *a, const char *name)
 struct status_call {
 	struct agent *agent;
 	char key[NAME_MAX_LEN + 1], uuid[37];
+	bool quiet; /* for its counters only */
 };
 
 static void copy_word(char *out, size_t len, const char *word)
@@ -116,6 +117,7 @@ static void take_status(struct agent_object *o, const struct plane_status *s)
 	seen->epoch = s->epoch;
 	seen->regions = s->regions;
 	seen->synced_regions = s->synced_regions;
+	seen->io = s->io;
 	for (int i = 0; i < PLANE_SLOTS; i++) {
 		if (!s->peer[i].mode || !s->peer[i].mode[0] || strcmp(s->peer[i].mode, "none") == 0)
 			continue;
@@ -135,7 +137,9 @@ static void on_status(const struct plane_status *s, void *arg)
 
 	if (!a->closing)
 		o = agent_object_find(a, AGENT_REPLICA, call->key, call->uuid, NULL);
-	if (o && o->replica.plane) {
+	if (o && o->replica.plane && call->quiet && s) {
+		o->seen.io = s->io;
+	} else if (o && o->replica.plane) {
 		take_status(o, s);
 		observe_object(o);
 		if (o->replica.failing || o->replica.quarantined)
@@ -145,7 +149,7 @@ static void on_status(const struct plane_status *s, void *arg)
 	agent_put(a);
 }
 
-void observe_status(struct agent_object *o)
+static void ask_status(struct agent_object *o, bool quiet)
 {
 	struct agent *a = o->agent;
 	struct status_call *call = calloc(1, sizeof(*call));
@@ -153,10 +157,16 @@ void observe_status(struct agent_object *o)
 	if (!call)
 		abort();
 	call->agent = a;
+	call->quiet = quiet;
 	memcpy(call->key, o->key, sizeof(call->key));
 	memcpy(call->uuid, o->uuid, sizeof(call->uuid));
 	agent_get(a);
 	a->config.plane_ops->status(a->config.plane, o->name, on_status, call);
+}
+
+void observe_status(struct agent_object *o)
+{
+	ask_status(o, false);
 }
 
 /* --- pools -------------------------------------------------------------- */
@@ -197,12 +207,17 @@ static void note_mark(const struct agent_pool *p, const char *what, int *mark, i
 	*mark = now;
 }
 
-/* Of a pool that takes space as it is written: once for each mark that is passed. */
-static void note_space(struct agent_pool *p)
+static bool is_thin(const struct agent_pool *p)
 {
 	enum pool_kind kind;
 
-	if (pool_kind_parse(p->pool.kind, &kind) < 0 || !pool_kind_is_thin(kind))
+	return pool_kind_parse(p->pool.kind, &kind) == 0 && pool_kind_is_thin(kind);
+}
+
+/* Of a pool that takes space as it is written: once for each mark that is passed. */
+static void note_space(struct agent_pool *p)
+{
+	if (!is_thin(p))
 		return;
 	note_mark(p, "space", &p->data_mark, watermark_used(p->space.free_kib, p->space.total_kib));
 	note_mark(p, "metadata", &p->meta_mark, p->space.meta_percent);
@@ -499,13 +514,44 @@ static json *busy_json(const struct agent *a, const struct agent_pool *p)
 	return busy;
 }
 
-static json *pool_json(const struct agent_pool *p, json *busy)
+/* what the copies of a replica that are made take of a thick pool: all of it, measured or not */
+static int64_t taken_kib(const struct agent_object *o)
+{
+	int64_t kib = 0;
+
+	for (int i = 0; i < o->n_volumes; i++) {
+		const struct agent_volume *v = o->volume[i];
+
+		if (v->wanted && v->plan.files)
+			kib += v->allocated_kib >= 0 ? v->allocated_kib
+						     : (int64_t)(volumes_size(o, v) / 1024);
+	}
+	return kib;
+}
+
+/* the same of all copies; those that are to go are not promised any more */
+static int64_t ours_kib(const struct agent *a, const struct agent_pool *p)
+{
+	int64_t kib = 0;
+
+	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
+		for (const struct agent_object *o = a->bucket[i]; o; o = o->next)
+			if (o->kind == AGENT_REPLICA && o->replica.wanted && !o->replica.diskless &&
+			    strcasecmp(o->pool, p->pool.name) == 0)
+				kib += taken_kib(o);
+	}
+	return kib;
+}
+
+static json *pool_json(const struct agent *a, const struct agent_pool *p, json *busy)
 {
 	json *doc = json_object_new_object();
 
 	if (p->known) {
 		jset_i64(doc, "free_kib", p->space.free_kib);
 		jset_i64(doc, "total_kib", p->space.total_kib);
+		if (!is_thin(p))
+			jset_i64(doc, "ours_kib", ours_kib(a, p));
 		if (p->space.meta_percent >= 0)
 			jset_i64(doc, "meta_percent", p->space.meta_percent);
 		if (p->space.queues)
@@ -527,7 +573,7 @@ static json *pools_json(const struct agent *a)
 		json *busy = p->wanted ? busy_json(a, p) : NULL;
 
 		if (p->wanted && (p->known || p->error || p->task || busy))
-			jset(pools, p->pool.name, pool_json(p, busy));
+			jset(pools, p->pool.name, pool_json(a, p, busy));
 	}
 	return pools;
 }
@@ -555,6 +601,37 @@ static bool has_replica(struct agent *a, const char *name)
 			return true;
 	}
 	return false;
+}
+
+static json *io_json(const struct plane_io *io)
+{
+	json *j = json_object_new_object();
+
+	jset_i64(j, "reads", (int64_t)io->reads);
+	jset_i64(j, "writes", (int64_t)io->writes);
+	jset_i64(j, "flushes", (int64_t)io->flushes);
+	jset_i64(j, "read_bytes", (int64_t)io->read_bytes);
+	jset_i64(j, "written_bytes", (int64_t)io->written_bytes);
+	return j;
+}
+
+json *agent_report(struct agent *a)
+{
+	json *doc = json_object_new_object(), *replicas = json_object_new_object(), *r;
+
+	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
+		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
+			if (o->kind != AGENT_REPLICA || outdone(o))
+				continue;
+			r = replica_json(o);
+			if (o->seen.io.counted)
+				jset(r, "io", io_json(&o->seen.io));
+			jset(replicas, o->name, r);
+		}
+	}
+	jset(doc, "pools", pools_json(a));
+	jset(doc, "replicas", replicas);
+	return doc;
 }
 
 /* those that are due, as many as a report may hold */
@@ -653,10 +730,14 @@ void observe_tick(struct agent *a)
 		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
 			if (n < AGENT_ALLOCATED_BATCH)
 				n += measure(o, now);
+			filesystems_tick(o, now);
 			/* progress moves on without a word of the plane */
 			if (o->kind == AGENT_REPLICA && o->replica.plane &&
 			    strcmp(o->seen.mode, "learner") == 0)
 				observe_status(o);
+			else if (o->kind == AGENT_REPLICA && o->replica.plane && o->seen.open &&
+				 o->seen.io.counted)
+				ask_status(o, true);
 		}
 	}
 	observe_report(a);

@@ -95,6 +95,7 @@ void volumes_want(struct agent_object *o, const struct resource *r, const struct
 		v->adopts = own->born ? wanted->adopts : (struct volume_adopted){ 0 };
 		v->alike = wanted->key[0] && !wanted->origin.uuid[0];
 		memcpy(v->key, wanted->key, sizeof(v->key));
+		v->filesystem = wanted->filesystem;
 		v->plan.made = own->made & 1u << wanted->number;
 		v->retry_ns = 0; /* something is different: no reason to wait */
 		if (v->plan.made)

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/access.h"
 #include "api/peer.h"
 #include "api/snapshot_take.h"
 #include "api/state.h"
@@ -43,6 +44,7 @@ void api_put(struct api *a)
 		return;
 	observed_free(a->observed);
 	json_object_put(a->reaper.resources);
+	json_object_put(a->listeners);
 	upkeep_stop(a);
 	free(a);
 }
@@ -70,6 +72,7 @@ static void slow_tick(struct api *a, int64_t now)
 	a->tick_ms = now;
 	if (a->members) {
 		api_update_members(a);
+		api_observe(a);
 		{
 			api_reap(a);
 			take_tick(a);
@@ -188,7 +191,15 @@ static void no_route(struct api_call *c, int rv)
 	json *list = rc_list();
 	int status = rv == -EOPNOTSUPP ? 405 : rv == -ENOENT ? 404 : 400;
 
-	if (status == 405)
+	if (status == 405) {
+		router_methods(api_routes, api_routes_count(), c->path, c->who, c->allow,
+			       sizeof(c->allow));
+		if (!c->allow[0])
+			status = 404; /* it has none for the likes of him */
+	}
+	if (status == 405 && strcmp(c->method, "OPTIONS") == 0)
+		status = 200;
+	else if (status == 405)
 		rc_add(list, rc_code(RC_ERROR, 0, 0, RC_UNKNOWN_ERROR),
 		       "%s is not possible on %.200s", c->method, c->path);
 	else if (status == 404)
@@ -206,6 +217,38 @@ static void forbid(struct api_call *c, const char *why)
 
 	err_set(&err, -E_DENIED, "%s", why);
 	call_fail(c, -E_DENIED, &err);
+}
+
+static void refuse_entry(struct api_call *c, const struct admission *m)
+{
+	json *list = rc_list();
+	json *entry = rc_add(list, rc_code(RC_ERROR, 0, 0, m->number), "%s", m->why.text);
+
+	if (m->status == 401)
+		jset_str(entry, "correction",
+			 "Have a token made on a node: sdsd access token create <name>.");
+	c->challenge = m->status == 401;
+	call_reply_json(c, m->status, list);
+}
+
+static bool only_reads(const struct api_call *c)
+{
+	const struct route *r = c->match.route;
+
+	/* a question may have a body */
+	return strcmp(c->method, "GET") == 0 ||
+	       (r->op == 0 && (r->place == PLACE_READ || r->place == PLACE_FRESH));
+}
+
+static void forbid_change(struct api_call *c)
+{
+	json *list = rc_list();
+
+	rc_add(list,
+	       rc_code(RC_ERROR, c->match.route->op, c->match.route->object, RC_ACC_DENIED_COMMAND),
+	       "%s is for reading only: %s %.200s would change something", c->author, c->method,
+	       c->path);
+	call_reply_json(c, 403, list);
 }
 
 struct carried {
@@ -322,7 +365,12 @@ void api_dispatch(struct api_call *c)
 	if (rv < 0)
 		no_route(c, rv);
 	else if (!(c->match.route->who & c->who))
-		forbid(c, "this operation is for nodes of the cluster only");
+		forbid(c, c->match.route->who & WHO_USER
+				  ? "this operation needs a token or certificate, or the node's "
+				    "own socket (sdsd as root)"
+				  : "this operation is for nodes of the cluster only");
+	else if (c->read_only && !only_reads(c))
+		forbid_change(c);
 	else if (!parse_body(c))
 		return;
 	else if (c->match.route->place == PLACE_HERE)
@@ -343,6 +391,8 @@ static void on_http_reply(struct api_call *c, int status, const void *body, size
 	char number[32];
 
 	http_reply_header(r, "X-Request-Id", c->id);
+	if (c->type)
+		http_reply_header(r, "Content-Type", c->type);
 	if (c->revision > 0) {
 		snprintf(number, sizeof(number), "%llu", (unsigned long long)c->revision);
 		http_reply_header(r, "X-Revision", number);
@@ -352,6 +402,10 @@ static void on_http_reply(struct api_call *c, int status, const void *body, size
 				  c->moved == CALL_MOVED_MAYBE ? "unknown" : "elsewhere");
 	if (c->stale)
 		http_reply_header(r, "X-Sdsd-Stale", "no leader");
+	if (c->challenge)
+		http_reply_header(r, "WWW-Authenticate", "Bearer realm=\"linstor-controller\"");
+	if (c->allow[0])
+		http_reply_header(r, "Allow", c->allow);
 	http_reply(r, status, body, len);
 }
 
@@ -370,12 +424,13 @@ static struct api_call *call_of(struct api *a, struct http_request *r)
 {
 	const struct buf *body = http_body(r);
 	const char *id = http_header(r, "X-Request-Id");
-	const char *query = http_query(r);
+	const char *query = http_query(r), *method = http_method(r);
 	char url[HTTP_URL_MAX + 2];
 	struct api_call *c;
 
 	snprintf(url, sizeof(url), "%s%s%s", http_path(r), query[0] ? "?" : "", query);
-	c = call_new(a, http_method(r), url, body->data, body->len);
+	/* the answer to HEAD is that to GET; http.c leaves its body out */
+	c = call_new(a, strcmp(method, "HEAD") == 0 ? "GET" : method, url, body->data, body->len);
 	if (!c) {
 		static const char text[] = "[{\"ret_code\":-3458764513820540931,"
 					   "\"message\":\"Not a usable request\"}]";
@@ -387,6 +442,7 @@ static struct api_call *call_of(struct api *a, struct http_request *r)
 		snprintf(c->id, sizeof(c->id), "%s", id);
 	c->reply = on_http_reply;
 	c->reply_arg = r;
+	c->http = r;
 	return c;
 }
 
@@ -399,6 +455,32 @@ void api_handle_local(struct http_request *r, void *api)
 	c->who = WHO_USER;
 	snprintf(c->author, sizeof(c->author), "local");
 	api_dispatch(c);
+}
+
+void api_handle_user(struct http_request *r, struct api *a, bool open)
+{
+	struct api_call *c = call_of(a, r);
+	struct admission m;
+
+	if (!c)
+		return;
+	access_admit(a, r, open, &m);
+	c->who = m.guest ? WHO_GUEST : WHO_USER;
+	if (m.status) {
+		refuse_entry(c, &m);
+		return;
+	}
+	c->read_only = m.read_only;
+	snprintf(c->author, sizeof(c->author), "%s", m.author);
+	api_dispatch(c);
+}
+
+size_t api_body_max(const struct http_request *r, struct api *a, bool open)
+{
+	struct admission m;
+
+	access_admit(a, r, open, &m);
+	return m.status ? ACCESS_STRANGER_BODY_MAX : HTTP_BODY_MAX;
 }
 
 void api_handle_join(struct http_request *r, void *api)
@@ -464,7 +546,7 @@ void api_handle_node(struct http_request *r, void *api)
 		 : strcmp(origin, "join") == 0          ? WHO_JOIN
 							: WHO_USER;
 	if (author && c->who != WHO_NODE)
-		snprintf(c->author, sizeof(c->author), "%.40s via %.40s", author, peer->node);
+		snprintf(c->author, sizeof(c->author), "%.64s via %.64s", author, peer->node);
 	else
 		snprintf(c->author, sizeof(c->author), "node=%.64s", peer->node);
 	api_dispatch(c);
@@ -487,6 +569,7 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
 	if (!a->observed)
 		abort();
 	a->leader = leader_new(a);
+	a->events = events_new(a);
 	rv = uv_timer_init(config->loop, &a->timer);
 	if (rv < 0)
 		abort(); /* only a broken loop fails here */
@@ -515,7 +598,9 @@ void api_free(struct api *a)
 	take_abandon(a);
 	verify_abandon(a);
 	peer_abandon(a);
-	wait_abandon(a);
+	wait_abandon(a); /* before the events: streams that are about to begin */
+	events_free(a->events);
+	a->events = NULL;
 	mutations_abandon(a);
 	members_free(a->members);
 	a->members = NULL;
@@ -527,6 +612,29 @@ void api_set_node(struct api *a, const struct api_node_ops *ops, void *arg)
 {
 	a->node_ops = ops;
 	a->node = arg;
+}
+
+void api_observe(struct api *a)
+{
+	int64_t version = observed_version(a->observed, api_mono_ms());
+
+	if (version == a->state_seen)
+		return;
+	a->state_seen = version;
+	events_state(a->events);
+}
+
+void api_heard(struct api *a, json *answer)
+{
+	/* the leader looks by itself */
+	if (a->events && !a->members)
+		events_heard(a->events, answer);
+}
+
+void api_set_listeners(struct api *a, json *list)
+{
+	json_object_put(a->listeners);
+	a->listeners = list;
 }
 
 struct leader *api_leader(struct api *a)

@@ -28,6 +28,10 @@ struct api_config { /* all borrowed for the life of the api */
 	 * ret_cert_pem; reads ca/self through the store. */
 	int (*sign)(const char *csr_pem, const char *node, uint32_t node_id,
 		    struct buf *ret_cert_pem, char ret_fingerprint[65], struct err *err, void *arg);
+	/* Signs a user's request for so many days; ret_ca_pem: what he checks the nodes by */
+	int (*sign_user)(const char *csr_pem, const char *name, int days, struct buf *ret_cert_pem,
+			 struct buf *ret_ca_pem, char ret_fingerprint[65], struct err *err,
+			 void *arg);
 	/* adds to the join answer what the newcomer needs beside its certificate */
 	int (*join_extra)(json *answer, struct err *err, void *arg);
 	struct vault *vault; /* the master key of encrypted volumes */
@@ -57,6 +61,9 @@ struct api_node_ops {
 			 void (*cb)(int status, const struct err *err, const uint32_t *crc, int n,
 				    void *arg),
 			 void *cb_arg, void *arg);
+	/* what there is of pools and copies here, whole, as a report of model/observed.h, and what
+	 * clients have read and written ("io"); the caller owns it */
+	json *(*report)(void *arg);
 	/* whether a device that somebody else has made may become a volume, and where it is */
 	void (*adoptable)(const char *device,
 			  void (*cb)(int status, const struct err *err, const char *pool,
@@ -70,11 +77,20 @@ void api_free(struct api *a);
 /* http_handler for the unix socket, the node port (ALPN_HTTP) and ALPN_JOIN (join only) */
 void api_handle_local(struct http_request *r, void *api);
 void api_handle_node(struct http_request *r, void *api);
+/* of a TCP listener. open: it is plain and on loopback, where nothing must be shown unless the
+ * cluster says so */
+void api_handle_user(struct http_request *r, struct api *a, bool open);
+/* http_options.body_max of such a listener */
+size_t api_body_max(const struct http_request *r, struct api *a, bool open);
 void api_handle_join(struct http_request *r, void *api);
 /* ops NULL: it does not any more; calls under way are still answered */
 void api_set_node(struct api *a, const struct api_node_ops *ops, void *arg);
+/* What "local" tells of this node's listeners: a list, taken. */
+void api_set_listeners(struct api *a, json *list);
 struct leader *api_leader(struct api *a);
 struct observed *api_observed(struct api *a);
+/* what the leader has answered to a report of this node; doc may be NULL */
+void api_heard(struct api *a, json *doc);
 /* from consensus_config.on_leader: clears or starts the leader's work (observed, members) */
 void api_on_leader(struct api *a, bool is_leader);
 

@@ -64,8 +64,9 @@ struct api_call *call_new(struct api *api, const char *method, const char *url, 
 		c->next->prev = c;
 	api->calls = c;
 	text_uuid(c->id);
+	api_count_begin(c);
 	if (len > 0 && buf_append(&c->body, body, len) < 0) {
-		call_free(c);
+		call_drop(c);
 		return NULL;
 	}
 	return c;
@@ -73,7 +74,14 @@ struct api_call *call_new(struct api *api, const char *method, const char *url, 
 
 void call_reply(struct api_call *c, int status, const void *body, size_t len)
 {
+	api_count_end(c, status);
 	c->reply(c, status, body, len, c->reply_arg);
+	call_free(c);
+}
+
+void call_drop(struct api_call *c)
+{
+	api_count_end(c, 0);
 	call_free(c);
 }
 
@@ -103,13 +111,21 @@ json *call_error_list(uint64_t op, uint64_t object, int code, const struct err *
 	return list;
 }
 
-void call_fail_object(struct api_call *c, uint64_t object, int code, const struct err *err)
+void call_fail_details(struct api_call *c, uint64_t object, int code, const struct err *err,
+		       const char *details)
 {
 	uint64_t op = c->match.route ? c->match.route->op : 0;
 
 	json *list = call_error_list(op, object, code, err);
 
+	if (details)
+		jset_str(json_object_array_get_idx(list, 0), "details", details);
 	call_reply_json(c, c->error_status ? c->error_status : rc_status(list, 500), list);
+}
+
+void call_fail_object(struct api_call *c, uint64_t object, int code, const struct err *err)
+{
+	call_fail_details(c, object, code, err, NULL);
 }
 
 void call_fail(struct api_call *c, int code, const struct err *err)

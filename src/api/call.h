@@ -14,9 +14,11 @@
 #include "base/json.h"
 
 #define CALL_ID_MAX 64 /* characters of a request id */
-#define CALL_AUTHOR_MAX 96
+#define CALL_AUTHOR_MAX 160
+#define CALL_ALLOW_MAX 64
 
 struct api;
+struct http_request;
 
 /* "the leader is elsewhere": how sure is it that nothing was done? */
 enum call_moved { CALL_STAYS, CALL_MOVED, CALL_MOVED_MAYBE };
@@ -30,19 +32,27 @@ struct api_call {
 	struct buf body;
 	json *doc; /* the body parsed; NULL when it is empty */
 	struct route_match match;
-	char id[CALL_ID_MAX + 1];     /* request id: makes a mutation exactly-once */
-	char author[CALL_AUTHOR_MAX]; /* who asked, for the history: "unix", "node=n1" */
-	unsigned who;                 /* one WHO_ bit */
-	char node[64];                /* WHO_NODE: its name and Raft id */
+	char id[CALL_ID_MAX + 1]; /* request id: makes a mutation exactly-once */
+	/* who asked, for the history: "local", "node=n1", "token=ci", "token=ci via n1" */
+	char author[CALL_AUTHOR_MAX];
+	unsigned who;  /* one WHO_ bit */
+	char node[64]; /* WHO_NODE: its name and Raft id */
 	uint32_t node_id;
-	bool hop;              /* came from another node: never carried on */
-	bool secret;           /* the body is wiped before it is freed, parsed or not */
-	bool stale;            /* answered without a leader, from this node's definitions */
-	uint64_t revision;     /* goes out as X-Revision when not 0 */
-	int error_status;      /* of a refusal instead of what its list says; 0: that */
-	enum call_moved moved; /* goes out as X-Sdsd-Leader: elsewhere|unknown */
+	const char *type;           /* of the answer, when it is no JSON; static */
+	uint64_t begun_ns;          /* for its metrics */
+	bool read_only;             /* who asks may change nothing */
+	bool hop;                   /* came from another node: never carried on */
+	bool secret;                /* the body is wiped before it is freed, parsed or not */
+	bool stale;                 /* answered without a leader, from this node's definitions */
+	uint64_t revision;          /* goes out as X-Revision when not 0 */
+	int error_status;           /* of a refusal instead of what its list says; 0: that */
+	enum call_moved moved;      /* goes out as X-Sdsd-Leader: elsewhere|unknown */
+	bool challenge;             /* goes out as WWW-Authenticate */
+	char allow[CALL_ALLOW_MAX]; /* goes out as Allow when not "": the methods of the path */
 	void (*reply)(struct api_call *c, int status, const void *body, size_t len, void *arg);
 	void *reply_arg;
+	struct http_request
+		*http; /* where it came from; NULL: from this process. Until it is answered */
 };
 
 /* url and body are copied. NULL when url is no path or too long. */
@@ -50,12 +60,17 @@ struct api_call *call_new(struct api *api, const char *method, const char *url, 
 			  size_t len);
 /* Sends the answer and frees c. */
 void call_reply(struct api_call *c, int status, const void *body, size_t len);
+/* Frees c without an answer: its request was taken elsewhere. */
+void call_drop(struct api_call *c);
 void call_reply_json(struct api_call *c, int status, json *doc); /* takes doc */
 /* takes list; the status follows from it */
 void call_reply_rc(struct api_call *c, int ok_status, json *list);
 /* An error of our own, coded for the route's object; text NULL: the code's name */
 void call_fail(struct api_call *c, int code, const struct err *err);
 void call_fail_object(struct api_call *c, uint64_t object, int code, const struct err *err);
+/* the same, with what else is to be said of it; details may be NULL */
+void call_fail_details(struct api_call *c, uint64_t object, int code, const struct err *err,
+		       const char *details);
 /* 400: the body is not what this request needs */
 void call_bad_body(struct api_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* 503 with the mark that sends the caller to the next leader */

@@ -44,6 +44,7 @@ static int begin(struct mutation *m, struct change_env *env, struct txn *t, stru
 	       "RscDfn", target);
 	snprintf(location, sizeof(location), "/v1/resource-definitions/%s/clone/%s", source,
 		 target);
+	mutation_what(m, "Clone '%s' of resource '%s' begun.", target, source);
 	m->answer = view_object();
 	jset_str(m->answer, "location", location);
 	jset_str(m->answer, "source_name", source);
@@ -141,6 +142,7 @@ void clones_get(struct api_call *c)
 static int advance(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	m->answer = view_object();
+	mutation_what(m, "Clone of '%.48s' goes on.", jget_str(m->call->doc, "resource", ""));
 	return change_clone_advance(env, t, jget_str(m->call->doc, "resource", ""),
 				    jget_str(m->call->doc, "snapshot", ""), err);
 }

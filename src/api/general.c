@@ -44,15 +44,16 @@ void health_get(struct api_call *c)
 	}
 	err_set(&err, -E_NO_LEADER, "node %s knows of no leader since %lld s", a->config.node,
 		(long long)gone_ms / 1000);
-	call_reply_json(c, 503, call_error_list(0, 0, -E_NO_LEADER, &err));
+	/* clients with a list of nodes go on to the next one at anything but 200 */
+	call_reply_json(c, 500, call_error_list(0, 0, -E_NO_LEADER, &err));
 }
 
+/* nobody needs a token for it, so it tells little */
 void root_get(struct api_call *c)
 {
 	json *o = view_object();
 
 	jset_str(o, "product", "sdsd");
-	jset_str(o, "version", c->api->config.version);
 	jset_str(o, "node", c->api->config.node);
 	jset_str(o, "api", "/v1");
 	call_reply_json(c, 200, o);

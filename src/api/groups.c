@@ -61,15 +61,29 @@ void groups_get(struct api_call *c)
 	json_object_put(doc);
 }
 
+/* after the entry of success, which clients look at alone */
+static void note_outlook(struct mutation *m, const char *name, const struct err *warn)
+{
+	if (warn->text[0])
+		rc_ref(mutation_note(m,
+				     rc_code(RC_WARN, m->call->match.route->op, RC_RSC_GRP,
+					     RC_NOT_ENOUGH_NODES),
+				     "Resource group '%s': %.400s", name, warn->text),
+		       "RscGrp", name);
+}
+
 static int create(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = jget_str(m->call->doc, "name", "");
-	int rv = change_group_create(env, t, m->call->doc, err);
+	struct err warn = { 0 };
+	int rv = change_group_create(env, t, m->call->doc, &warn, err);
 
-	if (rv == 0)
-		rc_ref(mutation_done(m, RC_CREATED, "New resource group '%s' created.", name),
-		       "RscGrp", name);
-	return rv;
+	if (rv < 0)
+		return rv;
+	rc_ref(mutation_done(m, RC_CREATED, "New resource group '%s' created.", name), "RscGrp",
+	       name);
+	note_outlook(m, name, &warn);
+	return 0;
 }
 
 static bool body_is_fine(struct api_call *c)
@@ -97,12 +111,15 @@ void groups_create(struct api_call *c)
 static int modify(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = m->call->match.arg[0];
-	int rv = change_group_modify(env, t, name, m->call->doc, err);
+	struct err warn = { 0 };
+	int rv = change_group_modify(env, t, name, m->call->doc, &warn, err);
 
-	if (rv == 0)
-		rc_ref(mutation_done(m, RC_MODIFIED, "Resource group '%s' modified.", name),
-		       "RscGrp", name);
-	return rv;
+	if (rv < 0)
+		return rv;
+	rc_ref(mutation_done(m, RC_MODIFIED, "Resource group '%s' modified.", name), "RscGrp",
+	       name);
+	note_outlook(m, name, &warn);
+	return 0;
 }
 
 static void ignore(const struct leader_answer *answer, void *arg)
@@ -233,6 +250,8 @@ static int spawn(struct mutation *m, struct change_env *env, struct txn *t, stru
 			  jget(c->doc, "resource_definition_props"), &place, err);
 	if (rv == -E_NOT_FOUND)
 		m->object = RC_STOR_POOL;
+	if (rv == -E_NO_NODES)
+		explain_refusal(m, env, NULL, c->match.arg[0]);
 	if (rv < 0)
 		return rv;
 	entry = mutation_done(m, RC_CREATED, "Resource '%s' was created from group '%s'.", name,

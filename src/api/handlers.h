@@ -11,6 +11,15 @@
 /* general.c */
 void version_get(struct api_call *c);
 void health_get(struct api_call *c);
+/* history.c */
+void history_get(struct api_call *c);
+/* events.c, events_promotion.c: answers without an end */
+void events_changes(struct api_call *c);
+void events_nodes(struct api_call *c);
+void events_promotion(struct api_call *c);
+void promotions_list(struct api_call *c);
+/* metrics.c */
+void metrics_get(struct api_call *c);
 void root_get(struct api_call *c);
 /* stats.c: how many there are of each kind */
 void stats_get(struct api_call *c);
@@ -97,6 +106,8 @@ void sizes_max(struct api_call *c);
 /* adjust.c: as many copies as the group wants now */
 void groups_adjust(struct api_call *c);
 void groups_adjust_all(struct api_call *c);
+/* explain.c */
+void explain_post(struct api_call *c);
 /* resources.c: definitions */
 void definitions_list(struct api_call *c);
 void definitions_get(struct api_call *c);
@@ -171,6 +182,14 @@ void verify_get(struct api_call *c);
 /* adopt.c: and what the node is asked for it */
 void adopt_create(struct api_call *c);
 void adopt_look(struct api_call *c);
+/* access.c: tokens and certificates of users */
+void access_list(struct api_call *c);
+void access_token_create(struct api_call *c);
+void access_token_delete(struct api_call *c);
+void access_certificate_create(struct api_call *c);
+void access_certificate_delete(struct api_call *c);
+void access_policy_get(struct api_call *c);
+void access_policy_put(struct api_call *c);
 /* sds.c, status.c: our own, below /v1/sds */
 void sds_join(struct api_call *c);
 void sds_token_create(struct api_call *c);
@@ -180,6 +199,7 @@ void sds_report(struct api_call *c);
 void sds_record_read(struct api_call *c);
 void sds_record_cas(struct api_call *c);
 void sds_replica_created(struct api_call *c);
+void sds_filesystem(struct api_call *c);
 void sds_leftover_done(struct api_call *c);
 void sds_reap(struct api_call *c);
 void status_get(struct api_call *c);
@@ -188,6 +208,11 @@ void status_local(struct api_call *c);
 
 /* The body names the node that speaks, or none; false: c was answered. */
 bool call_from_itself(struct api_call *c);
+/* After -E_NO_NODES: what speaks against each pool becomes the details of the refusal. The
+ * request's volume_sizes and select_filter count; resource: of one that is there, or group; NULL:
+ * none. */
+void explain_refusal(struct mutation *m, const struct change_env *env, const char *resource,
+		     const char *group);
 /* select_filter of a request -> where copies go; names are borrowed from body. -E_INVALID */
 int place_of_body(json *body, struct change_place *ret, struct err *err);
 /* The name that a request gives a resource, or, where it gives only what its user calls it, the one

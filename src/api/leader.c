@@ -189,7 +189,12 @@ static void try_here(struct pending *p)
 		return;
 	}
 	snprintf(c->id, sizeof(c->id), "%s", p->id);
-	snprintf(c->author, sizeof(c->author), "%s", p->author);
+	/* as it would be said of a request that another node has sent on */
+	if (p->who == WHO_NODE)
+		snprintf(c->author, sizeof(c->author), "%s", p->author);
+	else
+		snprintf(c->author, sizeof(c->author), "%.40s via %.40s", p->author,
+			 a->config.node);
 	snprintf(c->node, sizeof(c->node), "%s", a->config.node);
 	c->node_id = a->config.node_id;
 	c->who = p->who;
@@ -276,7 +281,7 @@ static void try_away(struct pending *p, uint32_t target, const char *address)
 	struct client *client = client_for(
 		l, address, p->who == WHO_NODE ? LEADER_CLIENTS_MAX : LEADER_CLIENTS_USERS);
 	struct attempt *t;
-	char headers[512];
+	char headers[768];
 
 	if (!client) {
 		again(p); /* all connections are busy: a short wait */

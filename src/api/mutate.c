@@ -60,6 +60,7 @@ static void turn_over(struct mutation *m)
 static void mutation_free(struct mutation *m)
 {
 	json_object_put(m->answer);
+	free(m->details);
 	if (m->own)
 		explicit_bzero(m->own, malloc_usable_size(m->own));
 	free(m->own);
@@ -107,14 +108,26 @@ json *mutation_done(struct mutation *m, unsigned number, const char *fmt, ...)
 			     "%s", text);
 }
 
+void mutation_what(struct mutation *m, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(m->what, sizeof(m->what), fmt, ap);
+	va_end(ap);
+}
+
 static void refuse(struct mutation *m, int code, const struct err *err)
 {
 	struct api_call *c = m->call;
 	uint64_t object = m->object;
+	char *details = m->details;
 
+	m->details = NULL;
 	turn_over(m);
 	mutation_free(m);
-	call_fail_object(c, object, code, err);
+	call_fail_details(c, object, code, err, details);
+	free(details);
 }
 
 static void moved(struct mutation *m, enum call_moved how)
@@ -201,6 +214,19 @@ static void on_proposed(int status, const struct txn_result *result, void *arg)
 	api_put(a);
 }
 
+/* Never the body, the query or an answer's data: there may be secrets in them. */
+static void note_what(struct mutation *m, struct txn *t)
+{
+	struct api_call *c = m->call;
+	const char *message = rc_message(m->answer);
+
+	if (!m->what[0] && message[0])
+		mutation_what(m, "%s", message);
+	if (!m->what[0])
+		mutation_what(m, "%s %s", c->method, c->path);
+	txn_note(t, clock_wall_ms(), m->what);
+}
+
 static void propose(struct mutation *m, struct txn *t)
 {
 	struct api_call *c = m->call;
@@ -215,6 +241,7 @@ static void propose(struct mutation *m, struct txn *t)
 	jset_str(kept, "request", c->path);
 	jset(kept, "answer", json_copy(m->answer));
 	txn_answer(t, kept);
+	note_what(m, t);
 	buf_init(&data, TXN_BYTES_MAX);
 	err.text[0] = '\0';
 	rv = txn_encode(t, &data, &err);
@@ -284,6 +311,9 @@ static void decide(struct mutation *m)
 	m->tries++;
 	json_object_put(m->answer);
 	m->answer = NULL;
+	free(m->details);
+	m->details = NULL;
+	m->what[0] = '\0';
 	m->object = c->match.route->object;
 	rv = m->change(m, &env, t, &err);
 	if (rv == 0 && !txn_is_empty(t)) {

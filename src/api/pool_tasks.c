@@ -323,6 +323,8 @@ static int pool_done(struct mutation *m, struct change_env *env, struct txn *t, 
 
 	if (rv == 0)
 		mutation_done(m, RC_MODIFIED, "Noted.");
+	mutation_what(m, "Pool '%.48s' on '%.48s' is as it was asked for.",
+		      jget_str(doc, "pool", ""), m->call->node);
 	return rv;
 }
 

@@ -29,6 +29,8 @@ static int failed(struct mutation *m, struct change_env *env, struct txn *t, str
 		mutation_done(m, RC_MODIFIED, "Quarantined.");
 	else
 		mutation_done(m, RC_MODIFIED, "No other copy is in sync: it is needed.");
+	mutation_what(m, "Copy of '%.48s' on '%.48s' in quarantine: %.120s", resource, node,
+		      jget_str(doc, "complaint", ""));
 	return 0;
 }
 

@@ -95,6 +95,8 @@ enum rc_number {
 	RC_WARN_INEFFECTIVE_PROP = 1015,
 	RC_WARN_INVLD_CONF = 1021,
 	RC_WARN_NOT_FOUND = 3000,
+	RC_SIGN_IN = 10000,         /* what was shown is not valid */
+	RC_SIGN_IN_MISSING = 10001, /* nothing was shown */
 	RC_INFO_NOOP = 10007,
 	RC_INFO_RSC_ALREADY_EXISTS = 10008,
 };

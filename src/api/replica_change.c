@@ -379,8 +379,10 @@ static int autoplace(struct mutation *m, struct change_env *env, struct txn *t, 
 	rv = change_autoplace(env, t, name, &place, &added, &why);
 	if (rv == -E_NOT_FOUND)
 		m->object = missing_object(m->call->api, name, m->call->api->config.node);
-	if (rv == -E_NO_NODES)
+	if (rv == -E_NO_NODES) {
+		explain_refusal(m, env, name, NULL);
 		return err_set(err, rv, "Not enough available nodes: %.450s", why.text);
+	}
 	if (rv < 0)
 		return err_set(err, rv, "%s", why.text[0] ? why.text : err_name(rv));
 	if (added == 0)

@@ -12,6 +12,7 @@
 
 #include "api/handlers.h"
 #include "api/view.h"
+#include "base/clock.h"
 
 #define FAILED_SETTLES_MS 3000 /* a failure is retried by its node: it may pass */
 
@@ -215,16 +216,26 @@ static bool replica_settled(struct target *g, const struct view *v, int i, int64
 	return waited_ms - *failed_ms >= FAILED_SETTLES_MS;
 }
 
+static bool wants_filesystem(const struct view *v)
+{
+	bool wanted = false;
+
+	for (int k = 0; k < v->res.n_volumes; k++)
+		wanted |= filesystem_is_wanted(&v->res.volume[k].filesystem);
+	return wanted;
+}
+
 static bool is_ready(void *arg, int64_t waited_ms)
 {
 	struct target *g = arg;
-	bool ready = true;
 	struct view v;
+	bool ready;
 
 	if (deposed(g->m))
 		return true;
 	if (view_load(g->m->call->api, g->resource, &v) < 0)
 		return true; /* deleted meanwhile */
+	ready = !wants_filesystem(&v);
 	for (int i = 0; i < v.n; i++) {
 		if (!g->node[0] || strcasecmp(g->node, v.rep[i].r.node) == 0)
 			ready &= replica_settled(g, &v, i, waited_ms);
@@ -253,6 +264,31 @@ static void warn_not_ready(struct mutation *m, const struct view *v, int i)
 	rc_ref(entry, "Node", rep->r.node);
 }
 
+/* Those that it could not be made on, just now, or not yet: who mounts the volume would find
+ * nothing. */
+static void warn_no_filesystem(struct mutation *m, const struct view *v)
+{
+	for (int k = 0; k < v->res.n_volumes; k++) {
+		const struct filesystem *f = &v->res.volume[k].filesystem;
+		json *entry;
+
+		if (f->type == FILESYSTEM_NONE || f->state == FILESYSTEM_MADE ||
+		    (f->state == FILESYSTEM_FAILED &&
+		     clock_wall_ms() - f->since_ms > FILESYSTEM_GATE_MS))
+			continue;
+		entry = mutation_note(m, rc_code(RC_WARN, RC_CRT, RC_VLM, RC_WARN_NOT_UPDATED),
+				      "Volume %d of '%s' has no %s file system%s%s",
+				      v->res.volume[k].number, v->res.name,
+				      filesystem_type_name(f->type),
+				      f->state == FILESYSTEM_FAILED ? ": " : " yet.", f->error);
+		jset_str(entry, "correction",
+			 f->state == FILESYSTEM_FAILED
+				 ? "Make it by hand, or delete the volume and create it again."
+				 : "It is still being made; until then the volume cannot be opened "
+				   "on other nodes.");
+	}
+}
+
 static void ready_answer(void *arg, bool in_time)
 {
 	struct target *g = arg;
@@ -269,6 +305,7 @@ static void ready_answer(void *arg, bool in_time)
 			    !v.rep[i].r.inactive && !view_ready(&v, i))
 				warn_not_ready(m, &v, i);
 		}
+		warn_no_filesystem(m, &v);
 		view_release(&v);
 	}
 	free(g);
@@ -277,8 +314,15 @@ static void ready_answer(void *arg, bool in_time)
 
 void mutation_wait_ready(struct mutation *m, const char *resource, const char *node)
 {
-	wait_start(m->call->api, READY_WAIT_MS, is_ready, ready_answer,
-		   target_new(m, resource, node));
+	int wait_ms = READY_WAIT_MS;
+	struct view v;
+
+	if (view_load(m->call->api, resource, &v) == 0) {
+		if (wants_filesystem(&v))
+			wait_ms = FILESYSTEM_WAIT_MS;
+		view_release(&v);
+	}
+	wait_start(m->call->api, wait_ms, is_ready, ready_answer, target_new(m, resource, node));
 }
 
 struct leftovers {

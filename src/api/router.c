@@ -6,6 +6,7 @@
 #include "api/router.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "net/http.h"
@@ -105,4 +106,41 @@ int router_find(const struct route *routes, size_t n, const char *method, const 
 			return take_args(&routes[i], parts, ret);
 	}
 	return path_known ? -EOPNOTSUPP : -ENOENT;
+}
+
+static bool has_method(const char *list, const char *method)
+{
+	size_t len = strlen(method);
+
+	for (const char *p = strstr(list, method); p; p = strstr(p + len, method)) {
+		if ((p == list || p[-1] == ' ') && (p[len] == ',' || !p[len]))
+			return true;
+	}
+	return false;
+}
+
+static void add_method(char *out, size_t len, const char *method)
+{
+	size_t used = strlen(out);
+
+	if (!has_method(out, method))
+		snprintf(out + used, len - used, "%s%s", used > 0 ? ", " : "", method);
+}
+
+void router_methods(const struct route *routes, size_t n, const char *path, unsigned who, char *out,
+		    size_t len)
+{
+	struct part parts[ROUTER_PARTS_MAX];
+	int n_parts = split(path, parts);
+
+	out[0] = '\0';
+	for (size_t i = 0; i < n && n_parts >= 0; i++) {
+		if (!(routes[i].who & who) || !pattern_matches(routes[i].pattern, parts, n_parts))
+			continue;
+		add_method(out, len, routes[i].method);
+		if (strcmp(routes[i].method, "GET") == 0)
+			add_method(out, len, "HEAD");
+	}
+	if (out[0])
+		add_method(out, len, "OPTIONS");
 }

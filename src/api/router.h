@@ -15,9 +15,10 @@
 struct api_call;
 
 /* who may ask */
-#define WHO_USER 1u /* the unix socket, of any node */
-#define WHO_NODE 2u /* a node for itself, by its certificate or inside its own process */
-#define WHO_JOIN 4u /* a newcomer, with nothing but a token */
+#define WHO_USER 1u  /* the unix socket; over TCP who has shown a token or certificate */
+#define WHO_GUEST 8u /* a program on loopback that has shown nothing */
+#define WHO_NODE 2u  /* a node for itself, by its certificate or inside its own process */
+#define WHO_JOIN 4u  /* a newcomer, with nothing but a token */
 
 enum route_place {
 	PLACE_HERE,   /* every node answers from what it knows */
@@ -46,6 +47,11 @@ struct route_match {
  * bad escape. HEAD finds GET. Empty elements (a slash at the end, a double one) are passed over. */
 int router_find(const struct route *routes, size_t n, const char *method, const char *path,
 		struct route_match *ret);
+
+/* The methods of a path for somebody (WHO_ bits), as an Allow header: "GET, HEAD, OPTIONS"; "" when
+ * there is no such path. */
+void router_methods(const struct route *routes, size_t n, const char *path, unsigned who, char *out,
+		    size_t len);
 
 /* routes.c: the table of this API */
 extern const struct route api_routes[];

@@ -15,11 +15,13 @@
 #define NC "/v1/node-connections"
 #define SPD "/v1/storage-pool-definitions"
 #define ENC "/v1/encryption/passphrase"
-#define ANY (WHO_USER | WHO_NODE)
+#define ANY (WHO_USER | WHO_GUEST | WHO_NODE)
+#define KNOWN (WHO_USER | WHO_NODE) /* what leads to more than the API itself */
 
 const struct route api_routes[] = {
 	{ "GET", "/v1/controller/version", ANY, PLACE_HERE, 0, RC_CTRL, version_get },
 	{ "GET", "/health", ANY, PLACE_HERE, 0, RC_CTRL, health_get },
+	{ "GET", "/metrics", ANY, PLACE_HERE, 0, RC_CTRL, metrics_get },
 	{ "GET", "/", ANY, PLACE_HERE, 0, RC_CTRL, root_get },
 
 	{ "GET", PROPS, ANY, PLACE_READ, 0, RC_CTRL, controller_props },
@@ -177,20 +179,36 @@ const struct route api_routes[] = {
 	{ "POST", RD "/clone", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN, clones_create },
 	{ "GET", RD "/clone/{}", ANY, PLACE_READ, 0, RC_RSC_DFN, clones_get },
 
+	{ "POST", SDS "explain", ANY, PLACE_LEADER, 0, RC_RSC_DFN, explain_post },
 	{ "POST", SDS "pools/{}/{}/extend", ANY, PLACE_LEADER, RC_MOD, RC_STOR_POOL, pools_extend },
 	{ "POST", SDS "pools/{}/{}/replace", ANY, PLACE_LEADER, RC_MOD, RC_STOR_POOL,
 	  pools_replace },
 	{ "POST", SDS "pool-done", WHO_NODE, PLACE_LEADER, RC_MOD, RC_STOR_POOL, sds_pool_done },
 	{ "GET", SDS "disks", ANY, PLACE_READ, 0, RC_NODE, disks_all },
 	{ "GET", SDS "status", ANY, PLACE_READ, 0, RC_CTRL, status_get },
+	{ "GET", SDS "history", ANY, PLACE_READ, 0, RC_CTRL, history_get },
+	{ "GET", SDS "events", ANY, PLACE_HERE, 0, RC_CTRL, events_changes },
+	{ "GET", SDS "promotions", WHO_NODE, PLACE_FRESH, 0, RC_CTRL, promotions_list },
+	{ "GET", "/v1/events/nodes", ANY, PLACE_HERE, 0, RC_CTRL, events_nodes },
+	{ "GET", "/v1/events/drbd/promotion", ANY, PLACE_HERE, 0, RC_CTRL, events_promotion },
 	{ "GET", SDS "nodes-raft", ANY, PLACE_HERE, 0, RC_CTRL, status_raft },
 	{ "GET", SDS "local", ANY, PLACE_HERE, 0, RC_CTRL, status_local },
 	{ "GET", SDS "tokens", ANY, PLACE_READ, 0, RC_CTRL, sds_token_list },
-	{ "POST", SDS "tokens", ANY, PLACE_LEADER, RC_CRT, RC_CTRL, sds_token_create },
-	{ "DELETE", SDS "tokens/{}", ANY, PLACE_LEADER, RC_DEL, RC_CTRL, sds_token_delete },
+	{ "POST", SDS "tokens", KNOWN, PLACE_LEADER, RC_CRT, RC_CTRL, sds_token_create },
+	{ "DELETE", SDS "tokens/{}", KNOWN, PLACE_LEADER, RC_DEL, RC_CTRL, sds_token_delete },
+	{ "GET", SDS "access", ANY, PLACE_READ, 0, RC_CTRL, access_list },
+	{ "POST", SDS "access/tokens", KNOWN, PLACE_LEADER, RC_CRT, RC_CTRL, access_token_create },
+	{ "DELETE", SDS "access/tokens/{}", KNOWN, PLACE_LEADER, RC_DEL, RC_CTRL,
+	  access_token_delete },
+	{ "POST", SDS "access/certificates", KNOWN, PLACE_LEADER, RC_CRT, RC_CTRL,
+	  access_certificate_create },
+	{ "DELETE", SDS "access/certificates/{}", KNOWN, PLACE_LEADER, RC_DEL, RC_CTRL,
+	  access_certificate_delete },
+	{ "GET", SDS "access-policy", ANY, PLACE_READ, 0, RC_CTRL, access_policy_get },
+	{ "PUT", SDS "access-policy", KNOWN, PLACE_LEADER, RC_MOD, RC_CTRL, access_policy_put },
 	{ "POST", SDS "join", WHO_JOIN, PLACE_LEADER, RC_CRT, RC_NODE, sds_join },
 
-	{ "POST", SDS "adopt", ANY, PLACE_LEADER, RC_CRT, RC_RSC_DFN, adopt_create },
+	{ "POST", SDS "adopt", KNOWN, PLACE_LEADER, RC_CRT, RC_RSC_DFN, adopt_create },
 	{ "POST", SDS "adopt-look", WHO_NODE, PLACE_HERE, 0, RC_RSC_DFN, adopt_look },
 	{ "POST", SDS "freeze", WHO_NODE, PLACE_HERE, RC_MOD, RC_RSC_DFN, snapshot_freeze },
 	{ "POST", SDS "thaw", WHO_NODE, PLACE_HERE, RC_MOD, RC_RSC_DFN, snapshot_thaw },
@@ -207,6 +225,7 @@ const struct route api_routes[] = {
 	{ "POST", SDS "record-cas", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC_DFN, sds_record_cas },
 	{ "POST", SDS "replica-created", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC,
 	  sds_replica_created },
+	{ "POST", SDS "filesystem", WHO_NODE, PLACE_LEADER, RC_MOD, RC_VLM, sds_filesystem },
 	{ "POST", SDS "replica-failed", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC, quarantine_failed },
 	{ "POST", SDS "replicas/{}/{}/repair", ANY, PLACE_LEADER, RC_MOD, RC_RSC,
 	  quarantine_repair },

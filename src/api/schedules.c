@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/metric.h"
 #include "api/view.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -118,6 +119,16 @@ static void gather(json *doc, void *arg)
 	snprintf(p->name[p->n++], sizeof(p->name[0]), "%s", jget_str(doc, "name", ""));
 }
 
+static void present_of(struct api *a, const char *resource, struct present *p)
+{
+	char prefix[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
+
+	p->n = 0;
+	name_key(resource, low);
+	snprintf(prefix, sizeof(prefix), "snapshot/%s/", low);
+	view_docs(a, prefix, gather, p);
+}
+
 static void on_done(const struct leader_answer *answer, void *arg)
 {
 	struct schedule *s = arg;
@@ -156,15 +167,11 @@ static void drop(struct api *a, struct schedule *s, const char *name)
 
 static void keep(struct api *a, struct schedule *s, struct present *p)
 {
-	char prefix[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
 	int excess;
 
 	if (!s->wanted || s->asked || api_mono_ms() < s->retry_ms)
 		return;
-	p->n = 0;
-	name_key(s->resource, low);
-	snprintf(prefix, sizeof(prefix), "snapshot/%s/", low);
-	view_docs(a, prefix, gather, p);
+	present_of(a, s->resource, p);
 	excess = schedule_excess(p->made_ms, p->n, s->policy.snapshot_keep);
 	if (schedule_is_due(p->made_ms, p->n, s->policy.snapshot_every_s, clock_wall_ms()))
 		take(a, s);
@@ -196,4 +203,33 @@ void schedules_free(struct api *a)
 	for (struct schedule *s = a->schedules.list; s; s = s->next)
 		s->wanted = false; /* and leader_free has answered all */
 	drop_unwanted(a);
+}
+
+static int64_t newest(const struct present *p)
+{
+	int64_t ms = 0;
+
+	for (int i = 0; i < p->n; i++)
+		ms = p->made_ms[i] > ms ? p->made_ms[i] : ms;
+	return ms;
+}
+
+void schedules_write(struct api *a, struct buf *out)
+{
+	static const char every[] = "sdsd_snapshot_schedule_interval_seconds";
+	static const char last[] = "sdsd_snapshot_schedule_last_timestamp_seconds";
+	struct present *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		abort();
+	metric_begin(out, every, "gauge", "How often a snapshot is to be taken by the clock.");
+	for (struct schedule *s = a->schedules.list; s; s = s->next)
+		metric_add(out, every, "", (double)s->policy.snapshot_every_s, "resource",
+			   s->resource, NULL);
+	metric_begin(out, last, "gauge", "When the newest of a schedule was taken; 0 none yet.");
+	for (struct schedule *s = a->schedules.list; s; s = s->next) {
+		present_of(a, s->resource, p);
+		metric_add(out, last, "", (double)newest(p) / 1000, "resource", s->resource, NULL);
+	}
+	free(p);
 }

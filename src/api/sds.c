@@ -39,6 +39,7 @@ static int token_create(struct mutation *m, struct change_env *env, struct txn *
 		return rv;
 	/* the answer is remembered in the store: no secret goes in */
 	m->answer = view_object();
+	mutation_what(m, "Join token '%s' created.", f->id);
 	jset_str(m->answer, "id", f->id);
 	jset_i64(m->answer, "expires_ms", expires_ms);
 	return 0;
@@ -193,6 +194,7 @@ static int join(struct mutation *m, struct change_env *env, struct txn *t, struc
 	if (rv == 0)
 		rv = change_node_add(env, t, &n, &id, err);
 	if (rv == 0) {
+		mutation_what(m, "Node '%s' joined.", n.name);
 		m->answer = view_object();
 		jset_str(m->answer, "node", n.name);
 		jset_i64(m->answer, "node_id", id);
@@ -288,7 +290,9 @@ void sds_report(struct api_call *c)
 		return;
 	}
 	o = view_object();
+	api_observe(a);
 	jset_i64(o, "applied", (int64_t)store_applied(a->config.store));
+	jset_i64(o, "state", a->state_seen);
 	call_reply_json(c, 200, o);
 	if (a->waits)
 		api_hurry(a);
@@ -336,6 +340,46 @@ static bool same_tag(const struct record *a, const struct record *b)
 	       a->tag.counter == b->tag.counter;
 }
 
+struct slot_names {
+	uint32_t wanted; /* mask of slots */
+	struct buf text;
+};
+
+static int add_slot_name(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	struct slot_names *n = arg;
+	struct replica r;
+
+	if (replica_parse(doc, &r, NULL) == 0 && (n->wanted & 1u << r.slot))
+		buf_printf(&n->text, "%s%s", n->text.len > 0 ? ", " : "", r.node);
+	return 0;
+}
+
+/* the nodes of these slots, for people; appends to text what fits */
+static void slot_names(struct store *s, const char *resource, uint32_t slots, char *out, size_t len)
+{
+	struct slot_names n = { .wanted = slots };
+	char prefix[STORE_KEY_MAX];
+
+	replica_key(resource, "", prefix, sizeof(prefix));
+	buf_init(&n.text, len);
+	store_list(s, prefix, add_slot_name, &n);
+	snprintf(out, len, "%.*s", (int)n.text.len, n.text.len > 0 ? (char *)n.text.data : "");
+	buf_release(&n.text);
+}
+
+static void record_what(struct mutation *m, struct store *s, const char *resource,
+			const struct record *r)
+{
+	char writer[NAME_MAX_LEN + 1] = "", in_sync[160];
+
+	if (r->writer != WRITER_NONE)
+		slot_names(s, resource, 1u << r->writer, writer, sizeof(writer));
+	slot_names(s, resource, r->in_sync, in_sync, sizeof(in_sync));
+	mutation_what(m, "'%.48s' epoch %u: %s%s, in sync: %s.", resource, r->epoch,
+		      writer[0] ? "open on " : "closed", writer, in_sync);
+}
+
 static int record_cas(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	json *doc = m->call->doc;
@@ -350,8 +394,11 @@ static int record_cas(struct mutation *m, struct change_env *env, struct txn *t,
 		return err_set(err, -E_DENIED, "record: the tag of node %u comes from node %u",
 			       next.tag.node, m->call->node_id);
 	rv = change_record(env, t, resource, uuid, &next, &present, err);
+	/* kept out for now: the plane is to know it at once and to come again */
+	m->call->error_status = rv == -E_IN_USE ? 409 : 0;
 	if (rv < 0 && rv != -E_CONFLICT)
 		return rv;
+	record_what(m, env->store, resource, &next);
 	m->answer = view_object();
 	/* its own proposal under another request id: it was the one that won */
 	jset_bool(m->answer, "accepted",
@@ -384,6 +431,8 @@ static int replica_created(struct mutation *m, struct change_env *env, struct tx
 
 	if (rv == 0)
 		mutation_done(m, RC_MODIFIED, "Noted.");
+	mutation_what(m, "Copy of '%.48s' on '%.48s' made (volume %d).",
+		      jget_str(doc, "resource", ""), m->call->node, volume_number(doc));
 	return rv;
 }
 
@@ -391,6 +440,44 @@ void sds_replica_created(struct api_call *c)
 {
 	if (call_from_itself(c))
 		mutate(c, 200, replica_created, NULL);
+}
+
+/* A node makes the file system that a volume is born with: state "begin", "made" or "failed" */
+static int filesystem(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	json *doc = m->call->doc;
+	const char *resource = jget_str(doc, "resource", ""), *volume = jget_str(doc, "volume", "");
+	const char *state = jget_str(doc, "state", ""), *node = m->call->node, *error = NULL;
+	int number = volume_number(doc), rv;
+
+	if (strcmp(state, "failed") == 0)
+		error = jget_str(doc, "error", "no reason given");
+	else if (strcmp(state, "begin") != 0 && strcmp(state, "made") != 0)
+		return err_set(err, -E_INVALID, "state must be begin, made or failed");
+	if (strcmp(state, "begin") == 0)
+		rv = change_filesystem_begin(env, t, resource, node, number, volume, err);
+	else
+		rv = change_filesystem_done(env, t, resource, number, volume, error, err);
+	if (rv == 0)
+		mutation_done(m, RC_MODIFIED, "Noted.");
+	mutation_what(m, "File system of '%.48s' volume %d on '%.48s': %.20s%s%.160s.", resource,
+		      number, node, state, error ? ": " : "", error ? error : "");
+	return rv;
+}
+
+static void filesystem_told(struct mutation *m)
+{
+	struct api *a = m->call->api;
+
+	mutation_reply(m);
+	if (a->waits)
+		api_hurry(a);
+}
+
+void sds_filesystem(struct api_call *c)
+{
+	if (call_from_itself(c))
+		mutate(c, 200, filesystem, filesystem_told);
 }
 
 static int leftover_done(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
@@ -401,6 +488,7 @@ static int leftover_done(struct mutation *m, struct change_env *env, struct txn 
 
 	if (rv == 0 || rv == -E_NOT_FOUND) /* told twice: the first answer was lost */
 		mutation_done(m, RC_DELETED, "Noted.");
+	mutation_what(m, "Files of a former copy on '%.48s' removed.", m->call->node);
 	return rv == -E_NOT_FOUND ? 0 : rv;
 }
 
@@ -427,6 +515,8 @@ static int reap(struct mutation *m, struct change_env *env, struct txn *t, struc
 
 	if (rv == 0)
 		mutation_done(m, RC_DELETED, "Looked at.");
+	mutation_what(m, "Copies of '%.48s' that were to go are gone.",
+		      jget_str(m->call->doc, "resource", ""));
 	return rv;
 }
 

@@ -178,7 +178,7 @@ static int space_info(struct api *a, const char *group, const struct change_plac
 	jset_i64(o, "max_vlm_size_in_kib", max_kib);
 	jset_i64(o, "available_size_in_kib", storable(s, place.copies, false));
 	jset_i64(o, "capacity_in_kib", storable(s, place.copies, true));
-	jset(o, "default_max_oversubscription_ratio", json_object_new_double(PLACEMENT_OVERCOMMIT));
+	jset(o, "default_max_oversubscription_ratio", json_object_new_double(RATIO_DEFAULT));
 	jset(o, "next_spawn_result", spots_shape(&spots));
 	free(s);
 	json_object_put(doc);
@@ -325,7 +325,7 @@ static void reply_candidates(struct api_call *c, const char *group,
 	json_object_put(doc);
 	o = view_object();
 	jset(o, "candidates", list);
-	jset(o, "default_max_oversubscription_ratio", json_object_new_double(PLACEMENT_OVERCOMMIT));
+	jset(o, "default_max_oversubscription_ratio", json_object_new_double(RATIO_DEFAULT));
 	call_reply_json(c, 200, o);
 }
 

@@ -172,6 +172,10 @@ static int taken(struct mutation *m, struct change_env *env, struct txn *t, stru
 
 	for (size_t i = 0; list && i < json_object_array_length(list) && n < REPLICAS_MAX; i++)
 		nodes[n++] = json_object_get_string(json_object_array_get_idx(list, i));
+	mutation_what(m,
+		      n > 0 ? "Snapshot '%.48s' of '%.48s' taken."
+			    : "Snapshot '%.48s' of '%.48s' could not be taken.",
+		      jget_str(doc, "snapshot", ""), jget_str(doc, "resource", ""));
 	m->answer = view_object();
 	return change_snapshot_taken(env, t, jget_str(doc, "resource", ""),
 				     jget_str(doc, "snapshot", ""), jget_str(doc, "uuid", ""),

@@ -252,6 +252,11 @@ static int begin(struct mutation *m, struct change_env *env, struct txn *t, stru
 		m->object = RC_RSC_DFN;
 	if (rv == 0)
 		mutation_done(m, RC_CREATED, "Snapshot begun.");
+	if (w->n > 0)
+		mutation_what(m,
+			      w->n > 1 ? "Snapshot '%s' of resource '%s' and of others begun."
+				       : "Snapshot '%s' of resource '%s' begun.",
+			      w->name[0].name, w->name[0].resource);
 	return rv;
 }
 

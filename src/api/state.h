@@ -9,9 +9,12 @@
 #include <uv.h>
 
 #include "api/api.h"
+#include "api/api_metrics.h"
 #include "api/call.h"
+#include "api/events.h"
 #include "api/leader.h"
 #include "model/change.h"
+#include "store/history.h"
 
 #define API_TICK_MS 1000     /* members, presence of a leader */
 #define API_FAST_MS 20       /* while somebody waits */
@@ -57,8 +60,11 @@ struct api {
 	struct api_config config;
 	const struct api_node_ops *node_ops; /* NULL: not yet */
 	void *node;
+	json *listeners; /* of TCP, for people; owned */
 	struct observed *observed;
 	struct leader *leader;
+	struct events *events;
+	struct api_counts counts;
 	struct members *members; /* while this node leads */
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
@@ -71,6 +77,7 @@ struct api {
 	int64_t leader_seen_ms; /* monotonic: a leader was known then */
 	int64_t led_since_ms;   /* monotonic; -1 while this node does not lead */
 	int64_t started_ms;
+	int64_t state_seen; /* of observed, at the last look */
 	bool closing;
 	bool deriving; /* a key from a passphrase: one at a time */
 	struct reaper reaper;
@@ -94,6 +101,8 @@ void api_hurry(struct api *a);
 void api_dispatch(struct api_call *c);
 /* runs the handler of a call that is at its place (leader.c: in this process) */
 void api_run(struct api_call *c);
+/* has something changed of what nodes report? tells those who listen; on the leader */
+void api_observe(struct api *a);
 /* every node document's id, address and presence, to the members driver */
 void api_update_members(struct api *a);
 
@@ -101,6 +110,7 @@ void api_reap(struct api *a);
 void clone_tick(struct api *a);
 void schedules_tick(struct api *a);
 void schedules_free(struct api *a);
+void schedules_write(struct api *a, struct buf *out); /* their metrics */
 void upkeep_tick(struct api *a);
 /* leadership was lost, or the api ends */
 void upkeep_stop(struct api *a);
@@ -127,8 +137,10 @@ struct mutation {
 	 * NULL: at once. Runs also for a request that is repeated. */
 	void (*after)(struct mutation *m);
 	int ok_status;
+	char what[HISTORY_WHAT_MAX + 1]; /* for the history; "": the answer's first message */
 	uint64_t object; /* of which errors speak; change may set it before it refuses */
 	json *answer;    /* body; an ApiCallRc list or something of the operation's own */
+	char *details;   /* of a refusal, beside its sentence; owned, NULL: none */
 	bool fresh;      /* a barrier has shown that this node decides on committed state */
 	bool wrote;      /* something was committed, now or under the same request id */
 	int tries;
@@ -155,8 +167,12 @@ json *mutation_done(struct mutation *m, unsigned number, const char *fmt, ...)
 json *mutation_note(struct mutation *m, int64_t code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What this is in one sentence, for the history, where the answer does not say it. */
+void mutation_what(struct mutation *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* after functions: replicas.c */
 #define READY_WAIT_MS 15000
+#define FILESYSTEM_WAIT_MS 25000 /* with file systems to be made; less than CARRY_MS */
 #define REMOVED_WAIT_MS 5000
 void mutation_wait_ready(struct mutation *m, const char *resource, const char *node);
 void mutation_wait_removed(struct mutation *m, const char *resource, const char *node);

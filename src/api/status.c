@@ -119,9 +119,10 @@ static enum copy_state copy_state(const struct view *v, int i)
 	return strcmp(state, "unknown") == 0 ? COPY_UNKNOWN : COPY_CREATING;
 }
 
-static void judge(struct node_status *s, const struct view *v, struct verdict_result *ret)
+static void judge(struct api *a, bool stale, int64_t now, const struct view *v,
+		  struct verdict_result *ret)
 {
-	struct verdict_input in = { .leader = !s->stale, .wanted = v->res.copies };
+	struct verdict_input in = { .leader = !stale, .wanted = v->res.copies };
 
 	for (int i = 0; i < v->n; i++) {
 		struct verdict_copy *c = &in.copy[in.n];
@@ -135,12 +136,17 @@ static void judge(struct node_status *s, const struct view *v, struct verdict_re
 		c->in_sync = view_in_sync(v, i);
 		c->leaving = v->rep[i].r.deleting;
 		c->progress = view_progress(v, i);
-		c->away_ms = observed_age_ms(s->api->observed, c->node, s->now);
+		c->away_ms = observed_age_ms(a->observed, c->node, now);
 		c->error = v->rep[i].r.quarantined ? v->rep[i].r.complaint
 						   : jget_str(v->rep[i].seen, "error", "");
 		c->no_space = jget_bool(v->rep[i].seen, "no_space", false);
 	}
 	verdict_of(&in, ret);
+}
+
+void status_judge(struct api *a, const struct view *v, struct verdict_result *ret)
+{
+	judge(a, false, api_mono_ms(), v, ret);
 }
 
 /* one volume on one node */
@@ -205,7 +211,7 @@ static void status_resource(struct view *v, void *arg)
 	json *o = view_object(), *replicas = view_list(), *volumes = view_list();
 	int copies = 0;
 
-	judge(s->nodes, v, &r);
+	judge(s->nodes->api, s->nodes->stale, s->nodes->now, v, &r);
 	s->count[r.verdict]++;
 	for (int i = 0; i < v->n; i++) {
 		copies += !v->rep[i].r.diskless;
@@ -238,6 +244,7 @@ static json *cluster_line(struct node_status *n, const struct resource_status *r
 {
 	struct api *a = n->api;
 	json *o = view_object(), *doc = NULL;
+	struct store_stamp leftovers = { 0 };
 
 	store_get(a->config.store, "cluster/self", &doc, NULL);
 	jset_str(o, "name", jget_str(doc, "name", ""));
@@ -252,6 +259,8 @@ static json *cluster_line(struct node_status *n, const struct resource_status *r
 	jset_i64(o, "term", (int64_t)consensus_term(a->config.consensus));
 	jset_i64(o, "applied", (int64_t)store_applied(a->config.store));
 	jset_i64(o, "no_leader_ms", n->stale ? n->now - a->leader_seen_ms : 0);
+	store_prefix_stamp(a->config.store, "leftover/", &leftovers);
+	jset_i64(o, "leftovers", (int64_t)leftovers.count);
 	for (int v = VERDICT_SAFE; v <= VERDICT_UNAVAILABLE; v++)
 		jset_i64(o, verdict_name(v), r->count[v]);
 	return o;
@@ -368,5 +377,6 @@ void status_local(struct api_call *c)
 	jset_i64(o, "applied", (int64_t)store_applied(a->config.store));
 	jset_i64(o, "uptime_ms", api_mono_ms() - a->started_ms);
 	jset(o, "servers", raft_list(a));
+	jset(o, "listeners", a->listeners ? json_copy(a->listeners) : view_list());
 	call_reply_json(c, 200, o);
 }

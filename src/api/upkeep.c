@@ -109,8 +109,8 @@ static void add_online(json *doc, void *arg)
 /* As one number: does any of what decisions are based on differ from the last time? */
 static uint64_t basis(struct api *a)
 {
-	static const char *const prefixes[] = { "node/",   "resource/", "replica/",
-						"record/", "group/",    "pool/" };
+	static const char *const prefixes[] = { "node/",  "resource/",   "replica/", "record/",
+						"group/", "controller/", "pool/" };
 	struct online online = { .api = a, .sum = 1 };
 	struct store_stamp stamp;
 

@@ -47,6 +47,11 @@ bool view_open(const struct view *v, int i);
 json *view_volume_seen(const struct view *v, int i, int k);
 /* It is up with all its volumes, in their present size. */
 bool view_ready(const struct view *v, int i);
+/* status.c: on the leader */
+struct verdict_result;
+void status_judge(struct api *a, const struct view *v, struct verdict_result *ret);
+/* Could it be opened there now? false: its node does not report, so that nobody knows */
+bool view_may_promote(const struct view *v, int i, bool *ret);
 /* per cent of the regions that a learner has; -1 when it is not catching up */
 double view_progress(const struct view *v, int i);
 

@@ -467,10 +467,19 @@ static json *connections(const struct view *v, int i)
 	return o;
 }
 
+bool view_may_promote(const struct view *v, int i, bool *ret)
+{
+	if (!is_known(v, i))
+		return false;
+	*ret = is_up(v, i) && readable_copies(v) > 0 && !view_open(v, i);
+	return true;
+}
+
 static json *drbd_layer(const struct view *v, int i)
 {
 	json *o = view_object(), *volumes = view_list();
 	int copies = readable_copies(v);
+	bool may;
 
 	for (int k = 0; k < v->res.n_volumes; k++)
 		view_push(volumes, drbd_volume(v, i, k));
@@ -479,10 +488,10 @@ static json *drbd_layer(const struct view *v, int i)
 	jset_i64(o, "peer_slots", PEER_SLOTS);
 	jset_i64(o, "al_stripes", 1);
 	jset_i64(o, "al_size", 32);
-	if (is_known(v, i)) {
+	if (view_may_promote(v, i, &may)) {
 		jset_i64(o, "promotion_score",
 			 is_up(v, i) && copies > 0 ? PROMOTION_SCORE + copies : 0);
-		jset_bool(o, "may_promote", is_up(v, i) && copies > 0 && !view_open(v, i));
+		jset_bool(o, "may_promote", may);
 	}
 	jset(o, "tcp_ports", view_list());
 	jset(o, "connections", connections(v, i));

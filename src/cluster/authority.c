@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * authority.c - signs newcomers. Called by the api on the leader, after the
- * token was accepted. The CA key is plain for the moment of a signature only.
+ * authority.c - signs newcomers and users' certificates for the api on the
+ * leader, after it was decided that they get one; and, on each node, what HTTPS
+ * shows. The CA key is plain for the moment of a signature only.
  */
 #include "cluster/authority.h"
 
@@ -79,33 +80,82 @@ int authority_load(struct authority *a, struct store *store, const struct identi
 	return rv;
 }
 
-int authority_sign(const char *csr_pem, const char *node, uint32_t node_id,
-		   struct buf *ret_cert_pem, char ret_fingerprint[65], struct err *err, void *arg)
-{
-	struct authority *a = arg;
-	const char *cert, *sealed;
+/* The CA for one signature: release_ca() whatever it returned. */
+struct open_ca {
+	json *doc;
+	const char *cert; /* in doc */
 	struct buf key;
-	json *doc = NULL;
+};
+
+static int take_ca(struct authority *a, struct open_ca *ca, struct err *err)
+{
 	int rv;
 
-	buf_init(&key, PKI_PEM_MAX);
-	rv = store_get(a->store, "ca/self", &doc, NULL);
+	ca->doc = NULL;
+	buf_init(&ca->key, PKI_PEM_MAX);
+	rv = store_get(a->store, "ca/self", &ca->doc, NULL);
 	if (rv < 0)
 		return err_set(err, rv, "the cluster's certificate authority is not in the store");
-	cert = jget_str(doc, "cert_pem", "");
-	sealed = jget_str(doc, "key_sealed", "");
-	rv = pki_unseal(a->key, sealed, &key, err);
+	ca->cert = jget_str(ca->doc, "cert_pem", "");
+	rv = pki_unseal(a->key, jget_str(ca->doc, "key_sealed", ""), &ca->key, err);
 	if (rv < 0)
 		/* not -E_DENIED: the newcomer's token is not to blame */
 		rv = err_set(err, -E_CORRUPT, "the key of the certificate authority: %s",
 			     "ca/self and cluster.key of this node do not fit");
-	else
-		rv = pki_sign(cert, (char *)key.data, csr_pem, a->id->cluster, node, node_id,
+	return rv;
+}
+
+static void release_ca(struct open_ca *ca)
+{
+	if (ca->key.data)
+		wipe(ca->key.data, ca->key.len);
+	buf_release(&ca->key);
+	json_object_put(ca->doc);
+}
+
+int authority_sign(const char *csr_pem, const char *node, uint32_t node_id,
+		   struct buf *ret_cert_pem, char ret_fingerprint[65], struct err *err, void *arg)
+{
+	struct authority *a = arg;
+	struct open_ca ca;
+	int rv = take_ca(a, &ca, err);
+
+	if (rv == 0)
+		rv = pki_sign(ca.cert, (char *)ca.key.data, csr_pem, a->id->cluster, node, node_id,
 			      ret_cert_pem, ret_fingerprint, err);
-	if (key.data)
-		wipe(key.data, key.len);
-	buf_release(&key);
-	json_object_put(doc);
+	release_ca(&ca);
+	return rv;
+}
+
+int authority_sign_user(const char *csr_pem, const char *name, int days, struct buf *ret_cert_pem,
+			struct buf *ret_ca_pem, char ret_fingerprint[65], struct err *err,
+			void *arg)
+{
+	struct authority *a = arg;
+	struct open_ca ca;
+	int rv = take_ca(a, &ca, err);
+
+	if (rv == 0)
+		rv = pki_sign_user(ca.cert, (char *)ca.key.data, csr_pem, a->id->cluster, name,
+				   days, ret_cert_pem, ret_fingerprint, err);
+	if (rv == 0)
+		rv = buf_append(ret_ca_pem, a->ca_pem, strlen(a->ca_pem));
+	release_ca(&ca);
+	return rv;
+}
+
+int authority_sign_server(struct authority *a, const char *const *names, int n_names,
+			  struct buf *ret_cert_pem, struct buf *ret_key_pem, struct err *err)
+{
+	struct open_ca ca;
+	int rv = take_ca(a, &ca, err);
+
+	if (rv == 0)
+		rv = pki_make_key(ret_key_pem, err);
+	if (rv == 0)
+		rv = pki_sign_server(ca.cert, (char *)ca.key.data, (char *)ret_key_pem->data, names,
+				     n_names, ret_cert_pem, err);
+	release_ca(&ca);
 	return rv;
 }
 

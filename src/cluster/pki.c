@@ -20,7 +20,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "model/limits.h"
+#include "model/name.h"
 
 #define CA_DAYS (30 * 365)
 #define NODE_DAYS (10 * 365)
@@ -278,17 +278,32 @@ static int cert_fingerprint(X509 *cert, char out[65], struct err *err)
 	return 0;
 }
 
-static int sign_key(X509 *ca, EVP_PKEY *ca_key, EVP_PKEY *key, const char *node, const char *san,
-		    X509 **ret, struct err *err)
+/* what is to be signed */
+struct request {
+	const char *common;
+	const char *usage; /* extended key usage */
+	const char *san;   /* in OpenSSL's little language; NULL: names */
+	GENERAL_NAMES *names;
+	int days;
+};
+
+static int add_names(X509 *cert, const struct request *r, X509 *ca)
 {
-	X509 *cert = cert_begin(key, node, ca, NODE_DAYS);
+	if (r->san)
+		return add_ext(cert, ca, NID_subject_alt_name, r->san);
+	return X509_add1_ext_i2d(cert, NID_subject_alt_name, r->names, 0, X509V3_ADD_DEFAULT) == 1;
+}
+
+static int sign_key(X509 *ca, EVP_PKEY *ca_key, EVP_PKEY *key, const struct request *r, X509 **ret,
+		    struct err *err)
+{
+	X509 *cert = cert_begin(key, r->common, ca, r->days);
 
 	if (!cert || !add_ext(cert, ca, NID_basic_constraints, "critical,CA:FALSE") ||
 	    !add_ext(cert, ca, NID_key_usage, "critical,digitalSignature") ||
-	    !add_ext(cert, ca, NID_ext_key_usage, "serverAuth,clientAuth") ||
+	    !add_ext(cert, ca, NID_ext_key_usage, r->usage) ||
 	    !add_ext(cert, ca, NID_authority_key_identifier, "keyid:always") ||
-	    !add_ext(cert, ca, NID_subject_alt_name, san) ||
-	    !X509_sign(cert, ca_key, EVP_sha256())) {
+	    !add_names(cert, r, ca) || !X509_sign(cert, ca_key, EVP_sha256())) {
 		X509_free(cert);
 		return ssl_fail(err, -EIO, "cannot sign a certificate");
 	}
@@ -296,16 +311,62 @@ static int sign_key(X509 *ca, EVP_PKEY *ca_key, EVP_PKEY *key, const char *node,
 	return 0;
 }
 
+/* The CA of these texts; both the caller's on success. */
+static int read_ca(const char *cert_pem, const char *key_pem, X509 **ret_ca, EVP_PKEY **ret_key,
+		   struct err *err)
+{
+	X509 *ca = read_cert(cert_pem, err);
+	EVP_PKEY *key = ca ? read_key(key_pem, err) : NULL;
+	int rv = -E_INVALID;
+
+	if (key && X509_check_private_key(ca, key) == 1) {
+		*ret_ca = ca;
+		*ret_key = key;
+		return 0;
+	}
+	if (key)
+		rv = ssl_fail(err, -E_INVALID, "the CA's key does not fit its certificate");
+	EVP_PKEY_free(key);
+	X509_free(ca);
+	return rv;
+}
+
+/* one certificate of key, appended to cert_pem; fingerprint may be NULL */
+static int sign_request(const char *ca_cert_pem, const char *ca_key_pem, EVP_PKEY *key,
+			const struct request *r, struct buf *cert_pem, char fingerprint[65],
+			struct err *err)
+{
+	X509 *ca = NULL, *cert = NULL;
+	EVP_PKEY *ca_key = NULL;
+	char print[65] = "";
+	int rv = read_ca(ca_cert_pem, ca_key_pem, &ca, &ca_key, err);
+
+	if (rv == 0)
+		rv = sign_key(ca, ca_key, key, r, &cert, err);
+	if (rv == 0)
+		rv = cert_fingerprint(cert, print, err);
+	if (rv == 0)
+		rv = write_cert(cert, cert_pem, err);
+	if (rv == 0 && fingerprint)
+		memcpy(fingerprint, print, sizeof(print));
+	X509_free(cert);
+	EVP_PKEY_free(ca_key);
+	X509_free(ca);
+	return rv;
+}
+
 int pki_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem,
 	     const char *cluster, const char *node, uint32_t node_id, struct buf *cert_pem,
 	     char fingerprint[65], struct err *err)
 {
-	uint8_t uuid[16];
-	char san[SAN_MAX], print[65];
+	char san[SAN_MAX];
+	struct request r = {
+		.common = node, .usage = "serverAuth,clientAuth", .san = san, .days = NODE_DAYS
+	};
 	size_t node_len = strnlen(node, NAME_MAX_LEN + 1);
+	uint8_t uuid[16];
 	X509_REQ *req = NULL;
-	X509 *ca = NULL, *cert = NULL;
-	EVP_PKEY *ca_key = NULL, *key = NULL;
+	EVP_PKEY *key = NULL;
 	int rv;
 
 	/* san is read by OpenSSL's little language: nothing but a uuid may get into it */
@@ -316,30 +377,96 @@ int pki_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pe
 			       NAME_MAX_LEN);
 	snprintf(san, sizeof(san), "URI:sdsd://%s/%u", cluster, node_id);
 	rv = csr_key(csr_pem, &req, &key, err);
+	if (rv == 0)
+		rv = sign_request(ca_cert_pem, ca_key_pem, key, &r, cert_pem, fingerprint, err);
+	X509_REQ_free(req);
+	return rv;
+}
+
+int pki_sign_user(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem,
+		  const char *cluster, const char *name, int days, struct buf *cert_pem,
+		  char fingerprint[65], struct err *err)
+{
+	char san[SAN_MAX];
+	struct request r = { .common = name, .usage = "clientAuth", .san = san, .days = days };
+	uint8_t uuid[16];
+	X509_REQ *req = NULL;
+	EVP_PKEY *key = NULL;
+	int rv;
+
+	if (text_uuid_parse(cluster, uuid) < 0)
+		return err_set(err, -E_INVALID, "cluster \"%s\" is no uuid", cluster);
+	rv = name_check("name of a certificate", name, NAME_MIN_LEN, err); /* for san, too */
 	if (rv < 0)
 		return rv;
-	rv = -E_INVALID;
-	ca = read_cert(ca_cert_pem, err);
-	if (ca)
-		ca_key = read_key(ca_key_pem, err);
-	if (!ca_key)
-		goto out;
-	if (X509_check_private_key(ca, ca_key) != 1) {
-		rv = ssl_fail(err, -E_INVALID, "the CA's key does not fit its certificate");
-		goto out;
-	}
-	rv = sign_key(ca, ca_key, key, node, san, &cert, err);
+	snprintf(san, sizeof(san), "URI:sdsd-user://%s/%s", cluster, name);
+	rv = csr_key(csr_pem, &req, &key, err);
 	if (rv == 0)
-		rv = cert_fingerprint(cert, print, err);
-	if (rv == 0)
-		rv = write_cert(cert, cert_pem, err);
-	if (rv == 0)
-		memcpy(fingerprint, print, sizeof(print));
-out:
-	X509_free(cert);
-	EVP_PKEY_free(ca_key);
-	X509_free(ca);
+		rv = sign_request(ca_cert_pem, ca_key_pem, key, &r, cert_pem, fingerprint, err);
 	X509_REQ_free(req);
+	return rv;
+}
+
+static bool is_dns_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len < 254 &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			    "0123456789-_.") == len;
+}
+
+static int push_name(GENERAL_NAMES *names, const char *name)
+{
+	ASN1_OCTET_STRING *address = a2i_IPADDRESS(name);
+	ASN1_IA5STRING *dns = NULL;
+	GENERAL_NAME *g;
+
+	if (!address && is_dns_name(name)) {
+		dns = ASN1_IA5STRING_new();
+		if (dns && ASN1_STRING_set(dns, name, -1) != 1) {
+			ASN1_IA5STRING_free(dns);
+			dns = NULL;
+		}
+	}
+	ERR_clear_error();
+	if (!address && !dns)
+		return -E_INVALID;
+	g = GENERAL_NAME_new();
+	if (!g)
+		abort();
+	GENERAL_NAME_set0_value(g, address ? GEN_IPADD : GEN_DNS,
+				address ? (void *)address : (void *)dns);
+	if (sk_GENERAL_NAME_push(names, g) <= 0)
+		abort();
+	return 0;
+}
+
+int pki_sign_server(const char *ca_cert_pem, const char *ca_key_pem, const char *key_pem,
+		    const char *const *names, int n_names, struct buf *cert_pem, struct err *err)
+{
+	struct request r = {
+		.common = names[0],
+		.usage = "serverAuth",
+		.names = sk_GENERAL_NAME_new_null(),
+		.days = PKI_SERVER_DAYS,
+	};
+	EVP_PKEY *key = read_key(key_pem, err);
+	int rv = key ? 0 : -E_INVALID;
+
+	if (!r.names)
+		abort();
+	if (n_names < 1 || n_names > PKI_NAMES_MAX)
+		rv = err_set(err, -E_INVALID, "a certificate has 1 to %d names", PKI_NAMES_MAX);
+	for (int i = 0; rv == 0 && i < n_names; i++) {
+		if (push_name(r.names, names[i]) < 0)
+			rv = err_set(err, -E_INVALID, "\"%.80s\" is no name and no address",
+				     names[i]);
+	}
+	if (rv == 0)
+		rv = sign_request(ca_cert_pem, ca_key_pem, key, &r, cert_pem, NULL, err);
+	GENERAL_NAMES_free(r.names);
+	EVP_PKEY_free(key);
 	return rv;
 }
 
@@ -353,6 +480,21 @@ int pki_fingerprint(const char *cert_pem, char out[65], struct err *err)
 	rv = cert_fingerprint(cert, out, err);
 	X509_free(cert);
 	return rv;
+}
+
+int pki_days_left(const char *cert_pem, int *ret, struct err *err)
+{
+	X509 *cert = read_cert(cert_pem, err);
+	int days = 0, seconds = 0, ok;
+
+	if (!cert)
+		return -E_INVALID;
+	ok = ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert));
+	X509_free(cert);
+	if (!ok)
+		return ssl_fail(err, -E_INVALID, "the certificate has no valid end");
+	*ret = days - (seconds < 0);
+	return 0;
 }
 
 /* --- the seal ----------------------------------------------------------- */

@@ -361,8 +361,9 @@ static int add_replica(struct bundle *b, const char *node, const char *pool, boo
 	snprintf(r->pool, sizeof(r->pool), "%s", pool ? pool : "");
 	b->env->uuid(r->uuid);
 	if (pool) {
-		rv = promise_add(b->t, b->env->store, node, pool, resource_size_kib(&b->resource),
-				 1);
+		rv = promise_add(b->t, b->env->store, node, pool,
+				 &(struct promise){ resource_size_kib(&b->resource),
+						    resource_extra_kib(&b->resource), 1 });
 		if (rv < 0)
 			return err_set(err, rv, "pool %s/%s: %s", node, pool, err_name(rv));
 	}
@@ -401,8 +402,11 @@ void bundle_renew_record(struct bundle *b, uint32_t slots)
 
 void bundle_add_record(struct bundle *b, uint32_t slots)
 {
-	if (!b->record_doc && slots)
-		bundle_renew_record(b, slots);
+	if (b->record_doc || !slots)
+		return;
+	bundle_renew_record(b, slots);
+	for (int i = 0; i < b->resource.n_volumes; i++)
+		bundle_want_filesystem(b, b->resource.volume[i].number);
 }
 
 /* its pool promises less, and its files are to be removed */
@@ -412,8 +416,9 @@ static int leave_disk(struct bundle *b, const struct replica *r, struct err *err
 
 	if (r->diskless)
 		return 0;
-	rv = promise_add(b->t, b->env->store, r->node, r->pool, -resource_size_kib(&b->resource),
-			 -1);
+	rv = promise_add(b->t, b->env->store, r->node, r->pool,
+			 &(struct promise){ -resource_size_kib(&b->resource),
+					    -resource_extra_kib(&b->resource), -1 });
 	if (rv < 0)
 		return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
 	for (int i = 0; i < b->resource.n_volumes; i++)
@@ -458,6 +463,30 @@ int bundle_drop_disk(struct bundle *b, struct replica *r, struct err *err)
 	replica_write_made(doc, 0);
 	replica_write_plans(doc, r);
 	replica_write_quarantine(doc, NULL, 0);
+	txn_put(b->t, key, doc);
+	return 0;
+}
+
+int bundle_give_disk(struct bundle *b, struct replica *r, const char *pool, struct err *err)
+{
+	char key[STORE_KEY_MAX];
+	json *doc;
+	int rv;
+
+	rv = promise_add(b->t, b->env->store, r->node, pool,
+			 &(struct promise){ resource_size_kib(&b->resource),
+					    resource_extra_kib(&b->resource), 1 });
+	if (rv < 0)
+		return err_set(err, rv, "pool %s/%s: %s", r->node, pool, err_name(rv));
+	replica_key(r->resource, r->node, key, sizeof(key));
+	rv = txn_get(b->t, b->env->store, key, &doc);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", key, err_name(rv));
+	r->diskless = false;
+	snprintf(r->pool, sizeof(r->pool), "%s", pool);
+	jset_bool(doc, "diskless", false);
+	jset_str(doc, "pool", r->pool);
+	replica_write_plans(doc, r);
 	txn_put(b->t, key, doc);
 	return 0;
 }

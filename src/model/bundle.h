@@ -22,6 +22,9 @@ struct bundle {
 	struct replica replica[REPLICAS_MAX];
 	int n;
 	int64_t next_minor; /* for the next new volume; 0: as cluster/self says */
+	/* slots, for placement: of copies that others replace, which no rule heeds */
+	uint32_t discounted;
+	uint32_t clients; /* and of clients that it may give a disk */
 };
 
 /* A resource that exists: reads all of it. -E_NOT_FOUND */
@@ -66,6 +69,9 @@ void bundle_encrypt(struct bundle *b);
 /* in place of its own: that of the snapshot it begins with */
 void bundle_set_key(struct bundle *b, int number, const char *sealed);
 void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o);
+/* A file system is wanted on the volume, when properties ask for one and it begins with zeros. */
+void bundle_want_filesystem(struct bundle *b, int number);
+void bundle_write_filesystem(struct bundle *b, int number, const struct filesystem *f);
 /* or as what somebody else has made */
 void bundle_set_adopted(struct bundle *b, int number, const struct volume_adopted *a);
 /* Nobody may have it open, and nobody may be writing to its copies. -EAGAIN, -E_IN_USE */
@@ -76,7 +82,8 @@ int bundle_add_replica(struct bundle *b, const char *node, const char *pool, int
 /* the same, with a disk, made from the origins of the volumes */
 int bundle_bear_replica(struct bundle *b, const char *node, const char *pool, int *ret_slot,
 			struct err *err);
-/* the first copies: makes the record with these slots in sync; later it does nothing */
+/* the first copies: makes the record with these slots in sync, and wants the file systems of the
+ * volumes; later it does nothing */
 void bundle_add_record(struct bundle *b, uint32_t slots);
 /* anew, of a resource that has become another one */
 void bundle_renew_record(struct bundle *b, uint32_t slots);
@@ -89,6 +96,9 @@ int bundle_renew_replica(struct bundle *b, struct replica *r, bool born, struct 
 /* The replica loses its disk and stays: its files become leftovers, what it is promised is given
  * back. The record is the caller's business. */
 int bundle_drop_disk(struct bundle *b, struct replica *r, struct err *err);
+/* A client gets a disk in the pool, which promises it, and stays in its slot, whoever has it open
+ * there. Its plans are put, too. */
+int bundle_give_disk(struct bundle *b, struct replica *r, const char *pool, struct err *err);
 /* the replica's document with its plans (replica_write_plans) as they are in r now */
 int bundle_put_plans(struct bundle *b, const struct replica *r, struct err *err);
 /* the resource and its volumes become others of the same names and numbers; its replicas have been

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/policy.h"
 #include "model/promise.h"
 #include "model/props.h"
 
@@ -58,7 +59,7 @@ static int take_minor(struct bundle *b, int number, int *ret, struct err *err)
 }
 
 /* what the pools of all copies are to hold, more or less by so much */
-static int promise_more(struct bundle *b, int64_t kib, struct err *err)
+static int promise_more(struct bundle *b, int64_t kib, int64_t extra_kib, struct err *err)
 {
 	for (int i = 0; i < b->n; i++) {
 		const struct replica *r = &b->replica[i];
@@ -66,7 +67,8 @@ static int promise_more(struct bundle *b, int64_t kib, struct err *err)
 
 		if (r->diskless)
 			continue;
-		rv = promise_add(b->t, b->env->store, r->node, r->pool, kib, 0);
+		rv = promise_add(b->t, b->env->store, r->node, r->pool,
+				 &(struct promise){ kib, extra_kib, 0 });
 		if (rv < 0)
 			return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
 	}
@@ -147,8 +149,10 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	rv = props_new(what, props, &checked, err);
 	if (rv < 0)
 		return rv;
-	if ((rv = give_key(b, &v, err)) < 0 || (rv = take_minor(b, number, &v.minor, err)) < 0 ||
-	    (rv = promise_more(b, v.size_kib, err)) < 0) {
+	if ((rv = filesystem_check(what, checked, err)) < 0 || (rv = give_key(b, &v, err)) < 0 ||
+	    (rv = take_minor(b, number, &v.minor, err)) < 0 ||
+	    (rv = promise_more(b, v.size_kib, volume_extra_kib(v.size_kib, b->resource.encrypted),
+			       err)) < 0) {
 		json_object_put(checked);
 		return rv;
 	}
@@ -163,7 +167,45 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 		jset_str(doc, "key", v.key);
 	rewrite_list(b, -1, doc);
 	insert(b, &v);
+	if (b->record_doc) /* its copies are made at once */
+		bundle_want_filesystem(b, number);
 	return 0;
+}
+
+static json *props_of(struct bundle *b, const char *key, json **ret)
+{
+	return txn_get(b->t, b->env->store, key, ret) == 0 ? jget(*ret, "props") : NULL;
+}
+
+void bundle_write_filesystem(struct bundle *b, int number, const struct filesystem *f)
+{
+	b->resource.volume[volume_at(b, number)].filesystem = *f;
+	filesystem_write(bundle_volume_doc(b, number), f);
+	b->dirty = true;
+}
+
+void bundle_want_filesystem(struct bundle *b, int number)
+{
+	const struct volume *v = &b->resource.volume[volume_at(b, number)];
+	json *group = NULL, *controller = NULL;
+	struct props_chain c = { { NULL } };
+	char key[STORE_KEY_MAX];
+	struct filesystem f;
+
+	if (v->origin.uuid[0] || v->adopts.lv[0])
+		return;
+	group_key(b->resource.group, key, sizeof(key));
+	c.level[PROPS_VOLUME_DEFINITION] = jget(bundle_volume_doc(b, number), "props");
+	c.level[PROPS_RESOURCE_DEFINITION] = jget(b->doc, "props");
+	c.level[PROPS_RESOURCE_GROUP] = props_of(b, key, &group);
+	c.level[PROPS_CONTROLLER] = props_of(b, CONTROLLER_KEY, &controller);
+	if (filesystem_of(&c, &f)) {
+		b->env->uuid(f.uuid);
+		f.since_ms = b->env->now_ms;
+		bundle_write_filesystem(b, number, &f);
+	}
+	json_object_put(controller);
+	json_object_put(group);
 }
 
 void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o)
@@ -172,8 +214,10 @@ void bundle_set_origin(struct bundle *b, int number, const struct volume_origin 
 
 	v->origin = *o;
 	v->adopts = (struct volume_adopted){ 0 };
+	v->filesystem = (struct filesystem){ 0 };
 	volume_write_origin(bundle_volume_doc(b, number), o);
 	json_object_object_del(bundle_volume_doc(b, number), "adopts");
+	json_object_object_del(bundle_volume_doc(b, number), "filesystem");
 	b->dirty = true;
 }
 
@@ -203,7 +247,11 @@ void bundle_set_key(struct bundle *b, int number, const char *sealed)
 int bundle_grow_volume(struct bundle *b, int number, int64_t size_kib, struct err *err)
 {
 	struct volume *v = &b->resource.volume[volume_at(b, number)];
-	int rv = promise_more(b, size_kib - v->size_kib, err);
+	bool encrypted = b->resource.encrypted;
+	int rv = promise_more(b, size_kib - v->size_kib,
+			      volume_extra_kib(size_kib, encrypted) -
+				      volume_extra_kib(v->size_kib, encrypted),
+			      err);
 
 	if (rv < 0)
 		return rv;
@@ -255,7 +303,8 @@ int bundle_drop_volume(struct bundle *b, int number, struct err *err)
 	struct volume v = b->resource.volume[k];
 	char key[STORE_KEY_MAX];
 
-	rv = promise_more(b, -v.size_kib, err);
+	rv = promise_more(b, -v.size_kib, -volume_extra_kib(v.size_kib, b->resource.encrypted),
+			  err);
 	if (rv < 0)
 		return rv;
 	for (int i = 0; i < b->n; i++) {

@@ -15,15 +15,17 @@
  * "cluster/self": {"cluster":"<uuid>","name","next_node_id":2,"next_minor":1000,"options":{}}
  * "ca/self": {"cert_pem","key_sealed"}
  * "encryption/self": the sealed master key of encrypted volumes (cluster/vault.h)
+ * "access/<name>": model/access.h
  * "kvs/<name>": {"name","props":{}}: a client's own
  * "token/<id>": {"id","secret_sha256","expires_ms","used_by":""}
- * "promise/<node>/<pool>": {"kib","replicas"}: what is placed in a pool; changed with each
- * placement,
- *   so that two of them in one pool conflict and its capacity is exact. Missing: nothing.
+ * "promise/<node>/<pool>": {"kib","extra_kib","replicas"}: what is placed in a pool; changed
+ *   with each placement, so that two of them in one pool conflict and its capacity is exact.
+ *   Missing: nothing.
  */
 #ifndef SDSD_MODEL_CHANGE_H
 #define SDSD_MODEL_CHANGE_H
 
+#include "model/access.h"
 #include "model/group.h"
 #include "model/node.h"
 #include "model/observed.h"
@@ -115,9 +117,13 @@ int change_pool_destroy(struct change_env *env, struct txn *t, const char *node,
 /* body: the LINSTOR request (docs: linstor REST v1, resource groups); "volume_groups" is taken
  * too. A raised
  * place_count changes no resource by itself: the caller autoplaces those of the group. */
-int change_group_create(struct change_env *env, struct txn *t, json *body, struct err *err);
-int change_group_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+/* -E_INVALID also for rules that contradict each other. warn (may be NULL; text "": nothing) says
+ * why no resource of the group could be placed with the present nodes, whoever is online and
+ * however full they are. */
+int change_group_create(struct change_env *env, struct txn *t, json *body, struct err *warn,
 			struct err *err);
+int change_group_modify(struct change_env *env, struct txn *t, const char *name, json *body,
+			struct err *warn, struct err *err);
 int change_group_delete(struct change_env *env, struct txn *t, const char *name, struct err *err);
 
 /* change_volume_group.c: what a group says about volume `number` of its resources. body: LINSTOR's;
@@ -138,6 +144,7 @@ struct change_place {   /* where copies go */
 	const char *pools[NODES_MAX];
 	int n_pools;
 	bool diskless_on_remaining; /* or the group's */
+	struct place_rules rules;   /* each field that is there instead of the group's */
 	/* of a resource that is made with it: */
 	enum layers layers;        /* unsaid: the group's */
 	const char *external_name; /* what its user calls it, if not as it is named; NULL: so */
@@ -184,12 +191,22 @@ int change_probe(struct change_env *env, const char *group, const struct change_
 		 int64_t *ret_kib, struct change_spots *ret_spots, struct err *err);
 int change_autoplace(struct change_env *env, struct txn *t, const char *resource,
 		     const struct change_place *place, int *ret_added, struct err *err);
+/* change_explain.c: what change_spawn (name of no resource) or change_autoplace (of one that is
+ * there) would choose, without choosing it. body: {"resource","resource_group",
+ * "volume_sizes":[KiB],"select_filter"}. *ret: {"possible":true,"copies":2,"message","size_kib",
+ * "violations", "candidates":[{"node","pool","verdict":"chosen|suitable|refused",
+ * "rule":"no-room","reason","provider","free_kib","total_kib","promised_kib","replicas"}]}, the
+ * caller's. copies: to be added; violations: of the present copies, in words. */
+int change_explain(struct change_env *env, json *body, json **ret, struct err *err);
+/* One more replica; pool NULL: one of those that the resource's group says, or any. */
 int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
-			  const char *node, const char *pool /* NULL: choose */, bool diskless,
-			  struct err *err);
+			  const char *node, const char *pool /* NULL: choose, as the group says */,
+			  bool diskless, struct err *err);
 /* A copy in the set of an active writer is only marked (deleting): the writer drops it from the
  * set, then
- * change_replica_reap makes it a leftover. Everything else is gone at once. */
+ * change_replica_reap makes it a leftover. Everything else is gone at once. The last copy is kept
+ * (-E_IN_USE) while there is any other replica; alone and unused it goes, and leaves a definition
+ * without copies. */
 int change_replica_delete(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, struct err *err);
 /* The copy on the node goes and a client stays, which goes on where the resource is open there: a
@@ -200,8 +217,8 @@ int change_replica_diskless(struct change_env *env, struct txn *t, const char *r
 /* The client on the node becomes a copy, in that pool or one that placement chooses; *ret false: it
  * was one. -E_EXISTS: it is in another pool; -E_IN_USE: its former disk is still being removed */
 int change_replica_diskful(struct change_env *env, struct txn *t, const char *resource,
-			   const char *node, const char *pool /* NULL: choose */, bool *ret,
-			   struct err *err);
+			   const char *node, const char *pool /* NULL: choose, as the group says */,
+			   bool *ret, struct err *err);
 /* A new copy on the node, or the client there with a disk; once it is in sync change_replica_reap
  * removes the one on `from`, or only its disk where the resource is open there. *ret false: it was
  * asked for already. -E_NOT_FOUND: from has no copy; -E_EXISTS: node has one */
@@ -322,9 +339,21 @@ int change_leftover_done(struct change_env *env, struct txn *t, const char *node
 /* protocol: CAS(e -> e+1, p, I, tag). -E_CONFLICT: the record is not at next->epoch - 1
  * (ret_present is filled);
  * -E_INVALID: next breaks a rule (empty set, unknown slot, writer without replica). uuid: the
- * resource's, against name reuse. */
+ * resource's, against name reuse. -E_IN_USE: a file system is to be made first, elsewhere */
 int change_record(struct change_env *env, struct txn *t, const char *resource, const char *uuid,
 		  const struct record *next, struct record *ret_present, struct err *err);
+/* change_filesystem.c, filesystem.h. The node that has the resource open may write the file system
+ * now. volume: its uuid. -E_NOT_FOUND: that volume is gone; -E_IN_USE: another node is the writer,
+ * or it is not wanted (any more) */
+int change_filesystem_begin(struct change_env *env, struct txn *t, const char *resource,
+			    const char *node, int number, const char *volume, struct err *err);
+/* It is made; or not, because of error (NULL: it is). Told again it changes nothing. */
+int change_filesystem_done(struct change_env *env, struct txn *t, const char *resource, int number,
+			   const char *volume, const char *error, struct err *err);
+/* Another node than the one that makes it takes the resource: -E_IN_USE while one is wanted, for
+ * FILESYSTEM_GATE_MS; after that there will be none. */
+int change_filesystem_gate(struct change_env *env, struct txn *t, const char *resource,
+			   struct err *err);
 /* uuid: of the task. -E_NOT_FOUND: it is not the present one (any more) */
 int change_pool_done(struct change_env *env, struct txn *t, const char *node, const char *name,
 		     const char *uuid, struct err *err);
@@ -346,5 +375,14 @@ int change_token_create(struct change_env *env, struct txn *t, const char *id,
 int change_token_use(struct change_env *env, struct txn *t, const char *id,
 		     const char *secret_sha256, const char *node, struct err *err);
 int change_token_delete(struct change_env *env, struct txn *t, const char *id, struct err *err);
+
+/* change_access.c: users of the API over TCP. -E_EXISTS: the name is taken, by either kind */
+int change_access_create(struct change_env *env, struct txn *t, const struct access *a,
+			 struct err *err);
+/* -E_NOT_FOUND also when it is of the other kind */
+int change_access_delete(struct change_env *env, struct txn *t, const char *name,
+			 enum access_kind kind, struct err *err);
+/* whether loopback is closed to those without, too */
+int change_access_require(struct change_env *env, struct txn *t, bool required, struct err *err);
 
 #endif

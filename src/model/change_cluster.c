@@ -82,7 +82,7 @@ static int put_default_group(struct change_env *env, struct txn *t, struct err *
 	jset_i64(filter, "place_count", COPIES_DEFAULT);
 	jset_str(body, "name", GROUP_DEFAULT);
 	jset(body, "select_filter", filter);
-	rv = change_group_create(env, t, body, err);
+	rv = change_group_create(env, t, body, NULL, err);
 	json_object_put(body);
 	return rv;
 }

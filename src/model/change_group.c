@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/place.h"
 #include "model/policy.h"
 #include "model/props.h"
 
@@ -24,8 +25,23 @@ static int read_group(struct change_env *env, struct txn *t, const char *name, c
 	return rv < 0 ? err_set(err, rv, "%s: %s", key, err_name(rv)) : 0;
 }
 
+/* The filter as it is now: rules that exclude each other are refused; what only the present nodes
+ * make impossible is said, since nodes may be added. */
+static int check_filter(struct change_env *env, json *filter, struct err *warn, struct err *err)
+{
+	struct group_select f;
+	struct err unheard = { 0 };
+	int rv;
+
+	rv = group_filter_parse(filter, &f, err);
+	if (rv == 0)
+		rv = group_select_check(&f, err);
+	return rv < 0 ? rv : place_outlook(env, filter, warn ? warn : &unheard, err);
+}
+
 /* description, select_filter and volume_groups, as far as body has them */
-static int apply_body(const char *what, json *doc, json *body, struct err *err)
+static int apply_body(struct change_env *env, const char *what, json *doc, json *body,
+		      struct err *warn, struct err *err)
 {
 	const char *description = jget_str(body, "description", NULL);
 	json *volumes = jget(body, "volume_groups"), *filter;
@@ -54,10 +70,12 @@ static int apply_body(const char *what, json *doc, json *body, struct err *err)
 		jset(doc, "select_filter", filter);
 	}
 	group_filter_merge(filter, jget(body, "select_filter"));
-	return 0;
+	rv = jget(body, "select_filter") ? check_filter(env, filter, warn, err) : 0;
+	return rv < 0 ? err_prefix(err, "%s", what) : 0;
 }
 
-int change_group_create(struct change_env *env, struct txn *t, json *body, struct err *err)
+int change_group_create(struct change_env *env, struct txn *t, json *body, struct err *warn,
+			struct err *err)
 {
 	const char *name = jget_str(body, "name", NULL);
 	char key[STORE_KEY_MAX], what[NAME_MAX_LEN + 24], uuid[37];
@@ -90,7 +108,7 @@ int change_group_create(struct change_env *env, struct txn *t, json *body, struc
 	jset_str(doc, "description", "");
 	jset(doc, "props", props);
 	jset(doc, "volume_groups", json_object_new_array());
-	rv = apply_body(what, doc, body, err);
+	rv = apply_body(env, what, doc, body, warn, err);
 	if (rv < 0) {
 		json_object_put(doc);
 		return rv;
@@ -100,7 +118,7 @@ int change_group_create(struct change_env *env, struct txn *t, json *body, struc
 }
 
 int change_group_modify(struct change_env *env, struct txn *t, const char *name, json *body,
-			struct err *err)
+			struct err *warn, struct err *err)
 {
 	char key[STORE_KEY_MAX], what[NAME_MAX_LEN + 24];
 	json *doc;
@@ -110,7 +128,7 @@ int change_group_modify(struct change_env *env, struct txn *t, const char *name,
 	if (rv < 0)
 		return rv;
 	snprintf(what, sizeof(what), "resource group %.48s", name);
-	if ((rv = apply_body(what, doc, body, err)) < 0 ||
+	if ((rv = apply_body(env, what, doc, body, warn, err)) < 0 ||
 	    (rv = props_modify(what, doc, body, err)) < 0 ||
 	    (rv = policy_check(what, jget(doc, "props"), err)) < 0) {
 		json_object_put(doc);

@@ -10,6 +10,7 @@
 #include "model/change.h"
 #include "model/policy.h"
 #include "model/props.h"
+#include "model/tuning.h"
 
 void kvs_key(const char *name, char *out, size_t len)
 {
@@ -96,7 +97,8 @@ int change_controller_modify(struct change_env *env, struct txn *t, json *body, 
 	else if (rv < 0)
 		return err_set(err, rv, CONTROLLER_KEY ": %s", err_name(rv));
 	if ((rv = props_modify("controller", doc, body, err)) == 0 &&
-	    (rv = policy_check("controller", jget(doc, "props"), err)) == 0)
+	    (rv = policy_check("controller", jget(doc, "props"), err)) == 0 &&
+	    (rv = tuning_check("controller", jget(doc, "props"), err)) == 0)
 		txn_put(t, CONTROLLER_KEY, json_object_get(doc));
 	json_object_put(doc);
 	return rv;

@@ -244,6 +244,8 @@ int change_node_modify(struct change_env *env, struct txn *t, const char *name, 
 		return rv;
 	snprintf(what, sizeof(what), "node %.48s", name);
 	rv = props_modify(what, doc, body, err);
+	if (rv == 0)
+		rv = node_check_props(what, jget(doc, "props"), err);
 	if (rv < 0) {
 		json_object_put(doc);
 		return rv;

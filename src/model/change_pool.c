@@ -14,6 +14,7 @@
 #include "model/pool_task.h"
 #include "model/promise.h"
 #include "model/props.h"
+#include "model/tuning.h"
 
 static int get_pool(struct change_env *env, struct txn *t, const char *node, const char *name,
 		    json **ret, struct err *err)
@@ -104,6 +105,8 @@ static int add(struct change_env *env, struct txn *t, const struct pool *p, json
 			       made.name, POOLS_PER_NODE_MAX);
 	snprintf(what, sizeof(what), "pool %s/%s", made.node, made.name);
 	rv = props_new(what, props, &checked, err);
+	if (rv == 0 && (rv = tuning_check(what, checked, err)) < 0)
+		json_object_put(checked);
 	if (rv < 0)
 		return rv;
 	if (!made.uuid[0])
@@ -301,6 +304,8 @@ static int modify_props(const char *what, json *doc, json *body, struct err *err
 	for (size_t i = 0; i < 2; i++)
 		jset_str(props, fixed[i], source);
 	rv = props_modify(what, doc, body, err);
+	if (rv == 0)
+		rv = tuning_check(what, jget(doc, "props"), err);
 	props = jget(doc, "props");
 	for (size_t i = 0; i < 2 && rv == 0; i++) {
 		if (strcmp(jget_str(props, fixed[i], ""), source) != 0)

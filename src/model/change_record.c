@@ -14,6 +14,9 @@ struct slots {
 	uint32_t used;     /* has a replica */
 	uint32_t copies;   /* with a disk whose files (of volume 0) were made */
 	uint32_t deleting; /* or inactive */
+	int maker;         /* filesystem_maker */
+	struct replica replica[REPLICAS_MAX];
+	int n;
 	struct err *err;
 };
 
@@ -33,6 +36,8 @@ static int collect(const char *key, json *doc, uint64_t revision, void *arg)
 		s->copies |= bit;
 	if (r.deleting || r.inactive)
 		s->deleting |= bit;
+	if (s->n < REPLICAS_MAX)
+		s->replica[s->n++] = r;
 	return 0;
 }
 
@@ -73,6 +78,7 @@ static int read_slots(struct change_env *env, struct txn *t, const char *resourc
 	rv = txn_list(t, env->store, prefix, collect, s);
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", prefix, why.code ? why.text : err_name(rv));
+	s->maker = filesystem_maker(s->replica, s->n);
 	return 0;
 }
 
@@ -105,6 +111,10 @@ int change_record(struct change_env *env, struct txn *t, const char *resource, c
 	}
 	if ((rv = read_slots(env, t, resource, &s, err)) < 0 ||
 	    (rv = check_next(resource, &s, &present, next, err)) < 0)
+		goto put;
+	/* Who opens it before its file system is made would find nothing, or be written over. */
+	if (next->writer != WRITER_NONE && next->writer != present.writer &&
+	    next->writer != s.maker && (rv = change_filesystem_gate(env, t, resource, err)) < 0)
 		goto put;
 	record_write(doc, next);
 	txn_put(t, key, doc);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * change_replica.c - single replicas come and go. Called by the API for users
- * and for agents. The rules of leaving: never the last copy, never where the
- * device is open, and a member of the in-sync set only by a new epoch, which an
- * active writer makes itself (the replica is marked deleting until then).
+ * and for agents. The rules of leaving: never the last copy while there are
+ * clients or copies to come, never where the device is open, and a member of the
+ * in-sync set only by a new epoch, which an active writer makes itself (the
+ * replica is marked deleting until then).
  */
 #include "model/change.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -54,19 +57,40 @@ static int add_diskless(struct bundle *b, const char *node, struct err *err)
 	return bundle_add_replica(b, name, NULL, NULL, err);
 }
 
-/* one more copy, on this node; pool NULL: choose */
-static int place_on(struct bundle *b, const char *node, const char *pool, struct err *err)
+/* one more copy, on this node, in the pool that is named or one of those that the group says */
+static int place_in(struct bundle *b, const char *node, const char *const *pools, int n_pools,
+		    struct err *err)
 {
 	struct placement_want want = {
-		.size_kib = resource_size_kib(&b->resource),
+		.size_kib = resource_size_kib(&b->resource) + resource_extra_kib(&b->resource),
 		.copies = 1,
 		.nodes = &node,
 		.n_nodes = 1,
-		.pools = &pool,
-		.n_pools = pool && *pool ? 1 : 0,
+		.pools = pools,
+		.n_pools = n_pools,
 	};
 
 	return place_copies(b, &want, true, err);
+}
+
+/* pool NULL: choose */
+static int place_on(struct bundle *b, const char *node, const char *pool, struct err *err)
+{
+	struct group_select *filter;
+	json *group = NULL;
+	int rv;
+
+	if (pool && *pool)
+		return place_in(b, node, &pool, 1, err);
+	filter = malloc(sizeof(*filter));
+	if (!filter)
+		return err_set(err, -ENOMEM, "placement: out of memory");
+	rv = place_filter(b, filter, &group, err);
+	if (rv == 0)
+		rv = place_in(b, node, filter->pools, filter->n_pools, err);
+	json_object_put(group);
+	free(filter);
+	return rv;
 }
 
 int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
@@ -119,7 +143,7 @@ static int check_not_last(struct bundle *b, const struct replica *r, struct err 
 		return 0;
 	return err_set(err, -E_IN_USE,
 		       "resource %s: the copy on %s is the last one; add another copy first, or "
-		       "delete the resource",
+		       "delete what else there is of it before, or the resource",
 		       b->resource.name, r->node);
 }
 
@@ -157,8 +181,21 @@ static void want_no_more(struct bundle *b, const struct replica *r)
 		bundle_want(b, of_use && copies > 1 ? copies - 1 : copies);
 }
 
+/* The only replica goes: what is left is a definition without copies, as before the first one. */
+static int delete_last(struct bundle *b, struct replica *r, struct err *err)
+{
+	int rv = bundle_check_unused(b, err);
+
+	if (rv == 0)
+		rv = bundle_drop_replica(b, r, err);
+	b->record_gone = rv == 0 && b->record_doc;
+	return rv;
+}
+
 static int delete_one(struct bundle *b, struct replica *r, struct err *err)
 {
+	if (b->n == 1)
+		return delete_last(b, r, err);
 	want_no_more(b, r);
 	return place_leave(b, r, err);
 }
@@ -310,35 +347,19 @@ static int check_swept(struct bundle *b, const struct replica *r, struct err *er
 static int add_disk(struct bundle *b, struct replica *r, const char *pool, const char *migrates,
 		    struct err *err)
 {
-	struct replica was = *r, *now;
-	char key[STORE_KEY_MAX];
-	json *doc;
 	int rv;
 
 	if ((rv = check_swept(b, r, err)) < 0 || (rv = place_check(b, 1, err)) < 0)
 		return rv;
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
-	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	/* placed as a new one would be, then put back into its place */
-	rv = bundle_drop_replica(b, r, err);
-	if (rv == 0)
-		rv = place_on(b, was.node, pool, err);
-	if (rv < 0) {
-		json_object_put(doc);
-		return rv;
-	}
-	now = &b->replica[b->n - 1];
-	now->slot = was.slot;
-	now->inactive = was.inactive;
-	memcpy(now->uuid, was.uuid, sizeof(now->uuid));
-	snprintf(now->migrates, sizeof(now->migrates), "%s", migrates);
-	jset_bool(doc, "diskless", false);
-	jset_str(doc, "pool", now->pool);
-	replica_write_plans(doc, now);
-	txn_put(b->t, key, doc);
-	return 0;
+	snprintf(r->migrates, sizeof(r->migrates), "%s", migrates);
+	b->clients = 1u << r->slot;
+	return place_on(b, r->node, pool, err);
+}
+
+bool place_takes(struct bundle *b, const struct replica *r)
+{
+	return r->diskless && !r->deleting && !r->inactive && !bundle_is_open_on(b, r->node) &&
+	       check_swept(b, r, NULL) == 0;
 }
 
 int change_replica_diskful(struct change_env *env, struct txn *t, const char *resource,

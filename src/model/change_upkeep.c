@@ -81,14 +81,36 @@ static int look(struct bundle *b, const struct replica *r, struct upkeep_replica
 	return 0;
 }
 
-/* The rules of placement may have nothing to offer: that is said, and tried again. */
-static int add_copy(struct bundle *b, struct upkeep_plan *plan)
+/* What placement has to know: a copy that does not count keeps no other one out of its rack. */
+static void prepare(struct bundle *b, const struct upkeep_input *in, uint32_t *ret_clients)
+{
+	*ret_clients = 0;
+	for (int i = 0; i < b->n; i++) {
+		const struct replica *r = &b->replica[i];
+		const struct upkeep_replica *u = &in->replica[i];
+
+		if (!r->diskless && !upkeep_counts(in, u))
+			b->discounted |= 1u << r->slot;
+		if (u->fate == UPKEEP_STAYS && place_takes(b, r))
+			*ret_clients |= 1u << r->slot;
+	}
+}
+
+/* The rules of placement may have nothing to offer: that is said, and tried again. Clients are
+ * given a disk where there is no other place: they may be there for a reason. */
+static int add_copy(struct bundle *b, const struct upkeep_input *in, struct upkeep_plan *plan)
 {
 	const struct change_place one_more = { .additional = 1 };
 	int copies = bundle_wanted(b), added, rv;
+	uint32_t clients;
 	struct err err;
 
+	prepare(b, in, &clients);
 	rv = place_bundle(b, &one_more, &added, &err);
+	if (rv == -E_NO_NODES && clients) {
+		b->clients = clients;
+		rv = place_bundle(b, &one_more, &added, &err);
+	}
 	if (rv == -E_NO_NODES || rv == -E_INVALID) {
 		plan->what = UPKEEP_NOTHING;
 		plan->refused = true;
@@ -134,7 +156,7 @@ static int step(struct bundle *b, const struct upkeep_sight *sight, struct upkee
 	}
 	upkeep_decide(&in, plan);
 	if (plan->what == UPKEEP_ADD)
-		rv = add_copy(b, plan);
+		rv = add_copy(b, &in, plan);
 	else if (plan->what == UPKEEP_REMOVE)
 		rv = remove_replica(b, plan);
 	if (rv == 0 && plan->what != UPKEEP_NOTHING)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "model/filesystem.h"
 #include "model/place.h"
 #include "model/props.h"
 
@@ -47,6 +48,15 @@ static int lowest_number(const struct bundle *b)
 	return number;
 }
 
+/* what a copy of such a volume takes in its pool */
+static int64_t with_extra(const struct bundle *b, int64_t size_kib)
+{
+	bool encrypted = b->resource.encrypted;
+
+	size_kib = volume_round_size(size_kib, encrypted);
+	return size_kib + volume_extra_kib(size_kib, encrypted);
+}
+
 int change_volume_create(struct change_env *env, struct txn *t, const char *resource, int number,
 			 int64_t size_kib, json *props, int *ret_number, struct err *err)
 {
@@ -65,7 +75,7 @@ int change_volume_create(struct change_env *env, struct txn *t, const char *reso
 	if (rv == 0)
 		rv = volume_check_size(size_kib, err);
 	if (rv == 0)
-		rv = place_room(&b, volume_round_size(size_kib, b.resource.encrypted), err);
+		rv = place_room(&b, with_extra(&b, size_kib), err);
 	if (rv == 0)
 		rv = bundle_add_volume(&b, number, size_kib, props, err);
 	if (rv == 0) {
@@ -99,7 +109,7 @@ static int grow(struct bundle *b, const struct volume *v, int64_t size_kib, stru
 			"stored beyond would be lost; create a smaller volume and copy",
 			b->resource.name, v->number, text_size_kib(v->size_kib, has, sizeof(has)),
 			text_size_kib(size_kib, wanted, sizeof(wanted)));
-	rv = place_room(b, size_kib - v->size_kib, err);
+	rv = place_room(b, with_extra(b, size_kib) - with_extra(b, v->size_kib), err);
 	return rv < 0 ? rv : bundle_grow_volume(b, v->number, size_kib, err);
 }
 
@@ -120,7 +130,11 @@ int change_volume_modify(struct change_env *env, struct txn *t, const char *reso
 		rv = no_volume(&b, number, err);
 	else if (jget(body, "override_props") || jget(body, "delete_props") ||
 		 jget(body, "delete_namespaces")) {
-		rv = props_modify(what, bundle_volume_doc(&b, number), body, err);
+		json *doc = bundle_volume_doc(&b, number);
+
+		rv = props_modify(what, doc, body, err);
+		if (rv == 0)
+			rv = filesystem_check(what, jget(doc, "props"), err);
 		b.dirty = true;
 	}
 	if (rv == 0 && size_kib != 0)

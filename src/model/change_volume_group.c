@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include "model/props.h"
+#include "model/filesystem.h"
 
 #define WHAT_MAX (NAME_MAX_LEN + 48)
 
@@ -136,6 +136,11 @@ int change_volume_group_create(struct change_env *env, struct txn *t, const char
 	if ((rv = check_flags(what, jget(body, "flags"), err)) < 0 ||
 	    (rv = props_new(what, jget(body, "props"), &props, err)) < 0)
 		goto put;
+	rv = filesystem_check(what, props, err);
+	if (rv < 0) {
+		json_object_put(props);
+		goto put;
+	}
 	one = json_object_new_object();
 	env->uuid(uuid);
 	jset_i64(one, "volume_number", number);
@@ -169,7 +174,8 @@ int change_volume_group_modify(struct change_env *env, struct txn *t, const char
 	}
 	one = json_object_array_get_idx(jget(doc, "volume_groups"), (size_t)at);
 	if ((rv = check_flags(what, jget(body, "flags"), err)) < 0 ||
-	    (rv = props_modify(what, one, body, err)) < 0)
+	    (rv = props_modify(what, one, body, err)) < 0 ||
+	    (rv = filesystem_check(what, jget(one, "props"), err)) < 0)
 		goto put;
 	if (jget(body, "flags"))
 		jset(one, "flags", flags_doc(jget(body, "flags")));

@@ -18,7 +18,13 @@
 #define COPIES_MAX 7
 #define COPIES_DEFAULT 2
 #define VOLUME_KIB_MIN 4
-#define VOLUME_REGION_KIB 64        /* of the replication */
+#define VOLUME_REGION_KIB 64 /* of the replication */
+/* as the replication and the encryption lay it out (docs/ondisk.md); test/unit/agent/test_extra.c
+ * compares */
+#define META_PAGE_KIB 4
+#define META_HEAD_PAGES 6
+#define META_PAGE_REGIONS 960
+#define LUKS_HEADER_KIB (16 << 10)
 #define VOLUME_KIB_MAX (16ll << 30) /* 16 TiB */
 #define PROPS_MAX 128               /* per object */
 #define KVS_MAX 256                 /* key-value stores */

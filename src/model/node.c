@@ -132,6 +132,41 @@ void node_write_flag(json *doc, const char *flag, bool on)
 	jset(doc, "flags", flags);
 }
 
+static bool is_cordoned(json *props)
+{
+	const char *cordon = jget_str(props, NODE_CORDON, "");
+
+	return strcasecmp(cordon, "on") == 0 || jget_bool(props, NODE_CORDON, false) ||
+	       !jget_bool(props, NODE_AUTOPLACE, true);
+}
+
+int node_check_props(const char *what, json *props, struct err *err)
+{
+	static const char *const possible[] = { "on", "off", "true", "false" };
+	const char *cordon = jget_str(props, NODE_CORDON, "off");
+
+	for (size_t i = 0; i < sizeof(possible) / sizeof(possible[0]); i++) {
+		if (strcasecmp(cordon, possible[i]) == 0)
+			return 0;
+	}
+	return err_set(err, -E_BAD_PROP,
+		       "%s: property " NODE_CORDON " is \"%.40s\"; possible are on and off", what,
+		       cordon);
+}
+
+bool node_takes_new(json *doc, bool named, const char **ret_why)
+{
+	const char *why = node_has_flag(doc, NODE_LOST)       ? "it is lost"
+			  : node_has_flag(doc, NODE_EVACUATE) ? "it is being evacuated"
+							      : NULL;
+
+	if (!why && !named && is_cordoned(jget(doc, "props")))
+		why = "cordoned";
+	if (why && ret_why)
+		*ret_why = why;
+	return !why;
+}
+
 void node_key(const char *name, char *out, size_t len)
 {
 	char low[NAME_MAX_LEN + 1];

@@ -8,9 +8,15 @@
  * flags: EVACUATE: what is on it moves to others; LOST: it will never be back, and is forgotten
  * as soon as nothing is on it any more. away_ms: since then (wall clock) it does not answer; not
  * there: it does, or has not been away for long.
+ * It takes nothing new (it is cordoned) when its property sds/cordon is on, or LINSTOR's
+ * AutoplaceTarget false; the flags say the same. Who names a cordoned node gets a copy there all
+ * the same, but not on one with a flag.
  */
 #ifndef SDSD_MODEL_NODE_H
 #define SDSD_MODEL_NODE_H
+
+#define NODE_CORDON "sds/cordon"
+#define NODE_AUTOPLACE "AutoplaceTarget"
 
 #include "base/json.h"
 #include "model/name.h"
@@ -34,6 +40,11 @@ bool node_has_flag(json *doc, const char *flag);
 #define NODE_EVACUATE "EVACUATE"
 #define NODE_LOST "LOST"
 void node_write_flag(json *doc, const char *flag, bool on);
+/* Whether placement may use it. named: a person has named the node. *ret_why, on false: in words,
+ * static; may be NULL */
+bool node_takes_new(json *doc, bool named, const char **ret_why);
+/* Of properties with a meaning: sds/cordon is on or off (or true, false). -E_BAD_PROP */
+int node_check_props(const char *what, json *props, struct err *err);
 void node_key(const char *name, char *out, size_t len);
 
 #endif

@@ -16,12 +16,14 @@ struct seen {
 	json *report;               /* owned copy, without the replicas */
 	json *pools, *replicas;     /* owned: the report's, with lower-case names, for look-ups */
 	int64_t at_ms;
+	bool online; /* at the last observed_version */
 };
 
 struct observed {
 	struct seen node[NODES_MAX]; /* sorted by key */
 	int n;
 	int64_t began_ms; /* 0: unknown */
+	int64_t version;
 };
 
 struct observed *observed_new(void)
@@ -41,6 +43,7 @@ void observed_clear(struct observed *o)
 	for (int i = 0; i < o->n; i++)
 		seen_release(&o->node[i]);
 	o->n = 0;
+	o->version++;
 }
 
 void observed_free(struct observed *o)
@@ -142,6 +145,21 @@ static struct seen *place(struct observed *o, const char *key)
 	return s;
 }
 
+/* Does the report say anything new? replicas: all of them as they will be */
+static bool differs(const struct seen *s, json *report, json *replicas)
+{
+	json *changed = jget(report, "replicas");
+
+	if (jget(report, "base")) {
+		if (json_object_is_type(changed, json_type_object) &&
+		    json_object_object_length(changed) > 0)
+			return true;
+	} else if (!s->replicas || !json_object_equal(s->replicas, replicas)) {
+		return true;
+	}
+	return !json_object_equal(jget(s->report, "pools"), jget(report, "pools"));
+}
+
 int observed_report(struct observed *o, json *report, int64_t now_ms, struct err *err)
 {
 	const char *node = jget_str(report, "node", NULL);
@@ -171,6 +189,8 @@ int observed_report(struct observed *o, json *report, int64_t now_ms, struct err
 	} else {
 		replicas = lower_keys(jget(copy, "replicas"));
 	}
+	if (differs(s, copy, replicas))
+		o->version++;
 	json_object_object_del(copy, "replicas");
 	seen_release(s);
 	s->report = copy;
@@ -218,6 +238,18 @@ json *observed_replica(struct observed *o, const char *node, const char *resourc
 	return s ? object_in(s->replicas, resource) : NULL;
 }
 
+int64_t observed_version(struct observed *o, int64_t now_ms)
+{
+	for (int i = 0; i < o->n; i++) {
+		bool online = now_ms - o->node[i].at_ms < OBSERVED_STALE_MS;
+
+		if (online != o->node[i].online)
+			o->version++;
+		o->node[i].online = online;
+	}
+	return o->version;
+}
+
 bool observed_online(struct observed *o, const char *node, int64_t now_ms)
 {
 	return fresh(o, node, now_ms) != NULL;
@@ -247,6 +279,7 @@ void observed_forget(struct observed *o, const char *node)
 	if (!s)
 		return;
 	seen_release(s);
+	o->version++;
 	o->n--;
 	memmove(s, s + 1, (size_t)(&o->node[o->n] - s) * sizeof(*s));
 }

@@ -4,7 +4,8 @@
  * memory. What is not reported is unknown since a time, never the last good value.
  * A report is the JSON body of POST /v1/sds/report (made by agent/observe.c):
  * {"node":"n1","boot":123,"version":"0.1.0","applied":17,
- *  "pools":{"ssd":{"free_kib":..,"total_kib":..,"meta_percent":..,"queues":true,"error":"",
+ *  "pools":{"ssd":{"free_kib":..,"total_kib":..,"ours_kib":..,"meta_percent":..,"queues":true,
+ *      "error":"",
  *      "busy":{"what":"create","volume":"","pid":..,"program":"lvcreate","since_ms":..,
  *          "waiting":3},
  *      "task":{"uuid","text":"how it goes","error":""}}},
@@ -44,6 +45,9 @@ int observed_report(struct observed *o, json *report, int64_t now_ms, struct err
 json *observed_node(struct observed *o, const char *node, int64_t now_ms);
 json *observed_pool(struct observed *o, const char *node, const char *pool, int64_t now_ms);
 json *observed_replica(struct observed *o, const char *node, const char *resource, int64_t now_ms);
+/* A number that changes whenever something of what is observed does, also by nothing but time (a
+ * node goes off line); space and progress count, too. */
+int64_t observed_version(struct observed *o, int64_t now_ms);
 bool observed_online(struct observed *o, const char *node, int64_t now_ms);
 /* ms since the last report; -1 never */
 int64_t observed_age_ms(struct observed *o, const char *node, int64_t now_ms);

@@ -11,10 +11,17 @@
 
 /* -E_INVALID without a volume, or when there would be more copies than COPIES_MAX */
 int place_check(struct bundle *b, int more_copies, struct err *err);
-/* Adds want->copies copies and, with the first, the record. any_target: nodes with
- * AutoplaceTarget=false too, since a person named the node. -E_NO_NODES with the reasons */
-int place_copies(struct bundle *b, const struct placement_want *want, bool any_target,
-		 struct err *err);
+/* What place asks for over what the group's filter f says, which becomes both; *ret borrows from
+ * them. -E_INVALID */
+int place_want(struct bundle *b, const struct change_place *place, struct group_select *f,
+	       struct placement_want *ret, struct err *err);
+/* The filter of the bundle's group; it borrows from *ret_group, which is the caller's. */
+int place_filter(struct bundle *b, struct group_select *ret, json **ret_group, struct err *err);
+/* Adds want->copies copies and, with the first, the record; the cluster's weights count. named:
+ * cordoned nodes too, since a person named the node. -E_NO_NODES with the reasons */
+int place_copies(struct bundle *b, const struct placement_want *want, bool named, struct err *err);
+/* why no resource could be placed by this filter with the present nodes; "": some could */
+int place_outlook(struct change_env *env, json *filter, struct err *warn, struct err *err);
 /* Whether the pools of all copies can hold so much more, by the rules of placement. Pools that
  * nothing is known of at present are passed over. -ENOSPC with a word on each pool */
 int place_room(struct bundle *b, int64_t more_kib, struct err *err);
@@ -22,6 +29,9 @@ int place_room(struct bundle *b, int64_t more_kib, struct err *err);
 int place_bundle(struct bundle *b, const struct change_place *place, int *ret_added,
 		 struct err *err);
 
+/* change_replica.c. A client that can get a disk at once: it is not open, and nothing is left of a
+ * disk that it had before. */
+bool place_takes(struct bundle *b, const struct replica *r);
 /* change_replica.c. It goes, or is marked to go. The rules of leaving are there. -E_IN_USE */
 int place_leave(struct bundle *b, struct replica *r, struct err *err);
 

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "model/connection.h"
+#include "model/filesystem.h"
 #include "model/group.h"
 #include "model/schedule.h"
 #include "model/upkeep.h"
@@ -76,6 +77,7 @@ static int check_schedule(const char *what, json *props, struct err *err)
 int policy_check(const char *what, json *props, struct err *err)
 {
 	const char *text = jget_str(props, POLICY_READ, NULL);
+	int rv;
 
 	if (text && number_of(text, read_names, READ_POLICIES) < 0)
 		return err_set(err, -E_BAD_PROP,
@@ -106,7 +108,8 @@ int policy_check(const char *what, json *props, struct err *err)
 			       "%s: property " POLICY_REBUILD
 			       " is \"%.40s\"; possible are off and times such as 30s, 60m, 2d",
 			       what, text);
-	return check_schedule(what, props, err);
+	rv = check_schedule(what, props, err);
+	return rv < 0 ? rv : filesystem_check(what, props, err);
 }
 
 static int read_of(const char *text)

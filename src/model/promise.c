@@ -22,6 +22,7 @@ void promise_key(const char *node, const char *pool, char *out, size_t len)
 static void parse(json *doc, struct promise *ret)
 {
 	ret->kib = jget_i64_or(doc, "kib", 0);
+	ret->extra_kib = jget_i64_or(doc, "extra_kib", 0);
 	ret->replicas = jget_i64_or(doc, "replicas", 0);
 }
 
@@ -56,8 +57,8 @@ int promise_read(struct txn *t, struct store *s, const char *node, const char *p
 	return 0;
 }
 
-int promise_add(struct txn *t, struct store *s, const char *node, const char *pool, int64_t kib,
-		int replicas)
+int promise_add(struct txn *t, struct store *s, const char *node, const char *pool,
+		const struct promise *more)
 {
 	char key[STORE_KEY_MAX];
 	struct promise p;
@@ -67,8 +68,10 @@ int promise_add(struct txn *t, struct store *s, const char *node, const char *po
 	rv = promise_read(t, s, node, pool, &p);
 	if (rv < 0)
 		return rv;
-	p.kib += kib;
-	p.replicas += replicas;
+	p.kib += more->kib;
+	/* copies of an older version give back what was never counted */
+	p.extra_kib = p.extra_kib + more->extra_kib > 0 ? p.extra_kib + more->extra_kib : 0;
+	p.replicas += more->replicas;
 	promise_key(node, pool, key, sizeof(key));
 	if (p.replicas <= 0) {
 		txn_put(t, key, NULL); /* back to "missing: nothing" */
@@ -76,6 +79,7 @@ int promise_add(struct txn *t, struct store *s, const char *node, const char *po
 	}
 	doc = json_object_new_object();
 	jset_i64(doc, "kib", p.kib);
+	jset_i64(doc, "extra_kib", p.extra_kib);
 	jset_i64(doc, "replicas", p.replicas);
 	txn_put(t, key, doc);
 	return 0;

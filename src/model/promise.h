@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * promise.h - how much is placed in each pool: document "promise/<node>/<pool>"
- * {"kib","replicas"}. Read and written by every placement in the pool, so that
+ * {"kib","extra_kib","replicas"}. Read and written by every placement in the pool, so that
  * two of them conflict instead of filling the same space twice.
  */
 #ifndef SDSD_MODEL_PROMISE_H
@@ -10,7 +10,9 @@
 #include "store/txn.h"
 
 struct promise {
-	int64_t kib;
+	int64_t kib;       /* volumes */
+	int64_t extra_kib; /* their metadata and headers; a copy that an older version has placed is
+			    * without */
 	int64_t replicas;
 };
 
@@ -20,7 +22,8 @@ int promise_peek(struct store *s, const char *node, const char *pool, struct pro
 /* the same, noted */
 int promise_read(struct txn *t, struct store *s, const char *node, const char *pool,
 		 struct promise *ret);
-int promise_add(struct txn *t, struct store *s, const char *node, const char *pool, int64_t kib,
-		int replicas);
+/* more: may be negative */
+int promise_add(struct txn *t, struct store *s, const char *node, const char *pool,
+		const struct promise *more);
 
 #endif

@@ -121,6 +121,9 @@ static int volume_parse(json *doc, const char *what, const char *resource_uuid, 
 	if (jget(doc, "adopts") &&
 	    (rv = adopted_parse(jget(doc, "adopts"), what, &v.adopts, err)) < 0)
 		return rv;
+	if (jget(doc, "filesystem") &&
+	    (rv = filesystem_parse(jget(doc, "filesystem"), what, &v.filesystem, err)) < 0)
+		return rv;
 	v.number = (int)number;
 	v.size_kib = size;
 	v.minor = (int)minor;
@@ -313,6 +316,8 @@ json *resource_doc(const struct resource *r)
 			volume_write_origin(v, &r->volume[i].origin);
 		if (r->volume[i].adopts.lv[0])
 			volume_write_adopted(v, &r->volume[i].adopts);
+		if (r->volume[i].filesystem.type != FILESYSTEM_NONE)
+			filesystem_write(v, &r->volume[i].filesystem);
 		json_object_array_add(volumes, v);
 	}
 	jset_str(doc, "name", r->name);
@@ -441,6 +446,23 @@ int64_t resource_size_kib(const struct resource *r)
 
 	for (int i = 0; i < r->n_volumes; i++)
 		sum += r->volume[i].size_kib;
+	return sum;
+}
+
+int64_t volume_extra_kib(int64_t size_kib, bool encrypted)
+{
+	int64_t regions = (size_kib + VOLUME_REGION_KIB - 1) / VOLUME_REGION_KIB;
+	int64_t pages = META_HEAD_PAGES + (regions + META_PAGE_REGIONS - 1) / META_PAGE_REGIONS;
+
+	return pages * META_PAGE_KIB + (encrypted ? LUKS_HEADER_KIB : 0);
+}
+
+int64_t resource_extra_kib(const struct resource *r)
+{
+	int64_t sum = 0;
+
+	for (int i = 0; i < r->n_volumes; i++)
+		sum += volume_extra_kib(r->volume[i].size_kib, r->encrypted);
 	return sum;
 }
 

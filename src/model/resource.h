@@ -7,12 +7,13 @@
  *                     "connections":[connection.h],
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
  *                     "origin":{"resource","snapshot","uuid","size_kib"},
- *                     "adopts":{"lv","size_kib"},"key":"<hex>"}]}
+ *                     "adopts":{"lv","size_kib"},"key":"<hex>","filesystem":{}}]}
  *                     by number; when there is any, there is number 0. A volume 0 that an older
  *                     version made has no uuid: the resource's stands for it. origin: it began
  *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
  *                     adopts: it began as this logical volume of somebody else's, with its
- *                     content, on the node of its first copy. external_name: what its user calls
+ *                     content, on the node of its first copy. filesystem: it is born with
+ *                     (filesystem.h). external_name: what its user calls
  *                     it, where that is no name of a resource; for the API only. No layers: DRBD
  *                     and STORAGE. key: of an encrypted volume, sealed by the master key
  *                     (cluster/vault.h). copies: it is to have so many; unsaid: as many as it has.
@@ -44,6 +45,7 @@
 #define SDSD_MODEL_RESOURCE_H
 
 #include "base/json.h"
+#include "model/filesystem.h"
 #include "model/name.h"
 
 #define WRITER_NONE (-1)
@@ -74,6 +76,7 @@ struct volume {
 	char key[VOLUME_SEALED_MAX]; /* sealed; "": it is not encrypted */
 	struct volume_origin origin;
 	struct volume_adopted adopts; /* or this, never both */
+	struct filesystem filesystem; /* type FILESYSTEM_NONE: it is born without one */
 };
 
 struct resource {
@@ -147,7 +150,11 @@ void volume_write_origin(json *doc, const struct volume_origin *o); /* in a volu
 void volume_write_adopted(json *doc, const struct volume_adopted *a);
 /* NULL when there is none of this number */
 const struct volume *resource_volume(const struct resource *r, int number);
-int64_t resource_size_kib(const struct resource *r);      /* of all volumes */
+int64_t resource_size_kib(const struct resource *r); /* of all volumes */
+/* What a copy of a volume takes beside its content: the metadata of the replication, and the header
+ * of encryption */
+int64_t volume_extra_kib(int64_t size_kib, bool encrypted);
+int64_t resource_extra_kib(const struct resource *r);     /* of all volumes */
 int volume_check_size(int64_t size_kib, struct err *err); /* range; callers round it up */
 /* Up to 4 KiB; encrypted: to a whole region of the replication, since what an encrypted one grows
  * by is zeros, and what it was made of is not: no region may have some of both. */

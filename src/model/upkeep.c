@@ -50,8 +50,7 @@ static bool is_overdue(const struct upkeep_input *in, const struct upkeep_replic
 	       !in->sight.many_away && in->sight.watched_ms >= patience_ms;
 }
 
-/* a copy that is there to stay */
-static bool counts(const struct upkeep_input *in, const struct upkeep_replica *r)
+bool upkeep_counts(const struct upkeep_input *in, const struct upkeep_replica *r)
 {
 	return !r->diskless && !r->deleting && r->fate == UPKEEP_STAYS && !is_overdue(in, r);
 }
@@ -129,7 +128,7 @@ static void say_missing(const struct upkeep_input *in, int counted, struct upkee
 	for (int i = 0; i < in->n; i++) {
 		const struct upkeep_replica *r = &in->replica[i];
 
-		if (r->diskless || r->deleting || counts(in, r))
+		if (r->diskless || r->deleting || upkeep_counts(in, r))
 			continue;
 		say(p, "one more copy is made: the one on %s %s", r->node, absence(r));
 		return;
@@ -143,7 +142,7 @@ static bool make_room(const struct upkeep_input *in, struct upkeep_plan *p)
 	for (int i = 0; i < in->n; i++) {
 		const struct upkeep_replica *r = &in->replica[i];
 
-		if (r->diskless || r->deleting || r->in_set || counts(in, r))
+		if (r->diskless || r->deleting || r->in_set || upkeep_counts(in, r))
 			continue;
 		remove_it(p, i, r->node, "another copy takes its place");
 		return true;
@@ -188,7 +187,7 @@ static void trim(const struct upkeep_input *in, int counted, int good, struct up
 		const struct upkeep_replica *r = &in->replica[i];
 		int rank = superfluity(in, r, too_many);
 		/* those that have everything must stay as many as are wanted */
-		int left = good - (counts(in, r) && is_good(r));
+		int left = good - (upkeep_counts(in, r) && is_good(r));
 
 		if (rank == 0 || rank < best || left < in->copies)
 			continue;
@@ -254,9 +253,9 @@ void upkeep_decide(const struct upkeep_input *in, struct upkeep_plan *ret)
 		const struct upkeep_replica *r = &in->replica[i];
 
 		copies += !r->diskless && !r->deleting;
-		counted += counts(in, r);
-		good += counts(in, r) && is_good(r);
-		p.learning |= counts(in, r) && r->fit && !r->in_set;
+		counted += upkeep_counts(in, r);
+		good += upkeep_counts(in, r) && is_good(r);
+		p.learning |= upkeep_counts(in, r) && r->fit && !r->in_set;
 	}
 	if (copies > 0 && !drop_lost(in, &p) && !drop_clients(in, &p)) {
 		if (counted < in->copies)

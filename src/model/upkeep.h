@@ -72,6 +72,8 @@ struct upkeep_plan {
 
 /* "60m" -> 3 600 000; -1: "off"; -2: not possible */
 int64_t upkeep_parse_after(const char *text);
+/* a copy that is there to stay: those that do not count are replaced */
+bool upkeep_counts(const struct upkeep_input *in, const struct upkeep_replica *r);
 void upkeep_decide(const struct upkeep_input *in, struct upkeep_plan *ret);
 
 #endif

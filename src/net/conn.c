@@ -60,14 +60,30 @@ struct conn_scratch *conn_scratch(void)
 	return &scratch;
 }
 
+void conn_quota_take(struct conn_quota *q)
+{
+	atomic_fetch_add(&q->refs, 1);
+	atomic_fetch_add(&q->open, 1);
+	if (q->all)
+		atomic_fetch_add(&q->all->open, 1);
+}
+
 void conn_quota_put(struct conn_quota *q, bool was_open)
 {
+	struct conn_quota *all;
+
 	if (!q)
 		return;
-	if (was_open)
+	all = q->all;
+	if (was_open) {
 		atomic_fetch_sub(&q->open, 1);
-	if (atomic_fetch_sub(&q->refs, 1) == 1)
+		if (all)
+			atomic_fetch_sub(&all->open, 1);
+	}
+	if (atomic_fetch_sub(&q->refs, 1) == 1) {
 		free(q);
+		conn_quota_put(all, false);
+	}
 }
 
 /* ---------------------------------------------------------- life and end -- */
@@ -556,8 +572,7 @@ struct conn *conn_accepted(uv_loop_t *loop, int fd, struct tls *tls, int handsha
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	c->handshake_ms = handshake_ms;
 	c->quota = quota;
-	atomic_fetch_add(&quota->refs, 1);
-	atomic_fetch_add(&quota->open, 1);
+	conn_quota_take(quota);
 	rv = open_fd(c, fd);
 	if (rv < 0) {
 		close(fd);

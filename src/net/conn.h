@@ -119,6 +119,9 @@ int listener_unix(uv_loop_t *loop, const char *path, mode_t mode, int max, liste
 		  void *arg, struct listener **ret, struct err *err);
 /* another time for the handshake than CONN_HANDSHAKE_TIMEOUT_MS, for conns accepted from now on */
 void listener_set_handshake_ms(struct listener *l, int timeout_ms);
+/* At most max open at a time that come from one address (IPv6: one network of 64 bits); more are
+ * refused. 0: no such limit, as at first. Before the first conn. */
+void listener_limit_address(struct listener *l, int max);
 /* conns accepted from now on that speak alpn (an ALPN_ constant) may be given to the kernel:
  * their keys are kept, see conn_for_kernel */
 void listener_for_kernel(struct listener *l, const char *alpn);

@@ -49,10 +49,14 @@ struct conn_queue {
 	size_t bytes;
 };
 
-/* How many conns of one listener live, on whatever thread. Owned by all that count in it. */
+/* How many conns of one listener live, on whatever thread; where it limits those of one address,
+ * one for each of them, too. Owned by all that count in it. */
 struct conn_quota {
 	atomic_int refs;
 	atomic_int open;
+	struct conn_quota *all; /* of one address: that of the listener, which is held; else NULL */
+	struct conn_quota *next; /* the listener's list of addresses */
+	uint8_t address[16];     /* IPv6; mapped for IPv4 */
 };
 
 /* What the conns of a thread share: read buffers, each used within one callback only, and segments
@@ -149,6 +153,7 @@ void conn_opened(struct conn *c);
 struct conn *conn_accepted(uv_loop_t *loop, int fd, struct tls *tls, int handshake_ms,
 			   const char *name, struct conn_quota *quota, const struct conn_ops *ops,
 			   void *owner);
+void conn_quota_take(struct conn_quota *q); /* one more is open */
 void conn_quota_put(struct conn_quota *q, bool was_open);
 void conn_name_of(const struct sockaddr_storage *addr, char out[CONN_NAME_MAX]);
 

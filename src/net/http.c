@@ -27,8 +27,10 @@
 #include "base/log.h"
 #include "net/http_message.h"
 
-#define HTTP_RET_CODE "-3458764513820540931" /* what LINSTOR's clients take for an error */
-#define HTTP_EXTRA_MAX 8192                  /* headers added to one answer */
+/* what LINSTOR's clients take for an error: one of parsing, and any other */
+#define HTTP_CODE_PARSE "-3458764513820540931"
+#define HTTP_CODE_OTHER "-4611686018427386906"
+#define HTTP_EXTRA_MAX 8192 /* headers added to one answer */
 #define HTTP_HEAD_MAX (HTTP_EXTRA_MAX + 1024)
 #define HTTP_HANDLES 2
 
@@ -42,6 +44,7 @@ struct http_request {
 	bool wants_continue;         /* the client waits for "100 Continue" */
 	bool has_type;               /* extra holds a Content-Type */
 	unsigned int method;
+	size_t body_max;
 	char *query; /* in url */
 	struct buf url, body;
 	struct http_headers headers;
@@ -51,16 +54,17 @@ struct http_request {
 };
 
 enum http_timer {
-	HTTP_TIMER_OFF,     /* the handler is at work */
-	HTTP_TIMER_IDLE,    /* no request */
-	HTTP_TIMER_REQUEST, /* one is being received */
+	HTTP_TIMER_OFF,  /* the handler is at work */
+	HTTP_TIMER_IDLE, /* no request; perhaps an answer is being read by the client */
+	HTTP_TIMER_HEAD, /* the headers of one are being received */
+	HTTP_TIMER_BODY,
 };
 
 struct http {
 	struct conn *c; /* NULL when gone */
 	http_handler handler;
 	void *arg;
-	int idle_ms, request_ms;
+	struct http_options options;
 	http_parser parser;
 	uv_timer_t timer; /* slow request or idle conn */
 	uv_idle_t kick;
@@ -68,12 +72,14 @@ struct http {
 	struct http_request *reading;     /* being received; not in the list */
 	struct http_request *head, *tail; /* received, not answered */
 	int count;
+	size_t held; /* bytes of their bodies */
 	enum http_timer timer_for;
 	bool ending;    /* nothing is read any more: error, or the last request was read */
+	bool draining;  /* the last answer is on its way; the conn is closed behind it */
 	bool taking_up; /* take_up() is on the stack */
 	bool headers_done;
-	size_t unsent_seen; /* when the idle time ran out last */
-	int fault;          /* status for what a parser callback refused; 0 */
+	uint64_t handed_seen; /* conn_handed() when the idle time began */
+	int fault;            /* status for what a parser callback refused; 0 */
 	struct err fault_text;
 	struct buf in;
 };
@@ -90,6 +96,7 @@ static struct http_request *request_new(struct http *h)
 	r->h = h;
 	buf_init(&r->url, HTTP_URL_MAX);
 	buf_init(&r->body, HTTP_BODY_MAX);
+	r->body_max = HTTP_BODY_MAX;
 	buf_init(&r->extra, HTTP_EXTRA_MAX);
 	buf_init(&r->answer, CONN_QUEUE_MAX);
 	headers_init(&r->headers);
@@ -122,6 +129,7 @@ static void list_append(struct http *h, struct http_request *r)
 		h->head = r;
 	h->tail = r;
 	h->count++;
+	h->held += r->body.len;
 }
 
 static struct http_request *list_pop(struct http *h)
@@ -132,6 +140,7 @@ static struct http_request *list_pop(struct http *h)
 	if (!h->head)
 		h->tail = NULL;
 	h->count--;
+	h->held -= r->body.len;
 	return r;
 }
 
@@ -179,6 +188,16 @@ static void send_continue(struct http *h)
 		drop_conn(h);
 }
 
+/* A conn that is closed has little time for what is still queued: a long answer to a slow client
+ * is waited for here, as long as it is being read. */
+static void close_behind_answer(struct http *h)
+{
+	h->ending = true;
+	h->draining = conn_queued(h->c) > HTTP_READ_LEAST;
+	if (!h->draining)
+		conn_close(h->c);
+}
+
 /* sends the answers whose turn it is */
 static void send_answers(struct http *h)
 {
@@ -193,9 +212,8 @@ static void send_answers(struct http *h)
 			drop_conn(h);
 		request_free(r);
 		if (last) {
-			h->ending = true;
 			conn_uncork(h->c);
-			conn_close(h->c);
+			close_behind_answer(h);
 			return;
 		}
 	}
@@ -276,7 +294,8 @@ static void answer_error(struct http *h, int status, const char *text)
 	r->method = HTTP_GET;
 	list_append(h, r);
 	buf_init(&body, 1024);
-	if (buf_printf(&body, "[{\"ret_code\":" HTTP_RET_CODE ",\"message\":\"%s\"}]", text) < 0)
+	if (buf_printf(&body, "[{\"ret_code\":%s,\"message\":\"%s\"}]",
+		       status == 400 ? HTTP_CODE_PARSE : HTTP_CODE_OTHER, text) < 0)
 		buf_clear(&body);
 	give_answer(r, status, body.data, body.len);
 	buf_release(&body);
@@ -348,7 +367,9 @@ static int on_header_value(http_parser *parser, const char *at, size_t len)
 
 static int body_too_large(struct http *h)
 {
-	return refuse(h, 413, "the body is longer than %u bytes", HTTP_BODY_MAX);
+	return refuse(h, 413, "the body is longer than the %zu bytes that are taken%s",
+		      h->reading->body_max,
+		      h->reading->body_max < HTTP_BODY_MAX ? " from somebody unknown" : "");
 }
 
 static bool url_is_clean(const struct buf *url)
@@ -377,7 +398,9 @@ static int check_head(struct http *h, http_parser *parser)
 	if ((!r->old && !headers_get(&r->headers, "host", 0)) ||
 	    headers_get(&r->headers, "host", 1))
 		return refuse(h, 400, "exactly one Host header is needed");
-	if (parser->content_length != UINT64_MAX && parser->content_length > HTTP_BODY_MAX)
+	if (h->options.body_max)
+		r->body_max = h->options.body_max(r, h->arg);
+	if (parser->content_length != UINT64_MAX && parser->content_length > r->body_max)
 		return body_too_large(h);
 	if (expect && strcasecmp(expect, "100-continue") != 0)
 		return refuse(h, 417, "the only expectation understood is 100-continue");
@@ -395,6 +418,7 @@ static int on_headers_complete(http_parser *parser)
 	if (check_head(h, parser) != 0)
 		return -1;
 	parser->upgrade = 0; /* an offer that we do not take */
+	rearm(h);
 	send_continue(h);
 	return 0;
 }
@@ -404,7 +428,9 @@ static int on_body(http_parser *parser, const char *at, size_t len)
 	struct http *h = parser->data;
 
 	h->reading->wants_continue = false; /* it did not wait */
-	return buf_append(&h->reading->body, at, len) < 0 ? body_too_large(h) : 0;
+	if (len > h->reading->body_max - h->reading->body.len)
+		return body_too_large(h);
+	return buf_append(&h->reading->body, at, len) < 0 ? refuse(h, 503, "out of memory") : 0;
 }
 
 static int on_message_complete(http_parser *parser)
@@ -450,7 +476,8 @@ static void parse_failed(struct http *h)
 
 static bool is_full(const struct http *h)
 {
-	return h->count >= HTTP_PIPELINE_MAX || conn_queued(h->c) > HTTP_UNSENT_MAX;
+	return h->count >= HTTP_PIPELINE_MAX || h->held > HTTP_HELD_MAX ||
+	       conn_queued(h->c) > HTTP_UNSENT_MAX;
 }
 
 /* feeds the parser until the next whole request; returns how many bytes it took */
@@ -503,22 +530,27 @@ static void dispatch(struct http *h)
 
 static void on_timer(uv_timer_t *timer);
 
+/* Each time runs from where it began: bytes that come one by one do not make it longer. */
 static void rearm(struct http *h)
 {
 	enum http_timer want = HTTP_TIMER_OFF;
+	int ms = 0;
 
-	if (h->reading)
-		want = HTTP_TIMER_REQUEST;
-	else if (!h->head && !h->ending)
+	if (h->reading) {
+		want = h->headers_done ? HTTP_TIMER_BODY : HTTP_TIMER_HEAD;
+		ms = h->headers_done ? h->options.body_ms : h->options.head_ms;
+	} else if ((!h->head && !h->ending) || h->draining) {
 		want = HTTP_TIMER_IDLE;
-	if (want == HTTP_TIMER_REQUEST && h->timer_for == want)
-		return; /* runs from the first byte */
+		ms = h->options.idle_ms;
+	}
+	if (want == h->timer_for)
+		return;
 	h->timer_for = want;
+	h->handed_seen = conn_handed(h->c);
 	if (want == HTTP_TIMER_OFF)
 		uv_timer_stop(&h->timer);
 	else
-		uv_timer_start(&h->timer, on_timer,
-			       (uint64_t)(want == HTTP_TIMER_IDLE ? h->idle_ms : h->request_ms), 0);
+		uv_timer_start(&h->timer, on_timer, (uint64_t)ms, 0);
 }
 
 /* Handles, answers and parses until the input is used up or must wait. Returns the bytes used. */
@@ -563,20 +595,25 @@ static void on_kick(uv_idle_t *idle)
 static void on_timer(uv_timer_t *timer)
 {
 	struct http *h = timer->data;
-	size_t unsent;
+	uint64_t handed;
 
-	if (!h->c || h->ending)
+	if (!h->c || (h->ending && !h->draining))
 		return;
-	if (h->timer_for == HTTP_TIMER_REQUEST) {
+	if (h->timer_for == HTTP_TIMER_HEAD || h->timer_for == HTTP_TIMER_BODY) {
 		answer_error(h, 408, "the request did not arrive in time");
 		send_answers(h);
+		rearm(h);
 		return;
 	}
 	/* a slow reader of a long answer is not idle while it makes progress */
-	unsent = conn_queued(h->c);
-	if (unsent > 0 && unsent != h->unsent_seen) {
-		h->unsent_seen = unsent;
+	handed = conn_handed(h->c);
+	if (conn_queued(h->c) > 0 && handed - h->handed_seen >= HTTP_READ_LEAST) {
+		h->timer_for = HTTP_TIMER_OFF; /* begins anew */
 		rearm(h);
+		return;
+	}
+	if (conn_queued(h->c) > 0) {
+		drop_conn(h);
 		return;
 	}
 	h->ending = true;
@@ -602,6 +639,11 @@ static void on_drain(struct conn *c, void *owner)
 {
 	struct http *h = owner;
 
+	if (h->draining) {
+		h->draining = false;
+		conn_close(c);
+		return;
+	}
 	uv_idle_start(&h->kick, on_kick);
 }
 
@@ -615,10 +657,9 @@ static void on_handle_closed(uv_handle_t *handle)
 	free(h);
 }
 
-static void on_close(struct conn *c, const struct err *reason, void *owner)
+/* the conn is not ours any more */
+static void let_go(struct http *h)
 {
-	struct http *h = owner;
-
 	h->c = NULL;
 	request_free(h->reading);
 	while (h->head) {
@@ -633,13 +674,33 @@ static void on_close(struct conn *c, const struct err *reason, void *owner)
 	uv_close((uv_handle_t *)&h->kick, on_handle_closed);
 }
 
+static void on_close(struct conn *c, const struct err *reason, void *owner)
+{
+	let_go(owner);
+}
+
+struct conn *http_take(struct http_request *r)
+{
+	struct http *h = r->h;
+	struct conn *c;
+
+	assert(r->dispatched && !r->answered && !(h && h->taking_up));
+	if (!h || h->head != r)
+		return NULL;
+	c = h->c;
+	request_free(list_pop(h));
+	let_go(h);
+	return c;
+}
+
 static const struct conn_ops http_ops = {
 	.on_data = on_data,
 	.on_drain = on_drain,
 	.on_close = on_close,
 };
 
-void http_serve_timed(struct conn *c, http_handler handler, void *arg, int idle_ms, int request_ms)
+void http_serve_with(struct conn *c, http_handler handler, void *arg,
+		     const struct http_options *options)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
@@ -650,8 +711,10 @@ void http_serve_timed(struct conn *c, http_handler handler, void *arg, int idle_
 	h->c = c;
 	h->handler = handler;
 	h->arg = arg;
-	h->idle_ms = idle_ms;
-	h->request_ms = request_ms;
+	h->options = *options;
+	h->options.idle_ms = options->idle_ms ?: HTTP_IDLE_TIMEOUT_MS;
+	h->options.head_ms = options->head_ms ?: HTTP_HEAD_TIMEOUT_MS;
+	h->options.body_ms = options->body_ms ?: HTTP_BODY_TIMEOUT_MS;
 	h->handles = HTTP_HANDLES;
 	buf_init(&h->in, 2 * CONN_READ_SIZE);
 	http_parser_init(&h->parser, HTTP_REQUEST);
@@ -665,7 +728,7 @@ void http_serve_timed(struct conn *c, http_handler handler, void *arg, int idle_
 
 void http_serve(struct conn *c, http_handler handler, void *arg)
 {
-	http_serve_timed(c, handler, arg, HTTP_IDLE_TIMEOUT_MS, HTTP_REQUEST_TIMEOUT_MS);
+	http_serve_with(c, handler, arg, &(struct http_options){ 0 });
 }
 
 /* -------------------------------------------------------------- requests -- */
@@ -698,6 +761,11 @@ const struct buf *http_body(const struct http_request *r)
 const struct tls_peer *http_peer(const struct http_request *r)
 {
 	return r->has_peer ? &r->peer : NULL;
+}
+
+bool http_is_1_0(const struct http_request *r)
+{
+	return r->old;
 }
 
 bool http_is_unix(const struct http_request *r)

@@ -45,6 +45,9 @@ struct listener {
 	listener_cb on_accept;
 	void *arg;
 	struct conn_quota *quota;
+	struct conn_quota
+		*addresses; /* when those of one address are limited; open ones and some */
+	int max_address;    /* 0: they are not */
 	struct pending *pending;
 	char name[CONN_NAME_MAX + 16];                             /* for logs and errors */
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* unix; "" for TCP */
@@ -125,14 +128,88 @@ static const struct conn_ops pending_ops = {
 	.on_close = on_pending_close,
 };
 
-/* takes fd */
-static void take_in(struct listener *l, int fd, const char *name)
+/* --------------------------------------------------------------- quotas -- */
+
+/* who is counted as one: an IPv4 address, or the network that an IPv6 customer has to himself */
+static void count_as(const struct sockaddr_storage *addr, uint8_t out[16])
 {
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	memset(out, 0, 16);
+	if (addr->ss_family == AF_INET) {
+		memcpy(out, mapped, sizeof(mapped));
+		memcpy(out + 12, &((const struct sockaddr_in *)addr)->sin_addr, 4);
+	} else if (addr->ss_family == AF_INET6) {
+		const struct in6_addr *in6 = &((const struct sockaddr_in6 *)addr)->sin6_addr;
+
+		memcpy(out, in6->s6_addr, IN6_IS_ADDR_V4MAPPED(in6) ? 16 : 8);
+	}
+}
+
+/* The count of one address, those that have no conn any more thrown away on the way. At most max
+ * are left to look at. NULL: no memory */
+static struct conn_quota *quota_of(struct listener *l, const struct sockaddr_storage *addr)
+{
+	struct conn_quota **at = &l->addresses, *found = NULL, *q;
+	uint8_t address[16];
+
+	count_as(addr, address);
+	while ((q = *at)) {
+		if (memcmp(q->address, address, sizeof(address)) == 0) {
+			found = q;
+		} else if (atomic_load(&q->open) == 0) {
+			*at = q->next;
+			conn_quota_put(q, false);
+			continue;
+		}
+		at = &q->next;
+	}
+	if (found)
+		return found;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return NULL;
+	memcpy(q->address, address, sizeof(address));
+	atomic_init(&q->refs, 1);
+	atomic_init(&q->open, 0);
+	atomic_fetch_add(&l->quota->refs, 1);
+	q->all = l->quota;
+	q->next = l->addresses;
+	l->addresses = q;
+	return q;
+}
+
+/* where one from there counts; NULL: it is one too many, or no memory */
+static struct conn_quota *quota_for(struct listener *l, const struct sockaddr_storage *addr,
+				    const char *name)
+{
+	struct conn_quota *q = l->quota;
+
+	if (atomic_load(&q->open) >= l->max) {
+		warn_peer(l, name, "too many connections");
+		return NULL;
+	}
+	if (l->max_address == 0)
+		return q;
+	q = quota_of(l, addr);
+	if (q && atomic_load(&q->open) >= l->max_address) {
+		warn_peer(l, name, "too many connections from this address");
+		return NULL;
+	}
+	return q;
+}
+
+/* ------------------------------------------------------------- accepting -- */
+
+/* takes fd */
+static void take_in(struct listener *l, int fd, const struct sockaddr_storage *addr,
+		    const char *name)
+{
+	struct conn_quota *quota = quota_for(l, addr, name);
 	struct pending *p;
 
-	if (atomic_load(&l->quota->open) >= l->max) {
+	if (!quota) {
 		close(fd);
-		warn_peer(l, name, "too many connections");
 		return;
 	}
 	p = calloc(1, sizeof(*p));
@@ -146,15 +223,13 @@ static void take_in(struct listener *l, int fd, const char *name)
 	if (p->next)
 		p->next->at = &p->next;
 	l->pending = p;
-	p->c = conn_accepted(l->loop, fd, l->tls, l->handshake_ms, name, l->quota, &pending_ops, p);
+	p->c = conn_accepted(l->loop, fd, l->tls, l->handshake_ms, name, quota, &pending_ops, p);
 	if (!p->c)
 		pending_remove(p);
 	else if (l->tls && l->kernel_alpn)
 		/* without memory for it, conn_for_kernel will refuse */
 		conn_keep_keys(p->c, l->kernel_alpn);
 }
-
-/* ------------------------------------------------------------- accepting -- */
 
 static void on_readable(uv_poll_t *poll, int status, int events);
 
@@ -191,7 +266,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 			return; /* EAGAIN, or that one has gone; poll tells of the next */
 		}
 		conn_name_of(&addr, name);
-		take_in(l, fd, name);
+		take_in(l, fd, &addr, name);
 	}
 }
 
@@ -203,6 +278,12 @@ static void on_handle_closed(uv_handle_t *handle)
 
 	if (--l->handles > 0)
 		return;
+	while (l->addresses) {
+		struct conn_quota *q = l->addresses;
+
+		l->addresses = q->next;
+		conn_quota_put(q, false);
+	}
 	conn_quota_put(l->quota, false);
 	free(l);
 }
@@ -247,11 +328,14 @@ static int open_tcp(const struct sockaddr_storage *addr, int *ret_port)
 {
 	struct sockaddr_storage bound = { 0 };
 	socklen_t len = sizeof(bound);
-	int fd, one = 1, code;
+	int fd, one = 1, none = 0, code;
 
 	fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	/* [::] is for IPv4, too, whatever the machine's setting */
+	if (addr->ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &none, sizeof(none));
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 	    bind(fd, (const struct sockaddr *)addr,
 		 addr->ss_family == AF_INET ? sizeof(struct sockaddr_in)
@@ -381,6 +465,11 @@ int listener_unix(uv_loop_t *loop, const char *path, mode_t mode, int max, liste
 void listener_set_handshake_ms(struct listener *l, int timeout_ms)
 {
 	l->handshake_ms = timeout_ms;
+}
+
+void listener_limit_address(struct listener *l, int max)
+{
+	l->max_address = max;
 }
 
 void listener_for_kernel(struct listener *l, const char *alpn)

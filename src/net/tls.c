@@ -20,16 +20,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "net/ktls.h"
 
 #define TLS_CAS_MAX 8 /* certificates in ca.pem: the present CA and those being rotated */
 #define TLS_URI_PREFIX "sdsd://"
+#define TLS_USER_PREFIX "sdsd-user://"
+#define TLS_USER_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20" /* of TLS 1.2 */
 
 struct tls {
 	SSL_CTX *server; /* NULL in a joining context */
 	SSL_CTX *client;
+	bool users; /* for users: whoever has no certificate says who he is in some other way */
 	char cluster[TLS_ID_MAX];                     /* "" in a joining context */
 	char ca_fingerprint[TLS_FINGERPRINT_LEN + 1]; /* joining: the CA to accept; else "" */
 };
@@ -110,35 +114,61 @@ static int identity_name(X509 *cert, char out[TLS_ID_MAX])
 	return rv;
 }
 
-/* sdsd://<cluster uuid>/<node id>, nothing else */
-static int parse_uri(const unsigned char *uri, size_t len, struct tls_peer *ret)
+/* prefix<cluster uuid>/ at the beginning of a URI; what follows is *ret_rest. -E_DENIED */
+static int uri_cluster(const unsigned char *uri, size_t len, const char *prefix,
+		       char cluster[TLS_ID_MAX], size_t *ret_rest)
 {
-	size_t prefix = strlen(TLS_URI_PREFIX);
-	char cluster[UUID_TEXT_LEN + 1];
+	size_t head = strlen(prefix);
+	char text[UUID_TEXT_LEN + 1];
 	uint8_t uuid[16];
-	uint64_t id = 0;
 
-	if (len < prefix + UUID_TEXT_LEN + 2 || len > prefix + UUID_TEXT_LEN + 1 + 10)
+	if (len < head + UUID_TEXT_LEN + 2 || memcmp(uri, prefix, head) != 0 ||
+	    uri[head + UUID_TEXT_LEN] != '/')
 		return -E_DENIED;
-	if (memcmp(uri, TLS_URI_PREFIX, prefix) != 0 || uri[prefix + UUID_TEXT_LEN] != '/')
+	memcpy(text, uri + head, UUID_TEXT_LEN);
+	text[UUID_TEXT_LEN] = '\0';
+	if (text_uuid_parse(text, uuid) < 0)
 		return -E_DENIED;
-	memcpy(cluster, uri + prefix, UUID_TEXT_LEN);
-	cluster[UUID_TEXT_LEN] = '\0';
-	if (text_uuid_parse(cluster, uuid) < 0)
+	text_uuid_format(uuid, cluster);
+	*ret_rest = head + UUID_TEXT_LEN + 1;
+	return 0;
+}
+
+/* sdsd-user://<cluster uuid>/<name>, nothing else */
+static int parse_user_uri(const unsigned char *uri, size_t len, struct tls_peer *ret)
+{
+	size_t at;
+
+	if (uri_cluster(uri, len, TLS_USER_PREFIX, ret->cluster, &at) < 0 ||
+	    len - at >= sizeof(ret->user) || memchr(uri + at, 0, len - at))
 		return -E_DENIED;
-	for (size_t i = prefix + UUID_TEXT_LEN + 1; i < len; i++) {
+	memcpy(ret->user, uri + at, len - at);
+	ret->user[len - at] = '\0';
+	return 0;
+}
+
+/* sdsd://<cluster uuid>/<node id>, nothing else */
+static int parse_node_uri(const unsigned char *uri, size_t len, struct tls_peer *ret)
+{
+	uint64_t id = 0;
+	size_t at;
+
+	if (uri_cluster(uri, len, TLS_URI_PREFIX, ret->cluster, &at) < 0 || len - at > 10)
+		return -E_DENIED;
+	for (size_t i = at; i < len; i++) {
 		if (uri[i] < '0' || uri[i] > '9')
 			return -E_DENIED;
 		id = id * 10 + (uri[i] - '0');
 	}
 	if (id == 0 || id > UINT32_MAX)
 		return -E_DENIED;
-	text_uuid_format(uuid, ret->cluster);
 	ret->node_id = (uint32_t)id;
 	return 0;
 }
 
-static int identity_uri(X509 *cert, struct tls_peer *ret)
+static int identity_uri(X509 *cert,
+			int (*parse)(const unsigned char *uri, size_t len, struct tls_peer *ret),
+			struct tls_peer *ret)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
 	int rv = -E_DENIED;
@@ -148,8 +178,8 @@ static int identity_uri(X509 *cert, struct tls_peer *ret)
 
 		if (name->type != GEN_URI)
 			continue;
-		rv = parse_uri(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier),
-			       (size_t)ASN1_STRING_length(name->d.uniformResourceIdentifier), ret);
+		rv = parse(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier),
+			   (size_t)ASN1_STRING_length(name->d.uniformResourceIdentifier), ret);
 	}
 	GENERAL_NAMES_free(names);
 	return rv;
@@ -161,13 +191,34 @@ static int identity_of(X509 *cert, struct tls_peer *ret, struct err *err)
 
 	if (identity_name(cert, peer.node) < 0)
 		return err_set(err, -E_DENIED, "certificate names no node (common name)");
-	if (identity_uri(cert, &peer) < 0)
+	if (identity_uri(cert, parse_node_uri, &peer) < 0)
 		return err_set(err, -E_DENIED,
 			       "certificate of \"%s\" is not a node's: it has no address of the "
 			       "form sdsd://<cluster>/<node id>",
 			       peer.node);
 	if (fingerprint_of(cert, peer.fingerprint) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
+	*ret = peer;
+	return 0;
+}
+
+/* Whose certificate it is; nobody's when there is none or it was not made for a user of this
+ * cluster. OpenSSL has verified that it is of our CA, for a client, and of today. */
+static int identify_user(struct tls *t, SSL *ssl, struct tls_peer *ret, struct err *err)
+{
+	X509 *cert = SSL_get0_peer_certificate(ssl);
+	struct tls_peer peer = { 0 };
+	char name[TLS_ID_MAX];
+
+	*ret = peer;
+	if (!cert)
+		return 0;
+	if (SSL_get_verify_result(ssl) != X509_V_OK)
+		return err_set(err, -E_DENIED, "certificate is not signed by this cluster's CA");
+	if (identity_uri(cert, parse_user_uri, &peer) < 0 || identity_name(cert, name) < 0 ||
+	    strcmp(peer.cluster, t->cluster) != 0 || strcmp(peer.user, name) != 0 ||
+	    fingerprint_of(cert, peer.fingerprint) < 0)
+		return 0;
 	*ret = peer;
 	return 0;
 }
@@ -182,6 +233,10 @@ int tls_identify(struct tls *t, SSL *ssl, struct tls_peer *ret, const char **ret
 	unsigned int len;
 	int rv;
 
+	if (t->users) {
+		*ret_alpn = ALPN_HTTP;
+		return identify_user(t, ssl, ret, err);
+	}
 	SSL_get0_alpn_selected(ssl, &selected, &len);
 	alpn = alpn_find(selected, selected ? len : 0);
 	if (!alpn)
@@ -371,6 +426,83 @@ out:
 	return ret;
 }
 
+/* ----------------------------------------------------------------- users -- */
+
+/* HTTP/1.1 when it is offered; whoever offers other things only may yet speak it */
+static int alpn_select_user(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+			    const unsigned char *in, unsigned int in_len, void *arg)
+{
+	for (unsigned int i = 0; i < in_len && in[i] < in_len - i; i += 1u + in[i]) {
+		if (in[i] != strlen(ALPN_HTTP) || memcmp(in + i + 1, ALPN_HTTP, in[i]) != 0)
+			continue;
+		*out = in + i + 1;
+		*out_len = in[i];
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+static int users_arm(struct tls *t, const STACK_OF(X509) * cas)
+{
+	SSL_CTX *ctx = context_new(TLS_server_method());
+
+	t->server = ctx;
+	if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(ctx, TLS_USER_CIPHERS) != 1)
+		return -ENOMEM;
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_alpn_select_cb(ctx, alpn_select_user, NULL);
+	for (int i = 0; i < sk_X509_num(cas); i++) {
+		X509 *ca = sk_X509_value(cas, i);
+
+		if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca) != 1 ||
+		    SSL_CTX_add_client_CA(ctx, ca) != 1)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+struct tls *tls_new_users(const char *ca_pem_path, const char *cluster, struct err *err)
+{
+	STACK_OF(X509) *cas = sk_X509_new_null();
+	struct tls *t = calloc(1, sizeof(*t));
+	int rv = cas && t ? 0 : err_set(err, -ENOMEM, "out of memory");
+
+	if (rv == 0)
+		rv = read_certs(ca_pem_path, cas, err);
+	if (rv == 0 && users_arm(t, cas) < 0)
+		rv = err_set(err, -ENOMEM, "out of memory");
+	ERR_clear_error();
+	sk_X509_pop_free(cas, X509_free);
+	if (rv < 0) {
+		tls_free(t);
+		return NULL;
+	}
+	t->users = true;
+	snprintf(t->cluster, sizeof(t->cluster), "%s", cluster);
+	return t;
+}
+
+int tls_show(struct tls *t, const char *cert_pem, const char *key_pem, struct err *err)
+{
+	BIO *cert_bio = BIO_new_mem_buf(cert_pem, -1), *key_bio = BIO_new_mem_buf(key_pem, -1);
+	X509 *cert = cert_bio ? PEM_read_bio_X509(cert_bio, NULL, NULL, (void *)"") : NULL;
+	EVP_PKEY *key = key_bio ? PEM_read_bio_PrivateKey(key_bio, NULL, NULL, (void *)"") : NULL;
+	int rv = 0;
+
+	if (!cert || !key || X509_check_private_key(cert, key) != 1 ||
+	    SSL_CTX_use_certificate(t->server, cert) != 1 ||
+	    SSL_CTX_use_PrivateKey(t->server, key) != 1)
+		rv = err_set(err, -E_INVALID, "a certificate and a key do not fit each other: %s",
+			     ERR_reason_error_string(ERR_peek_error()) ?: "unknown reason");
+	ERR_clear_error();
+	EVP_PKEY_free(key);
+	X509_free(cert);
+	BIO_free(key_bio);
+	BIO_free(cert_bio);
+	return rv;
+}
+
 /* ------------------------------------------------------------------ join -- */
 
 static X509 *find_pinned(X509_STORE_CTX *store, const char *fingerprint)
@@ -432,6 +564,16 @@ struct tls *tls_new_join(const char *ca_fingerprint, struct err *err)
 	text_hex(digest, sizeof(digest), t->ca_fingerprint);
 	SSL_CTX_set_cert_verify_callback(t->client, join_verify, t);
 	return t;
+}
+
+int64_t tls_expires(const struct tls *t)
+{
+	X509 *own = t->server ? SSL_CTX_get0_certificate(t->server) : NULL;
+	struct tm tm;
+
+	if (!own || ASN1_TIME_to_tm(X509_get0_notAfter(own), &tm) != 1)
+		return 0;
+	return (int64_t)timegm(&tm);
 }
 
 void tls_free(struct tls *t)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tls.h - TLS 1.3 contexts of the node port. Both ends show certificates of
- * the cluster's CA. The one exception is ALPN_JOIN, where the newcomer has no
- * certificate yet and the token proves it (docs/security.md).
+ * tls.h - TLS 1.3 contexts of the node port, where both ends show certificates
+ * of the cluster's CA. The one exception is ALPN_JOIN, where the newcomer has no
+ * certificate yet and the token proves it (docs/security.md). And the context of
+ * HTTPS for users of the API, where a client may show a certificate.
  */
 #ifndef SDSD_NET_TLS_H
 #define SDSD_NET_TLS_H
@@ -24,6 +25,7 @@ struct tls_peer {
 	char node[TLS_ID_MAX];    /* common name; "" when there is no certificate */
 	char cluster[TLS_ID_MAX]; /* cluster uuid from the SAN URI sdsd://<cluster>/<node id> */
 	uint32_t node_id;         /* raft id; 0 when there is no certificate */
+	char user[TLS_ID_MAX];    /* of a certificate made for a user of the API; else "" */
 	char fingerprint[TLS_FINGERPRINT_LEN + 1];
 };
 
@@ -36,7 +38,17 @@ struct tls *tls_new(const char *ca_pem_path, const char *cert_path, const char *
 /* A client context for joining: no certificate of ours; the server's chain must hold a CA
  * whose fingerprint is ca_fingerprint and which signed the leaf. */
 struct tls *tls_new_join(const char *ca_fingerprint, struct err *err);
+/* A server context for users of the API: TLS 1.2 and 1.3. It has nothing to show before tls_show():
+ * handshakes fail until then. A client's certificate is not needed; one that is shown must be of
+ * the cluster's CA, and only one that was made for a user of this cluster says who that is: a
+ * node's is as good as none here. */
+struct tls *tls_new_users(const char *ca_pem_path, const char *cluster, struct err *err);
+/* What conns accepted from now on see: PEM texts. -E_INVALID when they do not fit each other. Only
+ * while no other thread uses t. */
+int tls_show(struct tls *t, const char *cert_pem, const char *key_pem, struct err *err);
 void tls_free(struct tls *t);
+/* when the own certificate ends, seconds since 1970; 0: there is none */
+int64_t tls_expires(const struct tls *t);
 
 /* New SSL on memory BIOs. Server: offers all ALPN above. Client: asks for alpn. */
 SSL *tls_server_ssl(struct tls *t);

@@ -77,6 +77,7 @@ bool consensus_is_leader(const struct consensus *c); /* and ready (barrier done)
 uint32_t consensus_leader(const struct consensus *c, char out[CONSENSUS_ADDRESS_MAX]);
 /* the present configuration; returns the count, at most max are filled */
 int consensus_servers(const struct consensus *c, struct consensus_server *out, int max);
+uint64_t consensus_log_bytes(const struct consensus *c); /* of its files: log, snapshots */
 uint64_t consensus_term(const struct consensus *c);
 
 /* Membership, on the leader, one change at a time (-EBUSY while another is under way).

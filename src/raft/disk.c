@@ -8,11 +8,14 @@
  * a received snapshot ends the instance with a sentence, and nothing is written
  * behind it. Called by the library, set up by consensus.c.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <raft.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "base/log.h"
@@ -268,4 +271,21 @@ int disk_room(const struct consensus *c, struct err *err)
 			"reserve; free some space",
 			c->raft_dir, (unsigned long long)(unused >> 10), DISK_RESERVE >> 10);
 	return 0;
+}
+
+uint64_t consensus_log_bytes(const struct consensus *c)
+{
+	DIR *dir = opendir(c->raft_dir);
+	struct dirent *entry;
+	uint64_t bytes = 0;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode))
+			bytes += (uint64_t)st.st_size;
+	}
+	if (dir)
+		closedir(dir);
+	return bytes;
 }

@@ -126,8 +126,7 @@ static bool options_differ(const struct plane_resource *r, const struct kernel_v
 
 static bool may_heal(const struct plane_resource *r, const struct kernel_local *l)
 {
-	return plane_has_disk(r) && plane_in_sync(r, r->self) &&
-	       (r->writer < 0 || r->writer == r->self) && l->knocked;
+	return (plane_may_heal(r) && l->knocked) || plane_must_release(r);
 }
 
 /* volume_heal.c has the reasons */
@@ -184,6 +183,17 @@ static enum kernel_step while_open(const struct plane_resource *r, const struct 
 	return step == KERNEL_YIELD || step == KERNEL_ABANDON ? step : KERNEL_WAIT;
 }
 
+/* What was closed is released before it is deleted: the record would go on naming a writer that is
+ * gone, and then nobody heals. Not waited for without end, as it takes a majority. */
+static enum kernel_step give_up(const struct kernel_view *v, const struct kernel_local *l)
+{
+	if (is(v, RVOL_STATUS_HEALING) && !is(v, RVOL_STATUS_FAILED))
+		return when_due(l, KERNEL_HEAL_OFF);
+	if (in_use(v) && l->now < l->release_by)
+		return KERNEL_WAIT;
+	return by_worker(l, KERNEL_DELETE);
+}
+
 static enum kernel_step when_there(const struct plane_resource *r, const struct kernel_view *v,
 				   const struct kernel_local *l)
 {
@@ -192,7 +202,7 @@ static enum kernel_step when_there(const struct plane_resource *r, const struct 
 	if (step != KERNEL_IDLE)
 		return step;
 	if (differs(r, v, l))
-		return kernel_open(v) ? while_open(r, v, l) : by_worker(l, KERNEL_DELETE);
+		return kernel_open(v) ? while_open(r, v, l) : give_up(v, l);
 	if (l->check == KERNEL_UNCHECKED)
 		return by_worker(l, KERNEL_CHECK);
 	if (!is(v, RVOL_STATUS_BOOTED)) {

@@ -58,9 +58,10 @@ struct kernel_local {
 	enum plane_read_policy read_policy;
 	bool handover;
 	enum plane_copy_writes copy_writes;
-	bool knocked; /* a copy that is out of sync waits at our door */
-	u64 heal_at;  /* not before */
-	u64 mend_at;  /* its disk has failed: attached again then; 0: not planned */
+	bool knocked;   /* a copy that is out of sync waits at our door */
+	u64 heal_at;    /* not before */
+	u64 release_by; /* closed a moment ago: deleted when it is released, or then */
+	u64 mend_at;    /* its disk has failed: attached again then; 0: not planned */
 	bool flush_lost;
 	bool failed_before; /* its disk had failed when this life found it: a restart tries it */
 	bool mending;       /* it is being attached again after that */

@@ -124,8 +124,10 @@ static void note_changes(struct kernel_resource *k, const struct kernel_view *ol
 	u32 busy = RVOL_STATUS_OPEN | RVOL_STATUS_HEALING;
 	u32 served = RVOL_STATUS_OPEN | RVOL_STATUS_SERVING;
 
-	if ((o->flags & busy) && !(s->flags & busy))
+	if ((o->flags & busy) && !(s->flags & busy)) {
 		k->l.heal_at = now + VOLUME_HEAL_PAUSE_MS * MS;
+		k->l.release_by = now + VOLUME_RELEASE_MS * MS;
+	}
 	if (!k->served && (s->flags & served) == served) {
 		log_info("plane", "volume=%s epoch=%u opened", k->r.name, s->epoch);
 		k->served = true;
@@ -440,6 +442,7 @@ static void set_timer(struct kernel_resource *k, u64 now)
 	if (k->l.there) {
 		due = sooner(due, k->l.heal_at, now);
 		due = sooner(due, k->l.mend_at, now);
+		due = sooner(due, k->l.release_by, now);
 		if (k->l.away_since)
 			due = sooner(due, k->l.away_since + VOLUME_AWAY_MS * MS, now);
 		if (k->yield_at)

@@ -132,11 +132,13 @@ void kernel_heal(struct kernel_resource *k, bool on, u64 now)
 	struct err err = { 0 };
 
 	if (on)
-		log_info("plane", "volume=%s healing: a copy is out of sync", k->r.name);
+		log_info("plane", "volume=%s healing: a copy is out of sync%s", k->r.name,
+			 plane_must_release(&k->r) ? ", and this node is still the writer" : "");
 	else
 		log_info("plane", "volume=%s healing ended: %s", k->r.name,
 			 s->flags & RVOL_STATUS_WANTED    ? "another node opens the volume"
 			 : s->flags & RVOL_STATUS_STOPPED ? s->reason
+			 : plane_must_release(&k->r)      ? "others may heal it"
 							  : "the copies are in sync");
 	q.with = KERNEL_WITH(ON);
 	q.on = on;

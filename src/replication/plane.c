@@ -100,6 +100,17 @@ bool plane_knocks(const struct plane_resource *r)
 	       (plane_copies(r) & 1u << r->self) && plane_next_member(r, PLANE_SLOTS - 1) >= 0;
 }
 
+bool plane_may_heal(const struct plane_resource *r)
+{
+	return plane_has_disk(r) && plane_in_sync(r, r->self) &&
+	       (r->writer < 0 || r->writer == r->self);
+}
+
+bool plane_must_release(const struct plane_resource *r)
+{
+	return r->writer == r->self && !plane_may_heal(r) && (plane_copies(r) & ~r->in_sync);
+}
+
 bool plane_same_peer(const struct plane_peer *a, const struct plane_peer *b)
 {
 	return a->used == b->used && a->port == b->port && strcmp(a->node, b->node) == 0 &&

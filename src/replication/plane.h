@@ -109,6 +109,12 @@ int plane_next_member(const struct plane_resource *r, int last);
 bool plane_in_sync(const struct plane_resource *r, int slot); /* as the hint says */
 /* the own copy is out of sync, as the hint says, and to be brought back */
 bool plane_knocks(const struct plane_resource *r);
+/* the own copy may be opened for the sake of another one: it is a member, as the hint says, and
+ * nobody else is writer */
+bool plane_may_heal(const struct plane_resource *r);
+/* The record names this node as writer and keeps others from healing; it cannot heal itself, and
+ * some copy is out of sync. When it has not been opened here it is opened and closed for that. */
+bool plane_must_release(const struct plane_resource *r);
 bool plane_has_disk(const struct plane_resource *r);
 bool plane_same_peer(const struct plane_peer *a, const struct plane_peer *b); /* one link fits */
 const struct plane_volume *plane_volume_of(const struct plane_resource *r,
@@ -132,6 +138,14 @@ struct plane_hooks {
 	void *arg;
 };
 
+/* What clients of this node have done since the plane has the resource. Larger requests count as
+ * those of 1 MiB that they are cut into; a trim counts as a write of its length. */
+struct plane_io {
+	bool counted; /* false: this plane does not count (the kernel does, of its block devices) */
+	uint64_t reads, writes, flushes;
+	uint64_t read_bytes, written_bytes;
+};
+
 struct plane_status {
 	bool up;          /* replica attached or client ready */
 	char error[256];  /* why not, "" when fine */
@@ -147,6 +161,7 @@ struct plane_status {
 	uint32_t epoch;
 	uint32_t in_sync;                 /* writer: pI */
 	uint64_t regions, synced_regions; /* learner */
+	struct plane_io io;
 	struct {
 		bool connected;
 		const char *mode;

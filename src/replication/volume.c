@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "replication/core/writer.h"
 
 #define TIMERS 5
 #define FLUSH_LOST "a flush of its disk has failed (%s): restart sdsd here when the disk is well"
@@ -259,10 +260,27 @@ static void begin_restart(struct volume *v)
 	begin_ending(v);
 }
 
+/* What was closed is released before: the record would go on naming a writer that is another
+ * replica by then. Not waited for without end, as it takes a majority. */
+void volume_change_settle(struct volume *v, u64 now)
+{
+	if (!v->next || v->opening || v->opened)
+		return;
+	if (now >= v->change_by || !repl_writer_busy(&v->mirror->writer))
+		begin_restart(v);
+}
+
 void volume_closed_here(struct volume *v)
 {
-	if (v->next && v->state != VOLUME_ENDING)
+	if (!v->next || v->state == VOLUME_ENDING)
+		return;
+	if (!volume_up(v)) {
 		begin_restart(v);
+		return;
+	}
+	close_mirror(v); /* it may be healing */
+	v->change_by = clock_boot_ns() + VOLUME_RELEASE_MS * REPL_MS;
+	volume_settle_soon(v);
 }
 
 /* NULL: nothing waits any more */
@@ -318,7 +336,7 @@ void volume_set(struct volume *v, const struct plane_resource *r)
 		take_peers(v, r);
 		/* A disk cannot come or go under an open volume: that waits for the last client. */
 		if (!v->opened && !v->opening)
-			begin_restart(v);
+			volume_closed_here(v);
 		return;
 	}
 	set_next(v, NULL);
@@ -444,6 +462,8 @@ void volume_status(const struct volume *v, struct plane_status *ret)
 	ret->up = volume_up(v) && open_listens(v);
 	ret->open = open_clients(v) > 0;
 	ret->failures = v->failures;
+	ret->io = v->io;
+	ret->io.counted = true;
 	if (volume_up(v))
 		mirror_status(v, ret);
 	if (!ret->error[0] && v->next)

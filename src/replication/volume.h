@@ -146,9 +146,11 @@ struct volume {
 	bool opened_mirror;   /* repl_mirror_open was called and not closed */
 	bool healing;         /* for no client: a copy knocks to be brought in sync */
 	u64 heal_at;          /* not before */
+	u64 change_by;        /* closed, and next waits: until it is released, or then */
 	bool cut;             /* clients are being shown out */
 
 	struct volume_freeze freeze;
+	struct plane_io io;
 
 	/* volume_mend.c */
 	char sick[96];   /* which operation of the own disk has failed; "" none */
@@ -186,8 +188,9 @@ static inline bool volume_up(const struct volume *v)
 }
 void volume_report(struct volume *v); /* the status differs: tell, coalesced */
 void volume_check_ended(struct volume *v);
-void volume_closed_here(struct volume *v);  /* the last NBD client has left */
-void volume_attach_again(struct volume *v); /* as for another disk; nobody has it open */
+void volume_closed_here(struct volume *v);            /* the last NBD client has left */
+void volume_change_settle(struct volume *v, u64 now); /* up: its disk changes, if that waits */
+void volume_attach_again(struct volume *v);           /* as for another disk; nobody has it open */
 
 /* volume_disk.c */
 void disks_attach(struct volume *v); /* volume_attached follows */

@@ -6,6 +6,9 @@
  * a client, until nobody knocks any more. An application goes first: one here
  * takes the open mirror over, one on another node makes it close (WANTED).
  * Only where the record names no writer, or this node: never against somebody.
+ * A node that the record names, that serves no more and cannot heal (a client,
+ * or out of sync itself: it died, or a copy was lost as it closed) opens and
+ * closes the mirror, so that the record names nobody: then a member heals.
  */
 #include "replication/volume.h"
 
@@ -14,9 +17,10 @@
 
 static bool may_heal(const struct volume *v)
 {
-	return v->has_disk && plane_in_sync(&v->r, v->r.self) &&
-	       (v->r.writer < 0 || v->r.writer == v->r.self) && !v->opened_mirror &&
-	       links_knocked(v);
+	if (v->opened_mirror || v->next)
+		return false;
+	return (v->has_disk && plane_may_heal(&v->r) && links_knocked(v)) ||
+	       plane_must_release(&v->r);
 }
 
 u64 heal_time(const struct volume *v)
@@ -45,7 +49,8 @@ void heal_settle(struct volume *v, u64 now)
 	if (!v->opened_mirror) {
 		if (now < heal_time(v))
 			return;
-		log_info("plane", "volume=%s healing: a copy is out of sync", v->r.name);
+		log_info("plane", "volume=%s healing: a copy is out of sync%s", v->r.name,
+			 plane_must_release(&v->r) ? ", and this node is still the writer" : "");
 		open_mirror(v);
 		v->healing = true;
 		volume_report(v);
@@ -57,5 +62,6 @@ void heal_settle(struct volume *v, u64 now)
 	else if (s.stopped)
 		heal_end(v, s.reason);
 	else if (s.serving && !links_knocked(v))
-		heal_end(v, "the copies are in sync");
+		heal_end(v, plane_must_release(&v->r) ? "others may heal it"
+						      : "the copies are in sync");
 }

@@ -110,6 +110,8 @@ static int on_write(void *owner, u64 id, u8 op, u64 off, u32 len, struct payload
 			       REPL_ADDRESS(p->number, off), len, payload_handle(data), &v->sink,
 			       now);
 	v->freeze.writing += rv == 0;
+	v->io.writes += rv == 0;
+	v->io.written_bytes += rv == 0 ? len : 0;
 	return rv;
 }
 
@@ -118,12 +120,16 @@ static int on_read(void *owner, u64 id, u64 off, u32 len)
 	struct volume_part *p = owner;
 	struct volume *v = p->whole;
 	u64 now;
+	int rv;
 
 	if (!volume_up(v))
 		return -ESHUTDOWN;
 	now = volume_enter(v);
-	return repl_mirror_read(v->mirror, id_of(p, id), REPL_ADDRESS(p->number, off), len,
-				&v->sink, now);
+	rv = repl_mirror_read(v->mirror, id_of(p, id), REPL_ADDRESS(p->number, off), len, &v->sink,
+			      now);
+	v->io.reads += rv == 0;
+	v->io.read_bytes += rv == 0 ? len : 0;
+	return rv;
 }
 
 static int on_flush(void *owner, u64 id)
@@ -140,6 +146,7 @@ static int on_flush(void *owner, u64 id)
 	now = volume_enter(v);
 	rv = repl_mirror_flush(v->mirror, id_of(p, id) | ID_WRITES, &v->sink, now);
 	v->freeze.writing += rv == 0;
+	v->io.flushes += rv == 0;
 	return rv;
 }
 

@@ -261,6 +261,9 @@ void volume_on_settle(struct turn_item *item)
 	}
 	if (!volume_up(v))
 		return; /* closing it was what a new configuration waited for */
+	volume_change_settle(v, clock_boot_ns());
+	if (!volume_up(v))
+		return;
 	freeze_settle(v, clock_boot_ns());
 	open_away(v, clock_boot_ns());
 	heal_settle(v, clock_boot_ns());

@@ -10,6 +10,7 @@
 #define VOLUME_RETRY_MAX_MS 10000
 #define VOLUME_MEND_MIN_MS 10000ull  /* a disk that has failed is tried again after */
 #define VOLUME_MEND_MAX_MS 300000ull /* doubled each time up to */
+#define VOLUME_RELEASE_MS 10000      /* closed: its disk changes once it is released, or after */
 #define VOLUME_HEAL_PAUSE_MS 1000    /* after a close, a refusal or a healing, before the next */
 
 #endif

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "store/history.h"
 #include "store/txn.h"
 #include "store/txn_form.h"
 
@@ -21,6 +22,9 @@ struct change {
 	const char *id; /* "" for none */
 	json *reads, *prefixes, *writes;
 	json *answer; /* a string or NULL */
+	/* for the history: what is not as it should be counts as not said */
+	const char *author, *what;
+	int64_t at_ms;
 };
 
 static size_t count_of(json *array)
@@ -141,6 +145,19 @@ static bool is_answer(json *answer)
 	return true;
 }
 
+static void decode_note(struct change *ch)
+{
+	ch->author = jget_str(ch->root, TXN_AUTHOR, "");
+	ch->what = jget_str(ch->root, TXN_WHAT, "");
+	ch->at_ms = jget_i64_or(ch->root, TXN_AT, 0);
+	if (strlen(ch->author) > TXN_AUTHOR_MAX)
+		ch->author = "";
+	if (strlen(ch->what) > HISTORY_WHAT_MAX)
+		ch->what = "";
+	if (ch->at_ms < 0)
+		ch->at_ms = 0;
+}
+
 /* On true ch->root is to be put by the caller */
 static bool decode(const void *data, size_t len, struct change *ch)
 {
@@ -154,6 +171,7 @@ static bool decode(const void *data, size_t len, struct change *ch)
 	ch->prefixes = jget(ch->root, TXN_PREFIXES);
 	ch->writes = jget(ch->root, TXN_WRITES);
 	ch->answer = jget(ch->root, TXN_ANSWER);
+	decode_note(ch);
 	if (jget_i64(ch->root, TXN_VERSION, &version) == 0 && version == TXN_FORMAT &&
 	    is_request_id(ch->id) && rows_are(ch->reads, row_is_read) &&
 	    rows_are(ch->prefixes, row_is_prefix) && rows_are(ch->writes, row_is_write) &&
@@ -216,28 +234,49 @@ static int check_prefixes(struct store *s, MDB_txn *txn, const struct change *ch
 	return 0;
 }
 
-/* returns LMDB's code */
-static int write_documents(struct store *s, MDB_txn *txn, uint64_t index, const struct change *ch)
+/* One document; *ret_changed: what became of it is in c->op. LMDB's code */
+static int write_document(struct store *s, MDB_txn *txn, uint64_t index, json *row,
+			  struct history_change *c, bool *ret_changed)
 {
-	for (size_t i = 0; i < count_of(ch->writes); i++) {
-		json *row = json_object_array_get_idx(ch->writes, i);
-		size_t len = 0, text_len = 0;
-		const char *key = text_at(row, 0, &len);
-		const char *text = text_at(row, 1, &text_len);
-		MDB_val k = { .mv_size = len, .mv_data = (void *)key };
-		int rv;
+	size_t text_len = 0;
+	const char *text = text_at(row, 1, &text_len);
+	MDB_val k, old;
+	int rv;
 
-		if (text) {
-			rv = table_put(s, txn, TABLE_DOCS, key, index, text, text_len);
-		} else {
-			rv = mdb_del(txn, s->dbi[TABLE_DOCS], &k, NULL);
-			if (rv == MDB_NOTFOUND)
-				rv = 0;
-		}
-		if (rv != 0)
-			return rv;
+	c->key = text_at(row, 0, &c->len);
+	k = (MDB_val){ .mv_size = c->len, .mv_data = (void *)c->key };
+	rv = mdb_get(txn, s->dbi[TABLE_DOCS], &k, &old);
+	if (rv != 0 && rv != MDB_NOTFOUND)
+		return rv;
+	*ret_changed = text || rv == 0;
+	c->op = !text ? HISTORY_DELETED : rv == 0 ? HISTORY_CHANGED : HISTORY_MADE;
+	if (text)
+		return table_put(s, txn, TABLE_DOCS, c->key, index, text, text_len);
+	return rv == MDB_NOTFOUND ? 0 : mdb_del(txn, s->dbi[TABLE_DOCS], &k, NULL);
+}
+
+/* The documents and the entry in the history; LMDB's code */
+static int write_documents(struct store *s, MDB_txn *txn, uint64_t index, const struct change *ch,
+			   struct history *h)
+{
+	struct history_note note;
+	int rv = 0, end;
+
+	history_note_begin(&note);
+	note.author = ch->author;
+	note.what = ch->what;
+	note.at_ms = ch->at_ms;
+	for (size_t i = 0; i < count_of(ch->writes) && rv == 0; i++) {
+		struct history_change c;
+		bool changed = false;
+
+		rv = write_document(s, txn, index, json_object_array_get_idx(ch->writes, i), &c,
+				    &changed);
+		if (rv == 0 && changed)
+			history_note_change(&note, &c);
 	}
-	return 0;
+	end = history_note_end(s, txn, index, &note, h);
+	return rv != 0 ? rv : end;
 }
 
 /* Forgets the oldest request ids beyond TXN_REQUESTS_KEPT. By count, not by time: the same on all
@@ -289,7 +328,7 @@ static int remember_request(struct store *s, MDB_txn *txn, uint64_t index, const
 
 /* Decides and, when the outcome is TXN_APPLIED, writes. LMDB's code. */
 static int run_change(struct store *s, MDB_txn *txn, uint64_t index, const struct change *ch,
-		      struct txn_result *r)
+		      struct txn_result *r, struct history *h)
 {
 	struct table_value v;
 	int rv;
@@ -312,7 +351,7 @@ static int run_change(struct store *s, MDB_txn *txn, uint64_t index, const struc
 	if (r->outcome != TXN_APPLIED)
 		return 0;
 	r->revision = index;
-	rv = write_documents(s, txn, index, ch);
+	rv = write_documents(s, txn, index, ch, h);
 	return rv != 0 ? rv : remember_request(s, txn, index, ch);
 }
 
@@ -329,6 +368,7 @@ int store_apply(struct store *s, uint64_t index, const void *data, size_t len,
 		struct txn_result *ret, struct err *err)
 {
 	struct txn_result r = { .outcome = TXN_BAD };
+	struct history h = s->history;
 	struct change ch;
 	MDB_txn *txn;
 	bool good;
@@ -343,7 +383,7 @@ int store_apply(struct store *s, uint64_t index, const void *data, size_t len,
 	if (rv != 0)
 		goto done;
 	if (good)
-		rv = run_change(s, txn, index, &ch, &r);
+		rv = run_change(s, txn, index, &ch, &r, &h);
 	if (rv == 0)
 		rv = table_write_state(s, txn, index);
 	if (rv == 0)
@@ -353,6 +393,7 @@ int store_apply(struct store *s, uint64_t index, const void *data, size_t len,
 	if (rv != 0)
 		goto done;
 	s->applied = index;
+	s->history = h;
 	*ret = r;
 	if (r.outcome == TXN_APPLIED)
 		notify_writes(s, index, &ch);

@@ -7,7 +7,8 @@
  *   "SDSDDUMP" | format u32 | applied u64 | records | 0xff | crc32c of all before u32
  *   record: table u8 | key length u32 | value length u32 | key | value
  *
- * All numbers are little-endian; values are as in their LMDB table.
+ * All numbers are little-endian; values are as in their LMDB table. Format 1, which is still read,
+ * has no history: a store made of it begins one at its index.
  */
 #include "store/table.h"
 
@@ -19,9 +20,10 @@
 #include "store/crc.h"
 
 #define DUMP_MAGIC "SDSDDUMP"
-#define DUMP_FORMAT 1
-#define DUMP_HEAD 20 /* magic 8, format 4, applied 8 */
-#define DUMP_TAIL 5  /* end 1, crc 4 */
+#define DUMP_FORMAT 2
+#define DUMP_FORMAT_BARE 1 /* without a history */
+#define DUMP_HEAD 20       /* magic 8, format 4, applied 8 */
+#define DUMP_TAIL 5        /* end 1, crc 4 */
 #define DUMP_END 0xff
 #define DUMP_RECORD 9 /* table 1, key length 4, value length 4 */
 
@@ -89,7 +91,8 @@ static int dump_table(struct store_view *v, enum store_table table, struct buf *
 
 int store_view_write(struct store_view *v, struct buf *out, struct err *err)
 {
-	static const enum store_table tables[] = { TABLE_DOCS, TABLE_REQUESTS, TABLE_ORDER };
+	static const enum store_table tables[] = { TABLE_DOCS, TABLE_REQUESTS, TABLE_ORDER,
+						   TABLE_HISTORY };
 	uint8_t head[DUMP_HEAD], tail[DUMP_TAIL];
 	size_t start = out->len;
 	int rv;
@@ -137,7 +140,7 @@ int store_dump_index(const void *data, size_t len, uint64_t *ret)
 	const uint8_t *p = data;
 
 	if (len < DUMP_HEAD + DUMP_TAIL || memcmp(p, DUMP_MAGIC, 8) != 0 ||
-	    get_le(p + 8, 4) != DUMP_FORMAT)
+	    (get_le(p + 8, 4) != DUMP_FORMAT && get_le(p + 8, 4) != DUMP_FORMAT_BARE))
 		return -E_CORRUPT;
 	*ret = get_le(p + 12, 8);
 	return 0;
@@ -189,6 +192,8 @@ static int load_records(struct store *s, MDB_txn *txn, const uint8_t *p, size_t 
 	while ((rv = next_record(p, len, &at, &r)) == 1) {
 		if (r.table != TABLE_ORDER && table_parse(&r.key, &r.value, &v) < 0)
 			return MDB_CORRUPTED;
+		if (r.table == TABLE_HISTORY && !history_key_is_valid(&r.key))
+			return MDB_CORRUPTED;
 		rv = mdb_put(txn, s->dbi[r.table], &r.key, &r.value, 0);
 		if (rv != 0)
 			return rv;
@@ -199,6 +204,7 @@ static int load_records(struct store *s, MDB_txn *txn, const uint8_t *p, size_t 
 int store_restore(struct store *s, const void *data, size_t len, struct err *err)
 {
 	const uint8_t *p = data;
+	struct history h;
 	uint64_t applied;
 	MDB_txn *txn;
 	int rv;
@@ -212,6 +218,8 @@ int store_restore(struct store *s, const void *data, size_t len, struct err *err
 		return table_fail(s, rv, "restoring a snapshot", err);
 	rv = load_records(s, txn, p, len - 4);
 	if (rv == 0)
+		rv = history_load(s, txn, applied, &h);
+	if (rv == 0)
 		rv = table_write_state(s, txn, applied);
 	if (rv == 0)
 		rv = mdb_txn_commit(txn);
@@ -220,6 +228,7 @@ int store_restore(struct store *s, const void *data, size_t len, struct err *err
 	if (rv != 0)
 		return table_fail(s, rv, "restoring a snapshot", err);
 	s->applied = applied;
+	s->history = h;
 	store_notify(s, "", applied);
 	return 0;
 }

@@ -21,7 +21,8 @@
 #define STORE_DIR_MODE 0700
 #define STORE_READERS 64
 
-static const char *const table_names[TABLE_COUNT] = { "meta", "docs", "requests", "order" };
+static const char *const table_names[TABLE_COUNT] = { "meta", "docs", "requests", "order",
+						      "history" };
 
 static int open_tables(struct store *s, struct err *err)
 {
@@ -51,6 +52,9 @@ static int open_tables(struct store *s, struct err *err)
 		mdb_txn_abort(txn);
 		return rv;
 	}
+	rv = history_load(s, txn, s->applied, &s->history);
+	if (rv != 0)
+		goto abort;
 	rv = mdb_txn_commit(txn);
 	return rv == 0 ? 0 : table_fail(s, rv, "opening", err);
 abort:
@@ -329,6 +333,27 @@ static int free_pages(struct store *s, uint64_t *ret)
 		return table_error(rv);
 	*ret = count;
 	return 0;
+}
+
+void store_usage(struct store *s, struct store_usage *ret)
+{
+	uint64_t unused = 0;
+	MDB_envinfo info;
+	MDB_txn *txn;
+	MDB_stat st;
+
+	*ret = (struct store_usage){ 0 };
+	if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0)
+		return;
+	if (mdb_stat(txn, s->dbi[TABLE_DOCS], &st) == 0)
+		ret->documents = st.ms_entries;
+	mdb_txn_abort(txn);
+	for (int i = 0; i < HISTORY_RINGS; i++)
+		ret->history += s->history.ring[i].count;
+	mdb_env_info(s->env, &info);
+	mdb_env_stat(s->env, &st);
+	if (free_pages(s, &unused) == 0)
+		ret->used_bytes = ((uint64_t)info.me_last_pgno + 1 - unused) * st.ms_psize;
 }
 
 int store_room(struct store *s, size_t bytes, struct err *err)

@@ -44,6 +44,14 @@ struct store_stamp {
 };
 int store_prefix_stamp(struct store *s, const char *prefix, struct store_stamp *ret);
 
+struct store_usage {
+	uint64_t used_bytes; /* of pages that are in use */
+	uint64_t documents;
+	uint64_t history; /* entries */
+};
+/* Fields that cannot be found out stay 0. */
+void store_usage(struct store *s, struct store_usage *ret);
+
 /* Watches: called on the main loop after each applied transaction that touched a key below prefix
  * (and once with key "" after a snapshot replaced everything). */
 typedef void (*store_watch_cb)(const char *key, uint64_t revision, void *arg);

@@ -115,23 +115,30 @@ int table_get(struct store *s, MDB_txn *txn, enum store_table table, const char 
 	return table_parse(&k, &raw, ret);
 }
 
-int table_put(struct store *s, MDB_txn *txn, enum store_table table, const char *key,
-	      uint64_t revision, const char *text, size_t len)
+int table_put_key(struct store *s, MDB_txn *txn, enum store_table table, MDB_val *key,
+		  uint64_t revision, const char *text, size_t len)
 {
-	MDB_val k = { .mv_size = strlen(key), .mv_data = (void *)key };
 	MDB_val raw = { .mv_size = VALUE_HEAD + len };
 	uint8_t *p;
 	int rv;
 
-	rv = mdb_put(txn, s->dbi[table], &k, &raw, MDB_RESERVE);
+	rv = mdb_put(txn, s->dbi[table], key, &raw, MDB_RESERVE);
 	if (rv != 0)
 		return rv;
 	p = raw.mv_data;
 	put_le(p, revision, 8);
-	put_le(p + 8, value_crc(key, k.mv_size, revision, text, len), 4);
+	put_le(p + 8, value_crc(key->mv_data, key->mv_size, revision, text, len), 4);
 	if (len > 0)
 		memcpy(p + VALUE_HEAD, text, len);
 	return 0;
+}
+
+int table_put(struct store *s, MDB_txn *txn, enum store_table table, const char *key,
+	      uint64_t revision, const char *text, size_t len)
+{
+	MDB_val k = { .mv_size = strlen(key), .mv_data = (void *)key };
+
+	return table_put_key(s, txn, table, &k, revision, text, len);
 }
 
 int table_read_state(struct store *s, MDB_txn *txn, uint64_t *ret_applied, struct err *err)

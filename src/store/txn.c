@@ -11,10 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/history.h"
 #include "store/table.h"
 #include "store/txn_form.h"
-
-#define TXN_AUTHOR_MAX 256
 
 struct txn {
 	json *root; /* owned; the arrays below are inside of it */
@@ -217,6 +216,31 @@ void txn_answer(struct txn *t, json *answer)
 	if (text)
 		jset(t->root, TXN_ANSWER, text);
 	json_object_put(answer);
+}
+
+/* how much of an UTF-8 text fits, without half a character at its end */
+static size_t whole_characters(const char *text, size_t max)
+{
+	size_t len = strlen(text);
+
+	if (len <= max)
+		return len;
+	for (len = max; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
+		len--;
+	return len;
+}
+
+void txn_note(struct txn *t, int64_t at_ms, const char *what)
+{
+	json *text =
+		json_object_new_string_len(what, (int)whole_characters(what, HISTORY_WHAT_MAX));
+
+	if (!text) {
+		fail(t, -ENOMEM, "the note");
+		return;
+	}
+	jset_i64(t->root, TXN_AT, at_ms);
+	jset(t->root, TXN_WHAT, text);
 }
 
 bool txn_is_empty(const struct txn *t)

@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 #define TXN_BYTES_MAX (1u << 20) /* encoded */
+#define TXN_AUTHOR_MAX 256       /* bytes */
 #define TXN_OPS_MAX 4096         /* reads + writes */
 #define TXN_REQUESTS_KEPT 20000  /* request ids remembered, by count of newer ones */
 
@@ -43,6 +44,9 @@ int txn_list(struct txn *t, struct store *s, const char *prefix, store_each each
 void txn_put(struct txn *t, const char *key, json *doc);
 /* The answer to remember for the request id (a JSON text; optional) */
 void txn_answer(struct txn *t, json *answer);
+/* For the history: when this was decided (ms of the wall clock) and what it is, in one sentence, of
+ * which HISTORY_WHAT_MAX bytes stay. The last call counts; without one neither is known. */
+void txn_note(struct txn *t, int64_t at_ms, const char *what);
 /* no writes, and none that could not be taken: there is nothing to encode */
 bool txn_is_empty(const struct txn *t);
 /* appends the encoded form; -EMSGSIZE beyond the limits; a sticky -ENOMEM/-EMSGSIZE/-E_INVALID

@@ -6,7 +6,8 @@
  *
  *   {"v":1, "id":"<request id>", "by":"<author>",
  *    "r":[["<key>",revision],...], "p":[["<prefix>",count,revision],...],
- *    "w":[["<key>","<text of a JSON object>" or null],...], "a":"<JSON text>"}
+ *    "w":[["<key>","<text of a JSON object>" or null],...], "a":"<JSON text>",
+ *    "at":<ms of the leader's wall clock>, "what":"<a sentence, for the history>"}
  *
  * Documents are texts inside of the JSON, not values: every node stores the
  * very bytes that the leader wrote, and the nesting of a document does not
@@ -23,5 +24,7 @@
 #define TXN_PREFIXES "p"
 #define TXN_WRITES "w"
 #define TXN_ANSWER "a"
+#define TXN_AT "at"
+#define TXN_WHAT "what"
 
 #endif

@@ -12,7 +12,7 @@ little about real CPUs' caches.
 Requests are fio's (libaio, direct). "QD32/8" is 32 under way, submitted and awaited eight at a time.
 Most are on RAM disks (brd). The last ones are on 64 GiB of null_blk, which keeps nothing, with the
 metadata on RAM disks: over 1 GiB, which the hot log of rvol and the activity log of DRBD cover, and
-over all of it, of which they cover a sixteenth.
+over all of it, of which they cover a sixteenth; then disks that need 20 us for each request.
 
 With each figure come TCP segments sent and context switches of the whole guest for each request, and
 for the systems the kernel memory of a volume (memory.py). The tables are Markdown.
@@ -67,6 +67,11 @@ WIDE = [
     Pattern("4 KiB write, 1 GiB, QD32/8", "randwrite", 32, 8, more=NARROW, warm=WARM),
     Pattern("4 KiB write, 64 GiB, QD32/8", "randwrite", 32, 8, warm=WARM),
 ]
+LATENT_US = 20
+LATENT = [
+    Pattern("4 KiB write, 20 us, QD1", "randwrite", 1, more=NARROW, warm=WARM),
+    Pattern("4 KiB write, 20 us, QD32", "randwrite", 32, more=NARROW, warm=WARM),
+]
 
 
 class RamGround(Ground):
@@ -89,6 +94,7 @@ class RamGround(Ground):
 class WideGround(Ground):
     """More than a hot log covers: null_blk forgets what is written, the metadata is kept."""
     patterns = WIDE
+    how = "queue_mode=0 irqmode=0"
 
     def __init__(self):
         super().__init__(["/dev/nullb%d" % i for i in range(3)],
@@ -96,10 +102,16 @@ class WideGround(Ground):
 
     def make(self, guest):
         guest.run("modprobe brd rd_nr=3 rd_size=%d && modprobe null_blk nr_devices=3 gb=%d "
-                  "queue_mode=0 irqmode=0" % (DISK_MIB << 10, WIDE_GIB))
+                  "%s" % (DISK_MIB << 10, WIDE_GIB, self.how))
 
     def unmake(self, guest):
         guest.run("rmmod null_blk brd")
+
+
+class LatentGround(WideGround):
+    """Disks that take a moment: on the others a write has ended before the next one is submitted."""
+    patterns = LATENT
+    how = "queue_mode=0 irqmode=2 completion_nsec=%d" % (LATENT_US * 1000)
 
 
 def run_pattern(guest, device, pattern, options):
@@ -161,7 +173,7 @@ def run(systems, options):
     with Lab(made, folder, memory=1536, counting=True, modules=options.modules) as lab:
         guest = lab.guests[0]
         for system in systems:
-            for ground in (RamGround(), WideGround()):
+            for ground in (RamGround(), WideGround(), LatentGround()):
                 measure(guest, system, ground, options, found)
             if options.only in ("", MEMORY):
                 found.memory.update(memory.of_volume(guest, system))

@@ -28,6 +28,9 @@ import time
 SDSD = os.environ.get("SDSD", "")
 POOL = "pool"
 SKIPPED = 77
+# many daemons share this machine's ports: those that are wanted are set in Node.env
+os.environ.setdefault("SDSD_HTTP", "off")
+os.environ.setdefault("SDSD_HTTPS", "off")
 PYTHON = "/usr/bin/python3"  # the one that python3-libnbd is for
 
 

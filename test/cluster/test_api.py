@@ -357,6 +357,31 @@ def talk_volumes(via, who, name):
     refused(who + "a read policy that is none", via.http("PUT", rd, {
         "override_props": {"sds/read-policy": "fast"}}), 500)
     done(who + "a read policy", via.http("PUT", rd, {"override_props": {"sds/read-policy": "striped"}}), 200)
+    talk_file_systems(via, who, rd)
+
+
+def talk_file_systems(via, who, rd):
+    """asked for by properties; in user space there is nothing to make them on, which is said"""
+    vd = rd + "/volume-definitions"
+    for key, value in (("Type", "btrfs"), ("MkfsParams", "-l logdev=/dev/sda"), ("User", "a b"),
+                       ("Group", "-1")):
+        props = {"FileSystem/" + key: value}
+        for path, body in ((rd, {"override_props": props}), (vd + "/0", {"override_props": props}),
+                           ("/v1/resource-groups/DfltRscGrp", {"override_props": props}),
+                           ("/v1/controller/properties", {"override_props": props})):
+            method = "POST" if path.startswith("/v1/controller") else "PUT"
+            refused(who + "%s %r of %s" % (key, value, path), via.http(method, path, body), 500)
+        refused(who + "a volume with %s %r" % (key, value), via.http("POST", vd, {
+            "volume_definition": {"size_kib": 8192, "props": props}}), 500)
+        refused(who + "a volume group with %s %r" % (key, value), via.http(
+            "POST", "/v1/resource-groups/DfltRscGrp/volume-groups", {"props": props}), 500)
+    a = via.http("POST", vd, {"volume_definition": {
+        "size_kib": 8192, "props": {"FileSystem/Type": "ext4"}}})
+    said = [e["message"] for e in a.json if severity(e["ret_code"]) == 2]
+    tap.ok(a.status == 200 and len(said) == 1 and "has no ext4 file system" in said[0] and
+           "user space" in said[0], who + "a volume whose file system cannot be made", a)
+    number = [v["volume_number"] for v in via.get(vd)][-1]
+    done(who + "which is there all the same", via.http("DELETE", vd + "/%d" % number), 200)
 
 
 def talk_clients(via, who, name, nodes, third):
@@ -449,7 +474,7 @@ def bad_input(via, who):
                          ("select_filter", {"node_name_list": [1]}),
                          ("select_filter", {"node_name_list": "a/b"}),
                          ("select_filter", {"node_name_list": ["n1"] * 5000}),
-                         ("select_filter", {"replicas_on_different": ["Aux/zone"]}),
+                         ("select_filter", {"replicas_on_different": [7]}),
                          ("resource_definition_props", []), ("resource_definition_props", {"a": []}),
                          ("resource_definition_props", {"k" * 5000: "v"}),
                          ("resource_definition_props", {"k": "v" * 100000}),
@@ -490,7 +515,7 @@ def bad_input(via, who):
     refused(who + "a wrong method", via.http("PATCH", "/v1/nodes"), 405, 998)
     refused(who + "a bad escape", via.http("GET", "/v1/nodes/%zz"), 400)
     for path in ("report", "record-read", "record-cas", "replica-created", "replica-failed",
-                 "leftover-done", "join", "reap", "adopt-look"):
+                 "leftover-done", "filesystem", "join", "reap", "adopt-look"):
         refused(who + "users may not post " + path,
                 via.http("POST", "/v1/sds/" + path, {"node": "n1", "resource": "a", "uuid": "b"}), 403)
     a = via.http("POST", "/v1/sds/adopt", {"node": "n1", "device": "/dev/vg0/data"})
@@ -683,8 +708,8 @@ def without_leader(cluster, via):
     a = via.http("POST", "/v1/resource-definitions", {"resource_definition": {"name": "nope"}})
     tap.ok(a.status in (503, 504) and is_rc_list(a) and "leader" in a.json[0]["message"],
            "a change is refused and says why", a)
-    wait_for(lambda: via.http("GET", "/health").status == 503, 10, "unhealthy")
-    tap.ok(is_rc_list(via.http("GET", "/health")), "/health is 503 and says why")
+    wait_for(lambda: via.http("GET", "/health").status == 500, 10, "unhealthy")
+    tap.ok(is_rc_list(via.http("GET", "/health")), "/health is 500 and says why")
     local = via.local()
     tap.ok(local["leader_id"] == 0 and local["no_leader_ms"] > 0, "the local view says so, too", local)
     r = via.cli("status")

@@ -402,13 +402,21 @@ def main():
             talk_kvs(via, who)
             talk_resource_connections(via, who, "rc-" + who[:2])
         gone = next(n for n in c.nodes if n is not leader)
-        gone.stop()
+        tap.eq(gone.stop(), 0, gone.name + " ends in order")
         for _ in range(40):
             a = leader.http("PUT", "/v1/nodes/%s/reconnect" % gone.name)
             if len(a.json) > 1:
                 break
             time.sleep(0.5)
         warned("reconnect says that a node does not answer", a, 200, MOD, NODE, 1002)
+        pools = leader.get("/v1/view/storage-pools?storage_pools=pool&nodes=" + gone.name)
+        tap.ok(len(pools) == 1 and "free_capacity" not in pools[0] and
+               "total_capacity" not in pools[0] and
+               [r["ret_code"] for r in pools[0]["reports"]] == [code(WARN, NODE, 1002)],
+               "its pool says so, too", pools)
+        for node in c.nodes:
+            if node is not gone:
+                tap.eq(node.stop(), 0, node.name + " ends in order")
     tap.done()
 
 

@@ -79,12 +79,12 @@ static int pool_delete(struct call *c)
 
 static int group_create(struct call *c)
 {
-	return change_group_create(c->env, c->txn, c->body, &c->err);
+	return change_group_create(c->env, c->txn, c->body, NULL, &c->err);
 }
 
 static int group_modify(struct call *c)
 {
-	return change_group_modify(c->env, c->txn, c->name, c->body, &c->err);
+	return change_group_modify(c->env, c->txn, c->name, c->body, NULL, &c->err);
 }
 
 static int group_delete(struct call *c)

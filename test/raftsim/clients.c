@@ -181,6 +181,8 @@ static void ask(struct client *c, struct server *s)
 	a = attempt_new(c, s);
 	t = txn_new(a->request, a->author);
 	rv = client_decide(c, s->inst, t, &err);
+	if (ctl_chance(3, 4)) /* older leaders did not say it */
+		txn_note(t, (int64_t)(server_clock_us(s) / 1000), a->request);
 	if (rv < 0 || txn_is_empty(t)) {
 		ctl_note("c%u %s verb %d %s: %s", c->id, c->request, c->verb, c->name,
 			 rv < 0 ? err_name(rv) : "nothing to do");

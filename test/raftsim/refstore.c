@@ -2,13 +2,14 @@
 /*
  * refstore.c - what a sequence of transactions should do to the documents,
  * written a second time in the plainest way: a list of documents, a list of
- * request ids. It also watches the documents whose meaning it knows: epochs of
- * a record go up by one, counters too.
+ * request ids, a history as lines of text. It also watches the documents whose
+ * meaning it knows: epochs of a record go up by one, counters too.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "raftsim/world.h"
+#include "store/history.h"
 #include "store/txn_form.h"
 
 struct ref_doc {
@@ -27,12 +28,25 @@ static struct ref_id *ids;
 static u32 n_ids, cap_ids;
 static u64 casses;
 
+struct ref_event { /* an entry of the history */
+	u64 index;
+	char *text;
+};
+
+static struct ref_event *events;
+static u32 n_events, cap_events;
+
 void ref_reset(void)
 {
 	for (u32 k = 0; k < n_docs; k++) {
 		free(docs[k].key);
 		free(docs[k].text);
 	}
+	for (u32 k = 0; k < n_events; k++)
+		free(events[k].text);
+	free(events);
+	events = NULL;
+	n_events = cap_events = 0;
 	free(docs);
 	free(ids);
 	docs = NULL;
@@ -192,9 +206,66 @@ static void remember(const char *id, u64 index)
 	ids[n_ids++].revision = index;
 }
 
+static void add_text(char **text, const char *fmt, const char *a, const char *b)
+{
+	char *next;
+
+	if (asprintf(&next, fmt, *text, a, b) < 0)
+		abort();
+	free(*text);
+	*text = next;
+}
+
+/* An entry as one line: when|by|what|made key|... A run is too short for anything to be trimmed. */
+static char *begin_event(json *root)
+{
+	char at[32], *text = strdup("");
+
+	snprintf(at, sizeof(at), "%lld", (long long)jget_i64_or(root, TXN_AT, 0));
+	add_text(&text, "%s%s|%s|", at, jget_str(root, TXN_AUTHOR, ""));
+	add_text(&text, "%s%s%s", jget_str(root, TXN_WHAT, ""), "");
+	return text;
+}
+
+static void remember_event(u64 index, char *text)
+{
+	if (n_events == cap_events) {
+		cap_events = cap_events ? cap_events * 2 : 256;
+		events = realloc(events, cap_events * sizeof(*events));
+	}
+	events[n_events++] = (struct ref_event){ index, text };
+}
+
+static void apply_writes(u64 index, json *root)
+{
+	json *writes = jget(root, TXN_WRITES);
+	char *event = begin_event(root);
+	u32 n = 0;
+
+	for (size_t k = 0; k < rows_in(writes); k++) {
+		const char *key = text_of(row_of(writes, k), 0);
+		const char *text = text_of(row_of(writes, k), 1);
+		bool was = find(key) != NULL;
+
+		if (was || text) {
+			add_text(&event, "%s|%s %s",
+				 !text ? "deleted"
+				 : was ? "changed"
+				       : "made",
+				 key);
+			n++;
+		}
+		write_one(index, key, text);
+	}
+	if (n > 0)
+		remember_event(index, event);
+	else
+		free(event);
+}
+
 void ref_apply(u64 index, const void *data, size_t len, struct ref_result *ret)
 {
-	json *root, *writes;
+	json *root;
 	const char *id;
 
 	memset(ret, 0, sizeof(*ret));
@@ -211,10 +282,7 @@ void ref_apply(u64 index, const void *data, size_t len, struct ref_result *ret)
 	} else {
 		ret->outcome = TXN_APPLIED;
 		ret->revision = index;
-		writes = jget(root, TXN_WRITES);
-		for (size_t k = 0; k < rows_in(writes); k++)
-			write_one(index, text_of(row_of(writes, k), 0),
-				  text_of(row_of(writes, k), 1));
+		apply_writes(index, root);
 		remember(id, index);
 	}
 	json_object_put(root);
@@ -245,12 +313,47 @@ static int compare_one(const char *key, json *doc, uint64_t revision, void *arg)
 	return 0;
 }
 
-/* Documents and request ids of a store that has applied everything */
+static int compare_event(uint64_t index, json *entry, void *arg)
+{
+	struct comparison *c = arg;
+	char *text, at[32];
+	json *changes = jget(entry, "changes");
+	const struct ref_event *want = c->n < n_events ? &events[c->n] : NULL;
+
+	text = strdup("");
+	snprintf(at, sizeof(at), "%lld", (long long)jget_i64_or(entry, "at", -1));
+	add_text(&text, "%s%s|%s|", at, jget_str(entry, "by", "?"));
+	add_text(&text, "%s%s%s", jget_str(entry, "what", "?"), "");
+	for (size_t k = 0; k < rows_in(changes); k++)
+		add_text(&text, "%s|%s %s", jget_str(row_of(changes, k), "op", "?"),
+			 jget_str(row_of(changes, k), "key", "?"));
+	if (!want || want->index != index || strcmp(want->text, text) != 0)
+		ctl_fail("%s: the history has %s of %llu, should have %s of %llu", c->who, text,
+			 (unsigned long long)index, want ? want->text : "nothing",
+			 want ? (unsigned long long)want->index : 0);
+	free(text);
+	c->n++;
+	return 0;
+}
+
+static void compare_history(struct store *s, const char *who)
+{
+	struct comparison c = { .who = who };
+
+	store_history(s, 0, compare_event, &c);
+	if (c.n != n_events)
+		ctl_fail("%s: the history has %u entries, should have %u", who, c.n, n_events);
+	if (store_history_floor(s) != 0)
+		ctl_fail("%s: entries of the history are said to be gone", who);
+}
+
+/* Documents, request ids and history of a store that has applied everything */
 void ref_compare(struct store *s, const char *who)
 {
 	struct comparison c = { .who = who };
 	u64 revision;
 
+	compare_history(s, who);
 	store_list(s, "", compare_one, &c);
 	if (c.n != n_docs)
 		ctl_fail("%s has %u documents, should have %u", who, c.n, n_docs);

@@ -197,6 +197,18 @@ void world_report(struct world *w, const char *node, const char *pool, int64_t f
 	report(w, text);
 }
 
+void world_report_ours(struct world *w, const char *node, const char *pool, int64_t free_kib,
+		       int64_t total_kib, int64_t ours_kib)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "{\"node\":\"%s\",\"pools\":{\"%s\":{\"free_kib\":%lld,\"total_kib\":%lld,"
+		 "\"ours_kib\":%lld,\"error\":\"\"}}}",
+		 node, pool, (long long)free_kib, (long long)total_kib, (long long)ours_kib);
+	report(w, text);
+}
+
 void world_report_open(struct world *w, const char *node, const char *resource, bool open)
 {
 	char text[512];
@@ -247,7 +259,8 @@ bool world_says(const struct world *w, const char *part)
 /* what the replicas say, to be compared with the counters */
 struct sums {
 	struct world *w;
-	json *promises; /* key -> {"kib","replicas"} */
+	json *promises; /* key -> {"kib","extra_kib","replicas"} */
+	json *extras;   /* resource -> KiB of metadata and headers */
 	json *slots;    /* resource -> mask of slots */
 	json *sizes;    /* resource -> KiB */
 	json *copies;   /* resource -> number of copies */
@@ -262,6 +275,7 @@ static int sum_resource(const char *key, json *doc, uint64_t revision, void *arg
 
 	cr_assert_eq(resource_parse(doc, &r, &err), 0, "%s", err.text);
 	jset_i64(s->sizes, r.name, resource_size_kib(&r));
+	jset_i64(s->extras, r.name, resource_extra_kib(&r));
 	s->volumes += r.n_volumes;
 	return 0;
 }
@@ -291,6 +305,8 @@ static int sum_replica(const char *key, json *doc, uint64_t revision, void *arg)
 		jset(s->promises, pool_text, p);
 	}
 	jset_i64(p, "kib", jget_i64_or(p, "kib", 0) + jget_i64_or(s->sizes, r.resource, 0));
+	jset_i64(p, "extra_kib",
+		 jget_i64_or(p, "extra_kib", 0) + jget_i64_or(s->extras, r.resource, 0));
 	jset_i64(p, "replicas", jget_i64_or(p, "replicas", 0) + 1);
 	return 0;
 }
@@ -302,6 +318,7 @@ static int check_promise(const char *key, json *doc, uint64_t revision, void *ar
 
 	cr_assert(p, "%s: %s, but nothing is there", key, json_text(doc));
 	cr_assert_eq(jget_i64_or(doc, "kib", -1), jget_i64_or(p, "kib", -2), "%s", key);
+	cr_assert_eq(jget_i64_or(doc, "extra_kib", -1), jget_i64_or(p, "extra_kib", -2), "%s", key);
 	cr_assert_eq(jget_i64_or(doc, "replicas", -1), jget_i64_or(p, "replicas", -2), "%s", key);
 	json_object_object_del(s->promises, key);
 	return 0;
@@ -328,6 +345,7 @@ void world_check(struct world *w)
 	struct sums s = {
 		.w = w,
 		.promises = json_object_new_object(),
+		.extras = json_object_new_object(),
 		.slots = json_object_new_object(),
 		.sizes = json_object_new_object(),
 		.copies = json_object_new_object(),
@@ -344,6 +362,7 @@ void world_check(struct world *w)
 	cr_assert_eq(world_count(w, "placed/"), s.replicas);
 	cr_assert_eq(world_count(w, "minor/"), s.volumes);
 	json_object_put(s.promises);
+	json_object_put(s.extras);
 	json_object_put(s.slots);
 	json_object_put(s.sizes);
 	json_object_put(s.copies);

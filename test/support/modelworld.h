@@ -47,6 +47,9 @@ void world_cluster(struct world *w, int n);
 /* a report of the node and its pool (NULL: none) at the world's present time */
 void world_report(struct world *w, const char *node, const char *pool, int64_t free_kib,
 		  int64_t total_kib);
+/* the same, of a thick pool of which our copies take so much */
+void world_report_ours(struct world *w, const char *node, const char *pool, int64_t free_kib,
+		       int64_t total_kib, int64_t ours_kib);
 /* as world_report of pool "ssd", 100 GiB free, with the resource open or not */
 void world_report_open(struct world *w, const char *node, const char *resource, bool open);
 json *world_json(const char *text); /* owned */

@@ -88,12 +88,16 @@ def case_kernel_module_gone(rig):
     n1.mount_volume("db")
 
 
-def set_property(rig, node, volume, name, value):
-    """The command line has no word for it."""
+def needs_unixsend(rig, node):
     program = os.path.join(os.path.dirname(rig.sdsd_path), "test/unixsend")
     if not os.access(program, os.X_OK):
         raise Skip("no %s: tools/build release build test/unixsend" % os.path.relpath(program))
     node.guest.push(program, "/usr/bin/unixsend", 0o755)
+
+
+def set_property(rig, node, volume, name, value):
+    """The command line has no word for it."""
+    needs_unixsend(rig, node)
     body = '{"override_props": {"%s": "%s"}}' % (name, value)
     said = node.guest.run("unixsend /run/sdsd/sdsd.sock", stdin=(
         "PUT /v1/resource-definitions/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"

@@ -165,7 +165,7 @@ static void plane_status(struct plane *p, const char *name,
 	snprintf(l->name, sizeof(l->name), "%s", name);
 }
 
-static const struct plane_ops plane = {
+static struct plane_ops plane = {
 	.name = "test",
 	.set = plane_set,
 	.defined = plane_defined,
@@ -181,6 +181,11 @@ static int obey(const char *path, json *doc)
 		return WORLD(&w, change_replica_created, jget_str(doc, "resource", ""), "n1",
 			     jget_str(doc, "uuid", ""), (int)jget_i64_or(doc, "number", -1),
 			     jget_str(doc, "volume", ""));
+	if (strcmp(path, "/v1/sds/filesystem") == 0 &&
+	    strcmp(jget_str(doc, "state", ""), "failed") == 0)
+		return WORLD(&w, change_filesystem_done, jget_str(doc, "resource", ""),
+			     (int)jget_i64_or(doc, "number", -1), jget_str(doc, "volume", ""),
+			     jget_str(doc, "error", ""));
 	if (strcmp(path, "/v1/sds/replica-failed") == 0)
 		return WORLD(&w, change_replica_failed, jget_str(doc, "resource", ""), "n1",
 			     jget_str(doc, "uuid", ""), jget_str(doc, "complaint", ""), &taken);
@@ -383,15 +388,15 @@ static void drop_resource(const char *name)
 	cr_assert_eq(WORLD(&w, change_resource_delete, name), 0, "%s", w.err.text);
 }
 
-static void add_pool(const char *node)
+static void add_pool(const char *node, const char *name, enum pool_kind kind, const char *directory)
 {
-	struct pool p = { .kind = POOL_FILE_THIN };
+	struct pool p = { .kind = kind };
 
 	snprintf(p.node, sizeof(p.node), "%s", node);
-	snprintf(p.name, sizeof(p.name), "ssd");
-	snprintf(p.source, sizeof(p.source), "%s", pool_dir);
+	snprintf(p.name, sizeof(p.name), "%s", name);
+	snprintf(p.source, sizeof(p.source), "%s", directory);
 	cr_assert_eq(WORLD(&w, change_pool_create, &p, NULL), 0, "%s", w.err.text);
-	world_report(&w, node, "ssd", 100 * GIB, 100 * GIB);
+	world_report(&w, node, name, 100 * GIB, 100 * GIB);
 }
 
 static void setup(void)
@@ -414,8 +419,8 @@ static void setup(void)
 	cr_assert_eq(uv_loop_init(&loop), 0);
 	world_start(&w);
 	world_add_node(&w, "n2", 2);
-	add_pool("n1");
-	add_pool("n2");
+	add_pool("n1", "ssd", POOL_FILE_THIN, pool_dir);
+	add_pool("n2", "ssd", POOL_FILE_THIN, pool_dir);
 	agent_up();
 }
 

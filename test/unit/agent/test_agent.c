@@ -115,6 +115,55 @@ Test(agent, no_leader_for_a_while)
 	cr_expect_eq(files_in(pool_dir), 0);
 }
 
+/* of volume 0 */
+static struct filesystem filesystem_of_volume(const char *key)
+{
+	struct resource r = { 0 };
+	json *doc = world_doc(&w, key);
+
+	cr_assert_eq(resource_parse(doc, &r, &w.err), 0, "%s", w.err.text);
+	json_object_put(doc);
+	return r.volume[0].filesystem;
+}
+
+static bool has_no_filesystem(const void *key)
+{
+	return filesystem_of_volume(key).state == FILESYSTEM_FAILED;
+}
+
+/* Where there are no block devices it cannot be made, which is told until it is known; a device
+ * that is not there yet is waited for. The node of the other copy does nothing. */
+Test(agent, file_systems)
+{
+	json *body = world_json("{\"override_props\":{\"FileSystem/Type\":\"ext4\"}}");
+
+	cr_assert_eq(WORLD(&w, change_group_modify, GROUP_DEFAULT, body, NULL), 0, "%s",
+		     w.err.text);
+	json_object_put(body);
+	plane.name = "kernel";
+	add_resource("waits");
+	add_copy("waits", "n1", false);
+	cr_assert(until(is_up, "waits"));
+	pump(2500);
+	cr_expect_eq(filesystem_of_volume("resource/waits").state, FILESYSTEM_WANTED);
+	cr_expect_not(filesystem_of_volume("resource/waits").begun);
+	drop_resource("waits");
+	cr_assert(until(is_gone, "waits"));
+	plane.name = "user";
+	add_resource("other");
+	add_copy("other", "n2", false);
+	add_copy("other", "n1", false);
+	cr_assert(until(is_up, "other"));
+	add_resource("db");
+	add_copy("db", "n1", false);
+	cr_assert(until(is_up, "db"));
+	refuse = 2;
+	cr_assert(until(has_no_filesystem, "resource/db"));
+	cr_expect(strstr(filesystem_of_volume("resource/db").error, "user space"));
+	cr_expect_eq(filesystem_of_volume("resource/other").state, FILESYSTEM_WANTED);
+	plane.name = "test";
+}
+
 Test(agent, name_used_again_while_away)
 {
 	uint8_t owner[16], before[16];
@@ -312,6 +361,35 @@ Test(agent, reports_by_itself)
 	pump(2300);
 	cr_expect_geq(n_reports, before + 2, "a sign of life every second");
 	cr_expect_leq(n_reports, before + 4, "and not much more");
+}
+
+static int64_t ours_kib(const char *pool)
+{
+	return jget_i64_or(observed_pool(seen, "n1", pool, w.env.mono_ms), "ours_kib", -1);
+}
+
+static bool is_measured(const void *pool)
+{
+	return ours_kib(pool) > 0;
+}
+
+Test(agent, what_copies_take_of_a_thick_pool)
+{
+	char thick[128];
+
+	snprintf(thick, sizeof(thick), "%s/thick", dir);
+	cr_assert_eq(mkdir(thick, 0700), 0);
+	add_pool("n1", "hdd", POOL_FILE, thick);
+	add_resource("Db");
+	pump(300);
+	cr_expect_eq(ours_kib("hdd"), 0);
+	cr_assert_eq(WORLD(&w, change_replica_create, "Db", "n1", "hdd", false), 0, "%s",
+		     w.err.text);
+	cr_assert(until(is_up, "Db"));
+	cr_assert(until(is_measured, "hdd"));
+	cr_expect_geq(ours_kib("hdd"), 4096);
+	cr_expect_leq(ours_kib("hdd"), 4096 + 1024, "and metadata");
+	cr_expect_eq(ours_kib("ssd"), -1, "takes space as it is written");
 }
 
 enum { MANY = 900 };

@@ -213,7 +213,8 @@ Test(agent_volumes, properties_reach_the_plane)
 	cr_assert_eq(WORLD(&w, change_resource_modify, "db", body), 0, "%s", w.err.text);
 	pump(200);
 	cr_expect_eq(h->r.read_policy, PLANE_READ_STRIPED);
-	cr_assert_eq(WORLD(&w, change_group_modify, GROUP_DEFAULT, group), 0, "%s", w.err.text);
+	cr_assert_eq(WORLD(&w, change_group_modify, GROUP_DEFAULT, group, NULL), 0, "%s",
+		     w.err.text);
 	pump(200);
 	cr_expect(h->r.handover, "inherited from the group");
 	cr_expect_eq(h->sets, 3);

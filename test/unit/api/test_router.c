@@ -119,3 +119,31 @@ Test(router, what_only_nodes_may_ask)
 		cr_expect(&api_routes[i] == m.route || !(api_routes[i].who & WHO_JOIN),
 			  "%s is open to newcomers", api_routes[i].pattern);
 }
+
+Test(router, methods_of_a_path)
+{
+	static const struct {
+		const char *path;
+		unsigned who;
+		const char *methods;
+	} rows[] = {
+		{ "/health", WHO_USER, "GET, HEAD, OPTIONS" },
+		{ "/", WHO_USER, "GET, HEAD, OPTIONS" },
+		{ "/v1/encryption/passphrase", WHO_USER, "GET, HEAD, POST, PUT, PATCH, OPTIONS" },
+		{ "/v1/sds/report", WHO_USER, "" },
+		{ "/v1/sds/report", WHO_NODE, "POST, OPTIONS" },
+		{ "/v1/sds/access/tokens/x", WHO_USER, "DELETE, OPTIONS" },
+		{ "/v1/sds/access/tokens/x", WHO_GUEST, "" },
+		{ "/v1/sds/tokens", WHO_USER, "GET, HEAD, POST, OPTIONS" },
+		{ "/v1/sds/tokens", WHO_GUEST, "GET, HEAD, OPTIONS" },
+		{ "/v1/nothing", WHO_USER, "" },
+		{ "/a/b/c/d/e/f/g/h/i/j/k/l/m", WHO_USER, "" },
+	};
+	char text[CALL_ALLOW_MAX];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		router_methods(api_routes, api_routes_count(), rows[i].path, rows[i].who, text,
+			       sizeof(text));
+		cr_expect_str_eq(text, rows[i].methods, "%s: %s", rows[i].path, text);
+	}
+}

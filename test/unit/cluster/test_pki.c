@@ -233,3 +233,61 @@ Test(pki, sha256)
 	pki_sha256_hex("abc", 3, out);
 	cr_expect_str_eq(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
+
+Test(pki, users_and_servers)
+{
+	static const char *const names[] = { "n_1", "10.0.0.1", "fd00::1" };
+	static const char *const bad[] = { "n1", "DNS:evil,IP:1.2.3.4" };
+	char print[65];
+	struct buf out;
+	X509 *root = parse(&ca), *leaf;
+	struct err err = { 0 };
+
+	buf_init(&out, PKI_PEM_MAX);
+	cr_assert_eq(pki_sign_user((char *)ca.data, (char *)ca_key.data, (char *)csr.data, CLUSTER,
+				   "alice", 30, &out, print, &err),
+		     0, "%s", err.text);
+	leaf = parse(&out);
+	cr_expect_eq(verify(root, leaf, X509_PURPOSE_SSL_CLIENT), 1);
+	cr_expect_neq(verify(root, leaf, X509_PURPOSE_SSL_SERVER), 1);
+	cr_expect_eq(X509_check_host(leaf, "alice", 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL),
+		     0);
+	X509_free(leaf);
+	cr_expect_eq(pki_sign_user((char *)ca.data, (char *)ca_key.data, (char *)csr.data, CLUSTER,
+				   "a,URI:sdsd://x", 30, &out, print, &err),
+		     -E_INVALID);
+	cr_expect_eq(pki_sign_user((char *)ca.data, (char *)ca_key.data, "no request", CLUSTER,
+				   "alice", 30, &out, print, &err),
+		     -E_INVALID);
+	buf_clear(&out);
+	cr_assert_eq(pki_sign_server((char *)ca.data, (char *)ca_key.data, (char *)key.data, names,
+				     3, &out, &err),
+		     0, "%s", err.text);
+	leaf = parse(&out);
+	cr_expect_eq(verify(root, leaf, X509_PURPOSE_SSL_SERVER), 1);
+	cr_expect_neq(verify(root, leaf, X509_PURPOSE_SSL_CLIENT), 1);
+	cr_expect_eq(X509_check_host(leaf, "n_1", 0, 0, NULL), 1);
+	cr_expect_eq(X509_check_ip_asc(leaf, "10.0.0.1", 0), 1);
+	cr_expect_eq(X509_check_ip_asc(leaf, "fd00::1", 0), 1);
+	cr_expect_eq(X509_check_ip_asc(leaf, "10.0.0.2", 0), 0);
+	X509_free(leaf);
+	cr_expect_eq(pki_sign_server((char *)ca.data, (char *)ca_key.data, (char *)key.data, bad, 2,
+				     &out, &err),
+		     -E_INVALID);
+	cr_expect(strstr(err.text, "no name and no address"), "%s", err.text);
+	cr_expect_eq(pki_sign_server((char *)ca.data, (char *)ca_key.data, (char *)key.data, names,
+				     PKI_NAMES_MAX + 1, &out, &err),
+		     -E_INVALID);
+	X509_free(root);
+	buf_release(&out);
+}
+
+Test(pki, the_days_that_are_left)
+{
+	struct err err = { 0 };
+	int days = 0;
+
+	cr_assert_eq(pki_days_left((char *)ca.data, &days, &err), 0, "%s", err.text);
+	cr_expect(days > 29 * 365 && days < 31 * 365, "30 years, not %d days", days);
+	cr_expect_eq(pki_days_left("no certificate", &days, &err), -E_INVALID);
+}

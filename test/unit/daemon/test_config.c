@@ -24,6 +24,8 @@ static void setup(void)
 {
 	unsetenv("SDSD_DIR");
 	unsetenv("SDSD_RUN_DIR");
+	unsetenv("SDSD_HTTP");
+	unsetenv("SDSD_HTTPS");
 }
 
 TestSuite(config, .init = setup);
@@ -56,6 +58,47 @@ Test(config, defaults_environment_options)
 	cr_expect_eq(c.listen_port, 99);
 	cr_expect_eq(c.log_level, LOG_LEVEL_DEBUG);
 	cr_expect_eq(c.plane, CONFIG_PLANE_KERNEL);
+}
+
+Test(config, listeners_of_users)
+{
+	struct err err = { 0 };
+	struct config c;
+
+	cr_assert_eq(PARSE(c, NULL), 0);
+	cr_expect_not(c.http.given);
+	cr_expect_not(c.https.given);
+	cr_assert_eq(PARSE(c, "--http", "off", "--https", "[::1]:5", "--https", "10.0.0.1"), 0,
+		     "%s", err.text);
+	cr_expect(c.http.given && c.http.n == 0);
+	cr_expect_eq(c.https.n, 2);
+	cr_expect_str_eq(c.https.at[0].host, "::1");
+	cr_expect_eq(c.https.at[0].port, 5);
+	cr_expect_str_eq(c.https.at[1].host, "10.0.0.1");
+	cr_expect_eq(c.https.at[1].port, CONFIG_HTTPS_PORT);
+	setenv("SDSD_HTTP", " 127.0.0.1:80  127.0.0.2 ", 1);
+	setenv("SDSD_HTTPS", "off", 1);
+	cr_assert_eq(PARSE(c, NULL), 0, "%s", err.text);
+	cr_expect_eq(c.http.n, 2);
+	cr_expect_eq(c.http.at[0].port, 80);
+	cr_expect_eq(c.http.at[1].port, CONFIG_HTTP_PORT);
+	cr_expect(c.https.given && c.https.n == 0);
+	/* an option takes the place of all that the environment says */
+	cr_assert_eq(PARSE(c, "--http", "127.0.0.3", "--https", "127.0.0.4"), 0, "%s", err.text);
+	cr_expect_eq(c.http.n, 1);
+	cr_expect_str_eq(c.http.at[0].host, "127.0.0.3");
+	cr_expect_eq(c.https.n, 1);
+	cr_expect_eq(PARSE(c, "--http", "127.0.0.3", "--http", "off"), -E_INVALID);
+	cr_expect_eq(PARSE(c, "--http", "off", "--http", "127.0.0.3"), -E_INVALID);
+	cr_expect_eq(PARSE(c, "--http", "127.0.0.1:99999"), -E_INVALID);
+	cr_expect(strstr(err.text, "--http"), "%s", err.text);
+	setenv("SDSD_HTTP", "1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7 1.1.1.8", 1);
+	cr_expect_eq(PARSE(c, NULL), 0, "%s", err.text);
+	cr_expect_eq(c.http.n, CONFIG_WEB_MAX);
+	setenv("SDSD_HTTP",
+	       "1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7 1.1.1.8 ::", 1);
+	cr_expect_eq(PARSE(c, NULL), -E_INVALID);
+	cr_expect(strstr(err.text, "at most 8"), "%s", err.text);
 }
 
 Test(config, refused)

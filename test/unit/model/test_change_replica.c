@@ -186,8 +186,11 @@ Test(change_replica, last_copy_stays)
 	start(&w, 1, 1);
 	cr_expect_eq(WORLD(&w, change_replica_delete, "none", "n1"), -E_NOT_FOUND);
 	cr_expect_eq(WORLD(&w, change_replica_delete, "db", "n2"), -E_NOT_FOUND);
+	/* not under a client */
+	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n3", NULL, true), 0);
 	cr_expect_eq(WORLD(&w, change_replica_delete, "db", "n1"), -E_IN_USE);
 	cr_expect(world_says(&w, "is the last one"), "%s", w.err.text);
+	cr_assert_eq(WORLD(&w, change_replica_delete, "db", "n3"), 0);
 	/* a second one that is not in sync does not help yet */
 	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n2", NULL, false), 0);
 	cr_expect_eq(WORLD(&w, change_replica_delete, "db", "n1"), -E_IN_USE);
@@ -196,6 +199,24 @@ Test(change_replica, last_copy_stays)
 	cr_expect_eq(WORLD(&w, change_replica_delete, "db", "n2"), 0);
 	cr_expect_eq(world_count(&w, "leftover/n2/"), 1);
 	cr_expect_eq(record(&w).epoch, 2);
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_replica, last_copy_goes_alone)
+{
+	struct world w;
+
+	start(&w, 1, 1);
+	cr_assert_eq(WORLD(&w, change_replica_delete, "db", "n1"), 0, "%s", w.err.text);
+	cr_expect_eq(world_count(&w, "leftover/n1/"), 1);
+	cr_expect_eq(world_count(&w, "replica/db/"), 0);
+	cr_expect_eq(world_count(&w, "record/db"), 0);
+	world_check(&w);
+	/* what is left can have copies again */
+	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n2", NULL, false), 0, "%s",
+		     w.err.text);
+	cr_expect_eq(record(&w).in_sync, 1);
 	world_check(&w);
 	world_close(&w);
 }

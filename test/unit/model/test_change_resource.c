@@ -44,7 +44,7 @@ Test(change_resource, create_and_modify)
 	cr_expect(world_says(&w, "group none"), "%s", w.err.text);
 
 	cr_expect_eq(WORLD(&w, change_resource_modify, "db", body), -E_NOT_FOUND);
-	cr_assert_eq(WORLD(&w, change_group_create, group), 0);
+	cr_assert_eq(WORLD(&w, change_group_create, group, NULL), 0);
 	cr_expect_eq(WORLD(&w, change_resource_modify, "DB", body), 0);
 	cr_expect_eq(WORLD(&w, change_resource_modify, "none", body), -E_NOT_FOUND);
 	doc = world_doc(&w, "resource/db");
@@ -293,7 +293,7 @@ Test(change_resource, autoplace)
 	world_check(&w);
 
 	/* what the request leaves open the group says */
-	cr_assert_eq(WORLD(&w, change_group_create, group), 0);
+	cr_assert_eq(WORLD(&w, change_group_create, group, NULL), 0);
 	cr_assert_eq(WORLD(&w, change_spawn, "gold", "web", &size, 1, false, NULL, NULL), 0, "%s",
 		     w.err.text);
 	for (int i = 2; i <= 4; i++) {
@@ -326,7 +326,7 @@ Test(change_resource, autoplace_target_and_witness)
 	cr_assert_eq(WORLD(&w, change_node_modify, "n2", body), 0);
 	cr_expect_eq(spawn(&w, "db", GIB, 2), -E_NO_NODES);
 	cr_expect_str_eq(w.err.text, "resource db: 2 copies wanted, 1 possible: n1/ssd chosen; "
-				     "n2: its property AutoplaceTarget is false; n3: no pool "
+				     "n2: cordoned; n3: no pool "
 				     "(witness)");
 	cr_assert_eq(spawn(&w, "db", GIB, 1), 0);
 	/* a person may name the node all the same */

@@ -16,15 +16,20 @@ TestSuite(change_upkeep);
 
 static const struct upkeep_sight sight = { .watched_ms = 10 * HOUR_MS };
 
-/* a copy on n1 and n2 of four nodes, all in sync and up */
-static void start(struct world *w)
+static void spawn(struct world *w, const char *group)
 {
 	struct change_place place = { .copies = 2, .nodes = { "n1", "n2" }, .n_nodes = 2 };
 	const int64_t size = GIB;
 
-	world_cluster(w, 4);
-	cr_assert_eq(WORLD(w, change_spawn, NULL, "db", &size, 1, false, NULL, &place), 0, "%s",
+	cr_assert_eq(WORLD(w, change_spawn, group, "db", &size, 1, false, NULL, &place), 0, "%s",
 		     w->err.text);
+}
+
+/* a copy on n1 and n2 of four nodes, all in sync and up */
+static void start(struct world *w)
+{
+	world_cluster(w, 4);
+	spawn(w, NULL);
 }
 
 static bool has_replica(struct world *w, const char *node)
@@ -156,6 +161,115 @@ Test(change_upkeep, no_place)
 	cr_assert_eq(WORLD(&w, change_node_evacuate, "n4", false), 0);
 	cr_expect_eq(look(&w).what, UPKEEP_ADD);
 	cr_expect(has_replica(&w, "n4"));
+	world_check(&w);
+	world_close(&w);
+}
+
+static void rack(struct world *w, const char *node, const char *name)
+{
+	char text[100];
+	json *body;
+
+	snprintf(text, sizeof(text), "{\"override_props\":{\"Aux/rack\":\"%s\"}}", name);
+	body = world_json(text);
+	cr_assert_eq(WORLD(w, change_node_modify, node, body), 0);
+	json_object_put(body);
+}
+
+/* n1 and n4 in one rack, n2 and n3 in another, and never two copies in one */
+static void start_in_racks(struct world *w)
+{
+	json *body = world_json("{\"name\":\"racks\",\"select_filter\":{\"place_count\":2,"
+				"\"replicas_on_different\":[\"Aux/rack\"]}}");
+
+	world_cluster(w, 4);
+	rack(w, "n1", "a");
+	rack(w, "n2", "b");
+	rack(w, "n3", "b");
+	rack(w, "n4", "a");
+	cr_assert_eq(WORLD(w, change_group_create, body, NULL), 0, "%s", w->err.text);
+	json_object_put(body);
+	spawn(w, "racks");
+}
+
+Test(change_upkeep, into_the_rack_of_one_that_is_away)
+{
+	struct world w;
+	struct upkeep_plan plan;
+
+	start_in_racks(&w);
+	pass(&w, 40000);
+	report_but(&w, "n2");
+	cr_assert_eq(WORLD(&w, change_node_away, "n2", true), 0);
+	pass(&w, HOUR_MS);
+	report_but(&w, "n2");
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_ADD, "%s", plan.why);
+	cr_expect(has_replica(&w, "n3"));
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_upkeep, not_into_the_rack_of_one_that_counts)
+{
+	struct world w;
+	struct upkeep_plan plan;
+
+	start_in_racks(&w);
+	cr_assert_eq(WORLD(&w, change_node_evacuate, "n3", true), 0);
+	pass(&w, 40000);
+	report_but(&w, "n2");
+	cr_assert_eq(WORLD(&w, change_node_away, "n2", true), 0);
+	pass(&w, HOUR_MS);
+	report_but(&w, "n2");
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_NOTHING);
+	cr_expect(plan.refused);
+	cr_expect_not(has_replica(&w, "n4"), "n1's copy is in its rack");
+	world_close(&w);
+}
+
+static bool is_client(struct world *w, const char *node)
+{
+	char key[64];
+	json *doc;
+	bool is;
+
+	snprintf(key, sizeof(key), "replica/db/%s", node);
+	doc = world_doc(w, key);
+	is = jget_bool(doc, "diskless", false);
+	json_object_put(doc);
+	return is;
+}
+
+Test(change_upkeep, a_client_becomes_a_copy)
+{
+	struct world w;
+	struct upkeep_plan plan;
+	json *doc;
+
+	start(&w);
+	report_but(&w, "");
+	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n3", NULL, true), 0);
+	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n4", NULL, true), 0);
+	cr_assert_eq(WORLD(&w, change_node_evacuate, "n1", true), 0);
+	report_but(&w, "");
+	world_report_open(&w, "n3", "db", true);
+	world_report_open(&w, "n4", "db", true);
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_NOTHING, "its disk would have to wait until it is closed");
+	cr_expect(plan.refused);
+	world_report_open(&w, "n4", "db", false);
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_ADD, "%s", plan.why);
+	cr_expect(is_client(&w, "n3"));
+	cr_expect_not(is_client(&w, "n4"));
+	cr_expect_eq(world_count(&w, "replica/db/"), 4);
+	doc = world_doc(&w, "replica/db/n4");
+	cr_expect_eq(jget_i64_or(doc, "slot", -1), 3, "in its slot");
+	cr_expect_str_eq(jget_str(doc, "pool", ""), "ssd");
+	json_object_put(doc);
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING, "one is enough");
 	world_check(&w);
 	world_close(&w);
 }

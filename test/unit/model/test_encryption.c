@@ -202,7 +202,7 @@ Test(encryption, layers_of_the_group)
 	struct change_place plain = { .copies = 1, .layers = LAYERS_PLAIN };
 
 	have_passphrase();
-	cr_assert_eq(WORLD(&w, change_group_create, group), 0, "%s", w.err.text);
+	cr_assert_eq(WORLD(&w, change_group_create, group, NULL), 0, "%s", w.err.text);
 	json_object_put(group);
 	cr_expect_eq(WORLD(&w, change_spawn, "safe", "a1", &size, 1, false, NULL, NULL), 0);
 	cr_expect(resource("resource/a1").encrypted);

@@ -179,3 +179,50 @@ Test(observed, as_many_as_nodes)
 	cr_expect_eq(observed_age_ms(o, "n7", 5000), -1);
 	observed_free(o);
 }
+
+Test(observed, version_tells_that_something_is_different)
+{
+	static const struct {
+		const char *text;
+		int64_t now_ms;
+		bool differs;
+	} rows[] = {
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":1,\"pools\":{\"ssd\":{\"free_kib\":5}}}", 10,
+		  true },
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":2,\"pools\":{\"ssd\":{\"free_kib\":5}}}", 20,
+		  false },
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":3,\"pools\":{\"ssd\":{\"free_kib\":4}}}", 30,
+		  true },
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":4,\"base\":3,\"pools\":{\"ssd\":"
+		  "{\"free_kib\":4}}}",
+		  40, false },
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":5,\"base\":4,\"pools\":{\"ssd\":"
+		  "{\"free_kib\":4}},\"replicas\":{\"db\":{\"state\":\"up\"}}}",
+		  50, true },
+		{ "{\"node\":\"n1\",\"boot\":7,\"seq\":6,\"pools\":{\"ssd\":{\"free_kib\":4}},"
+		  "\"replicas\":"
+		  "{\"db\":{\"state\":\"up\"}}}",
+		  60, false },
+		{ "{\"node\":\"n2\"}", 70, true },
+		{ NULL, 60 + OBSERVED_STALE_MS - 1, false },
+		{ NULL, 60 + OBSERVED_STALE_MS, true },
+		{ NULL, 70 + OBSERVED_STALE_MS, true },
+		{ NULL, 71 + OBSERVED_STALE_MS, false },
+		{ "{\"node\":\"n2\"}", 9000, true },
+	};
+	struct observed *o = observed_new();
+	int64_t before = observed_version(o, 0);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t now;
+
+		if (rows[i].text)
+			cr_assert_eq(report(o, rows[i].text, rows[i].now_ms), 0, "row %zu", i);
+		now = observed_version(o, rows[i].now_ms);
+		cr_expect_eq(now != before, rows[i].differs, "row %zu", i);
+		before = now;
+	}
+	observed_forget(o, "n2");
+	cr_expect_neq(observed_version(o, 9000), before);
+	observed_free(o);
+}

@@ -383,15 +383,25 @@ static void remove_one(struct life *l, const struct upkeep_plan *p, uint64_t see
 		c->deleting = true;
 }
 
+/* a client is given a disk, if it has the volume not open */
+static bool is_place(const struct life *l, int i, bool client)
+{
+	const struct life_copy *c = &l->copy[i];
+
+	if (l->down[i] || l->leaves[i] || l->lost[i])
+		return false;
+	return client ? c->there && c->client && !c->deleting && !c->open : !c->there;
+}
+
 /* false: no place */
 static bool add_one(struct life *l)
 {
 	int from = draw(NODES);
 
-	for (int k = 0; k < NODES; k++) {
+	for (int k = 0; k < 2 * NODES; k++) {
 		int i = (from + k) % NODES;
 
-		if (l->copy[i].there || l->down[i] || l->leaves[i] || l->lost[i])
+		if (!is_place(l, i, k >= NODES))
 			continue;
 		l->copy[i] = (struct life_copy){ .there = true };
 		l->adds++;
@@ -446,9 +456,8 @@ static bool is_stuck(const struct life *l)
 {
 	int usable = 0;
 
-	/* where a client is there is no place for a copy */
 	for (int i = 0; i < NODES; i++)
-		usable += !l->lost[i] && !l->leaves[i] && !(l->copy[i].there && l->copy[i].client);
+		usable += !l->lost[i] && !l->leaves[i];
 	return good_but(l, -1) == 0 || usable < l->copies;
 }
 

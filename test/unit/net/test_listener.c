@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* test_listener.c - bad guests at the TLS port, limits, socket files. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -393,4 +394,61 @@ Test(listener, closed_by_its_user_at_once)
 	WAIT(client.closed);
 	cr_expect_eq(accepted, 1);
 	cr_expect_eq(client.reason.code, 0);
+}
+
+/* a connection from an address of our own choice; -1: it is closed at once */
+static int come_from(const char *address)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET }, to = from;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), before = accepted;
+	char byte;
+
+	inet_pton(AF_INET, address, &from.sin_addr);
+	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+	to.sin_port = htons((uint16_t)listener_port(listener));
+	cr_assert_eq(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	for (int i = 0; i < 2000; i++) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		if (accepted > before)
+			return fd;
+		if (recv(fd, &byte, 1, MSG_DONTWAIT) == 0 || (errno != EAGAIN)) {
+			close(fd);
+			return -1;
+		}
+		usleep(500);
+	}
+	cr_assert_fail("neither taken nor refused");
+	return -1;
+}
+
+Test(listener, limit_of_an_address)
+{
+	int fd[GUESTS], other;
+	struct err err = { 0 };
+
+	cr_assert_eq(listener_tcp(&loop, "127.0.0.1", 0, NULL, GUESTS, on_accept, NULL, &listener,
+				  &err),
+		     0, "%s", err.text);
+	listener_limit_address(listener, 2);
+	fd[0] = come_from("127.0.0.1");
+	fd[1] = come_from("127.0.0.1");
+	cr_expect_geq(fd[0], 0);
+	cr_expect_geq(fd[1], 0);
+	cr_expect_eq(come_from("127.0.0.1"), -1);
+	other = come_from("127.0.0.2");
+	cr_expect_geq(other, 0);
+	/* one of them goes: the next one may come */
+	close(fd[0]);
+	run_for(50);
+	fd[0] = come_from("127.0.0.1");
+	cr_expect_geq(fd[0], 0);
+	/* and the limit of all is what it was */
+	fd[2] = come_from("127.0.0.3");
+	cr_expect_geq(fd[2], 0);
+	cr_expect_eq(come_from("127.0.0.4"), -1);
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+	close(other);
+	run_for(50);
 }

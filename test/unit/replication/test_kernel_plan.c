@@ -248,6 +248,64 @@ Test(kernel_plan, healing)
 	expect(KERNEL_HEAL_OFF, "it was stopped");
 }
 
+Test(kernel_plan, the_writer_is_none_any_more)
+{
+	r.writer = 0;
+	expect(KERNEL_IDLE, "all are in sync");
+	r.writer = 0;
+	r.in_sync = 6;
+	expect(KERNEL_HEAL_ON, "we are, out of sync");
+	r.writer = 0;
+	r.in_sync = 6;
+	l.heal_at = NOW + 1;
+	expect(KERNEL_IDLE, "not so soon");
+	r.writer = 0;
+	r.in_sync = 2;
+	r.peer[0].diskless = true;
+	volume.data_path = NULL;
+	v.status.flags &= ~RVOL_STATUS_HAS_COPY;
+	l.copies = 6;
+	expect(KERNEL_HEAL_ON, "we are, without a copy, and one is out of sync");
+	r.writer = 0;
+	r.in_sync = 6;
+	v.status.flags |= RVOL_STATUS_HEALING | RVOL_STATUS_SERVING;
+	v.status.role = RVOL_WRITER;
+	expect(KERNEL_HEAL_OFF, "it serves: that is all");
+}
+
+static void closed(u8 role)
+{
+	l.stale = true;
+	l.release_by = NOW + 1;
+	v.status.role = role;
+}
+
+Test(kernel_plan, a_disk_changes_after_the_release)
+{
+	closed(RVOL_RELEASING);
+	expect(KERNEL_WAIT, "it is being released");
+	closed(RVOL_WRITER);
+	expect(KERNEL_WAIT, "a change of the set is under way");
+	closed(RVOL_RELEASING);
+	v.status.cas_token = 7;
+	expect(KERNEL_ASK_CAS, "the release itself");
+	closed(RVOL_IDLE);
+	expect(KERNEL_DELETE, "it is released");
+	closed(RVOL_STOPPED);
+	expect(KERNEL_DELETE, "it was stopped");
+	closed(RVOL_RELEASING);
+	l.release_by = NOW;
+	expect(KERNEL_DELETE, "nobody answers");
+	closed(RVOL_WRITER);
+	v.status.flags |= RVOL_STATUS_HEALING;
+	l.release_by = 0;
+	expect(KERNEL_HEAL_OFF, "it heals: closed first");
+	closed(RVOL_WRITER);
+	v.status.flags |= RVOL_STATUS_HEALING | RVOL_STATUS_FAILED;
+	l.release_by = 0;
+	expect(KERNEL_DELETE, "fenced: no command helps");
+}
+
 Test(kernel_plan, hand_over_and_giving_up)
 {
 	u32 wanted = RVOL_STATUS_OPEN | RVOL_STATUS_SERVING | RVOL_STATUS_WANTED;

@@ -530,6 +530,62 @@ Test(plane, a_disk_does_not_come_under_an_open_volume)
 	lab_free(l);
 }
 
+/* waits until nobody is writer */
+static bool is_released(struct lab *l)
+{
+	for (int i = 0; i < 600 && lab_record(l).writer >= 0; i++)
+		usleep(20000);
+	return lab_record(l).writer < 0;
+}
+
+Test(plane, a_disk_that_comes_waits_for_the_release)
+{
+	struct lab *l = make(3, 3);
+	int fd = enter(l, 2);
+
+	cr_assert(lab_wait_in_sync(l, 3));
+	write_block(fd, 0, 1);
+	lab_give_disk(l, 2);
+	lab_hold_consensus(l, true);
+	close(fd);
+	cr_expect(status_is(l, 2, is_closed_anywhere));
+	usleep(300000);
+	cr_expect_str_eq(lab_status(l, 2).mode, "none", "%s", lab_status(l, 2).error);
+	cr_expect(strstr(lab_status(l, 2).error, "until it is closed"), "%s",
+		  lab_status(l, 2).error);
+	lab_hold_consensus(l, false);
+	cr_expect(is_released(l), "the record names nobody");
+	lab_set(l, 0); /* tells it the record */
+	cr_expect(lab_wait_in_sync(l, 7), "healed");
+	lab_free(l);
+}
+
+Test(plane, a_client_that_was_writer_releases_the_record)
+{
+	struct lab *l = make(3, 3);
+	int fd = enter(l, 2);
+
+	cr_assert(lab_wait_in_sync(l, 3));
+	write_block(fd, 0, 1);
+	lab_stop(l, 1);
+	write_block(fd, 1, 2);
+	lab_hold_consensus(l, true);
+	close(fd);
+	lab_stop(l, 2); /* what it has asked goes with it */
+	lab_hold_consensus(l, false);
+	cr_expect_eq(lab_record(l).writer, 2);
+	lab_start(l, 1);
+	lab_set(l, 0);
+	usleep((VOLUME_HEAL_PAUSE_MS + 1000) * 1000);
+	cr_expect_eq(lab_record(l).writer, 2, "nobody heals against it");
+	cr_expect_eq(lab_record(l).in_sync, 1);
+	lab_start(l, 2);
+	cr_expect(is_released(l));
+	lab_set(l, 0);
+	cr_expect(lab_wait_in_sync(l, 3), "healed");
+	lab_free(l);
+}
+
 Test(plane, links_that_flap)
 {
 	struct lab *l = make(3, 7);

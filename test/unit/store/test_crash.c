@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test_crash.c - a child applies entries and is killed at a random moment;
- * then the applied index and the content must agree exactly: the state is a
- * function of the index, so it is computed anew and compared.
+ * then the applied index, the content and the history must agree exactly: the
+ * state is a function of the index, so it is computed anew and compared.
  */
 #include "support/scratch.h"
 
@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "store/history.h"
 
 #define ROUNDS 24
 #define KEYS 37
@@ -47,6 +48,26 @@ static void expect(uint64_t applied, int64_t want[KEYS])
 		if (i % 5 == 0)
 			want[i * 7 % KEYS] = -1;
 	}
+}
+
+static int count_entry(uint64_t index, json *entry, void *arg)
+{
+	uint64_t *last = arg;
+
+	/* every entry but the malformed ones changes something */
+	cr_expect_eq(index, *last + 1 + ((*last + 1) % 11 == 0), "after %d", (int)*last);
+	*last = index;
+	return 0;
+}
+
+/* floor + 1 to the applied index, without a gap */
+static void check_history(struct store *s, uint64_t applied)
+{
+	uint64_t last = store_history_floor(s);
+
+	cr_expect_eq(store_history(s, last + 1, count_entry, &last), 0);
+	cr_expect_eq(last, applied - (applied > 0 && applied % 11 == 0), "applied %d",
+		     (int)applied);
 }
 
 static void child_run(const char *dir, int out)
@@ -100,6 +121,7 @@ Test(crash, killed_while_applying, .timeout = 120)
 		cr_expect(applied == seen || applied == seen + 1, "applied %d, acknowledged %d",
 			  (int)applied, (int)seen);
 		expect(applied, want);
+		check_history(s, applied);
 		for (int k = 0; k < KEYS; k++) {
 			char key[16];
 

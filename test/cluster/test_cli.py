@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""test_cli.py - the command line's own verbs, with real daemons: what it says when copies are
+missing, what sdsd doctor finds."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from cluster import Cluster, Tap, need_sdsd, wait_for  # noqa: E402
+
+tap = Tap()
+
+
+def good(node, name, *args, **kw):
+    r = node.cli(*args, **kw)
+    tap.ok(r.code == 0, name, r)
+    return r
+
+
+def says(name, text, *words):
+    missing = [w for w in words if w not in text]
+    tap.ok(not missing, name, "missing %r in:\n%s" % (missing, text))
+
+
+def verdict(c, name, word, timeout=40):
+    try:
+        wait_for(lambda: c.volume(name)["verdict"] == word, timeout, "%s is %s" % (name, word))
+        tap.ok(True, "%s is %s" % (name, word))
+    except Exception as e:  # noqa: BLE001
+        tap.ok(False, "%s is %s" % (name, word), e)
+
+
+def why(c):
+    n1 = c.nodes[0]
+    r = good(n1, "why of a volume that is well", "why", "db")
+    says("it says that nothing has to be done", r.out, "safe, 2 of 2 copies in sync", "fine",
+         "Last changes", "Nothing has to be done")
+    tap.ok(len(r.out.splitlines()) <= 24, "it fits a screen", r.out)
+    tap.ok("One more copy" not in r.out, "no placement is asked for when no copy is missing")
+    r = n1.cli("why", "nothing")
+    tap.ok(r.code == 1 and "there is no volume nothing" in r.err, "why of an unknown volume", r)
+    r = n1.cli("why")
+    tap.ok(r.code == 2 and "Usage: sdsd why <volume>" in r.err, "why without a name", r)
+
+
+def why_when_away(c):
+    n1, n2 = c.nodes[:2]
+    n2.kill()
+    verdict(c, "db", "at risk")
+    r = good(n1, "why when a node is away", "why", "db")
+    says("it says which one, since when, where a copy could go, what to type", r.out, "at risk",
+         "its node has not answered for", "One more copy: possible", "To do:  systemctl status",
+         "on n2; if it will never be back: sdsd node lost n2")
+    says("placement says where", r.out, "n3/pool: chosen")
+    tap.ok(len(r.out.splitlines()) <= 24, "it still fits a screen", r.out)
+    doc = n1.cli_json("why", "db")
+    tap.ok(doc["volume"]["name"] == "db" and doc["placement"]["possible"] is True and
+           doc["changes"] and doc["command"] == "systemctl status sdsd", "the same as JSON", doc)
+    n2.start()
+    verdict(c, "db", "safe")
+
+
+def doctor(c):
+    n1, n2 = c.nodes[:2]
+    r = good(n1, "the doctor finds nothing wrong in a cluster that is well", "doctor", "--dir",
+             n1.dir)
+    says("it has looked at everything", r.out, "identity", "daemon", "kernel", "LVM", "multipath",
+         "clock", "port", "network", "swap", "certificate", "files", "space", "quorum", "version",
+         "pools", "volumes", "leftovers")
+    os.chmod(os.path.join(n1.dir, "node.key"), 0o644)
+    r = n1.cli("doctor", "--dir", n1.dir)
+    tap.ok(r.code == 1 and "FAIL  files" in r.out and "chmod go= " in r.out,
+           "a key that others can read fails, with the cure", r)
+    os.chmod(os.path.join(n1.dir, "node.key"), 0o600)
+    n2.kill()
+    verdict(c, "db", "at risk")
+    r = n1.cli("doctor", "--dir", n1.dir)
+    tap.ok(r.code == 1, "a node that is away fails", r)
+    says("what it does to the cluster is said", r.out, "FAIL  network", "n2 cannot be reached",
+         "WARN  quorum", "2 of 3 voters", "WARN  volume", "db is at risk")
+    r = n2.cli("doctor", "--dir", n2.dir)
+    tap.ok(r.code == 1 and "FAIL  daemon" in r.out and "OK    certificate" in r.out,
+           "without a daemon: what can be seen without", r)
+    doc = n2.cli("doctor", "--dir", n2.dir, output="json").json
+    tap.ok(doc["failures"] >= 1 and {"check", "result", "text", "mend"} ==
+           set(doc["checks"][0]), "the same as JSON", doc)
+    r = n2.cli("doctor", "--dir", c.root)
+    tap.ok(r.code == 1 and "FAIL  identity" in r.out, "a directory that is no node's", r)
+    n2.start()
+    verdict(c, "db", "safe")
+
+
+def copies(c):
+    return {r["node"]: r for r in c.volume("db")["replicas"]}
+
+
+def replicas(c):
+    n1 = c.nodes[0]
+    good(n1, "a copy on a named node", "volume", "replica", "add", "db", "n3", "--pool", "pool")
+    verdict(c, "db", "safe")
+    tap.eq(sorted(copies(c)), ["n1", "n2", "n3"], "three copies")
+    r = n1.cli("volume", "replica", "add", "db")
+    tap.ok(r.code == 1 and "n1" in r.err, "no fourth one: each node has one", r)
+    good(n1, "and it goes", "volume", "replica", "remove", "db", "n3")
+    wait_for(lambda: sorted(copies(c)) == ["n1", "n2"], 20, "two copies")
+    good(n1, "a copy where placement says", "volume", "replica", "add", "db")
+    tap.eq(sorted(copies(c)), ["n1", "n2", "n3"], "it is on the node that is left")
+    good(n1, "a copy becomes a client", "volume", "toggle-disk", "db", "n3", "--diskless")
+    wait_for(lambda: copies(c)["n3"]["diskless"], 20, "n3 has no disk")
+    good(n1, "a copy moves there", "volume", "move", "db", "n2", "n3")
+    wait_for(lambda: sorted(n for n, r in copies(c).items() if not r["diskless"]) ==
+             ["n1", "n3"], 40, "n1 and n3 have it")
+    good(n1, "a copy is deactivated", "volume", "deactivate", "db", "n3")
+    wait_for(lambda: copies(c)["n3"]["inactive"], 20, "n3 is inactive")
+    r = good(n1, "why of a deactivated copy", "why", "db")
+    says("it names the verb", r.out, "deactivated", "sdsd volume activate db n3")
+    good(n1, "and activated", "volume", "activate", "db", "n3")
+    verdict(c, "db", "safe")
+    for args in (("replica",), ("replica", "add"), ("replica", "remove", "db"),
+                 ("replica", "turn", "db", "n1"), ("move", "db", "n1"),
+                 ("toggle-disk", "db", "n1", "--diskless", "--pool", "p")):
+        r = n1.cli("volume", *args)
+        tap.ok(r.code == 2, "volume %s is a usage error" % " ".join(args), r)
+
+
+def properties(c):
+    n1 = c.nodes[0]
+    for object_ in ("volume/db", "replica/db/n1", "group/DfltRscGrp", "node/n2", "pool/n1/pool",
+                    "controller"):
+        good(n1, "set on " + object_, "property", "set", object_, "Aux/a=1", "Aux/b=x=y")
+        doc = n1.cli_json("property", "list", object_)
+        tap.ok(doc.get("Aux/a") == "1" and doc.get("Aux/b") == "x=y", "listed", doc)
+        good(n1, "taken away", "property", "unset", object_, "Aux/a")
+        doc = n1.cli_json("property", "list", object_)
+        tap.ok("Aux/a" not in doc and "Aux/b" in doc, "only that one is gone", doc)
+    good(n1, "volume set", "volume", "set", "db", "sds/read-policy=round-robin")
+    r = good(n1, "as a table", "property", "list", "volume/db")
+    says("key and value", r.out, "KEY", "sds/read-policy", "round-robin")
+    for args in (("set", "volume/db"), ("set", "volume/db", "novalue"), ("set", "volume", "a=1"),
+                 ("list", "pool/n1"), ("list", "thing/x"), ("unset", "controller")):
+        r = n1.cli("property", *args)
+        tap.ok(r.code == 2 and r.err, "property %s is a usage error" % " ".join(args), r)
+    r = n1.cli("property", "set", "volume/nothing", "Aux/a=1")
+    tap.ok(r.code == 1, "an unknown volume", r)
+
+
+def main():
+    need_sdsd()
+    with Cluster(3) as c:
+        good(c.nodes[0], "a volume is made", "volume", "create", "db", "64M", "--nodes", "n1,n2")
+        why(c)
+        why_when_away(c)
+        doctor(c)
+        replicas(c)
+        properties(c)
+        c.keep = c.keep or tap.failed > 0
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()

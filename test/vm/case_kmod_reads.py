@@ -10,7 +10,7 @@ READ = "dd if=/dev/rvol0 of=/tmp/read bs=4k count=1 skip=%d iflag=direct 2>&1"
 WRITE = "dd if=/dev/urandom of=/dev/rvol0 bs=4k count=1 seek=%d oflag=direct 2>&1"
 TABLE = ("dmsetup suspend --nolockfs --noflush d0 && dmsetup load d0 --table '0 131072 %s' && "
          "dmsetup resume d0")
-SLOW = "delay /dev/ram0 0 3000 /dev/ram0 0 0"  # what is read comes after 3 s
+SLOW = "delay /dev/ram0 0 %d /dev/ram0 0 0"     # what is read comes after so many milliseconds
 ELSEWHERE = 1000    # in another region than block 0
 
 
@@ -29,10 +29,10 @@ def change_table(guest, table):
     guest.run(TABLE % table)
 
 
-def read_slowly(guest, meanwhile):
+def read_slowly(guest, seconds, meanwhile):
     """In one go, or on a slow machine the shortcut is closed again, or the data there, too early."""
     guest.run("%s; %s; (%s && touch /tmp/answered) & sleep 1; %s"
-              % (READ % 0, TABLE % SLOW, READ % 0, meanwhile), 60)
+              % (READ % 0, TABLE % (SLOW % (seconds * 1000)), READ % 0, meanwhile), 60)
 
 
 def shortcut(guest):
@@ -60,7 +60,7 @@ def case_kmod_reads(rig):
 
     for block, way in (ELSEWHERE, 0), (0, 1):
         before = opened(g)
-        read_slowly(g, WRITE % block + "; wait")
+        read_slowly(g, 3, WRITE % block + "; wait")
         rig.check(shortcut(g)[1] == before + way, "%d reads passed the core after a write of block %d"
                   % (shortcut(g)[1] - before, block))
         change_table(g, "linear /dev/ram0 0")
@@ -81,9 +81,10 @@ def case_kmod_reads_lease(rig):
     consensus has agreed that this node goes on alone."""
     g = start(rig)
     before = opened(g)
-    read_slowly(g, "kill -STOP $(pidof rvolctl); ip link set lo down; sleep 7; "
-                   "[ ! -e /tmp/answered ] || exit 1; "
-                   "ip link set lo up; kill -CONT $(pidof rvolctl); wait; [ -e /tmp/answered ]")
+    # a lease runs for 1.5 s; on a slow machine it takes as long to get the link down
+    read_slowly(g, 6, "kill -STOP $(pidof rvolctl); ip link set lo down; sleep 10; "
+                      "[ ! -e /tmp/answered ] || exit 1; "
+                      "ip link set lo up; kill -CONT $(pidof rvolctl); wait; [ -e /tmp/answered ]")
     after = shortcut(g)[1]
     rig.check(after == before + 1, "%d reads passed the core" % (after - before))
     change_table(g, "linear /dev/ram0 0")

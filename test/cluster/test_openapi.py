@@ -141,6 +141,10 @@ class Document:
                 found += self.faults(v, more, "%s.%s" % (at, k))
         return found
 
+    def answers_json(self, op):
+        return any("application/json" in self.resolve(op["responses"][s]).get("content", {})
+                   for s in ("200", "201") if s in op["responses"])
+
     def answer_schema(self, op, status):
         """None: this status is not documented"""
         r = op["responses"].get(str(status))
@@ -385,6 +389,11 @@ def snapshots(say, rd):
 
 
 def ours(say):
+    say("GET", "/v1/sds/history?limit=5")
+    say("GET", "/v1/sds/history?from=nothing")
+    say("POST", "/v1/sds/explain", {"volume_sizes": [1024], "resource_group": "DfltRscGrp",
+                                    "select_filter": {"place_count": 2}})
+    say("POST", "/v1/sds/explain", {"volume_sizes": [1024], "resource_group": "missing"})
     token = say("POST", "/v1/sds/tokens", {"ttl_s": 60}).json["id"]
     say("GET", "/v1/sds/tokens")
     say("DELETE", "/v1/sds/tokens/" + token)
@@ -431,7 +440,9 @@ def check_answers(d, c):
         return a
 
     conversation(c, say)
-    every = {op["operationId"]: "%s %s" % (m.upper(), p) for (m, p), (_, op) in d.by_shape.items()}
+    # streams and metrics are no JSON: test_events.py and test_metrics.py ask for them
+    every = {op["operationId"]: "%s %s" % (m.upper(), p) for (m, p), (_, op) in d.by_shape.items()
+             if d.answers_json(op)}
     tap.ok(not set(every) - asked, "every operation was tried",
            sorted(every[x] for x in set(every) - asked))
     silent = {x for x in set(every) - answered if every[x].startswith("GET ")}

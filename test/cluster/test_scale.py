@@ -93,6 +93,16 @@ def check_files(t, c, view):
         t.eq(files(), mine, "%s has files of its copies only" % node.name)
 
 
+def check_promises(t, c, view):
+    """what placement thinks is in each pool"""
+    asked = c.any().http("POST", "/v1/sds/explain", {"volume_sizes": [SIZE_KIB]}).json
+    mine = {n.name: sum(r["node_name"] == n.name for r in view) for n in c.nodes}
+    t.eq({p["node"]: p["replicas"] for p in asked["candidates"]}, mine,
+         "as many copies are promised as there are")
+    t.eq({p["node"]: p["promised_kib"] for p in asked["candidates"]},
+         {n: mine[n] * asked["size_kib"] for n in mine}, "and as much space for each")
+
+
 def main():
     need_sdsd()
     t = Tap()
@@ -115,6 +125,7 @@ def main():
         c.wait_online()
         view = check_lists(t, c)
         check_files(t, c, view)
+        check_promises(t, c, view)
         for i in range(0, CREATES, 10):
             c.any().http("POST", "/v1/resource-groups/grp/spawn", {
                 "resource_definition_name": "res%04d" % i, "volume_sizes": [SIZE_KIB]},
@@ -126,6 +137,7 @@ def main():
                 "DELETE", "/v1/resource-definitions/res%04d" % i).status, range(CREATES)))
         t.eq(set(gone), {200}, "all can be deleted")
         check_files(t, c, [])
+        check_promises(t, c, [])
         t.eq(c.any().get("/v1/view/resources"), [], "and nothing is left")
     t.done()
 

@@ -281,7 +281,7 @@ int change_node_away(struct change_env *env, struct txn *t, const char *name, bo
 int change_node_evacuate(struct change_env *env, struct txn *t, const char *name, bool on,
 			 struct err *err);
 /* It will never be back: its replicas are dropped, here those that can be at once. -E_IN_USE while
- * it answers */
+ * it answers; -EAGAIN: this leader is too young to know */
 int change_node_lose(struct change_env *env, struct txn *t, const char *name, struct err *err);
 /* A node that is lost, when nothing is on it any more: forgotten, its snapshots with it. Not yet:
  * 0, without writes */

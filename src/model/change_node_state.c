@@ -6,6 +6,7 @@
  */
 #include "model/change.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -98,8 +99,10 @@ int change_node_lose(struct change_env *env, struct txn *t, const char *name, st
 	rv = read_node(env, t, name, key, sizeof(key), &doc, err);
 	if (rv < 0)
 		return rv;
-	if (observed_online(env->observed, name, env->mono_ms) ||
-	    observed_awaited(env->observed, name, env->mono_ms))
+	if (observed_awaited(env->observed, name, env->mono_ms))
+		rv = err_set(err, -EAGAIN,
+			     "node %.60s: the new leader cannot know yet whether it answers", name);
+	else if (observed_online(env->observed, name, env->mono_ms))
 		rv = err_set(err, -E_IN_USE,
 			     "node %.60s: it answers, so it is not lost; evacuate and delete it",
 			     name);

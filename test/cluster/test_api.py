@@ -6,6 +6,7 @@ goes away in the middle."""
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from cluster import Cluster, Tap, need_sdsd, run_cli, wait_for
 
@@ -689,8 +690,9 @@ def leader_killed(cluster):
     tap.ok("free_capacity" not in pool and "total_capacity" not in pool and
            pool["reports"][0]["ret_code"] & 0x7FFF == 1002,
            "its pool's capacity is unknown, with a warning 1002", pool)
-    for name in answers:
-        via.http("DELETE", "/v1/resource-definitions/" + name)
+    # side by side: each waits until the node that was asked knows of it, a heartbeat later
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda name: via.http("DELETE", "/v1/resource-definitions/" + name), answers))
     return leader
 
 

@@ -116,7 +116,7 @@ def lose(tap, c):
     tap.ok(refused.status == 500 and refused.number() == 997, "a node that answers is not lost",
            refused)
     gone.kill()
-    wait_for(lambda: asked.get("/v1/nodes/%s" % gone.name)["connection_status"] != "ONLINE", 20,
+    wait_for(lambda: asked.get("/v1/nodes/%s" % gone.name)["connection_status"] == "OFFLINE", 20,
              "it is seen to be away")
     got = asked.http("DELETE", "/v1/nodes/%s/lost" % gone.name)
     tap.eq(got.status, 200, "lost answers")

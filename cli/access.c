@@ -263,7 +263,6 @@ static void row(struct table *t, json *o)
 static int list_of(int argc, char **argv, const char *kind)
 {
 	static const char *const heads[] = { "NAME", "KIND", "MAY", "EXPIRES IN", NULL };
-	struct table t;
 	json *doc;
 	int rv = show_words(argc, argv, NULL, 0, NULL, 0, "access [token|certificate] list");
 
@@ -271,18 +270,7 @@ static int list_of(int argc, char **argv, const char *kind)
 		rv = client_call("GET", "/v1/sds/access", NULL, &doc);
 	if (rv != CLI_OK)
 		return rv;
-	doc = only(doc, kind);
-	if (client_settings.json) {
-		client_print_json(doc);
-		return CLI_OK;
-	}
-	table_init(&t, heads);
-	for (size_t i = 0; i < json_object_array_length(doc); i++)
-		row(&t, json_object_array_get_idx(doc, i));
-	table_print(&t);
-	table_release(&t);
-	json_object_put(doc);
-	return CLI_OK;
+	return show_rows(only(doc, kind), heads, row);
 }
 
 static int list(int argc, char **argv)

@@ -288,14 +288,10 @@ int show_list(int argc, char **argv, const char *usage, const char *path, const 
 	return rv == CLI_OK ? show_table(path, heads, row) : rv;
 }
 
-int show_table(const char *path, const char *const *heads, void (*row)(struct table *t, json *o))
+int show_rows(json *doc, const char *const *heads, void (*row)(struct table *t, json *o))
 {
 	struct table t;
-	json *doc;
-	int rv = client_call("GET", path, NULL, &doc);
 
-	if (rv != CLI_OK)
-		return rv;
 	if (client_settings.json) {
 		client_print_json(doc);
 		return CLI_OK;
@@ -307,6 +303,14 @@ int show_table(const char *path, const char *const *heads, void (*row)(struct ta
 	table_release(&t);
 	json_object_put(doc);
 	return CLI_OK;
+}
+
+int show_table(const char *path, const char *const *heads, void (*row)(struct table *t, json *o))
+{
+	json *doc;
+	int rv = client_call("GET", path, NULL, &doc);
+
+	return rv == CLI_OK ? show_rows(doc, heads, row) : rv;
 }
 
 int show_delete(int argc, char **argv, const char *usage, const char *path, int n)

@@ -16,6 +16,8 @@ int show_done(json *doc);
 /* a whole verb: the list at path as a table with these heads, a row for each element */
 int show_list(int argc, char **argv, const char *usage, const char *path, const char *const *heads,
 	      void (*row)(struct table *t, json *o));
+/* the table of a list that is here already, or, with --output json, the list; takes doc. CLI_OK */
+int show_rows(json *doc, const char *const *heads, void (*row)(struct table *t, json *o));
 /* the same of a verb that has read its words */
 int show_table(const char *path, const char *const *heads, void (*row)(struct table *t, json *o));
 /* a whole verb: DELETE path, whose two "%" are the n words of the command line */

@@ -6,7 +6,7 @@
  */
 #include <stdio.h>
 
-#include "model/change.h"
+#include "model/node_docs.h"
 #include "model/connection.h"
 #include "model/policy.h"
 #include "model/props.h"
@@ -31,25 +31,6 @@ static bool is_bare(json *connection)
 	return json_object_object_length(jget(connection, "props")) == 0;
 }
 
-/* the node's name as it is written there */
-static int find_node(struct change_env *env, struct txn *t, const char *node,
-		     char out[NAME_MAX_LEN + 1], struct err *err)
-{
-	char key[STORE_KEY_MAX];
-	json *doc;
-	int rv;
-
-	node_key(node, key, sizeof(key));
-	rv = txn_get(t, env->store, key, &doc);
-	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "node %.60s: there is no such node", node);
-	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	snprintf(out, NAME_MAX_LEN + 1, "%s", jget_str(doc, "name", node));
-	json_object_put(doc);
-	return 0;
-}
-
 int change_node_connection(struct change_env *env, struct txn *t, const char *a, const char *b,
 			   json *body, struct err *err)
 {
@@ -61,8 +42,8 @@ int change_node_connection(struct change_env *env, struct txn *t, const char *a,
 
 	if (!connection_order(&a, &b))
 		return no_pair(a, err);
-	if ((rv = find_node(env, t, a, name_a, err)) < 0 ||
-	    (rv = find_node(env, t, b, name_b, err)) < 0)
+	if ((rv = node_docs_find(env, t, a, name_a, err)) < 0 ||
+	    (rv = node_docs_find(env, t, b, name_b, err)) < 0)
 		return rv;
 	node_connection_key(a, b, key, sizeof(key));
 	rv = txn_get(t, env->store, key, &doc);

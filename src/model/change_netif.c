@@ -11,18 +11,14 @@
 #include <strings.h>
 
 #include "model/netif.h"
+#include "model/node_docs.h"
 
 static int get_node(struct change_env *env, struct txn *t, const char *name, json **ret,
 		    struct err *err)
 {
 	char key[STORE_KEY_MAX];
-	int rv;
 
-	node_key(name, key, sizeof(key));
-	rv = txn_get(t, env->store, key, ret);
-	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "node %.60s: there is no such node", name);
-	return rv < 0 ? err_set(err, rv, "%s: %s", key, err_name(rv)) : 0;
+	return node_docs_read(env, t, name, key, ret, err);
 }
 
 static void put_node(struct txn *t, const char *name, json *doc)

@@ -4,7 +4,7 @@
  * checked by the cluster folder first (token, certificate). Membership in Raft
  * is not known here.
  */
-#include "model/change.h"
+#include "model/node_docs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -122,28 +122,10 @@ static int list_name(const char *key, json *doc, uint64_t revision, void *arg)
 	return 0;
 }
 
-static int delete_key(const char *key, json *doc, uint64_t revision, void *arg)
-{
-	txn_put(arg, key, NULL);
-	return 0;
-}
-
 static int count_key(const char *key, json *doc, uint64_t revision, void *arg)
 {
 	(*(int *)arg)++;
 	return 0;
-}
-
-/* all documents "<table>/<node>/..." */
-static int delete_below(struct change_env *env, struct txn *t, const char *table,
-			const char *low_node, struct err *err)
-{
-	char prefix[STORE_KEY_MAX];
-	int rv;
-
-	snprintf(prefix, sizeof(prefix), "%s/%s/", table, low_node);
-	rv = txn_list(t, env->store, prefix, delete_key, t);
-	return rv < 0 ? err_set(err, rv, "%s: %s", prefix, err_name(rv)) : 0;
 }
 
 static int check_unused(struct change_env *env, struct txn *t, const char *name, struct err *err)
@@ -174,62 +156,20 @@ static int check_unused(struct change_env *env, struct txn *t, const char *name,
 	return 0;
 }
 
-static int read_node(struct change_env *env, struct txn *t, const char *name, char *key, size_t len,
-		     json **ret, struct err *err)
-{
-	int rv;
-
-	node_key(name, key, len);
-	rv = txn_get(t, env->store, key, ret);
-	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "node %.60s: there is no such node", name);
-	return rv < 0 ? err_set(err, rv, "%s: %s", key, err_name(rv)) : 0;
-}
-
-struct node_pairs {
-	struct txn *t;
-	const char *node;
-};
-
-static int delete_pair(const char *key, json *doc, uint64_t revision, void *arg)
-{
-	struct node_pairs *p = arg;
-
-	if (strcasecmp(jget_str(doc, "node_a", ""), p->node) == 0 ||
-	    strcasecmp(jget_str(doc, "node_b", ""), p->node) == 0)
-		txn_put(p->t, key, NULL);
-	return 0;
-}
-
-static int delete_connections(struct change_env *env, struct txn *t, const char *name,
-			      struct err *err)
-{
-	struct node_pairs p = { t, name };
-	int rv = txn_list(t, env->store, "node-connection/", delete_pair, &p);
-
-	return rv < 0 ? err_set(err, rv, "connections of node %s: %s", name, err_name(rv)) : 0;
-}
-
 int change_node_delete(struct change_env *env, struct txn *t, const char *name, struct err *err)
 {
-	char key[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
+	char key[STORE_KEY_MAX];
 	json *doc;
 	int rv;
 
-	rv = read_node(env, t, name, key, sizeof(key), &doc, err);
+	rv = node_docs_read(env, t, name, key, &doc, err);
 	if (rv < 0)
 		return rv;
 	json_object_put(doc);
-	name_key(name, low);
 	if ((rv = check_unused(env, t, name, err)) < 0 ||
-	    (rv = change_snapshot_none_on(env, t, name, NULL, err)) < 0 ||
-	    (rv = delete_below(env, t, "pool", low, err)) < 0 ||
-	    (rv = delete_below(env, t, "promise", low, err)) < 0 ||
-	    (rv = delete_below(env, t, "leftover", low, err)) < 0 ||
-	    (rv = delete_connections(env, t, name, err)) < 0)
+	    (rv = change_snapshot_none_on(env, t, name, NULL, err)) < 0)
 		return rv;
-	txn_put(t, key, NULL);
-	return 0;
+	return node_docs_drop(env, t, name, err);
 }
 
 int change_node_modify(struct change_env *env, struct txn *t, const char *name, json *body,
@@ -239,7 +179,7 @@ int change_node_modify(struct change_env *env, struct txn *t, const char *name, 
 	json *doc;
 	int rv;
 
-	rv = read_node(env, t, name, key, sizeof(key), &doc, err);
+	rv = node_docs_read(env, t, name, key, &doc, err);
 	if (rv < 0)
 		return rv;
 	snprintf(what, sizeof(what), "node %.48s", name);

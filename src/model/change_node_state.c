@@ -4,7 +4,7 @@
  * follows for the resources is upkeep.c's to decide; here is what the node's document says, and the
  * end of a node that is lost. Called by the API, for users and for its leader.
  */
-#include "model/change.h"
+#include "model/node_docs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,18 +13,6 @@
 
 #include "model/place.h"
 #include "model/upkeep.h"
-
-static int read_node(struct change_env *env, struct txn *t, const char *name, char *key, size_t len,
-		     json **ret, struct err *err)
-{
-	int rv;
-
-	node_key(name, key, len);
-	rv = txn_get(t, env->store, key, ret);
-	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "node %.60s: there is no such node", name);
-	return rv < 0 ? err_set(err, rv, "%s: %s", key, err_name(rv)) : 0;
-}
 
 /* wall clock; a leader that has never heard of it says now */
 static int64_t last_heard_ms(struct change_env *env, const char *name)
@@ -39,7 +27,7 @@ int change_node_away(struct change_env *env, struct txn *t, const char *name, bo
 {
 	char key[STORE_KEY_MAX];
 	json *doc;
-	int rv = read_node(env, t, name, key, sizeof(key), &doc, err);
+	int rv = node_docs_read(env, t, name, key, &doc, err);
 
 	if (rv < 0)
 		return rv;
@@ -60,7 +48,7 @@ int change_node_evacuate(struct change_env *env, struct txn *t, const char *name
 {
 	char key[STORE_KEY_MAX];
 	json *doc;
-	int rv = read_node(env, t, name, key, sizeof(key), &doc, err);
+	int rv = node_docs_read(env, t, name, key, &doc, err);
 
 	if (rv < 0)
 		return rv;
@@ -96,7 +84,7 @@ int change_node_lose(struct change_env *env, struct txn *t, const char *name, st
 	json *doc;
 	int rv;
 
-	rv = read_node(env, t, name, key, sizeof(key), &doc, err);
+	rv = node_docs_read(env, t, name, key, &doc, err);
 	if (rv < 0)
 		return rv;
 	if (observed_awaited(env->observed, name, env->mono_ms))
@@ -124,12 +112,6 @@ struct forget {
 	struct txn *t;
 	const char *node;
 };
-
-static int delete_key(const char *key, json *doc, uint64_t revision, void *arg)
-{
-	txn_put(arg, key, NULL);
-	return 0;
-}
 
 static int drop_from_snapshot(const char *key, json *doc, uint64_t revision, void *arg)
 {
@@ -159,19 +141,6 @@ static int count_key(const char *key, json *doc, uint64_t revision, void *arg)
 	return 0;
 }
 
-static int delete_tables(struct change_env *env, struct txn *t, const char *low)
-{
-	static const char *const tables[] = { "pool", "promise", "leftover" };
-	char prefix[STORE_KEY_MAX];
-	int rv = 0;
-
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && rv == 0; i++) {
-		snprintf(prefix, sizeof(prefix), "%s/%s/", tables[i], low);
-		rv = txn_list(t, env->store, prefix, delete_key, t);
-	}
-	return rv;
-}
-
 int change_node_forget(struct change_env *env, struct txn *t, const char *name, struct err *err)
 {
 	char key[STORE_KEY_MAX], prefix[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
@@ -180,7 +149,7 @@ int change_node_forget(struct change_env *env, struct txn *t, const char *name, 
 	bool lost;
 	json *doc;
 
-	rv = read_node(env, t, name, key, sizeof(key), &doc, err);
+	rv = node_docs_read(env, t, name, key, &doc, err);
 	if (rv < 0)
 		return rv;
 	lost = node_has_flag(doc, NODE_LOST);
@@ -194,10 +163,7 @@ int change_node_forget(struct change_env *env, struct txn *t, const char *name, 
 		return 0;
 	if (rv == 0)
 		rv = txn_list(t, env->store, "snapshot/", drop_from_snapshot, &f);
-	if (rv == 0)
-		rv = delete_tables(env, t, low);
 	if (rv < 0)
 		return err_set(err, rv, "node %.60s: %s", name, err_name(rv));
-	txn_put(t, key, NULL);
-	return 0;
+	return node_docs_drop(env, t, name, err);
 }

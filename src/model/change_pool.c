@@ -5,7 +5,7 @@
  * is to be done is a task in the pool's document, which stays until the node has
  * said that it is done, whenever that is.
  */
-#include "model/change.h"
+#include "model/node_docs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -60,25 +60,6 @@ static int check_against(const char *key, json *doc, uint64_t revision, void *ar
 	return 0;
 }
 
-/* the node's name as it is written there */
-static int find_node(struct change_env *env, struct txn *t, const char *node, char *out,
-		     struct err *err)
-{
-	char key[STORE_KEY_MAX];
-	json *doc;
-	int rv;
-
-	node_key(node, key, sizeof(key));
-	rv = txn_get(t, env->store, key, &doc);
-	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "node %.60s: there is no such node", node);
-	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	snprintf(out, NAME_MAX_LEN + 1, "%s", jget_str(doc, "name", node));
-	json_object_put(doc);
-	return 0;
-}
-
 /* task NULL: somebody has made it already */
 static int add(struct change_env *env, struct txn *t, const struct pool *p, json *props,
 	       const struct pool_task *task, struct err *err)
@@ -90,7 +71,8 @@ static int add(struct change_env *env, struct txn *t, const struct pool *p, json
 	json *doc, *checked;
 	int rv;
 
-	if ((rv = pool_check(p, err)) < 0 || (rv = find_node(env, t, p->node, made.node, err)) < 0)
+	if ((rv = pool_check(p, err)) < 0 ||
+	    (rv = node_docs_find(env, t, p->node, made.node, err)) < 0)
 		return rv;
 	name_key(p->node, low);
 	snprintf(prefix, sizeof(prefix), "pool/%s/", low);

@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "model/node_docs.h"
 #include "model/place.h"
 
 static int check_absent(struct bundle *b, const char *node, bool diskless, struct err *err)
@@ -38,23 +39,15 @@ static int check_absent(struct bundle *b, const char *node, bool diskless, struc
 
 static int add_diskless(struct bundle *b, const char *node, struct err *err)
 {
-	char key[STORE_KEY_MAX], name[NAME_MAX_LEN + 1];
-	json *doc;
+	char name[NAME_MAX_LEN + 1];
 	int rv;
 
 	if (!b->record_doc)
 		return err_set(err, -E_INVALID,
 			       "resource %s: has no copy yet; place its copies first",
 			       b->resource.name);
-	node_key(node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
-	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "node %.60s: there is no such node", node);
-	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	snprintf(name, sizeof(name), "%s", jget_str(doc, "name", node));
-	json_object_put(doc);
-	return bundle_add_replica(b, name, NULL, NULL, err);
+	rv = node_docs_find(b->env, b->t, node, name, err);
+	return rv < 0 ? rv : bundle_add_replica(b, name, NULL, NULL, err);
 }
 
 /* one more copy, on this node, in the pool that is named or one of those that the group says */

@@ -277,9 +277,14 @@ Test(change_upkeep, a_client_becomes_a_copy)
 Test(change_upkeep, a_lost_node_is_forgotten)
 {
 	struct world w;
+	json *props;
 
 	start(&w);
 	report_but(&w, "");
+	props = world_json("{\"override_props\":{\"Aux/a\":\"b\"}}");
+	cr_assert_eq(WORLD(&w, change_node_connection, "n1", "n2", props), 0, "%s", w.err.text);
+	json_object_put(props);
+	cr_expect_eq(world_count(&w, "node-connection/"), 1);
 	cr_expect_eq(WORLD(&w, change_node_lose, "n2"), -E_IN_USE);
 	cr_expect(world_says(&w, "it answers"), "%s", w.err.text);
 	cr_expect_eq(WORLD(&w, change_node_lose, "n9"), -E_NOT_FOUND);
@@ -296,6 +301,7 @@ Test(change_upkeep, a_lost_node_is_forgotten)
 	cr_expect_eq(world_count(&w, "node/"), 3);
 	cr_expect_eq(world_count(&w, "pool/n2/"), 0);
 	cr_expect_eq(world_count(&w, "leftover/n2/"), 0);
+	cr_expect_eq(world_count(&w, "node-connection/"), 0);
 	report_but(&w, "n2");
 	cr_expect_eq(look(&w).what, UPKEEP_ADD, "and a copy takes the place of that one");
 	world_check(&w);

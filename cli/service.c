@@ -189,9 +189,8 @@ static int show(int argc, char **argv)
 	int rv = show_words(argc, argv, NULL, 0, &name, 1, "service show <name>");
 
 	if (rv == CLI_OK)
-		rv = client_call("GET",
-				 client_path(path, sizeof(path), SERVICES "/%", name, NULL), NULL,
-				 &doc);
+		rv = client_call("GET", client_path(path, sizeof(path), SERVICES "/%", name, NULL),
+				 NULL, &doc);
 	if (rv != CLI_OK)
 		return rv;
 	if (client_settings.json) {

@@ -92,9 +92,8 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 static void watch(struct agent *a)
 {
 	char pool[STORE_KEY_MAX], leftover[STORE_KEY_MAX];
-	const char *prefixes[] = { "resource/", "record/",     "replica/", "node/",
-				   "group/",    "controller/", pool,       leftover,
-				   "service/" };
+	const char *prefixes[] = { "resource/",   "record/", "replica/", "node/",   "group/",
+				   "controller/", pool,      leftover,   "service/" };
 
 	snprintf(pool, sizeof(pool), "pool/%s/", a->node_key);
 	snprintf(leftover, sizeof(leftover), "leftover/%s/", a->node_key);

@@ -155,8 +155,7 @@ static int look_mount(const struct service_host *h, struct service_sight *s, str
 	rv = fs_read(h->mountinfo ? h->mountinfo : MOUNTINFO, &table, err);
 	if (rv == 0)
 		rv = buf_append(&table, "", 1);
-	if (rv == 0 &&
-	    service_host_find_mount((const char *)table.data, h->service->mount, &m)) {
+	if (rv == 0 && service_host_find_mount((const char *)table.data, h->service->mount, &m)) {
 		s->mounted = strcmp(m.source, h->device) == 0;
 		s->occupied = !s->mounted;
 		s->broken = s->mounted && m.read_only &&

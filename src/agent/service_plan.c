@@ -47,10 +47,10 @@ enum service_step service_plan_next(const struct service_want *w, const struct s
 const char *service_step_name(enum service_step step)
 {
 	static const char *const names[SERVICE_STEPS] = {
-		[SERVICE_STEP_NONE] = "none",           [SERVICE_STEP_WAIT] = "wait",
-		[SERVICE_STEP_BLOCKED] = "blocked",     [SERVICE_STEP_MOUNT] = "mount",
-		[SERVICE_STEP_ADDRESS] = "address",     [SERVICE_STEP_START] = "start",
-		[SERVICE_STEP_STOP] = "stop",           [SERVICE_STEP_UNADDRESS] = "remove address",
+		[SERVICE_STEP_NONE] = "none",       [SERVICE_STEP_WAIT] = "wait",
+		[SERVICE_STEP_BLOCKED] = "blocked", [SERVICE_STEP_MOUNT] = "mount",
+		[SERVICE_STEP_ADDRESS] = "address", [SERVICE_STEP_START] = "start",
+		[SERVICE_STEP_STOP] = "stop",       [SERVICE_STEP_UNADDRESS] = "remove address",
 		[SERVICE_STEP_UNMOUNT] = "unmount",
 	};
 

@@ -24,9 +24,9 @@ struct service_sight {
 };
 
 struct service_want {
-	bool run;    /* it was decided, and this node may */
-	bool urgent; /* another node may take it any moment: the address goes first */
-	bool device; /* the volume can be opened */
+	bool run;           /* it was decided, and this node may */
+	bool urgent;        /* another node may take it any moment: the address goes first */
+	bool device;        /* the volume can be opened */
 	bool unit, address; /* it has one */
 };
 

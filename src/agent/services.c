@@ -27,18 +27,18 @@
 #include "model/service.h"
 
 #define MS 1000000ull
-#define SERVICES_JOBS_MAX 8      /* in workers at a time */
-#define SERVICE_TRIES_MAX 3      /* then it is another node's turn */
+#define SERVICES_JOBS_MAX 8 /* in workers at a time */
+#define SERVICE_TRIES_MAX 3 /* then it is another node's turn */
 #define SERVICE_RETRY_MIN_MS 1000
 #define SERVICE_RETRY_MAX_MS 30000
 #define SERVICE_LOOK_EVERY_MS 3000
-#define SERVICE_SETTLE_MS 1000   /* a unit that was told to start, or is between */
-#define SERVICE_STEADY_MS 60000  /* it has run so long: what failed before is forgotten */
-#define SERVICE_DEVICE_MS 60000  /* the volume cannot be opened for so long: a failure */
-#define SERVICE_START_MS 120000  /* a unit may take so long to start */
-#define SERVICE_LOST_MS 2000     /* the volume is not open here any more, as the plane says */
-#define SERVICE_STALL_MS 10000   /* it is, but nothing goes on: longer than an election takes */
-#define SERVICE_ALONE_MS 10000   /* no leader has answered */
+#define SERVICE_SETTLE_MS 1000  /* a unit that was told to start, or is between */
+#define SERVICE_STEADY_MS 60000 /* it has run so long: what failed before is forgotten */
+#define SERVICE_DEVICE_MS 60000 /* the volume cannot be opened for so long: a failure */
+#define SERVICE_START_MS 120000 /* a unit may take so long to start */
+#define SERVICE_LOST_MS 2000    /* the volume is not open here any more, as the plane says */
+#define SERVICE_STALL_MS 10000  /* it is, but nothing goes on: longer than an election takes */
+#define SERVICE_ALONE_MS 10000  /* no leader has answered */
 #define NOTE_MAX 16384
 
 struct agent_service {

@@ -145,8 +145,8 @@ static void look_at(struct view *v, void *arg)
 	services_user(d->api, v->res.name, service);
 	snprintf(why, sizeof(why), "service %s runs here: it has to move", service);
 	if (view_open(v, here))
-		wait_for(d, v,
-			 service[0] ? why : "it is open here: close it, or move what uses it", -1);
+		wait_for(d, v, service[0] ? why : "it is open here: close it, or move what uses it",
+			 -1);
 	else if (v->rep[here].r.diskless || !view_in_sync(v, here) || others > 0)
 		return;
 	else if (copies == 0)

@@ -306,12 +306,11 @@ static void page_reply(struct page *p)
 	struct buf text;
 
 	buf_init(&text, CALL_LIST_MAX);
-	if (list &&
-	    buf_printf(&text,
-		       "{\"cluster\":%s,\"nodes\":%s,\"full_pools\":%s,\"services\":%s,"
-		       "\"resources\":%s}",
-		       json_text(cluster), json_text(p->nodes.list), json_text(pools),
-		       json_text(services), (const char *)list->data) == 0)
+	if (list && buf_printf(&text,
+			       "{\"cluster\":%s,\"nodes\":%s,\"full_pools\":%s,\"services\":%s,"
+			       "\"resources\":%s}",
+			       json_text(cluster), json_text(p->nodes.list), json_text(pools),
+			       json_text(services), (const char *)list->data) == 0)
 		call_reply(c, 200, text.data, text.len);
 	else
 		call_fail(c, -EMSGSIZE, NULL);

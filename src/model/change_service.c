@@ -149,10 +149,11 @@ static int check_volume(struct change_env *env, struct txn *t, struct service *s
 		rv = err_set(err, -E_INVALID, "service %s: resource %s has no volume %d", s->name,
 			     b.resource.name, s->number);
 	else if (policy.handover)
-		rv = err_set(err, -E_INVALID,
-			     "service %s: resource %s may be opened by a second node (" POLICY_HANDOVER
-			     "), which a file system does not survive: turn that off first",
-			     s->name, b.resource.name);
+		rv = err_set(
+			err, -E_INVALID,
+			"service %s: resource %s may be opened by a second node (" POLICY_HANDOVER
+			"), which a file system does not survive: turn that off first",
+			s->name, b.resource.name);
 	else if (s->enabled && all_in_user_space(env, &b))
 		rv = err_set(err, -E_INVALID,
 			     "service %s: the nodes of %s serve volumes in user space, so there is "
@@ -428,8 +429,8 @@ static void wish_other(const struct gather *g, struct wishing *w)
 	for (int i = 0; i < g->n; i++) {
 		const struct service_candidate *c = &g->c[i];
 
-		if (!c->unfit && c->online && !c->barred &&
-		    strcasecmp(c->node, w->s->node) != 0 && (!best || c->rank < best->rank))
+		if (!c->unfit && c->online && !c->barred && strcasecmp(c->node, w->s->node) != 0 &&
+		    (!best || c->rank < best->rank))
 			best = c;
 	}
 	if (best)

@@ -39,8 +39,8 @@ static int take(json *doc, const char *field, char *out, size_t len, struct err 
 /* What a machine cannot do without is not mounted over. */
 static bool is_system_path(const char *path)
 {
-	static const char *const exact[] = { "/bin",  "/boot", "/etc",	"/lib", "/lib64", "/root",
-					     "/run",  "/sbin", "/tmp",	"/usr", "/var",	  "/dev",
+	static const char *const exact[] = { "/bin",  "/boot", "/etc",  "/lib", "/lib64", "/root",
+					     "/run",  "/sbin", "/tmp",  "/usr", "/var",   "/dev",
 					     "/proc", "/sys",  "/home", "/mnt" };
 	static const char *const below[] = { "/dev/", "/proc/", "/sys/", "/run/sdsd",
 					     "/var/lib/sdsd" };
@@ -146,7 +146,7 @@ int service_vip_parse(const char *vip, char address[SERVICE_VIP_MAX + 1], int *r
 			       "10.0.0.5/24",
 			       vip);
 	if (v6 ? raw[0] == 0xff || memcmp(raw, &in6addr_any, 16) == 0 ||
-			 memcmp(raw, &in6addr_loopback, 16) == 0
+			    memcmp(raw, &in6addr_loopback, 16) == 0
 	       : raw[0] == 0 || raw[0] == 127 || raw[0] >= 224)
 		return err_set(err, -E_INVALID, "vip %s: that is no address of one machine", vip);
 	*ret_prefix = (int)prefix;

@@ -203,8 +203,7 @@ bool service_apply(struct service *s, const struct service_decision *d,
 		service_note_failure(s, s->node, c[i].error, now_ms);
 		break;
 	}
-	snprintf(s->node, sizeof(s->node), "%s",
-		 d->what == SERVICE_ASSIGN ? c[d->node].node : "");
+	snprintf(s->node, sizeof(s->node), "%s", d->what == SERVICE_ASSIGN ? c[d->node].node : "");
 	/* what it left its former node for is still of interest once it has got to the next one */
 	if (d->why[0] || d->what == SERVICE_RELEASE)
 		snprintf(s->why, sizeof(s->why), "%s", d->why);

@@ -10,7 +10,9 @@
 #include "agent/address.h"
 #include "agent/service_host.h"
 
-static const struct service_want up = { .run = true, .device = true, .unit = true, .address = true };
+static const struct service_want up = {
+	.run = true, .device = true, .unit = true, .address = true
+};
 static const struct service_want down = { .unit = true, .address = true };
 static const struct service_want flee = { .urgent = true, .unit = true, .address = true };
 
@@ -60,10 +62,9 @@ Test(service_plan, walks)
 	struct service_sight all = { .mounted = true, .address = true, .unit = SERVICE_UNIT_ON };
 	struct service_sight none = { .mounted = false };
 	struct service_sight astray = { .address = true, .unit = SERVICE_UNIT_ON };
-	struct service_sight broken = { .mounted = true,
-					.broken = true,
-					.address = true,
-					.unit = SERVICE_UNIT_ON };
+	struct service_sight broken = {
+		.mounted = true, .broken = true, .address = true, .unit = SERVICE_UNIT_ON
+	};
 	struct service_sight between = { .mounted = true, .unit = SERVICE_UNIT_BETWEEN };
 
 	walk(&up, none, "mount;address;start;");
@@ -182,9 +183,9 @@ Test(service_host, units)
 Test(address, gratuitous_arp)
 {
 	static const unsigned char mac[6] = { 1, 2, 3, 4, 5, 6 }, ip[4] = { 10, 0, 0, 5 };
-	static const unsigned char want[ADDRESS_ARP_BYTES] = {
-		0, 1, 8, 0, 6, 4, 0, 1, 1, 2, 3, 4, 5, 6, 10, 0, 0, 5, 0, 0, 0, 0, 0, 0, 10, 0, 0, 5
-	};
+	static const unsigned char want[ADDRESS_ARP_BYTES] = { 0, 1, 8, 0, 6,  4, 0, 1, 1, 2,
+							       3, 4, 5, 6, 10, 0, 0, 5, 0, 0,
+							       0, 0, 0, 0, 10, 0, 0, 5 };
 	unsigned char got[ADDRESS_ARP_BYTES];
 
 	address_arp(mac, ip, got);

@@ -42,12 +42,18 @@ static int parse_with(const char *field, const char *value, struct service *ret)
 Test(service, fields_that_are_right)
 {
 	static const char *const rows[][2] = {
-		{ "mount", "\"/srv/a-b_c.d/e\"" },   { "mount", "\"/var/lib/postgresql\"" },
-		{ "unit", "\"postgresql.service\"" }, { "unit", "\"pg@15-main.service\"" },
-		{ "unit", "\"web.target\"" },         { "vip", "\"10.0.0.5/24\"" },
-		{ "vip", "\"10.0.0.5\"" },            { "vip", "\"fd00::5/64\"" },
-		{ "options", "\"noatime,data=ordered\"" }, { "number", "15" },
-		{ "nodes", "[\"n1\",\"n2\"]" },       { "nodes", "null" },
+		{ "mount", "\"/srv/a-b_c.d/e\"" },
+		{ "mount", "\"/var/lib/postgresql\"" },
+		{ "unit", "\"postgresql.service\"" },
+		{ "unit", "\"pg@15-main.service\"" },
+		{ "unit", "\"web.target\"" },
+		{ "vip", "\"10.0.0.5/24\"" },
+		{ "vip", "\"10.0.0.5\"" },
+		{ "vip", "\"fd00::5/64\"" },
+		{ "options", "\"noatime,data=ordered\"" },
+		{ "number", "15" },
+		{ "nodes", "[\"n1\",\"n2\"]" },
+		{ "nodes", "null" },
 	};
 	struct service s;
 
@@ -146,8 +152,8 @@ Test(service, limits)
 			at += snprintf(list + at, sizeof(list) - (size_t)at, "%s\"n%d\"",
 				       i ? "," : "[", i);
 		snprintf(list + at, sizeof(list) - (size_t)at, "]");
-		cr_expect_eq(parse_with("nodes", list, &s),
-			     n > SERVICE_NODES_MAX ? -E_INVALID : 0, "%d", n);
+		cr_expect_eq(parse_with("nodes", list, &s), n > SERVICE_NODES_MAX ? -E_INVALID : 0,
+			     "%d", n);
 	}
 }
 

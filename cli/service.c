@@ -280,9 +280,9 @@ static int delete (int argc, char **argv)
 
 const struct cli_verb service_verbs[] = {
 	{ "service", "add", ADD_ARGS, "mount, unit and address that follow a volume", add,
-	  "  --volume V[/N]    the volume it uses (N: its number, 0 unless said); with a file system\n"
+	  "  --volume V[/N]    the volume, with a file system (N: its number, 0 unless said)\n"
 	  "  --mount PATH      where that is mounted, an absolute path; the folder is made\n"
-	  "  --unit UNIT       the systemd unit that uses it; must not be enabled to start at boot\n"
+	  "  --unit UNIT       the systemd unit that uses it; not to be enabled at boot\n"
 	  "  --vip A/P         an address with its prefix, such as 10.0.0.5/24\n"
 	  "  --interface I     for the address; else the one whose network it is in\n"
 	  "  --nodes A,B       where it may run, the most wanted first; else where the volume is\n"

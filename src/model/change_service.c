@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * change_service.c - services that follow a volume: made, stopped, moved, deleted; and the decision
- * of where each is to run, which is service_decide.c's, from what is defined and observed. Called by
- * the API, for users and for its leader.
+ * of where each is to run, which is service_decide.c's, from what is defined and observed. Called
+ * by the API, for users and for its leader.
  */
 #include "model/bundle.h"
 

@@ -55,7 +55,7 @@ struct service {
 	struct service_failure failed[SERVICE_NODES_MAX];
 };
 
-/* A document, or what a request says of a new one. -E_INVALID with the field and what is possible */
+/* A document, or what a request says of a new one. -E_INVALID, with what is possible */
 int service_parse(json *doc, struct service *ret, struct err *err);
 json *service_doc(const struct service *s); /* a new document */
 /* What decisions change, in a present document: enabled, node, wish, generation, why, failed */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test_services.py - services that follow a volume, as far as that goes without the kernel module:
 their definitions, refusals, what they keep from being deleted, the command line; and that a node
-without block devices says so. That they run is for virtual machines: test/vm/case_service.py."""
+without block devices says so. That they run is for virtual machines: test/vm/case_kernel_service.py."""
 import os
 import sys
 

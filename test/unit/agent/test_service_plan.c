@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/address.h"
@@ -45,13 +46,14 @@ static void walk(const struct service_want *w, struct service_sight s, const cha
 {
 	char steps[256] = "";
 	enum service_step step;
+	int at = 0;
 
 	for (int i = 0; i < 10; i++) {
 		step = service_plan_next(w, &s);
 		if (step == SERVICE_STEP_NONE)
 			break;
-		strcat(steps, service_step_name(step));
-		strcat(steps, ";");
+		at += snprintf(steps + at, sizeof(steps) - (size_t)at, "%s;",
+			       service_step_name(step));
 		done(&s, step);
 	}
 	cr_expect_str_eq(steps, want);
@@ -205,7 +207,7 @@ Test(address, nowhere)
 	cr_expect_not(there);
 	cr_expect_eq(address_add(&a, &err), -ENODEV);
 	cr_expect(strstr(err.text, "203.0.113.77"), "%s", err.text);
-	strcpy(a.interface, "nothere0");
+	snprintf(a.interface, sizeof(a.interface), "nothere0");
 	cr_expect_eq(address_add(&a, &err), -ENODEV);
 	cr_expect_eq(address_remove(&a, &err), 0);
 }

@@ -367,9 +367,14 @@ static void failed(struct agent_service *s, bool run, const char *why)
 
 static int write_note(const struct service_job *j, struct err *err)
 {
-	json *doc = service_doc(&j->service);
+	struct service s = j->service;
+	json *doc;
 	int rv;
 
+	/* what it is, not how it went elsewhere */
+	service_forgive(&s, NULL);
+	s.why[0] = '\0';
+	doc = service_doc(&s);
 	jset_str(doc, "device", j->device);
 	rv = fs_write(j->path, json_text(doc), strlen(json_text(doc)), 0600, err);
 	json_object_put(doc);

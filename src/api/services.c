@@ -78,6 +78,15 @@ static bool is_held(struct api *a, const char *name)
 	return h.any;
 }
 
+/* It runs where it is to run: no decision is due unless something else has changed. */
+static bool is_steady(struct api *a, const struct service *s)
+{
+	json *seen = s->node[0] && !s->wish[0] ? report_of(a, s->node, s->name) : NULL;
+
+	return seen && jget_i64_or(seen, "generation", 0) == s->generation &&
+	       strcmp(jget_str(seen, "state", ""), "running") == 0;
+}
+
 static const char *state_on_node(struct api *a, const struct service *s)
 {
 	json *seen = report_of(a, s->node, s->name);
@@ -121,9 +130,11 @@ static int stand_of(struct api *a, json *doc, bool stale, struct stand *ret)
 	ret->state = "unknown";
 	if (stale)
 		return 0;
-	rv = peek(a, ret->s.name, &ret->d, &after);
-	if (rv < 0)
-		return rv;
+	if (ret->s.enabled && !is_steady(a, &ret->s)) {
+		rv = peek(a, ret->s.name, &ret->d, &after);
+		if (rv < 0)
+			return rv;
+	}
 	snprintf(ret->error, sizeof(ret->error), "%s",
 		 jget_str(report_of(a, ret->s.node, ret->s.name), "error", ""));
 	ret->state = state_of(a, ret);
@@ -284,7 +295,8 @@ static bool is_settled(void *arg, int64_t waited_ms)
 	struct stand x;
 
 	return !load(m, &x) || strcmp(x.state, "running") == 0 || strcmp(x.state, "failed") == 0 ||
-	       strcmp(x.state, "stopped") == 0;
+	       strcmp(x.state, "stopped") == 0 ||
+	       (strcmp(x.state, "waiting") == 0 && waited_ms > OBSERVED_FRESH_MS);
 }
 
 static void say_where(void *arg, bool in_time)
@@ -498,18 +510,24 @@ static void on_decided(const struct leader_answer *answer, void *arg)
 	a->services_asked--;
 }
 
+struct look {
+	struct api *api;
+	bool all; /* definitions have changed: also those that run are looked at */
+};
+
 static void look_at(json *doc, void *arg)
 {
-	struct api *a = arg;
-	const char *name = jget_str(doc, "name", "");
+	struct look *l = arg;
+	struct api *a = l->api;
 	struct service_decision d;
 	struct service s;
 	json *body;
 
-	if (a->services_asked >= SERVICE_CALLS_MAX || peek(a, name, &d, &s) <= 0)
+	if (a->services_asked >= SERVICE_CALLS_MAX || service_parse(doc, &s, NULL) < 0 ||
+	    !s.enabled || (!l->all && is_steady(a, &s)) || peek(a, s.name, &d, &s) <= 0)
 		return;
 	body = view_object();
-	jset_str(body, "service", name);
+	jset_str(body, "service", s.name);
 	a->services_asked++;
 	leader_call(a->leader, "POST", "/v1/sds/service-decide", json_text(body), NULL,
 		    SERVICE_CALL_MS, on_decided, a);
@@ -518,7 +536,12 @@ static void look_at(json *doc, void *arg)
 
 void services_look(struct api *a)
 {
+	uint64_t applied = store_applied(a->config.store);
+	struct look l = { .api = a, .all = applied != a->services_applied };
+
 	/* what was asked for is decided first: it is not asked for twice */
-	if (a->services_asked == 0)
-		view_docs(a, "service/", look_at, a);
+	if (a->services_asked > 0)
+		return;
+	a->services_applied = applied;
+	view_docs(a, "service/", look_at, &l);
 }

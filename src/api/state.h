@@ -97,6 +97,7 @@ struct api {
 	struct upkeep upkeep;
 	struct scrubber scrubs;
 	int services_asked;           /* decisions under way (services.c) */
+	uint64_t services_applied;    /* the store's last entry at the last look */
 	struct peer *peers;           /* connections to single nodes */
 	struct verify *verifies;      /* comparisons, the newest first */
 	struct take *takes;           /* snapshots that are being taken, or were a moment ago */

@@ -33,6 +33,7 @@ UNITS = {
         Environment=DM_DISABLE_UDEV=1 LVM_SUPPRESS_FD_WARNINGS=1
         TasksMax=infinity
         LimitNOFILE=65536
+        IgnoreSIGPIPE=no
     """,
     "postgresql.service": """
         [Unit]
@@ -75,7 +76,7 @@ k=0
 while [ ! -e /tmp/stop ]; do
     k=$((k + 1))
     {{ n=$((k * 100000)); while [ ! -e /tmp/stop ]; do n=$((n + 1));
-        echo "INSERT INTO ledger VALUES ($n) RETURNING n;"; done; }} |
+        echo "INSERT INTO ledger VALUES ($n) RETURNING n;" || break; done; }} |
     psql "host={vip} user=postgres dbname=postgres connect_timeout=3 tcp_user_timeout=4000" \\
         -qAt -v ON_ERROR_STOP=1 >>/tmp/acknowledged 2>>/tmp/psql.log
     sleep 0.3

@@ -116,6 +116,8 @@ static int drain(int argc, char **argv)
 	jset(body, "override_props", props);
 	rv = ask("PUT", "/v1/nodes/%", words[0], body);
 	if (rv == CLI_OK)
+		rv = service_move_away(words[0]);
+	if (rv == CLI_OK)
 		rv = wait_for(words[0], false, timeout_s);
 	if (rv == CLI_OK)
 		printf("%s: nothing depends on it alone; it can be switched off. Afterwards: "
@@ -160,7 +162,7 @@ static int lost(int argc, char **argv)
 const struct cli_verb node_state_verbs[] = {
 	{ "node", "drain", DRAIN_ARGS,
 	  "before it is switched off: waits until nothing depends on it alone", drain,
-	  "  It takes no new copies from then on, until sdsd node uncordon.\n"
+	  "  It takes no new copies from then on, until sdsd node uncordon; services move away.\n"
 	  "  --timeout TIME  give up waiting (default 1h); what goes on goes on\n" },
 	{ "node", "evacuate", EVACUATE_ARGS, "moves all its copies to other nodes", evacuate,
 	  "  --wait          until nothing is on it any more\n"

@@ -326,3 +326,20 @@ int show_delete(int argc, char **argv, const char *usage, const char *path, int 
 				 &doc);
 	return rv == CLI_OK ? show_done(doc) : rv;
 }
+
+void show_troubled_services(json *services, const char *resource)
+{
+	for (size_t i = 0; services && i < json_object_array_length(services); i++) {
+		json *o = json_object_array_get_idx(services, i);
+		const char *state = jget_str(o, "state", ""), *node = jget_str(o, "node", "");
+		const char *error = jget_str(o, "error", ""), *why = jget_str(o, "why", "");
+
+		if (strcmp(state, "running") == 0 || strcmp(state, "stopped") == 0 ||
+		    (resource && strcasecmp(jget_str(o, "resource", ""), resource) != 0))
+			continue;
+		printf("Service %s does not run: %s%s%s%s%s (sdsd service show %s)\n",
+		       jget_str(o, "name", ""), state, node[0] ? " on " : "", node,
+		       error[0] || why[0] ? ": " : "", error[0] ? error : why,
+		       jget_str(o, "name", ""));
+	}
+}

@@ -35,6 +35,10 @@ void show_sockets(json *resource);
 void show_uris(json *replica);
 /* the resource of this name in a status document, any case; NULL */
 json *show_find(json *status, const char *name);
+/* one line for each service that does not run and should; of GET /v1/sds/status */
+void show_troubled_services(json *services, const char *resource /* NULL: of all */);
+/* service.c: asks all services that run there to move. CLI_OK */
+int service_move_away(const char *node);
 /* "12 s", "3 min"; "" for negative */
 const char *show_age(int64_t ms, char *out, size_t len);
 

@@ -72,6 +72,7 @@ static int status(int argc, char **argv)
 	cluster_line(jget(doc, "cluster"));
 	if (jget(doc, "full_pools"))
 		full_pools(jget(doc, "full_pools"));
+	show_troubled_services(jget(doc, "services"), NULL);
 	closed_listeners();
 	putchar('\n');
 	show_nodes(jget(doc, "nodes"));

@@ -161,6 +161,7 @@ static void print_findings(const struct findings *f)
 {
 	print_head(f->resource);
 	print_replicas(f->status, f->resource);
+	show_troubled_services(jget(f->status, "services"), jget_str(f->resource, "name", ""));
 	if (f->placement)
 		print_placement(f->resource, f->placement);
 	if (f->changes && json_object_array_length(f->changes) > 0) {

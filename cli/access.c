@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/text.h"
 #include "cli/print.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
@@ -257,7 +258,7 @@ static void row(struct table *t, json *o)
 	table_cell(t, "%s",
 		   expires_ms == 0 ? "never"
 		   : expired       ? "expired"
-				   : show_age(expires_ms - clock_wall_ms(), age, sizeof(age)));
+				   : text_age(expires_ms - clock_wall_ms(), age, sizeof(age)));
 }
 
 static int list_of(int argc, char **argv, const char *kind)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "cli/print.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
@@ -49,7 +50,7 @@ static void row(struct table *t, json *o)
 	table_cell(t, "%s", jget_str(o, "id", ""));
 	table_cell(t, "%s", jget_str(o, "state", ""));
 	table_cell(t, "%s", jget_str(o, "used_by", ""));
-	table_cell(t, "%s", open ? show_age(left_ms, age, sizeof(age)) : "");
+	table_cell(t, "%s", open ? text_age(left_ms, age, sizeof(age)) : "");
 }
 
 static int list(int argc, char **argv)

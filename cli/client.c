@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/text.h"
@@ -18,7 +19,10 @@
 
 struct client_settings client_settings;
 
+#define CLIENT_SILENT_MS 2000 /* for so long nothing is said of an answer that does not come */
+
 struct exchange {
+	uint64_t began_ms; /* of the loop's clock */
 	bool done;
 	int status;
 	int error;
@@ -40,10 +44,18 @@ static void on_answer(const struct httpc_answer *a, void *arg)
 		json_parse((const char *)a->body->data, a->body->len, &x->doc, NULL);
 }
 
+void client_clear_line(void)
+{
+	if (client_settings.line_stands)
+		fputs("\r\033[K", stderr);
+	client_settings.line_stands = false;
+}
+
 int client_fail(int status, const char *fmt, ...)
 {
 	va_list ap;
 
+	client_clear_line();
 	fputs("sdsd: ", stderr);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
@@ -102,6 +114,7 @@ static void print_entry(FILE *to, const char *what, json *entry)
 	static const char *const more[] = { "cause", "correction" };
 	const char *details = jget_str(entry, "details", "");
 
+	client_clear_line();
 	if (details[0])
 		print_details(to, what, jget_str(entry, "message", ""), details);
 	else
@@ -144,6 +157,35 @@ static void print_troubles(json *list)
 	}
 }
 
+/* While an answer is long in coming: nobody shall think that nothing happens. */
+static void on_second(uv_timer_t *t)
+{
+	const struct exchange *x = t->data;
+
+	client_clear_line();
+	fprintf(stderr, "waiting for the daemon's answer, %llu s",
+		(unsigned long long)(uv_now(t->loop) - x->began_ms) / 1000);
+	fflush(stderr);
+	client_settings.line_stands = true;
+}
+
+static void wait_for_answer(struct exchange *x, uv_loop_t *loop)
+{
+	uv_timer_t second = { .data = x };
+	bool tell = !client_settings.line_stands && isatty(STDERR_FILENO);
+
+	x->began_ms = uv_now(loop);
+	uv_timer_init(loop, &second);
+	if (tell)
+		uv_timer_start(&second, on_second, CLIENT_SILENT_MS, 1000);
+	while (!x->done && uv_run(loop, UV_RUN_ONCE))
+		;
+	if (tell)
+		client_clear_line();
+	uv_close((uv_handle_t *)&second, NULL);
+	uv_run(loop, UV_RUN_NOWAIT);
+}
+
 static int run(struct exchange *x, const char *method, const char *path, const char *body,
 	       int timeout_ms)
 {
@@ -158,8 +200,7 @@ static int run(struct exchange *x, const char *method, const char *path, const c
 	snprintf(headers, sizeof(headers), "X-Request-Id: %s\r\n", id);
 	httpc_request(h, method, path, headers, body, body ? strlen(body) : 0, timeout_ms,
 		      on_answer, x);
-	while (!x->done && uv_run(&loop, UV_RUN_ONCE))
-		;
+	wait_for_answer(x, &loop);
 	httpc_free(h);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	uv_loop_close(&loop);

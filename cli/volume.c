@@ -13,17 +13,19 @@
 
 #include "base/text.h"
 #include "cli/explain.h"
+#include "cli/progress.h"
 #include "cli/rules.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 #include "cli/verify.h"
 
-#define CREATE_ARGS "<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--explain]"
+#define CREATE_ARGS "<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--explain] [--wait]"
 #define ADOPT_ARGS "<node> </dev/vg/lv> [--name NAME] [--group GROUP]"
 #define ADD_ARGS "<name> <size> [--volume N]"
 #define GROW_ARGS "<name> <size> [--volume N]"
 #define DELETE_ARGS "<name>... | <name> --volume N"
 #define CLONE_ARGS "<name> <new name> [--group GROUP]"
+#define CREATE_SPECS 4 /* beside those of rules */
 #define CLONE_PAUSE_NS 300000000
 #define NUMBER_MAX 65535 /* the daemon knows the real one */
 #define GROUP_DEFAULT "DfltRscGrp"
@@ -31,7 +33,7 @@
 struct create_options {
 	struct rules_options rules;
 	const char *group;
-	bool encrypt, explain;
+	bool encrypt, explain, wait;
 };
 
 static int filter_of(const struct create_options *o, json *filter, struct err *err)
@@ -71,9 +73,10 @@ static void show_new(const char *name)
 static int create(int argc, char **argv)
 {
 	struct create_options o = { .group = GROUP_DEFAULT };
-	struct option_spec specs[RULES_SPECS + 3] = { { "--group", &o.group, NULL },
-						      { "--encrypt", NULL, &o.encrypt },
-						      { "--explain", NULL, &o.explain } };
+	struct option_spec specs[RULES_SPECS + CREATE_SPECS] = { { "--group", &o.group, NULL },
+								 { "--encrypt", NULL, &o.encrypt },
+								 { "--explain", NULL, &o.explain },
+								 { "--wait", NULL, &o.wait } };
 	json *body, *sizes, *filter, *doc;
 	const char *words[2];
 	char path[512];
@@ -81,8 +84,9 @@ static int create(int argc, char **argv)
 	struct err err;
 	int rv;
 
-	rules_specs(&o.rules, specs + 3);
-	rv = show_words(argc, argv, specs, RULES_SPECS + 3, words, 2, "volume create " CREATE_ARGS);
+	rules_specs(&o.rules, specs + CREATE_SPECS);
+	rv = show_words(argc, argv, specs, RULES_SPECS + CREATE_SPECS, words, 2,
+			"volume create " CREATE_ARGS);
 	if (rv != CLI_OK)
 		return rv;
 	filter = json_object_new_object();
@@ -104,11 +108,15 @@ static int create(int argc, char **argv)
 			 body, &doc);
 	if (rv != CLI_OK)
 		return rv;
-	if (client_settings.json)
-		return show_done(doc);
+	if (o.wait)
+		rv = progress_wait_volume(words[0], false, PROGRESS_WAIT_S);
+	if (client_settings.json) {
+		show_done(doc);
+		return rv;
+	}
 	json_object_put(doc);
 	show_new(words[0]);
-	return CLI_OK;
+	return rv;
 }
 
 static const char *base_of(const char *device)
@@ -505,7 +513,8 @@ const struct cli_verb volume_verbs[] = {
 	  "  <size>         10G, 512MiB, 1.5T ...\n" RULES_HELP
 	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n"
 	  "  --encrypt      LUKS under each copy; see sdsd encryption\n"
-	  "  --explain      only shows whether copies could go to each pool, and why not\n\n"
+	  "  --explain      only shows whether copies could go to each pool, and why not\n"
+	  "  --wait         until all its copies are in sync, an hour at most\n\n"
 	  "Rules that are not given are the group's; without any, two copies.\n\n"
 	  "Example: sdsd volume create db 10G" },
 	{ "volume", "adopt", ADOPT_ARGS, "makes an existing logical volume one, with its content",

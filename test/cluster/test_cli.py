@@ -68,7 +68,7 @@ def doctor(c):
              n1.dir)
     says("it has looked at everything", r.out, "identity", "daemon", "kernel", "LVM", "multipath",
          "clock", "port", "network", "swap", "certificate", "files", "space", "quorum", "version",
-         "pools", "volumes", "leftovers")
+         "clocks        those of the nodes that answer agree to", "certificates", "pools", "volumes", "leftovers")
     os.chmod(os.path.join(n1.dir, "node.key"), 0o644)
     r = n1.cli("doctor", "--dir", n1.dir)
     tap.ok(r.code == 1 and "FAIL  files" in r.out and "chmod go= " in r.out,

@@ -206,7 +206,8 @@ const struct cli_verb node_state_verbs[] = {
 	  restore, "Example: sdsd node restore n1" },
 	{ "node", "lost", "<node>", "a node that will never be back: drops its copies, forgets it",
 	  lost,
-	  "Refused while it answers, and while the last copy of something is there.\n\n"
+	  "Refused while it answers. What has no other good copy is kept until\n"
+	  "somebody deletes it.\n\n"
 	  "Example: sdsd node lost n1" },
 	{ .noun = NULL },
 };

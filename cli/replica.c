@@ -167,10 +167,11 @@ const struct cli_verb replica_verbs[] = {
 	{ "volume", "toggle-disk", TOGGLE_ARGS, "gives a node's replica a disk, or takes it",
 	  toggle,
 	  "  --pool POOL  the pool of its copy (default: as placement says)\n"
-	  "  --diskless   takes the copy: the node still can open the volume" },
+	  "  --diskless   takes the copy: the node still can open the volume\n\n"
+	  "Example: sdsd volume toggle-disk db n3 --pool ssd" },
 	{ "volume", "activate", "<volume> <node>", "serves a deactivated copy again", activate,
-	  NULL },
+	  "Example: sdsd volume activate db n2" },
 	{ "volume", "deactivate", "<volume> <node>", "a copy is kept, but not served", deactivate,
-	  NULL },
+	  "Example: sdsd volume deactivate db n2" },
 	{ .noun = NULL },
 };

@@ -536,25 +536,32 @@ const struct cli_verb volume_verbs[] = {
 	  "  --volume N  which of several (default 0)\n\n"
 	  "Nodes that are away follow when they are back. A volume cannot shrink.\n\n"
 	  "Example: sdsd volume grow db 20G" },
-	{ "volume", "resize", GROW_ARGS, "the same as grow", grow, NULL },
+	{ "volume", "resize", GROW_ARGS, "the same as grow", grow,
+	  "Example: sdsd volume resize db 20G" },
 	{ "volume", "clone", CLONE_ARGS, "a second volume with the content that the first has now",
 	  clone,
 	  "A snapshot is taken for it (see there), and goes when the copies are made.\n\n"
 	  "Example: sdsd volume clone db db-test" },
 	{ "volume", "verify", VERIFY_ARGS, "compares the copies, also while the volume is used",
 	  volume_verify, VERIFY_HELP },
-	{ "volume", "list", "", "all volumes and how they stand", list, NULL },
+	{ "volume", "list", "", "all volumes and how they stand", list,
+	  "Example: sdsd volume list --watch" },
 	{ "volume", "show", "<name>", "one volume: its copies, where it can be opened", show,
-	  NULL },
+	  "Example: sdsd volume show db" },
 	{ "volume", "delete", DELETE_ARGS, "deletes volumes with all their copies", delete,
-	  "  --volume N  only this one of several; number 0 goes last" },
+	  "  --volume N  only this one of several; number 0 goes last\n\n"
+	  "Example: sdsd volume delete db" },
 	{ "volume", "attach", "<name> <node>", "lets a node without a copy open the volume", attach,
-	  NULL },
-	{ "volume", "detach", "<name> <node>", "takes that back", detach, NULL },
+	  "Example: sdsd volume attach db n3" },
+	{ "volume", "detach", "<name> <node>", "takes that back", detach,
+	  "Example: sdsd volume detach db n3" },
 	{ "volume", "repair", "<name> <node>", "uses a quarantined copy again: its disk is well",
-	  repair, "It catches up by what differs. sdsd volume show says why it was left alone." },
+	  repair,
+	  "It catches up by what differs. sdsd volume show says why it was left alone.\n\n"
+	  "Example: sdsd volume repair db n2" },
 	{ "volume", "replace", "<name> <node>", "makes a copy anew at its place", replace,
 	  "The old one is deleted; the new one, in the same pool, gets all from the others.\n"
-	  "Refused when no other copy is in sync, or when this one is in use." },
+	  "Refused when no other copy is in sync, or when this one is in use.\n\n"
+	  "Example: sdsd volume replace db n2" },
 	{ .noun = NULL },
 };

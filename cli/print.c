@@ -224,14 +224,33 @@ void table_format(const struct table *t, int width, struct buf *out)
 	}
 }
 
-void table_print(const struct table *t)
+int table_width(const struct table *t)
+{
+	int width = PAD * (t->n_columns - 1);
+
+	for (int i = 0; i < t->n_columns; i++)
+		width += column_width(t, i);
+	return width;
+}
+
+static void print_table(const struct table *t, int width)
 {
 	struct buf out;
 
 	buf_init(&out, TABLE_BYTES_MAX);
-	table_format(t, screen_of(STDOUT_FILENO).columns, &out);
+	table_format(t, width, &out);
 	fwrite(out.data, 1, out.len, stdout);
 	buf_release(&out);
+}
+
+void table_print(const struct table *t)
+{
+	print_table(t, screen_of(STDOUT_FILENO).columns);
+}
+
+void table_print_whole(const struct table *t)
+{
+	print_table(t, 0);
 }
 
 void table_release(struct table *t)

@@ -43,6 +43,10 @@ void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(pri
 void table_format(const struct table *t, int width, struct buf *out);
 /* to standard output, as wide as the terminal when it is one */
 void table_print(const struct table *t);
+/* the same, with nothing cut */
+void table_print_whole(const struct table *t);
+/* characters of its widest line, with nothing cut */
+int table_width(const struct table *t);
 void table_release(struct table *t);
 /* appends text, cut with "..." to width characters; width 0: no limit */
 void print_cut(struct buf *out, const char *text, int width);

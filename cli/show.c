@@ -175,13 +175,12 @@ const char *show_progress(json *o, char *out, size_t len)
 static void state_cell(struct table *t, json *replica)
 {
 	const char *error = jget_str(replica, "error", "");
-	char progress[128];
+	double progress = json_object_get_double(jget(replica, "progress"));
 
 	if (error[0])
 		table_cell(t, "%s: %s", jget_str(replica, "state", ""), error);
 	else if (jget(replica, "progress"))
-		table_cell(t, "%s, catching up: %s", jget_str(replica, "state", ""),
-			   show_progress(replica, progress, sizeof(progress)));
+		table_cell(t, "%s, catching up %.0f %%", jget_str(replica, "state", ""), progress);
 	else if (jget_bool(replica, "deleting", false))
 		table_cell(t, "%s, leaving", jget_str(replica, "state", ""));
 	else

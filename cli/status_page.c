@@ -290,36 +290,57 @@ static void put_flat_row(struct table *t, json *r)
 	table_cell(t, "%s", next[0] ? next : upkeep);
 }
 
-/* on a screen without limits all of it is in one line, for whatever reads that */
-static void put_row(const struct page *p, struct table *t, json *r)
+/* all of it in one line: where nothing is cut, and where that has room */
+static void put_joined_row(struct table *t, json *r)
 {
-	if (!p->screen.columns) {
-		put_first_cells(t, r, true);
-		show_reason_cell(t, r);
-	} else if (p->layout.tall) {
-		put_tall_row(t, r, p->screen.columns >= WIDE);
-	} else {
-		put_flat_row(t, r);
-	}
+	put_first_cells(t, r, true);
+	show_reason_cell(t, r);
 }
 
-static const char *const *heads_of(const struct page *p)
+static bool fits_joined(const struct page *p, const struct shown *s, int n)
 {
-	if (p->screen.columns && !p->layout.tall)
+	struct table t;
+	int width;
+
+	if (!p->screen.columns)
+		return true;
+	if (p->screen.columns < WIDE)
+		return false;
+	table_init(&t, wide_heads);
+	for (int i = 0; i < n; i++)
+		put_joined_row(&t, s->volume[i]);
+	width = table_width(&t);
+	table_release(&t);
+	return width <= p->screen.columns;
+}
+
+static const char *const *heads_of(const struct page *p, bool joined)
+{
+	if (joined)
+		return wide_heads;
+	if (!p->layout.tall)
 		return flat_heads;
-	return p->screen.columns && p->screen.columns < WIDE ? tall_heads : wide_heads;
+	return p->screen.columns < WIDE ? tall_heads : wide_heads;
 }
 
+/* the first n */
 static void put_table(struct page *p, const struct shown *s, int n)
 {
+	bool joined = fits_joined(p, s, n);
 	struct table t;
 
 	if (n == 0)
 		return;
 	gap(p);
-	table_init(&t, heads_of(p));
-	for (int i = 0; i < n; i++)
-		put_row(p, &t, s->volume[i]);
+	table_init(&t, heads_of(p, joined));
+	for (int i = 0; i < n; i++) {
+		if (joined)
+			put_joined_row(&t, s->volume[i]);
+		else if (p->layout.tall)
+			put_tall_row(&t, s->volume[i], p->screen.columns >= WIDE);
+		else
+			put_flat_row(&t, s->volume[i]);
+	}
 	table_format(&t, p->screen.columns, p->out);
 	table_release(&t);
 }

@@ -272,6 +272,21 @@ static void show_compared(json *scrub)
 						  : "");
 }
 
+/* a line for each copy that does: in the table there is no room for it */
+static void show_catching_up(json *resource)
+{
+	json *list = jget(resource, "replicas");
+	char text[128];
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		json *r = json_object_array_get_idx(list, i);
+
+		if (jget(r, "progress"))
+			printf("Copying  to %s: %s\n", jget_str(r, "node", ""),
+			       show_progress(r, text, sizeof(text)));
+	}
+}
+
 static int show(int argc, char **argv)
 {
 	const char *words[1];
@@ -298,9 +313,12 @@ static int show(int argc, char **argv)
 		printf("Reason   %s\n", jget_str(r, "reason", ""));
 	if (jget_str(r, "next", "")[0])
 		printf("Next     %s\n", jget_str(r, "next", ""));
+	if (jget_str(r, "upkeep", "")[0])
+		printf("Upkeep   %s\n", jget_str(r, "upkeep", ""));
 	printf("Writer   %s\n", jget_str(r, "writer", "")[0] ? jget_str(r, "writer", "") : "-");
 	printf("Epoch    %lld\n", (long long)jget_i64_or(r, "epoch", 0));
 	show_compared(jget(r, "scrub"));
+	show_catching_up(r);
 	printf("\n");
 	show_replicas(r);
 	show_sockets(r);

@@ -55,7 +55,7 @@ static void print_replicas(json *status, json *resource)
 		table_cell(&t, "%s", jget_bool(r, "open", false) ? "yes" : "no");
 		table_cell(&t, "%s", advice_replica(r, away_ms(status, node), text, sizeof(text)));
 	}
-	table_print(&t);
+	table_print_whole(&t);
 	table_release(&t);
 }
 

@@ -201,9 +201,26 @@ Test(status, a_wide_screen_is_used)
 	       "vol17   10.00 GiB  safe     2/2      -       -\n"
 	       "vol18   10.00 GiB  safe     2/2      -       -\n"
 	       "vol19   10.00 GiB  safe     2/2      -       -\n"
+	       "db      10.00 GiB  at risk  1/2      -       n5 does not answer since 34 s; "
+	       "next: n5 catches up when it is back\n");
+}
+
+Test(status, where_a_line_has_no_room_the_next_step_has_its_own)
+{
+	json *doc = cluster(1);
+
+	add(doc, "db", "at risk", 1, "n5 does not answer since 34 s",
+	    "n5 catches up when it is back",
+	    "a new copy is made elsewhere if the one on n5 is not back in 3600 s");
+	expect(doc, 120, 12,
+	       "Cluster test: 4 of 5 nodes online, leader n1, 4 of 5 voters answer\n"
+	       "Nodes: n5 offline (34 s), online n1 n2 n3 n4\n"
+	       "\n"
+	       "VOLUME       SIZE  VERDICT  IN SYNC  WRITER  REASON AND NEXT STEP\n"
 	       "db      10.00 GiB  at risk  1/2      -       n5 does not answer since 34 s\n"
-	       "                                             next: n5 catche"
-	       "s up when it is back\n");
+	       "                                             next: n5 catches up when it is back\n"
+	       "                                             upkeep: a new copy is made elsewhere "
+	       "if the one on n5 is not back in 3600 s\n");
 }
 
 Test(status, twenty_of_twenty_are_not_fine)

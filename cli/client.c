@@ -19,6 +19,7 @@
 
 struct client_settings client_settings;
 
+#define DETAIL_ABOUT_MAX 128  /* bytes of "node/pool" */
 #define CLIENT_SILENT_MS 2000 /* for so long nothing is said of an answer that does not come */
 
 struct exchange {
@@ -95,16 +96,29 @@ static unsigned severity(json *entry)
 	return (uint64_t)jget_i64_or(entry, "ret_code", 0) >> 62;
 }
 
+/* Where the message begins to say what the details say, in another order perhaps: at what the first
+ * of their lines to come is about. Its length when it does not. */
+static size_t before_details(const char *message, const char *details)
+{
+	size_t least = strlen(message);
+	char about[DETAIL_ABOUT_MAX];
+
+	for (const char *at = details; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+		int len = (int)strcspn(at, ":\n");
+		const char *found;
+
+		snprintf(about, sizeof(about), ": %.*s", len, at);
+		found = len > 0 ? strstr(message, about) : NULL;
+		if (found && (size_t)(found - message) < least)
+			least = (size_t)(found - message);
+	}
+	return least;
+}
+
 /* Details of several lines, which the message may have in one: then they stand there once. */
 static void print_details(FILE *to, const char *what, const char *message, const char *details)
 {
-	size_t first = strcspn(details, "\n");
-	const char *line = memmem(message, strlen(message), details, first);
-	size_t n = line ? (size_t)(line - message) : strlen(message);
-
-	while (n > 0 && line && strchr(": ", message[n - 1]))
-		n--;
-	fprintf(to, "%s%.*s\n", what, (int)n, message);
+	fprintf(to, "%s%.*s\n", what, (int)before_details(message, details), message);
 	for (const char *at = details; *at; at += strcspn(at, "\n"), at += *at == '\n')
 		fprintf(to, "  %.*s\n", (int)strcspn(at, "\n"), at);
 }

@@ -13,21 +13,22 @@
 
 #define DRAIN_ARGS "<node> [--timeout TIME] [--quiet]"
 #define EVACUATE_ARGS "<node> [--wait] [--timeout TIME] [--quiet]"
-#define WAITS_SHOWN_MAX 10
+#define WAITS_SHOWN_MAX 10 /* at a time */
+#define WAIT_LINE_MAX 512
+#define WAITS_TOLD_MAX (64u << 10) /* bytes; what is told beyond may be told again */
 
 struct wait {
 	const char *node;
 	bool empty; /* until nothing is on it, not only until nothing depends on it alone */
 	struct progress progress;
-	char told[4096]; /* what waits for what, as it was told last */
+	char told[WAITS_TOLD_MAX]; /* what waits for what, as it was told last */
 };
 
-/* which resources wait and for what, without how far they are */
+/* which resources wait and for what, without how far they are: an empty line, and one for each */
 static void name_waits(json *waits, char *out, size_t len)
 {
-	size_t used = 0;
+	size_t used = (size_t)snprintf(out, len, "\n");
 
-	out[0] = '\0';
 	for (size_t i = 0; i < json_object_array_length(waits) && used < len; i++) {
 		json *w = json_object_array_get_idx(waits, i);
 
@@ -36,24 +37,26 @@ static void name_waits(json *waits, char *out, size_t len)
 	}
 }
 
-/* once for each change: somebody may have to do something */
+/* each of them once, when it begins: somebody may have to do something */
 static void tell_waits(struct wait *w, json *waits)
 {
-	size_t n = json_object_array_length(waits);
-	char now[sizeof(w->told)];
+	char now[sizeof(w->told)], one[WAIT_LINE_MAX];
+	int n = 0;
 
 	name_waits(waits, now, sizeof(now));
-	if (strcmp(now, w->told) == 0)
-		return;
-	memcpy(w->told, now, sizeof(w->told));
-	for (size_t i = 0; i < n && i < WAITS_SHOWN_MAX; i++) {
+	for (size_t i = 0; i < json_object_array_length(waits); i++) {
 		json *o = json_object_array_get_idx(waits, i);
 
+		snprintf(one, sizeof(one), "\n%s: %s\n", jget_str(o, "resource", ""),
+			 jget_str(o, "why", ""));
+		if (strstr(w->told, one) || n++ >= WAITS_SHOWN_MAX)
+			continue;
 		progress_tell(&w->progress, "  %s: %s", jget_str(o, "resource", ""),
 			      jget_str(o, "why", ""));
 	}
 	if (n > WAITS_SHOWN_MAX)
-		progress_tell(&w->progress, "  and %zu more", n - WAITS_SHOWN_MAX);
+		progress_tell(&w->progress, "  and %d more", n - WAITS_SHOWN_MAX);
+	memcpy(w->told, now, sizeof(w->told));
 }
 
 static void say_left(struct wait *w, json *doc)

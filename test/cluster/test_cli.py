@@ -228,6 +228,14 @@ def mistyped(c):
         tap.ok(r.code == 2 and want in r.err and r.out == "", "sdsd " + " ".join(args), r)
 
 
+def refused(c):
+    """each pool has one line, also when some of them would do"""
+    r = c.nodes[0].cli("volume", "create", "many", "16M", "--copies", "4")
+    tap.eq(r.err.splitlines()[:4], ["sdsd: resource many: 4 copies wanted, 3 possible",
+                                    "  n1/pool: chosen", "  n2/pool: chosen", "  n3/pool: chosen"],
+           "a refusal tells of each pool once")
+
+
 def exit_codes(c):
     """as README.md and the help say"""
     n1, n2, n3 = c.nodes
@@ -259,6 +267,7 @@ def main():
         manual(c)
         replicas(c)
         properties(c)
+        refused(c)
         exit_codes(c)
         c.keep = c.keep or tap.failed > 0
     tap.done()

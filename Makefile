@@ -4,7 +4,7 @@
 
 .PHONY: help demo check vm-tools build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
 	debug-kernel vm-debug kmod-check bench-core bench-path bench-rates bench-resync \
-	bench-faults bench-scale clean deps hooks
+	bench-faults bench-scale golinstor clean deps hooks
 
 help:
 	@echo 'make build       tools/deps (Debian 12) and the static binary build/sdsd'
@@ -25,6 +25,7 @@ help:
 	@echo 'make model       the replication protocol, searched completely in small worlds: WORLD='
 	@echo 'make soak        real daemons under faults by chance: ROUNDS= SEED= COPIES= FAULTS=kill,cut'
 	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
+	@echo 'make golinstor   LINSTOR'"'"'s client library for Go against three daemons (50 MB once): SCENARIOS='
 	@echo 'make vm          virtual machines (QEMU, no KVM): KERNEL=6.1 or 6.12, CASE=name'
 	@echo 'make kmod        the kernel module for the kernels of the guests: KERNEL=6.1 or 6.12'
 	@echo 'make debug-kernel  a kernel for them with KASAN, lockdep, kmemleak: tools/debug-kernel'
@@ -92,6 +93,11 @@ soak: $(if $(DISKS),deps,build)
 		--rounds $(or $(ROUNDS),200) --copies $(or $(COPIES),3) \
 		$(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 		$(if $(DISKS),--shim build-dev/test/libdiskfaults.so) $(ARGS)
+
+# SCENARIOS='snapshots clones' (all); downloads when it is not there
+golinstor: build
+	@tools/golinstor build/golinstor
+	@SDSD=$(CURDIR)/build/sdsd SCENARIOS='$(SCENARIOS)' python3 test/cluster/test_golinstor.py
 
 # KERNEL=6.1, 6.12 or a folder; CASE='name name' (all); ARGS for the rest
 vm: build kmod

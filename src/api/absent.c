@@ -13,6 +13,16 @@ void absent_list(struct api_call *c)
 	call_reply_json(c, 200, view_list());
 }
 
+/* Of what there is none, all is deleted. */
+void absent_delete(struct api_call *c)
+{
+	json *list = rc_list();
+
+	rc_add(list, rc_code(RC_SUCCESS, RC_DEL, RC_CTRL, RC_DELETED),
+	       "There are no error reports; nothing to delete.");
+	call_reply_rc(c, 200, list);
+}
+
 void absent_data(struct api_call *c)
 {
 	json *o = view_object();

@@ -25,6 +25,7 @@ void root_get(struct api_call *c);
 void stats_get(struct api_call *c);
 /* absent.c: what this product does not have, and clients ask for in passing */
 void absent_list(struct api_call *c);
+void absent_delete(struct api_call *c);
 void absent_data(struct api_call *c);
 void absent_remotes(struct api_call *c);
 /* nodes.c */
@@ -114,6 +115,7 @@ void definitions_get(struct api_call *c);
 void definitions_create(struct api_call *c);
 void definitions_modify(struct api_call *c);
 void definitions_delete(struct api_call *c);
+void definitions_truncate(struct api_call *c);
 void definitions_synced(struct api_call *c);
 /* volumes.c: volume definitions */
 void volumes_list(struct api_call *c);
@@ -131,6 +133,7 @@ void replicas_create(struct api_call *c);
 void replicas_create_many(struct api_call *c);
 void replicas_delete(struct api_call *c);
 void replicas_available(struct api_call *c);
+void replicas_unavailable(struct api_call *c);
 void replicas_autoplace(struct api_call *c);
 /* toggle.c: they become something else */
 void toggle_disk(struct api_call *c);

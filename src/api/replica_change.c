@@ -318,10 +318,29 @@ static int revive(struct mutation *m, struct change_env *env, struct txn *t, boo
 	return 1;
 }
 
+/* Made available while it is open elsewhere: for a live migration both may have it open. What was
+ * there and only had to be served or given a disk is prepared when it is asked for again. */
+static int migration(struct mutation *m, struct change_env *env, struct txn *t, bool create,
+		     bool diskless, struct err *err)
+{
+	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
+	bool some = false;
+	int rv = change_replica_migration(env, t, name, node, create, diskless, &some, err);
+
+	if (rv == 0 && some)
+		replica_refs(mutation_note(m, rc_code(RC_SUCCESS, RC_MOD, RC_RSC, RC_MODIFIED),
+					   "Resource '%s' can be open on node '%s' and where it is "
+					   "open now, for a live migration.",
+					   name, node),
+			     name, node);
+	return rv;
+}
+
 static int available(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
 	bool diskful = jget_bool(m->call->doc, "diskful", false);
+	bool migrates = jget_bool(m->call->doc, "auto_manage_dual_primary", false);
 	struct err why = { 0 };
 	struct view v;
 	int i, rv;
@@ -339,9 +358,10 @@ static int available(struct mutation *m, struct change_env *env, struct txn *t, 
 				   rc_code(RC_SUCCESS, RC_CRT, RC_RSC, RC_CREATED), &why);
 	}
 	if (rv > 0)
-		return 0;
+		return migrates ? migration(m, env, t, false, !diskful, err) : 0;
 	if (rv == 0) {
-		rv = change_replica_create(env, t, name, node, NULL, !diskful, &why);
+		rv = migrates ? migration(m, env, t, true, !diskful, &why)
+			      : change_replica_create(env, t, name, node, NULL, !diskful, &why);
 		if (rv == 0) {
 			note_created(m, name, node, !diskful);
 			return 0;
@@ -362,6 +382,50 @@ void replicas_available(struct api_call *c)
 {
 	if (call_object(c))
 		mutate(c, 200, available, created);
+}
+
+/* What is missing is no user's either, but for the node: that is likely a slip of the pen. */
+static int not_there(struct mutation *m, struct err *err)
+{
+	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
+	uint64_t object = missing_object(m->call->api, name, node);
+
+	if (object == RC_NODE) {
+		m->object = RC_NODE;
+		return err_set(err, -E_NOT_FOUND, "Node '%.100s' not found.", node);
+	}
+	replica_refs(mutation_note(m,
+				   object == RC_RSC_DFN
+					   ? rc_code(RC_WARN, RC_DEL, RC_RSC_DFN, RC_WARN_NOT_FOUND)
+					   : rc_code(RC_INFO, RC_DEL, RC_RSC, RC_INFO_NOOP),
+				   "Resource '%s' is not on node '%s'; nothing to do.", name, node),
+		     name, node);
+	return 0;
+}
+
+static int unavailable(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	const char *name = m->call->match.arg[0], *node = m->call->match.arg[1];
+	bool gone = false;
+	int rv = change_replica_unavailable(env, t, name, node, &gone, err);
+
+	if (rv == -E_NOT_FOUND)
+		return not_there(m, err);
+	if (rv == 0 && gone)
+		replica_refs(mutation_done(m, RC_DELETED, "Resource '%s' on node '%s' deleted.",
+					   name, node),
+			     name, node);
+	else if (rv == 0)
+		replica_refs(mutation_note(m, rc_code(RC_WARN, RC_DEL, RC_RSC, RC_INFO_NOOP),
+					   "Resource '%s' on node '%s' has a disk and stays.", name,
+					   node),
+			     name, node);
+	return rv;
+}
+
+void replicas_unavailable(struct api_call *c)
+{
+	mutate(c, 200, unavailable, deleted);
 }
 
 static int autoplace(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)

@@ -179,6 +179,33 @@ static int delete (struct mutation *m, struct change_env *env, struct txn *t, st
 	return rv;
 }
 
+/* What is missing is gone already, as with a deletion. */
+static int take_all(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
+{
+	const char *name = m->call->match.arg[0];
+	bool gone = false;
+	int rv = change_resource_truncate(
+		env, t, name, call_query_bool(m->call, "delete_empty_resource_definition", false),
+		&gone, err);
+
+	if (rv == -E_NOT_FOUND) {
+		rc_ref(mutation_note(m, rc_code(RC_WARN, RC_DEL, RC_RSC_DFN, RC_WARN_NOT_FOUND),
+				     "Resource definition '%s' not found; nothing to delete.",
+				     name),
+		       "RscDfn", name);
+		return 0;
+	}
+	if (rv < 0)
+		return rv;
+	rc_ref(mutation_done(m, RC_DELETED, "All resources of '%s' deleted.", name), "RscDfn",
+	       name);
+	if (gone)
+		rc_ref(mutation_note(m, rc_code(RC_SUCCESS, RC_DEL, RC_RSC_DFN, RC_DELETED),
+				     "Resource definition '%s' deleted.", name),
+		       "RscDfn", name);
+	return 0;
+}
+
 static void deleted(struct mutation *m)
 {
 	mutation_wait_removed(m, m->call->match.arg[0], NULL);
@@ -187,4 +214,9 @@ static void deleted(struct mutation *m)
 void definitions_delete(struct api_call *c)
 {
 	mutate(c, 200, delete, deleted);
+}
+
+void definitions_truncate(struct api_call *c)
+{
+	mutate(c, 200, take_all, deleted);
 }

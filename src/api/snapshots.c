@@ -369,10 +369,49 @@ void snapshots_modify(struct api_call *c)
 		mutate(c, 200, modify, NULL);
 }
 
+/* all of it, or only what the nodes have that the query names; *ret_gone: nothing is left */
+static int delete_on(struct mutation *m, struct change_env *env, struct txn *t, bool *ret_gone,
+		     struct err *err)
+{
+	const char *resource = m->call->match.arg[0], *name = m->call->match.arg[1];
+	const char *nodes[REPLICAS_MAX];
+	struct snapshot s;
+	int n = 0;
+
+	*ret_gone = true;
+	if (call_query_has(m->call, "nodes", "") ||
+	    view_snapshot(m->call->api, resource, name, &s, NULL) < 0)
+		return change_snapshot_delete(env, t, resource, name, err);
+	for (int i = 0; i < s.n_copies; i++) {
+		if (call_query_has(m->call, "nodes", s.copy[i].node))
+			nodes[n++] = s.copy[i].node;
+	}
+	return change_snapshot_delete_on(env, t, resource, name, nodes, n, ret_gone, err);
+}
+
+/* The definition, too, when it has nothing left and the query says so */
+static int delete_definition(struct mutation *m, struct change_env *env, struct txn *t,
+			     struct err *err)
+{
+	const char *resource = m->call->match.arg[0], *name = m->call->match.arg[1];
+	bool gone = false;
+	int rv;
+
+	if (!call_query_bool(m->call, "delete_empty_resource_definition", false))
+		return 0;
+	rv = change_resource_delete_empty(env, t, resource, name, &gone, err);
+	if (rv == 0 && gone)
+		rc_ref(mutation_note(m, rc_code(RC_SUCCESS, RC_DEL, RC_RSC_DFN, RC_DELETED),
+				     "Resource definition '%s' deleted.", resource),
+		       "RscDfn", resource);
+	return rv == -E_NOT_FOUND ? 0 : rv; /* it can be gone before its snapshots */
+}
+
 static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *resource = m->call->match.arg[0], *name = m->call->match.arg[1];
-	int rv = change_snapshot_delete(env, t, resource, name, err);
+	bool gone = false;
+	int rv = delete_on(m, env, t, &gone, err);
 	json *entry;
 
 	if (rv == -E_NOT_FOUND) {
@@ -383,11 +422,11 @@ static int delete (struct mutation *m, struct change_env *env, struct txn *t, st
 	}
 	if (rv < 0)
 		return rv;
-	entry = mutation_done(m, RC_DELETED, "Snapshot '%s' of resource '%s' deleted.", name,
-			      resource);
+	entry = mutation_done(m, RC_DELETED, "Snapshot '%s' of resource '%s' deleted%s.", name,
+			      resource, gone ? "" : " on the nodes that were named");
 	rc_ref(entry, "RscDfn", resource);
 	rc_ref(entry, "Snapshot", name);
-	return 0;
+	return gone ? delete_definition(m, env, t, err) : 0;
 }
 
 static void deleted(struct mutation *m)

@@ -60,7 +60,8 @@ bool view_ready(const struct view *v, int i);
 /* status.c: on the leader */
 struct verdict_result;
 void status_judge(struct api *a, const struct view *v, struct verdict_result *ret);
-/* Could it be opened there now? false: its node does not report, so that nobody knows */
+/* Could it be opened there now, and does nobody have it open? Who listens takes a place where it
+ * could for the sign that its user is lost. false: its node does not report: nobody knows */
 bool view_may_promote(const struct view *v, int i, bool *ret);
 /* per cent of the regions that a learner has; -1 when it is not catching up */
 double view_progress(const struct view *v, int i);

@@ -469,9 +469,13 @@ static json *connections(const struct view *v, int i)
 
 bool view_may_promote(const struct view *v, int i, bool *ret)
 {
+	bool open = false;
+
 	if (!is_known(v, i))
 		return false;
-	*ret = is_up(v, i) && readable_copies(v) > 0 && !view_open(v, i);
+	for (int k = 0; k < v->n; k++)
+		open |= is_known(v, k) && view_open(v, k);
+	*ret = is_up(v, i) && readable_copies(v) > 0 && !open;
 	return true;
 }
 

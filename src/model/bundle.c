@@ -571,17 +571,25 @@ int bundle_bump_record(struct bundle *b, uint32_t in_sync, struct err *err)
 	return 0;
 }
 
-int bundle_drop_all(struct bundle *b, struct err *err)
+int bundle_drop_replicas(struct bundle *b, struct err *err)
 {
-	char key[STORE_KEY_MAX];
-	int rv;
-
 	while (b->n > 0) {
-		rv = bundle_drop_replica(b, &b->replica[b->n - 1], err);
+		int rv = bundle_drop_replica(b, &b->replica[b->n - 1], err);
+
 		if (rv < 0)
 			return rv;
 	}
 	b->record_gone = b->record_doc != NULL;
+	return 0;
+}
+
+int bundle_drop_all(struct bundle *b, struct err *err)
+{
+	char key[STORE_KEY_MAX];
+	int rv = bundle_drop_replicas(b, err);
+
+	if (rv < 0)
+		return rv;
 	scrub_key(b->resource.name, key, sizeof(key));
 	txn_put(b->t, key, NULL);
 	for (int i = 0; i < b->resource.n_volumes; i++) {

@@ -106,6 +106,8 @@ int bundle_put_plans(struct bundle *b, const struct replica *r, struct err *err)
 void bundle_renew(struct bundle *b);
 /* a new epoch without writer. -E_INVALID when epochs are used up */
 int bundle_bump_record(struct bundle *b, uint32_t in_sync, struct err *err);
+/* all replicas and the record; what is left is a definition without copies */
+int bundle_drop_replicas(struct bundle *b, struct err *err);
 /* all replicas and the record, and the volumes' minors: what a volume leaves behind */
 int bundle_drop_all(struct bundle *b, struct err *err);
 

@@ -163,6 +163,14 @@ int change_resource_modify(struct change_env *env, struct txn *t, const char *na
 			   struct err *err);
 int change_resource_delete(struct change_env *env, struct txn *t, const char *name,
 			   struct err *err);
+/* All replicas at once; the definition stays, unless delete_empty and it has no snapshots: *ret
+ * true. -E_IN_USE: open somewhere, or copies are being brought up to date */
+int change_resource_truncate(struct change_env *env, struct txn *t, const char *name,
+			     bool delete_empty, bool *ret, struct err *err);
+/* The definition goes when it has neither replicas nor snapshots, but for the snapshot `but` (NULL:
+ * none), which the same transaction deletes. *ret: whether */
+int change_resource_delete_empty(struct change_env *env, struct txn *t, const char *name,
+				 const char *but, bool *ret, struct err *err);
 int change_volume_create(struct change_env *env, struct txn *t, const char *resource,
 			 int number /* -1: lowest free */, int64_t size_kib, json *props,
 			 int *ret_number, struct err *err);
@@ -202,6 +210,16 @@ int change_explain(struct change_env *env, json *body, json **ret, struct err *e
 int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, const char *pool /* NULL: choose, as the group says */,
 			  bool diskless, struct err *err);
+/* For a live migration to the node, whose replica is made by this (create) or there: who has the
+ * resource open may share it with the node from now on, until change_replica_unavailable. *ret:
+ * somebody has. */
+int change_replica_migration(struct change_env *env, struct txn *t, const char *resource,
+			     const char *node, bool create, bool diskless, bool *ret,
+			     struct err *err);
+/* No user on the node any more: a client goes (*ret true), a copy stays; with either what a
+ * migration from or to it has set. -E_IN_USE: it is open there; -E_NOT_FOUND */
+int change_replica_unavailable(struct change_env *env, struct txn *t, const char *resource,
+			       const char *node, bool *ret, struct err *err);
 /* A copy in the set of an active writer is only marked (deleting): the writer drops it from the
  * set, then
  * change_replica_reap makes it a leftover. Everything else is gone at once. The last copy is kept
@@ -339,6 +357,11 @@ int change_snapshot_taken(struct change_env *env, struct txn *t, const char *res
 /* -E_IN_USE while it is being taken */
 int change_snapshot_delete(struct change_env *env, struct txn *t, const char *resource,
 			   const char *name, struct err *err);
+/* Only what these nodes have of it; with its last copy it is gone: *ret true. -E_NOT_FOUND: none of
+ * them has it. */
+int change_snapshot_delete_on(struct change_env *env, struct txn *t, const char *resource,
+			      const char *name, const char *const nodes[], int n, bool *ret,
+			      struct err *err);
 /* its properties; body: LINSTOR's. -E_NOT_FOUND */
 int change_snapshot_modify(struct change_env *env, struct txn *t, const char *resource,
 			   const char *name, json *body, struct err *err);

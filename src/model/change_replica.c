@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "model/connection.h"
 #include "model/node_docs.h"
 #include "model/place.h"
 
@@ -86,6 +87,20 @@ static int place_on(struct bundle *b, const char *node, const char *pool, struct
 	return rv;
 }
 
+static int create_in(struct bundle *b, const char *node, const char *pool, bool diskless,
+		     struct err *err)
+{
+	int rv;
+
+	if ((rv = check_absent(b, node, diskless, err)) < 0 ||
+	    (rv = place_check(b, diskless ? 0 : 1, err)) < 0)
+		return rv;
+	rv = diskless ? add_diskless(b, node, err) : place_on(b, node, pool, err);
+	if (rv == 0 && !diskless)
+		bundle_want_those(b);
+	return rv;
+}
+
 int change_replica_create(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, const char *pool, bool diskless, struct err *err)
 {
@@ -95,15 +110,50 @@ int change_replica_create(struct change_env *env, struct txn *t, const char *res
 	rv = bundle_load(env, t, resource, &b, err);
 	if (rv < 0)
 		return rv;
-	if ((rv = check_absent(&b, node, diskless, err)) < 0 ||
-	    (rv = place_check(&b, diskless ? 0 : 1, err)) < 0)
-		goto release;
-	rv = diskless ? add_diskless(&b, node, err) : place_on(&b, node, pool, err);
-	if (rv == 0 && !diskless)
-		bundle_want_those(&b);
+	rv = create_in(&b, node, pool, diskless, err);
 	if (rv == 0)
 		bundle_save(&b);
-release:
+	bundle_release(&b);
+	return rv;
+}
+
+/* Those who have it open, and the node, may at once. */
+static bool open_way(struct bundle *b, const struct replica *to)
+{
+	bool some = false;
+
+	for (int i = 0; i < b->n; i++) {
+		const char *from = b->replica[i].node;
+
+		if (&b->replica[i] != to && bundle_is_open_on(b, from))
+			some |= connection_migrate(b->doc, from, to->node);
+	}
+	b->dirty |= some;
+	return some;
+}
+
+int change_replica_migration(struct change_env *env, struct txn *t, const char *resource,
+			     const char *node, bool create, bool diskless, bool *ret,
+			     struct err *err)
+{
+	struct bundle b;
+	bool some;
+	int rv;
+
+	rv = bundle_load(env, t, resource, &b, err);
+	if (rv < 0)
+		return rv;
+	rv = bundle_check_heard(&b, err);
+	if (rv == 0 && create)
+		rv = create_in(&b, node, NULL, diskless, err);
+	if (rv == 0 && !bundle_replica_on(&b, node))
+		rv = err_set(err, -E_NOT_FOUND, "resource %s: has no replica on %.60s",
+			     b.resource.name, node);
+	if (rv == 0) {
+		some = open_way(&b, bundle_replica_on(&b, node));
+		bundle_save(&b);
+		*ret = some;
+	}
 	bundle_release(&b);
 	return rv;
 }
@@ -213,6 +263,40 @@ int change_replica_delete(struct change_env *env, struct txn *t, const char *res
 		rv = delete_one(&b, r, err);
 	if (rv == 0)
 		bundle_save(&b);
+	bundle_release(&b);
+	return rv;
+}
+
+int change_replica_unavailable(struct change_env *env, struct txn *t, const char *resource,
+			       const char *node, bool *ret, struct err *err)
+{
+	struct replica *r;
+	bool diskless;
+	struct bundle b;
+	int rv;
+
+	rv = bundle_load(env, t, resource, &b, err);
+	if (rv < 0)
+		return rv;
+	r = bundle_replica_on(&b, node);
+	if (!r)
+		rv = err_set(err, -E_NOT_FOUND, "resource %s: has no replica on %.60s",
+			     b.resource.name, node);
+	else
+		rv = bundle_check_heard(&b, err);
+	if (rv == 0 && bundle_is_open_on(&b, node))
+		rv = err_set(err, -E_IN_USE, "resource %s: open on %s: close it there first",
+			     b.resource.name, r->node);
+	if (rv == 0) {
+		diskless = r->diskless;
+		b.dirty |= connection_migrated(b.doc, node);
+		if (diskless)
+			rv = delete_one(&b, r, err);
+	}
+	if (rv == 0) {
+		bundle_save(&b);
+		*ret = diskless;
+	}
 	bundle_release(&b);
 	return rv;
 }

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "model/place.h"
 #include "model/policy.h"
@@ -112,29 +113,117 @@ int change_resource_modify(struct change_env *env, struct txn *t, const char *na
 	return 0;
 }
 
-int change_resource_delete(struct change_env *env, struct txn *t, const char *name, struct err *err)
+/* b, wherever it is not open, with everything that belongs to it */
+static int delete_in(struct bundle *b, struct err *err)
 {
 	char key[STORE_KEY_MAX];
+	int rv;
+
+	rv = change_service_none_of(b->env, b->t, b->resource.name, -1, err);
+	if (rv == 0)
+		rv = bundle_check_heard(b, err);
+	if (rv == 0)
+		rv = bundle_check_closed(b, err);
+	if (rv == 0)
+		rv = bundle_drop_all(b, err);
+	if (rv == 0) {
+		b->dirty = false;
+		bundle_save(b); /* the record */
+		resource_key(b->resource.name, key, sizeof(key));
+		txn_put(b->t, key, NULL);
+	}
+	return rv;
+}
+
+int change_resource_delete(struct change_env *env, struct txn *t, const char *name, struct err *err)
+{
 	struct bundle b;
 	int rv;
 
 	rv = bundle_load(env, t, name, &b, err);
 	if (rv < 0)
 		return rv;
-	rv = change_service_none_of(env, t, name, -1, err);
-	if (rv == 0)
-		rv = bundle_check_heard(&b, err);
-	if (rv == 0)
-		rv = bundle_check_closed(&b, err);
-	if (rv == 0)
-		rv = bundle_drop_all(&b, err);
-	if (rv == 0) {
-		b.dirty = false;
-		bundle_save(&b); /* the record */
-		resource_key(name, key, sizeof(key));
-		txn_put(t, key, NULL);
+	rv = delete_in(&b, err);
+	bundle_release(&b);
+	return rv;
+}
+
+struct snapshots {
+	const char *but; /* NULL: none is passed over */
+	int n;
+};
+
+static int count_snapshot(const char *key, json *doc, uint64_t revision, void *arg)
+{
+	struct snapshots *s = arg;
+
+	if (!s->but || strcasecmp(jget_str(doc, "name", ""), s->but) != 0)
+		s->n++;
+	return 0;
+}
+
+/* whether the resource has snapshots, but for the one of that name */
+static int has_snapshots(struct bundle *b, const char *but, bool *ret, struct err *err)
+{
+	struct snapshots s = { .but = but };
+	char prefix[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
+	int rv;
+
+	name_key(b->resource.name, low);
+	snprintf(prefix, sizeof(prefix), "snapshot/%s/", low);
+	rv = txn_list(b->t, b->env->store, prefix, count_snapshot, &s);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", prefix, err_name(rv));
+	*ret = s.n > 0;
+	return 0;
+}
+
+int change_resource_truncate(struct change_env *env, struct txn *t, const char *name,
+			     bool delete_empty, bool *ret, struct err *err)
+{
+	bool stays = true;
+	struct bundle b;
+	int rv;
+
+	rv = bundle_load(env, t, name, &b, err);
+	if (rv < 0)
+		return rv;
+	if (delete_empty)
+		rv = has_snapshots(&b, NULL, &stays, err);
+	if (rv == 0 && !stays) {
+		rv = delete_in(&b, err);
+	} else if (rv == 0 && b.n > 0) {
+		rv = change_service_none_of(env, t, b.resource.name, -1, err);
+		if (rv == 0)
+			rv = bundle_check_unused(&b, err);
+		if (rv == 0)
+			rv = bundle_drop_replicas(&b, err);
+		if (rv == 0)
+			bundle_save(&b);
 	}
 	bundle_release(&b);
+	if (rv == 0)
+		*ret = !stays;
+	return rv;
+}
+
+int change_resource_delete_empty(struct change_env *env, struct txn *t, const char *name,
+				 const char *but, bool *ret, struct err *err)
+{
+	bool stays = true;
+	struct bundle b;
+	int rv;
+
+	rv = bundle_load(env, t, name, &b, err);
+	if (rv < 0)
+		return rv;
+	if (b.n == 0)
+		rv = has_snapshots(&b, but, &stays, err);
+	if (rv == 0 && !stays)
+		rv = delete_in(&b, err);
+	bundle_release(&b);
+	if (rv == 0)
+		*ret = !stays;
 	return rv;
 }
 

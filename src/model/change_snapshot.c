@@ -37,15 +37,20 @@ static int load(struct change_env *env, struct txn *t, const char *resource, con
 	return rv;
 }
 
+static int check_taken(const struct snapshot *s, struct err *err)
+{
+	if (s->taken)
+		return 0;
+	return err_set(err, -E_IN_USE, "resource %s: snapshot %s is being taken: wait for it",
+		       s->resource, s->name);
+}
+
 static int load_taken(struct change_env *env, struct txn *t, const char *resource, const char *name,
 		      struct snapshot *s, struct err *err)
 {
 	int rv = load(env, t, resource, name, s, NULL, err);
 
-	if (rv == 0 && !s->taken)
-		rv = err_set(err, -E_IN_USE, "resource %s: snapshot %s is being taken: wait for it",
-			     s->resource, s->name);
-	return rv;
+	return rv < 0 ? rv : check_taken(s, err);
 }
 
 static void put_leftovers(struct change_env *env, struct txn *t, const struct snapshot *s,
@@ -293,6 +298,38 @@ int change_snapshot_delete(struct change_env *env, struct txn *t, const char *re
 	snapshot_key(s.resource, s.name, key, sizeof(key));
 	txn_put(t, key, NULL);
 	return 0;
+}
+
+int change_snapshot_delete_on(struct change_env *env, struct txn *t, const char *resource,
+			      const char *name, const char *const nodes[], int n, bool *ret,
+			      struct err *err)
+{
+	char key[STORE_KEY_MAX];
+	struct snapshot s;
+	json *doc = NULL;
+	int kept = 0, rv;
+
+	rv = load(env, t, resource, name, &s, &doc, err);
+	if (rv == 0)
+		rv = check_taken(&s, err);
+	for (int i = 0; rv == 0 && i < s.n_copies; i++) {
+		if (is_named(s.copy[i].node, nodes, n))
+			put_leftovers(env, t, &s, &s.copy[i]);
+		else
+			s.copy[kept++] = s.copy[i];
+	}
+	if (rv == 0 && kept == s.n_copies)
+		rv = err_set(err, -E_NOT_FOUND, "resource %s: none of these nodes has snapshot %s",
+			     s.resource, s.name);
+	if (rv == 0) {
+		s.n_copies = kept;
+		snapshot_write_copies(doc, &s);
+		snapshot_key(s.resource, s.name, key, sizeof(key));
+		txn_put(t, key, kept > 0 ? json_object_get(doc) : NULL);
+		*ret = kept == 0;
+	}
+	json_object_put(doc);
+	return rv;
 }
 
 struct holder {

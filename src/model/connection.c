@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/policy.h"
+
 bool connection_order(const char **a, const char **b)
 {
 	int order = strcasecmp(*a, *b);
@@ -69,6 +71,60 @@ bool connection_forget(json *resource, const char *a, const char *b)
 		jset(resource, "connections", kept);
 	else
 		json_object_put(kept);
+	return some;
+}
+
+/* the pair's entry, made when there is none; borrowed */
+static json *entry_of(json *resource, const char *a, const char *b)
+{
+	json *list = jget(resource, "connections");
+	json *connection = connection_find(list, a, b);
+
+	if (connection)
+		return connection;
+	if (!list) {
+		list = json_object_new_array();
+		jset(resource, "connections", list);
+	}
+	connection_order(&a, &b);
+	connection = json_object_new_object();
+	jset_str(connection, "node_a", a);
+	jset_str(connection, "node_b", b);
+	jset(connection, "props", json_object_new_object());
+	json_object_array_add(list, connection);
+	return connection;
+}
+
+bool connection_migrate(json *resource, const char *a, const char *b)
+{
+	json *props = jget(entry_of(resource, a, b), "props");
+
+	if (strcasecmp(jget_str(props, POLICY_TWO_PRIMARIES, ""), "yes") == 0)
+		return false;
+	jset_str(props, POLICY_TWO_PRIMARIES, "yes");
+	jset_str(props, CONNECTION_MIGRATION, "yes");
+	return true;
+}
+
+bool connection_migrated(json *resource, const char *node)
+{
+	json *list = jget(resource, "connections");
+	bool some = false;
+
+	for (size_t i = count(list); i-- > 0;) {
+		json *connection = json_object_array_get_idx(list, i);
+		json *props = jget(connection, "props");
+
+		if (!is_of(connection, node) || !jget(props, CONNECTION_MIGRATION))
+			continue;
+		some = true;
+		json_object_object_del(props, POLICY_TWO_PRIMARIES);
+		json_object_object_del(props, CONNECTION_MIGRATION);
+		if (json_object_object_length(props) == 0)
+			json_object_array_del_idx(list, i, 1);
+	}
+	if (some && count(list) == 0)
+		json_object_object_del(resource, "connections");
 	return some;
 }
 

@@ -250,6 +250,7 @@ def conversation(c, say):
                  *("/v1/stats/" + x for x in ("nodes", "resource-definitions", "resource-groups",
                                               "resources", "storage-pools", "error-reports"))):
         say("GET", path)
+    say("PATCH", "/v1/error-reports", {})
     props = {"override_props": {"Aux/a": "1"}, "delete_props": ["Aux/b"]}
     say("POST", "/v1/controller/properties", props)
     say("GET", "/v1/controller/properties")
@@ -347,7 +348,7 @@ def resources(c, say, rd):
     say("PUT", rd + "/r1/volume-definitions/0", {"size_kib": 12288})
     say("DELETE", rd + "/r1/resources/" + free)
     say("POST", rd + "/r1/resources/" + free, {"resource": {"flags": ["DISKLESS"]}})
-    say("DELETE", rd + "/r1/resources/" + free)
+    say("POST", rd + "/r1/resources/%s/unmake-available" % free)
     say("POST", rd + "/r1/resources", [{"resource": {"node_name": free}}])
     say("POST", "/v1/sds/verify/r1", {})
     say("GET", "/v1/sds/verify/r1")
@@ -385,6 +386,7 @@ def snapshots(say, rd):
     say("POST", rd + "/r1/clone", {"name": "r3"})
     say("GET", rd + "/r1/clone/r3")
     say("DELETE", rd + "/r2/volume-definitions/0")
+    say("DELETE", rd + "/r3/resources")
     for name in ("r2", "r3", "r1", "r1"):
         say("DELETE", rd + "/" + name)
 

@@ -258,6 +258,38 @@ static int snapshot_delete(struct call *c)
 	return change_snapshot_delete(c->env, c->txn, c->name, snapshot_of(c), &c->err);
 }
 
+static int snapshot_delete_on(struct call *c)
+{
+	const char *nodes[] = { c->node };
+	bool gone;
+
+	return change_snapshot_delete_on(c->env, c->txn, c->name, snapshot_of(c), nodes, 1, &gone,
+					 &c->err);
+}
+
+static int resource_truncate(struct call *c)
+{
+	bool gone;
+
+	return change_resource_truncate(c->env, c->txn, c->name,
+					jget_bool(c->body, "delete_empty", false), &gone, &c->err);
+}
+
+static int replica_migration(struct call *c)
+{
+	bool create = jget_bool(c->body, "create", false), some;
+
+	return change_replica_migration(c->env, c->txn, c->name, c->node, create, true, &some,
+					&c->err);
+}
+
+static int replica_unavailable(struct call *c)
+{
+	bool gone;
+
+	return change_replica_unavailable(c->env, c->txn, c->name, c->node, &gone, &c->err);
+}
+
 static int snapshot_spawn(struct call *c)
 {
 	return change_snapshot_spawn(c->env, c->txn, c->name, snapshot_of(c),
@@ -398,6 +430,10 @@ static int (*const calls[])(struct call *c) = {
 	definition_create,
 	definition_modify,
 	definition_delete,
+	snapshot_delete_on,
+	resource_truncate,
+	replica_migration,
+	replica_unavailable,
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 

@@ -179,3 +179,89 @@ Test(change_connection, they_go_with_the_replica)
 	world_check(&w);
 	world_close(&w);
 }
+
+static json *connections(struct world *w)
+{
+	json *doc = world_doc(w, "resource/db");
+	json *list = json_object_get(jget(doc, "connections"));
+
+	json_object_put(doc);
+	return list;
+}
+
+/* the pair's property of that key is "yes" */
+static bool says_yes(struct world *w, const char *a, const char *b, const char *key)
+{
+	json *list = connections(w);
+	bool yes =
+		strcmp(jget_str(jget(connection_find(list, a, b), "props"), key, ""), "yes") == 0;
+
+	json_object_put(list);
+	return yes;
+}
+
+Test(change_connection, live_migration)
+{
+	bool some = true, gone = true;
+	struct world w;
+
+	start(&w);
+	cr_assert_eq(WORLD(&w, change_replica_migration, "db", "n2", false, false, &some), 0);
+	cr_expect_not(some, "nobody has it open");
+	cr_expect_null(connections(&w));
+	world_report_open(&w, "n1", "db", true);
+	cr_expect_eq(WORLD(&w, change_replica_migration, "db", "n4", false, true, &some),
+		     -E_NOT_FOUND);
+	/* a client is made for it, in the same transaction */
+	cr_assert_eq(WORLD(&w, change_replica_migration, "db", "n4", true, true, &some), 0, "%s",
+		     w.err.text);
+	cr_expect(some);
+	cr_expect(says_yes(&w, "n1", "n4", POLICY_TWO_PRIMARIES));
+	cr_expect(hands_over(&w));
+	cr_assert_eq(WORLD(&w, change_replica_migration, "db", "n1", false, false, &some), 0);
+	cr_expect_not(some, "it is open there, and nowhere else");
+	/* the source has a copy, which stays; it is still open there */
+	cr_expect_eq(WORLD(&w, change_replica_unavailable, "db", "n1", &gone), -E_IN_USE);
+	cr_expect(world_says(&w, "open on n1: close it there first"), "%s", w.err.text);
+	cr_expect(hands_over(&w));
+	world_report_open(&w, "n1", "db", false);
+	cr_assert_eq(WORLD(&w, change_replica_unavailable, "DB", "N1", &gone), 0);
+	cr_expect_not(gone);
+	cr_expect_null(connections(&w));
+	cr_expect_not(hands_over(&w));
+	cr_assert_eq(WORLD(&w, change_replica_unavailable, "db", "n1", &gone), 0, "twice");
+	/* a client goes */
+	cr_assert_eq(WORLD(&w, change_replica_unavailable, "db", "n4", &gone), 0, "%s", w.err.text);
+	cr_expect(gone);
+	cr_expect_eq(world_count(&w, "replica/db/"), 3);
+	cr_expect_eq(WORLD(&w, change_replica_unavailable, "db", "n4", &gone), -E_NOT_FOUND);
+	cr_expect_eq(WORLD(&w, change_replica_unavailable, "none", "n1", &gone), -E_NOT_FOUND);
+	world_check(&w);
+	world_close(&w);
+}
+
+/* What was set by somebody else stays. */
+Test(change_connection, live_migration_takes_only_its_own)
+{
+	bool some = true, gone = true;
+	struct world w;
+
+	start(&w);
+	cr_assert_eq(of_replicas(&w, "n1", "n2", YES), 0);
+	cr_assert_eq(of_replicas(&w, "n2", "n3", "{\"override_props\":{\"a\":\"yes\"}}"), 0);
+	world_report_open(&w, "n1", "db", true);
+	cr_assert_eq(WORLD(&w, change_replica_migration, "db", "n2", false, false, &some), 0);
+	cr_expect_not(some, "they can already");
+	world_report_open(&w, "n1", "db", false);
+	world_report_open(&w, "n3", "db", true);
+	cr_assert_eq(WORLD(&w, change_replica_migration, "db", "n2", false, false, &some), 0);
+	cr_expect(some);
+	world_report_open(&w, "n3", "db", false);
+	cr_assert_eq(WORLD(&w, change_replica_unavailable, "db", "n2", &gone), 0);
+	cr_expect(says_yes(&w, "n1", "n2", POLICY_TWO_PRIMARIES));
+	cr_expect_not(says_yes(&w, "n2", "n3", POLICY_TWO_PRIMARIES));
+	cr_expect_not(says_yes(&w, "n2", "n3", CONNECTION_MIGRATION));
+	cr_expect(says_yes(&w, "n2", "n3", "a"));
+	world_check(&w);
+	world_close(&w);
+}

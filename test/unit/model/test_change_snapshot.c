@@ -469,3 +469,86 @@ Test(change_snapshot, clone_given_up)
 	cr_expect_eq(world_count(&w, "snapshot/"), 0, "nobody wants it any more");
 	world_close(&w);
 }
+
+Test(change_snapshot, deleted_on_some_nodes)
+{
+	static const char *const three[] = { "n1", "n2", "n3" }, *const two[] = { "N1", "n2" },
+				 *const third[] = { "n3" };
+	bool gone = true;
+	struct world w;
+
+	start(&w);
+	make_all(&w);
+	cr_assert_eq(begin(&w, "s1"), 0);
+	cr_expect_eq(WORLD(&w, change_snapshot_delete_on, "db", "s1", two, 2, &gone), -E_IN_USE,
+		     "it is being taken");
+	cr_assert_eq(
+		WORLD(&w, change_snapshot_taken, "db", "s1", snapshot(&w, "s1").uuid, three, 3), 0);
+	cr_assert_eq(WORLD(&w, change_snapshot_delete_on, "DB", "S1", two, 2, &gone), 0, "%s",
+		     w.err.text);
+	cr_expect_not(gone);
+	cr_expect_eq(snapshot(&w, "s1").n_copies, 1);
+	cr_expect_eq(world_count(&w, "leftover/n1/"), 2, "one for each volume");
+	cr_expect_eq(world_count(&w, "leftover/n3/"), 0);
+	cr_expect_eq(WORLD(&w, change_snapshot_delete_on, "db", "s1", two, 2, &gone), -E_NOT_FOUND);
+	cr_expect_eq(WORLD(&w, change_snapshot_delete_on, "db", "s1", two, 0, &gone), -E_NOT_FOUND);
+	cr_expect_eq(WORLD(&w, change_snapshot_delete_on, "db", "s2", two, 2, &gone), -E_NOT_FOUND);
+	cr_assert_eq(WORLD(&w, change_snapshot_delete_on, "db", "s1", third, 1, &gone), 0);
+	cr_expect(gone);
+	cr_expect_eq(world_count(&w, "snapshot/"), 0);
+	world_check(&w);
+	world_close(&w);
+}
+
+/* All copies at once; the definition stays as long as there are snapshots. */
+Test(change_snapshot, truncated_resource)
+{
+	bool gone = true;
+	struct world w;
+
+	start(&w);
+	make_all(&w);
+	take(&w, "s1");
+	take(&w, "s2");
+	world_report_open(&w, "n2", "db", true);
+	cr_expect_eq(WORLD(&w, change_resource_truncate, "db", true, &gone), -E_IN_USE);
+	cr_expect(world_says(&w, "open on n2"), "%s", w.err.text);
+	world_report_open(&w, "n2", "db", false);
+	cr_expect_eq(WORLD(&w, change_resource_delete_empty, "db", NULL, &gone), 0);
+	cr_expect_not(gone, "it has replicas");
+	cr_assert_eq(WORLD(&w, change_resource_truncate, "DB", true, &gone), 0, "%s", w.err.text);
+	cr_expect_not(gone, "it has snapshots");
+	cr_expect_eq(world_count(&w, "replica/db/"), 0);
+	cr_expect_eq(world_count(&w, "record/db"), 0);
+	cr_expect_eq(world_count(&w, "minor/"), 2, "of the definition's volumes");
+	world_check(&w);
+	cr_assert_eq(WORLD(&w, change_resource_truncate, "db", false, &gone), 0, "twice");
+	cr_expect_not(gone);
+	cr_assert_eq(WORLD(&w, change_resource_delete_empty, "db", "S1", &gone), 0);
+	cr_expect_not(gone, "there is another");
+	cr_assert_eq(WORLD(&w, change_snapshot_delete, "db", "s2"), 0);
+	cr_assert_eq(WORLD(&w, change_resource_delete_empty, "db", "S1", &gone), 0);
+	cr_expect(gone);
+	cr_expect_eq(world_count(&w, "resource/db"), 0);
+	cr_expect_eq(world_count(&w, "minor/"), 0);
+	cr_expect_eq(WORLD(&w, change_resource_delete_empty, "db", NULL, &gone), -E_NOT_FOUND);
+	cr_expect_eq(WORLD(&w, change_resource_truncate, "db", true, &gone), -E_NOT_FOUND);
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_snapshot, truncated_with_its_definition)
+{
+	bool gone = false;
+	struct world w;
+
+	start(&w);
+	make_all(&w);
+	cr_assert_eq(WORLD(&w, change_resource_truncate, "db", true, &gone), 0, "%s", w.err.text);
+	cr_expect(gone);
+	cr_expect_eq(world_count(&w, "resource/db"), 0);
+	cr_expect_eq(world_count(&w, "replica/db/"), 0);
+	cr_expect_eq(world_count(&w, "leftover/n1/"), 2);
+	world_check(&w);
+	world_close(&w);
+}

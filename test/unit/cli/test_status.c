@@ -264,14 +264,14 @@ Test(status, more_than_fits_is_counted)
 	expect(doc, 60, 12,
 	       "Cluster test: 4 of 5 nodes online, leader n1, 4 of 5 vote...\n"
 	       "Nodes: n5 offline (34 s), online n1 n2 n3 n4\n"
-	       "VOLUME  VERDICT  IN SYNC  REASON            NEXT STEP\n"
-	       "vol41   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol43   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol45   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol47   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol49   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol51   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol53   at risk  1/2      n5 does not a...  n5 catches up...\n"
+	       "VOLUME  VERDICT  IN SYNC  REASON AND NEXT STEP\n"
+	       "vol41   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol43   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol45   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol47   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol49   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol51   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol53   at risk  1/2      n5 does not answer since 34 s; ...\n"
 	       "and 33 more: sdsd volume list\n"
 	       "40 volumes are safe: vol01 vol02 vol03 vol04 vol05 vol06 ...\n");
 }

@@ -32,10 +32,10 @@ void cli_register(const struct cli_verb *verbs, int n)
 static struct verb_table own_table(int i)
 {
 	static const struct cli_verb *const tables[] = {
-		status_verbs,     why_verbs,        doctor_verbs,   log_verbs,        volume_verbs,
-		replica_verbs,    property_verbs,   node_verbs,     node_state_verbs, disk_verbs,
-		pool_verbs,       group_verbs,      snapshot_verbs, token_verbs,      access_verbs,
-		encryption_verbs, completion_verbs, version_verbs
+		status_verbs,  why_verbs,        doctor_verbs,     log_verbs,        volume_verbs,
+		replica_verbs, property_verbs,   node_verbs,       node_state_verbs, disk_verbs,
+		pool_verbs,    group_verbs,      snapshot_verbs,   service_verbs,    token_verbs,
+		access_verbs,  encryption_verbs, completion_verbs, version_verbs
 	};
 	struct verb_table t = { 0 };
 

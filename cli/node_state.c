@@ -146,6 +146,8 @@ static int drain(int argc, char **argv)
 	jset(body, "override_props", props);
 	rv = ask("PUT", "/v1/nodes/%", words[0], body);
 	if (rv == CLI_OK)
+		rv = service_move_away(words[0]);
+	if (rv == CLI_OK)
 		rv = wait_for(words[0], false, quiet, timeout_s);
 	if (rv == CLI_OK && !client_settings.json)
 		printf("%s: nothing depends on it alone; it can be switched off. Afterwards: "
@@ -195,8 +197,8 @@ const struct cli_verb node_state_verbs[] = {
 	  "before it is switched off: waits until nothing depends on it alone", drain,
 	  "  --timeout TIME  give up waiting (default 1h); what goes on goes on\n"
 	  "  --quiet         says nothing while it waits\n\n"
-	  "It takes no new copies from then on, until sdsd node uncordon. Ctrl-C ends the\n"
-	  "waiting, not the work.\n\n"
+	  "It takes no new copies from then on, until sdsd node uncordon; services move\n"
+	  "away. Ctrl-C ends the waiting, not the work.\n\n"
 	  "Example: sdsd node drain n1" },
 	{ "node", "evacuate", EVACUATE_ARGS, "moves all its copies to other nodes", evacuate,
 	  "  --wait          until nothing is on it any more; tells what is left, at which rate,\n"

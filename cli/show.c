@@ -356,3 +356,18 @@ int show_delete(int argc, char **argv, const char *usage, const char *path, int 
 				 &doc);
 	return rv == CLI_OK ? show_done(doc) : rv;
 }
+
+bool show_service_trouble(json *service, const char *resource, char *out, size_t len)
+{
+	const char *state = jget_str(service, "state", ""), *node = jget_str(service, "node", "");
+	const char *error = jget_str(service, "error", ""), *why = jget_str(service, "why", "");
+	const char *name = jget_str(service, "name", "");
+
+	if (strcmp(state, "running") == 0 || strcmp(state, "stopped") == 0 ||
+	    (resource && strcasecmp(jget_str(service, "resource", ""), resource) != 0))
+		return false;
+	snprintf(out, len, "Service %s does not run: %s%s%s%s%s (sdsd service show %s)", name, state,
+		 node[0] ? " on " : "", node, error[0] || why[0] ? ": " : "",
+		 error[0] ? error : why, name);
+	return true;
+}

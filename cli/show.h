@@ -39,6 +39,11 @@ void show_sockets(json *resource);
 void show_uris(json *replica);
 /* the resource of this name in a status document, any case; NULL */
 json *show_find(json *status, const char *name);
+/* Does this service, of GET /v1/sds/status, not run although it should, with this resource (NULL:
+ * with any)? Then out has a sentence about it. */
+bool show_service_trouble(json *service, const char *resource, char *out, size_t len);
+/* service.c: asks all services that run there to move. CLI_OK */
+int service_move_away(const char *node);
 /* of a replica that catches up, or anything with the same fields: "34 %, 1.20 GiB left, 85.00
  * MiB/s, 15 s to go", as far as they are there; "" without any. Returns out. */
 const char *show_progress(json *o, char *out, size_t len);

@@ -138,6 +138,18 @@ static void put_listeners(struct page *p, json *local)
 	}
 }
 
+/* those that do not run and should */
+static void put_services(struct page *p, json *services)
+{
+	char text[LINE_ROOM];
+
+	for (size_t i = 0; i < len_of(services); i++) {
+		if (show_service_trouble(json_object_array_get_idx(services, i), NULL, text,
+					 sizeof(text)))
+			line(p, "%s", text);
+	}
+}
+
 /* ---- nodes ---- */
 
 static void put_nodes_line(struct page *p, json *nodes)
@@ -381,6 +393,7 @@ static bool put_page(struct page *p, json *status, json *local)
 {
 	put_cluster(p, jget(status, "cluster"));
 	put_pools(p, jget(status, "full_pools"));
+	put_services(p, jget(status, "services"));
 	put_listeners(p, local);
 	put_nodes(p, jget(status, "nodes"));
 	put_volumes(p, jget(status, "resources"));

@@ -683,6 +683,8 @@ static void on_sent(int status, json *doc, void *arg)
 
 	a->report_busy = false;
 	a->report_based = status == 200;
+	if (status == 200 || status == 409)
+		a->heard_ns = clock_boot_ns();
 	/* 409: a leader that does not know the one before; without one it waits for the tick */
 	if (!a->closing && (a->report_due || status == 409)) {
 		a->report_due = true;
@@ -715,9 +717,11 @@ void observe_report(struct agent *a)
 	jset_i64(doc, "boot", (int64_t)(a->config.boot & INT64_MAX));
 	jset_str(doc, "version", a->config.version);
 	jset_i64(doc, "applied", (int64_t)store_applied(a->config.store));
+	jset_str(doc, "plane", a->config.plane_ops->name);
 	jset_i64(doc, "clock_ms", clock_wall_ms());
 	jset_i64(doc, "certificate_ends", a->config.certificate_ends);
 	jset(doc, "pools", pools_json(a));
+	jset(doc, "services", services_json(a));
 	jset(doc, "replicas", replicas_json(a));
 	if (a->disks && (a->disks_due || !a->report_based))
 		jset(doc, "disks", json_object_get(a->disks));
@@ -739,6 +743,7 @@ void observe_tick(struct agent *a)
 			observe_pool(a, p);
 	}
 	tasks_run(a);
+	services_tick(a);
 	if (now >= a->disks_ns)
 		observe_disks(a);
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {

@@ -108,6 +108,7 @@ void nodes_lost(struct api_call *c)
 /* ---- what depends on a node alone ---- */
 
 struct drain {
+	struct api *api;
 	const char *node;
 	json *waits;
 	int64_t replicas;
@@ -141,6 +142,7 @@ static void look_at(struct view *v, void *arg)
 {
 	struct drain *d = arg;
 	int here = view_find(v, d->node), others = 0, copies = 0;
+	char service[NAME_MAX_LEN + 1], why[NAME_MAX_LEN + 64];
 	struct view_left left, best = { .progress = -1 };
 
 	if (here < 0)
@@ -157,8 +159,11 @@ static void look_at(struct view *v, void *arg)
 		if (left.progress > best.progress)
 			best = left;
 	}
+	services_user(d->api, v->res.name, service);
+	snprintf(why, sizeof(why), "service %s runs here: it has to move", service);
 	if (view_open(v, here))
-		wait_for(d, v, "it is open here: close it, or move what uses it", NULL);
+		wait_for(d, v, service[0] ? why : "it is open here: close it, or move what uses it",
+			 NULL);
 	else if (v->rep[here].r.diskless || !view_in_sync(v, here) || others > 0)
 		return;
 	else if (copies == 0)
@@ -170,7 +175,9 @@ static void look_at(struct view *v, void *arg)
 
 void nodes_drain(struct api_call *c)
 {
-	struct drain d = { .node = c->match.arg[0], .left = { .progress = -1, .kib_per_s = -1 } };
+	struct drain d = { .api = c->api,
+			   .node = c->match.arg[0],
+			   .left = { .progress = -1, .kib_per_s = -1 } };
 	char key[STORE_KEY_MAX];
 	json *doc = NULL, *o;
 	struct err err;

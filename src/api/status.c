@@ -309,17 +309,20 @@ static void page_reply(struct page *p)
 	const struct buf *list = call_list_end(&p->resources.list);
 	json *cluster = cluster_line(&p->nodes, &p->resources);
 	json *pools = view_full_pools(c->api);
+	json *services = services_view(c->api, c->stale);
 	struct buf text;
 
 	buf_init(&text, CALL_LIST_MAX);
-	if (list &&
-	    buf_printf(&text, "{\"cluster\":%s,\"nodes\":%s,\"full_pools\":%s,\"resources\":%s}",
-		       json_text(cluster), json_text(p->nodes.list), json_text(pools),
-		       (const char *)list->data) == 0)
+	if (list && buf_printf(&text,
+			       "{\"cluster\":%s,\"nodes\":%s,\"full_pools\":%s,\"services\":%s,"
+			       "\"resources\":%s}",
+			       json_text(cluster), json_text(p->nodes.list), json_text(pools),
+			       json_text(services), (const char *)list->data) == 0)
 		call_reply(c, 200, text.data, text.len);
 	else
 		call_fail(c, -EMSGSIZE, NULL);
 	buf_release(&text);
+	json_object_put(services);
 	json_object_put(pools);
 	json_object_put(cluster);
 }

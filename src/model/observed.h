@@ -20,6 +20,9 @@
  *      "peers":{"<slot>":{"connected":true,"mode":"member|learner|lost"}} (writer only) }}}
  * "disks":[{"device":"/dev/sda","by_id","model","serial","size_bytes":..,"rotational":..,
  *      "content":"ext4","reason":"why it is not usable","wipeable":..}]
+ * "plane":"kernel|user", "services":{"<name, in lower case>":{"generation":3,
+ *      "state":"running|starting|stopping|stopped","holds":true,"gave_up":false,"error":""}}: those
+ *      it has a part in (service.h)
  * A node of many replicas reports what has changed: "seq" counts its reports, and one with "base"
  * builds on the report of that seq and the same boot; a replica of null is gone, and "disks" is
  * there when something of it is different. Without "base" it replaces everything.

@@ -142,12 +142,19 @@ static void put_listeners(struct page *p, json *local)
 static void put_services(struct page *p, json *services)
 {
 	char text[LINE_ROOM];
+	int n = 0;
 
 	for (size_t i = 0; i < len_of(services); i++) {
-		if (show_service_trouble(json_object_array_get_idx(services, i), NULL, text,
-					 sizeof(text)))
+		json *o = json_object_array_get_idx(services, i);
+
+		if (!show_service_trouble(o, NULL, text, sizeof(text)))
+			continue;
+		if (!p->layout.fold_fine || n < STATUS_NOTES_MAX)
 			line(p, "%s", text);
+		n++;
 	}
+	if (p->layout.fold_fine && n > STATUS_NOTES_MAX)
+		line(p, "and %d services more: sdsd service list", n - STATUS_NOTES_MAX);
 }
 
 /* ---- nodes ---- */

@@ -347,6 +347,33 @@ Test(status, full_pools_are_told)
 	       "20 volumes are safe: vol01 vol02 vol03 vol04 vol05 vol06 ...\n");
 }
 
+Test(status, services_that_do_not_run_are_told)
+{
+	json *doc = cluster(0), *list = json_object_new_array();
+
+	for (int i = 1; i <= 9; i++) {
+		json *o = json_object_new_object();
+		char name[16];
+
+		snprintf(name, sizeof(name), "web%d", i);
+		jset_str(o, "name", name);
+		jset_str(o, "state", i == 5 ? "running" : "failed");
+		json_object_array_add(list, o);
+	}
+	jset(doc, "services", list);
+	add_fine(doc, 1, 20);
+	expect(doc, 80, 12,
+	       "Cluster test: 5 of 5 nodes online, leader n1, 5 of 5 voters answer\n"
+	       "Service web1 does not run: failed (sdsd service show web1)\n"
+	       "Service web2 does not run: failed (sdsd service show web2)\n"
+	       "Service web3 does not run: failed (sdsd service show web3)\n"
+	       "and 5 services more: sdsd service list\n"
+	       "Nodes: online n1 n2 n3 n4 n5\n"
+	       "\n"
+	       "20 volumes are safe: vol01 vol02 vol03 vol04 vol05 vol06 "
+	       "vol07 vol08 vol09 vo...\n");
+}
+
 Test(status, any_size_of_screen_and_any_number_of_volumes)
 {
 	for (int rows = 8; rows < 60; rows += 3) {

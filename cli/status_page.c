@@ -14,6 +14,7 @@
 #include "cli/show.h"
 
 #define WIDE 100       /* columns from which on size and writer are shown beside the reason */
+#define NARROW 64      /* columns below which reason and next step share a column */
 #define LINE_ROOM 1024 /* bytes of a line of names; what is longer is cut */
 #define HIDDEN_LINE 1  /* "and so many more" */
 
@@ -141,12 +142,19 @@ static void put_listeners(struct page *p, json *local)
 static void put_services(struct page *p, json *services)
 {
 	char text[LINE_ROOM];
+	int n = 0;
 
 	for (size_t i = 0; i < len_of(services); i++) {
-		if (show_service_trouble(json_object_array_get_idx(services, i), NULL, text,
-					 sizeof(text)))
+		json *o = json_object_array_get_idx(services, i);
+
+		if (!show_service_trouble(o, NULL, text, sizeof(text)))
+			continue;
+		if (!p->layout.fold_fine || n < STATUS_NOTES_MAX)
 			line(p, "%s", text);
+		n++;
 	}
+	if (p->layout.fold_fine && n > STATUS_NOTES_MAX)
+		line(p, "and %d services more: sdsd service list", n - STATUS_NOTES_MAX);
 }
 
 /* ---- nodes ---- */
@@ -293,11 +301,15 @@ static void put_tall_row(struct table *t, json *r, bool wide)
 	put_more(t, "upkeep", upkeep);
 }
 
-static void put_flat_row(struct table *t, json *r)
+static void put_flat_row(struct table *t, json *r, bool narrow)
 {
 	const char *next = jget_str(r, "next", ""), *upkeep = jget_str(r, "upkeep", "");
 
 	put_first_cells(t, r, false);
+	if (narrow) {
+		show_reason_cell(t, r);
+		return;
+	}
 	table_cell(t, "%s", jget_str(r, "reason", ""));
 	table_cell(t, "%s", next[0] ? next : upkeep);
 }
@@ -330,7 +342,7 @@ static const char *const *heads_of(const struct page *p, bool joined)
 {
 	if (joined)
 		return wide_heads;
-	if (!p->layout.tall)
+	if (!p->layout.tall && p->screen.columns >= NARROW)
 		return flat_heads;
 	return p->screen.columns < WIDE ? tall_heads : wide_heads;
 }
@@ -351,7 +363,7 @@ static void put_table(struct page *p, const struct shown *s, int n)
 		else if (p->layout.tall)
 			put_tall_row(&t, s->volume[i], p->screen.columns >= WIDE);
 		else
-			put_flat_row(&t, s->volume[i]);
+			put_flat_row(&t, s->volume[i], p->screen.columns < NARROW);
 	}
 	table_format(&t, p->screen.columns, p->out);
 	table_release(&t);

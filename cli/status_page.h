@@ -14,7 +14,7 @@
 #include "cli/print.h"
 
 #define STATUS_PAGE_MAX (64u << 20) /* bytes */
-#define STATUS_NOTES_MAX 3          /* lines about pools and addresses, where room is short */
+#define STATUS_NOTES_MAX 3          /* lines about pools, and services, where room is short */
 
 /* status: of GET /v1/sds/status; local: of GET /v1/sds/local, or NULL. Appends to out. */
 void status_page(json *status, json *local, struct screen screen, struct buf *out);

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test_cli.py - the command line's own verbs, with real daemons: what it says when copies are
 missing, what sdsd doctor finds."""
+import fcntl
 import os
+import pty
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cluster import SDSD, Cluster, Tap, need_sdsd, wait_for  # noqa: E402
@@ -189,6 +193,63 @@ def manual(c):
     tap.ok(p.returncode == 0 and not p.stderr, "groff reads it without a warning", p.stderr)
 
 
+def on_a_terminal(node, rows, columns, *args, **env):
+    """the lines that a command writes on a terminal of this size"""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    env = dict(os.environ, SDSD_SOCKET=node.socket, **env)
+    with subprocess.Popen([SDSD] + list(args), stdin=subprocess.DEVNULL, stdout=theirs,
+                          stderr=theirs, env=env):
+        os.close(theirs)
+        text = b""
+        while True:
+            try:
+                got = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            text += got
+    os.close(ours)
+    return text.decode().replace("\r", "").splitlines()
+
+
+def screens(c):
+    """status fits, whatever the size; what is cut or folded there is whole elsewhere"""
+    n1 = c.nodes[0]
+    for i in range(9):
+        n1.cli("volume", "create", "vol%d" % i, "4M", "--nodes", "n1,n2")
+    wait_for(lambda: all(r["verdict"] == "safe" for r in n1.get("/v1/sds/status")["resources"]),
+             60, "all are safe")
+    lines = on_a_terminal(n1, 24, 80, "status")
+    tap.ok(len(lines) <= 23 and all(len(s) <= 80 for s in lines) and
+           any(s.startswith("NODE") for s in lines) and any("vol8" in s for s in lines),
+           "where there is room all is shown", lines)
+    lines = on_a_terminal(n1, 10, 50, "status")
+    tap.ok(len(lines) <= 9 and all(len(s) <= 50 for s in lines) and
+           "Nodes: online n1 n2 n3" in lines and
+           any(s.startswith("10 volumes are safe: db vol0 vol1") for s in lines),
+           "where there is little, what is fine shares a line", lines)
+    c.nodes[1].kill()
+    verdict(c, "db", "at risk")
+    lines = on_a_terminal(n1, 10, 50, "status")
+    tap.ok(len(lines) == 9 and all(len(s) <= 50 for s in lines) and "more:" in lines[-1] and
+           lines[3].startswith("db      at risk"), "more than fits is counted", lines)
+    lines = on_a_terminal(n1, 10, 50, "status", COLUMNS="70", LINES="16")
+    tap.ok(len(lines) <= 15 and max(len(s) for s in lines) > 50 and
+           all(len(s) <= 70 for s in lines) and sum("at risk" in s for s in lines) == 10,
+           "COLUMNS and LINES prescribe the size", lines)
+    r = n1.cli("status", env={"COLUMNS": "40", "LINES": "5"})
+    tap.ok(sum("at risk" in s for s in r.out.splitlines()) == 10 and "..." not in r.out and
+           r.out.count("n2 catches up when it is back") == 10,
+           "what is no terminal has no size", r.out)
+    lines = on_a_terminal(n1, 24, 60, "volume", "list")
+    tap.ok(all(len(s) <= 60 for s in lines) and sum(s.endswith("...") for s in lines) == 11,
+           "tables are cut to the width", lines)
+    c.nodes[1].start()
+    verdict(c, "db", "safe")
+    r = n1.cli("volume", "delete", *["vol%d" % i for i in range(9)])
+    tap.ok(r.code == 0, "deleted", r)
+
+
 def commands(c):
     """every row of the help, as its words"""
     found = []
@@ -261,6 +322,7 @@ def main():
         why(c)
         why_when_away(c)
         doctor(c)
+        screens(c)
         helps(c)
         mistyped(c)
         completion(c)

@@ -264,14 +264,14 @@ Test(status, more_than_fits_is_counted)
 	expect(doc, 60, 12,
 	       "Cluster test: 4 of 5 nodes online, leader n1, 4 of 5 vote...\n"
 	       "Nodes: n5 offline (34 s), online n1 n2 n3 n4\n"
-	       "VOLUME  VERDICT  IN SYNC  REASON            NEXT STEP\n"
-	       "vol41   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol43   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol45   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol47   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol49   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol51   at risk  1/2      n5 does not a...  n5 catches up...\n"
-	       "vol53   at risk  1/2      n5 does not a...  n5 catches up...\n"
+	       "VOLUME  VERDICT  IN SYNC  REASON AND NEXT STEP\n"
+	       "vol41   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol43   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol45   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol47   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol49   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol51   at risk  1/2      n5 does not answer since 34 s; ...\n"
+	       "vol53   at risk  1/2      n5 does not answer since 34 s; ...\n"
 	       "and 33 more: sdsd volume list\n"
 	       "40 volumes are safe: vol01 vol02 vol03 vol04 vol05 vol06 ...\n");
 }
@@ -345,6 +345,33 @@ Test(status, full_pools_are_told)
 	       "Nodes: online n1 n2 n3 n4 n5\n"
 	       "\n"
 	       "20 volumes are safe: vol01 vol02 vol03 vol04 vol05 vol06 ...\n");
+}
+
+Test(status, services_that_do_not_run_are_told)
+{
+	json *doc = cluster(0), *list = json_object_new_array();
+
+	for (int i = 1; i <= 9; i++) {
+		json *o = json_object_new_object();
+		char name[16];
+
+		snprintf(name, sizeof(name), "web%d", i);
+		jset_str(o, "name", name);
+		jset_str(o, "state", i == 5 ? "running" : "failed");
+		json_object_array_add(list, o);
+	}
+	jset(doc, "services", list);
+	add_fine(doc, 1, 20);
+	expect(doc, 80, 12,
+	       "Cluster test: 5 of 5 nodes online, leader n1, 5 of 5 voters answer\n"
+	       "Service web1 does not run: failed (sdsd service show web1)\n"
+	       "Service web2 does not run: failed (sdsd service show web2)\n"
+	       "Service web3 does not run: failed (sdsd service show web3)\n"
+	       "and 5 services more: sdsd service list\n"
+	       "Nodes: online n1 n2 n3 n4 n5\n"
+	       "\n"
+	       "20 volumes are safe: vol01 vol02 vol03 vol04 vol05 vol06 "
+	       "vol07 vol08 vol09 vo...\n");
 }
 
 Test(status, any_size_of_screen_and_any_number_of_volumes)

@@ -13,6 +13,7 @@
 #include "agent/health.h"
 #include "agent/plan.h"
 #include "base/json.h"
+#include "base/pace.h"
 #include "model/limits.h"
 #include "model/pool.h"
 #include "model/resource.h"
@@ -125,6 +126,7 @@ struct agent_object {
 	char *error;
 	char *plane_error; /* as the plane told, or NULL */
 	struct agent_seen seen;
+	struct pace pace; /* of regions, while it catches up */
 	struct agent_health health;
 	bool maker;                     /* of its file systems: this node */
 	uint32_t room;                  /* of plane_resource */

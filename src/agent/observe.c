@@ -98,6 +98,15 @@ static void look_at_health(struct agent_object *o, const struct plane_status *s)
 	log_error("agent", "resource=%s replica=%s %s", o->name, o->uuid, complaint);
 }
 
+/* A copy that catches up begins from nothing each time. */
+static void note_pace(struct agent_object *o)
+{
+	if (strcmp(o->seen.mode, "learner") == 0)
+		pace_note(&o->pace, (int64_t)(clock_boot_ns() / MS), o->seen.synced_regions);
+	else
+		memset(&o->pace, 0, sizeof(o->pace));
+}
+
 static void take_status(struct agent_object *o, const struct plane_status *s)
 {
 	struct agent_seen *seen = &o->seen;
@@ -118,6 +127,7 @@ static void take_status(struct agent_object *o, const struct plane_status *s)
 	seen->regions = s->regions;
 	seen->synced_regions = s->synced_regions;
 	seen->io = s->io;
+	note_pace(o);
 	for (int i = 0; i < PLANE_SLOTS; i++) {
 		if (!s->peer[i].mode || !s->peer[i].mode[0] || strcmp(s->peer[i].mode, "none") == 0)
 			continue;
@@ -467,6 +477,9 @@ static json *replica_json(const struct agent_object *o)
 	if (seen->regions) {
 		jset_i64(r, "regions", (int64_t)seen->regions);
 		jset_i64(r, "synced_regions", (int64_t)seen->synced_regions);
+		if (o->pace.known)
+			jset_i64(r, "sync_kib_s",
+				 (int64_t)(o->pace.per_s * (AGENT_REGION_BYTES / 1024)));
 	}
 	if (seen->peers)
 		jset(r, "peers", peers_json(seen));
@@ -705,6 +718,8 @@ void observe_report(struct agent *a)
 	jset_str(doc, "version", a->config.version);
 	jset_i64(doc, "applied", (int64_t)store_applied(a->config.store));
 	jset_str(doc, "plane", a->config.plane_ops->name);
+	jset_i64(doc, "clock_ms", clock_wall_ms());
+	jset_i64(doc, "certificate_ends", a->config.certificate_ends);
 	jset(doc, "pools", pools_json(a));
 	jset(doc, "services", services_json(a));
 	jset(doc, "replicas", replicas_json(a));

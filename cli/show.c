@@ -366,8 +366,8 @@ bool show_service_trouble(json *service, const char *resource, char *out, size_t
 	if (strcmp(state, "running") == 0 || strcmp(state, "stopped") == 0 ||
 	    (resource && strcasecmp(jget_str(service, "resource", ""), resource) != 0))
 		return false;
-	snprintf(out, len, "Service %s does not run: %s%s%s%s%s (sdsd service show %s)", name, state,
-		 node[0] ? " on " : "", node, error[0] || why[0] ? ": " : "",
+	snprintf(out, len, "Service %s does not run: %s%s%s%s%s (sdsd service show %s)", name,
+		 state, node[0] ? " on " : "", node, error[0] || why[0] ? ": " : "",
 		 error[0] ? error : why, name);
 	return true;
 }

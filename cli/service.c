@@ -291,15 +291,20 @@ const struct cli_verb service_verbs[] = {
 	  "It runs on one node at a time; when that is gone, or cannot, on another one.\n\n"
 	  "Example: sdsd service add db --volume db --mount /srv/db --unit postgresql.service \\\n"
 	  "             --vip 10.0.0.5/24" },
-	{ "service", "list", "", "all services, and where they run", list, NULL },
-	{ "service", "show", "<name>", "one of them, and why it is as it is", show, NULL },
+	{ "service", "list", "", "all services, and where they run", list,
+	  "Example: sdsd service list" },
+	{ "service", "show", "<name>", "one of them, and why it is as it is", show,
+	  "Example: sdsd service show db" },
 	{ "service", "move", "<name> [<node>]", "runs it on another node, or on this one", move,
-	  NULL },
-	{ "service", "start", "<name>", "runs it again after a stop", start, NULL },
+	  "It is stopped where it runs first. It does not go back by itself.\n\n"
+	  "Example: sdsd service move db n2" },
+	{ "service", "start", "<name>", "runs it again after a stop", start,
+	  "Example: sdsd service start db" },
 	{ "service", "stop", "<name>", "stops it until it is started; its volume stays", stop,
-	  NULL },
+	  "Example: sdsd service stop db" },
 	{ "service", "retry", "<name>", "tries it again on all nodes where it failed", retry,
-	  NULL },
-	{ "service", "delete", "<name>", "stops and forgets it; its volume stays", delete, NULL },
+	  "Example: sdsd service retry db" },
+	{ "service", "delete", "<name>", "stops and forgets it; its volume stays", delete,
+	  "Example: sdsd service delete db" },
 	{ .noun = NULL },
 };

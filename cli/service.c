@@ -296,6 +296,7 @@ const struct cli_verb service_verbs[] = {
 	{ "service", "show", "<name>", "one of them, and why it is as it is", show,
 	  "Example: sdsd service show db" },
 	{ "service", "move", "<name> [<node>]", "runs it on another node, or on this one", move,
+	  "It is stopped where it runs first. It does not go back by itself.\n\n"
 	  "Example: sdsd service move db n2" },
 	{ "service", "start", "<name>", "runs it again after a stop", start,
 	  "Example: sdsd service start db" },

@@ -53,8 +53,9 @@ struct agent_service {
 	bool busy;  /* a worker has it */
 	bool known; /* sight is what is there */
 	struct service_sight sight;
-	char *error; /* of the last step, or NULL */
-	int tries;   /* failures and starts, since it has run steadily */
+	char *error;        /* of the last step, or NULL */
+	const char *flight; /* why it has to leave at once; NULL: it has not */
+	int tries;          /* failures and starts, since it has run steadily */
 	bool gave_up;
 	uint64_t retry_ns, look_ns; /* not before; look again at */
 	uint64_t unwell_ns;         /* since when the volume is not served here; 0: it is */
@@ -293,9 +294,13 @@ static struct service_want want_of(struct agent_service *s, uint64_t now)
 		.address = of->vip[0],
 	};
 
-	w.urgent = !w.run && (unwell || alone ||
-			      (s->defined && s->wanted.enabled && s->wanted.node[0] &&
-			       strcasecmp(s->wanted.node, s->agent->config.node) != 0));
+	s->flight = unwell  ? "the volume is not served here any more"
+		    : alone ? "no leader has answered for too long"
+		    : s->defined && s->wanted.enabled && s->wanted.node[0] &&
+				    strcasecmp(s->wanted.node, s->agent->config.node) != 0
+			    ? "another node is to have it"
+			    : NULL;
+	w.urgent = !w.run && s->flight;
 	return w;
 }
 
@@ -452,10 +457,6 @@ static void on_worked(uv_work_t *work, int status)
 	s->known = j->looked == 0;
 	s->sight = j->sight;
 	s->look_ns = now + SERVICE_LOOK_EVERY_MS * MS;
-	if (j->forgotten) {
-		log_info("agent", "service=%s nothing of it is left here", s->key);
-		s->noted = s->known = false;
-	}
 	if (j->status == -EAGAIN)
 		note_device(s, j->err.text, now);
 	else if (j->status < 0)
@@ -464,6 +465,12 @@ static void on_worked(uv_work_t *work, int status)
 		failed(s, j->wanted, j->look_err.text);
 	else if (j->step != SERVICE_STEP_NONE)
 		took_step(s, j, now);
+	if (j->forgotten) {
+		log_info("agent", "service=%s nothing of it is left here", s->key);
+		s->noted = s->known = false;
+		if (!s->gave_up)
+			agent_text_set(&s->error, NULL);
+	}
 	if (!a->closing) {
 		observe_changed(a);
 		advance(s);
@@ -570,6 +577,8 @@ static void advance(struct agent_service *s)
 
 	if (s->busy || (!s->noted && !is_decided(s)))
 		return;
+	if (w.urgent && !s->error && s->known && !service_plan_clear(&s->sight))
+		say_error(s, s->flight);
 	/* what is urgent does not wait for its turn */
 	if (now < s->retry_ns && !(w.urgent && s->tries < SERVICE_TRIES_MAX))
 		return;

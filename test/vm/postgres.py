@@ -77,8 +77,9 @@ while [ ! -e /tmp/stop ]; do
     k=$((k + 1))
     {{ n=$((k * 100000)); while [ ! -e /tmp/stop ]; do n=$((n + 1));
         echo "INSERT INTO ledger VALUES ($n) RETURNING n;" || break; done; }} |
-    psql "host={vip} user=postgres dbname=postgres connect_timeout=3 tcp_user_timeout=4000" \\
-        -qAt -v ON_ERROR_STOP=1 >>/tmp/acknowledged 2>>/tmp/psql.log
+    psql "host={vip} user=postgres dbname=postgres connect_timeout=3 keepalives_idle=2 \\
+            keepalives_interval=1 keepalives_count=3 tcp_user_timeout=4000" -qAt \\
+         -v ON_ERROR_STOP=1 >>/tmp/acknowledged 2>>/tmp/psql.log
     sleep 0.3
 done
 """
@@ -138,6 +139,7 @@ class Client:
                  "the client goes on", 1)
 
     def end(self):
-        self.guest.run("touch /tmp/stop")
+        """What waits in the pipe is not asked for any more."""
+        self.guest.run("touch /tmp/stop; kill $(pidof psql); true")
         self.job.wait(120, check=False)
         return self.acknowledged()

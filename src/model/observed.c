@@ -262,7 +262,7 @@ json *observed_replica(struct observed *o, const char *node, const char *resourc
 
 	name_key(resource, key);
 	text = s ? jget(s->replicas, key) : NULL;
-	if (!text || json_parse(json_object_get_string(text),
+	if (!text || json_parse_often(json_object_get_string(text),
 				(size_t)json_object_get_string_len(text), &value, NULL) < 0)
 		return NULL;
 	if (json_object_is_type(value, json_type_object))

@@ -81,7 +81,7 @@ static bool is_document(const char *text, size_t len)
 	json *doc;
 	bool object;
 
-	if (len > STORE_DOC_MAX || json_parse(text, len, &doc, NULL) < 0)
+	if (len > STORE_DOC_MAX || json_parse_often(text, len, &doc, NULL) < 0)
 		return false;
 	object = json_object_is_type(doc, json_type_object);
 	json_object_put(doc);

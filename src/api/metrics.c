@@ -317,10 +317,10 @@ static void write_nodes(struct cluster_metrics *m, struct buf *out)
 
 static double count_below(struct api *a, const char *prefix)
 {
-	struct store_stamp stamp = { 0 };
+	struct store_count count;
 
-	store_prefix_stamp(a->config.store, prefix, &stamp);
-	return (double)stamp.count;
+	store_count(a->config.store, prefix, &count);
+	return (double)count.documents;
 }
 
 static void write_cluster(struct api *a, struct buf *out)

@@ -53,6 +53,8 @@ static int open_tables(struct store *s, struct err *err)
 		return rv;
 	}
 	rv = history_load(s, txn, s->applied, &s->history);
+	if (rv == 0)
+		rv = counts_load(s, txn, s->applied, &s->counts);
 	if (rv != 0)
 		goto abort;
 	rv = mdb_txn_commit(txn);

@@ -75,6 +75,7 @@ struct api {
 	struct members *members; /* while this node leads */
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
+	struct texts *texts; /* of replicas, kept (view_texts.h) */
 	struct walk *walks;  /* over all resources, the first is under way (view_walk.c) */
 	struct mutation *turns,
 		*turns_end; /* users' changes in order; the first is being decided */

@@ -4,7 +4,7 @@
 
 .PHONY: help demo check vm-tools build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
 	debug-kernel vm-debug kmod-check bench-core bench-path bench-rates bench-resync \
-	bench-faults bench-scale golinstor clean deps hooks
+	bench-faults bench-scale bench-troubled scale-long golinstor clean deps hooks
 
 help:
 	@echo 'make build       tools/deps (Debian 12) and the static binary build/sdsd'
@@ -36,6 +36,8 @@ help:
 	@echo 'make bench-rates the same systems by the clock, in a guest with disks'
 	@echo 'make bench-resync  a copy catches up, behind a slow disk or network'
 	@echo 'make bench-scale the control plane with 10 000 resources: ARGS=--resources 3000'
+	@echo 'make bench-troubled  do a pool that hangs and a broken copy slow others?'
+	@echo 'make scale-long  1000 creates, a leader killed every 10 s, some 3 minutes'
 	@echo 'make bench-faults  how long writes wait when a node loses its power'
 
 deps:
@@ -169,6 +171,14 @@ bench-core: deps
 # ARGS: --resources, --nodes, --voters
 bench-scale: build
 	@SDSD=$(CURDIR)/build/sdsd python3 test/bench/scale.py $(ARGS)
+
+# ARGS: --rounds, --batch
+bench-troubled: build
+	@SDSD=$(CURDIR)/build/sdsd python3 test/bench/troubled.py $(ARGS)
+
+scale-long: build
+	@SDSD=$(CURDIR)/build/sdsd SCALE_CREATES=1000 SCALE_KILL_S=10 \
+		python3 test/cluster/test_scale.py
 
 hooks:
 	@git config core.hooksPath tools/hooks

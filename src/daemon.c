@@ -41,7 +41,8 @@
 #include "unlock.h"
 #include "web.h"
 
-#define MALLOC_MAP_BYTES (256 << 10)  /* a block from here on is a mapping of its own */
+#define MALLOC_MAP_BYTES (256 << 10) /* a block from here on is a mapping of its own */
+#define MALLOC_TRIM_MS 30000
 #define MALLOC_KEEP_BYTES (512 << 10) /* free at the end of a heap that is kept */
 #define POOL_THREADS "16"             /* one pool whose file system hangs takes one */
 #define FILES_MAX 65536
@@ -69,9 +70,9 @@ struct daemon {
 	struct listener *unix_socket;
 	struct web *web;
 	uv_signal_t term, interrupt;
-	uv_timer_t watchdog;
+	uv_timer_t watchdog, trim;
 	int exit_status;
-	bool handles; /* the signals and the watchdog are open */
+	bool handles; /* the signals and the timers are open */
 	bool stopping;
 	bool stopped; /* everything with an end of its own has ended */
 	bool drained; /* no more waiting for the rest */
@@ -581,6 +582,13 @@ static void on_watchdog(uv_timer_t *timer)
 	_exit(1);
 }
 
+/* What is free between blocks that are in use goes back to the system, which free() does only at
+ * the end of a heap: a leader that has read the reports of all nodes kept twice what it needs. */
+static void on_trim(uv_timer_t *timer)
+{
+	malloc_trim(MALLOC_KEEP_BYTES);
+}
+
 static void close_handles(struct daemon *d)
 {
 	if (!d->handles)
@@ -588,6 +596,7 @@ static void close_handles(struct daemon *d)
 	d->handles = false;
 	uv_close((uv_handle_t *)&d->term, NULL);
 	uv_close((uv_handle_t *)&d->interrupt, NULL);
+	uv_close((uv_handle_t *)&d->trim, NULL);
 }
 
 static void on_consensus_stopped(void *arg)
@@ -714,6 +723,8 @@ static void open_handles(struct daemon *d)
 	uv_signal_init(&d->loop, &d->term);
 	uv_signal_init(&d->loop, &d->interrupt);
 	uv_timer_init(&d->loop, &d->watchdog);
+	uv_timer_init(&d->loop, &d->trim);
+	uv_timer_start(&d->trim, on_trim, MALLOC_TRIM_MS, MALLOC_TRIM_MS);
 	d->term.data = d->interrupt.data = d->watchdog.data = d;
 	uv_signal_start(&d->term, on_signal, SIGTERM);
 	uv_signal_start(&d->interrupt, on_signal, SIGINT);

@@ -22,6 +22,7 @@
 #include "api/peer.h"
 #include "api/snapshot_take.h"
 #include "api/state.h"
+#include "api/view_texts.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -70,18 +71,17 @@ static int tick_period_ms(struct api *a)
 static void slow_tick(struct api *a, int64_t now)
 {
 	a->tick_ms = now;
+	texts_tick(a->texts, now);
 	if (a->members) {
 		api_update_members(a);
 		api_observe(a);
-		{
-			api_reap(a);
-			take_tick(a);
-			clone_tick(a);
-			schedules_tick(a);
-			upkeep_tick(a);
-			scrub_tick(a);
-			services_look(a);
-		}
+		api_reap(a);
+		take_tick(a);
+		clone_tick(a);
+		schedules_tick(a);
+		upkeep_tick(a);
+		scrub_tick(a);
+		services_look(a);
 	}
 }
 
@@ -579,6 +579,7 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
 		abort();
 	a->leader = leader_new(a);
 	a->events = events_new(a);
+	a->texts = texts_new(a);
 	rv = uv_timer_init(config->loop, &a->timer);
 	if (rv < 0)
 		abort(); /* only a broken loop fails here */
@@ -610,6 +611,8 @@ void api_free(struct api *a)
 	wait_abandon(a); /* before the events: streams that are about to begin */
 	events_free(a->events);
 	a->events = NULL;
+	texts_free(a->texts);
+	a->texts = NULL;
 	mutations_abandon(a);
 	members_free(a->members);
 	a->members = NULL;

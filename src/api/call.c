@@ -288,16 +288,27 @@ bool call_list_is_done(const struct call_list *l)
 	return l->limit > 0 && l->n - l->offset >= l->limit;
 }
 
+/* does the page hold what comes next? */
+static bool list_takes(const struct call_list *l)
+{
+	int64_t i = l->n - l->offset;
+
+	return i >= 0 && (l->limit == 0 || i < l->limit) && !l->full;
+}
+
+void call_list_push_text(struct call_list *l, const char *text, size_t len)
+{
+	if (list_takes(l))
+		l->full = buf_append(&l->text, l->n > l->offset ? "," : "[", 1) < 0 ||
+			  buf_append(&l->text, text, len) < 0;
+	l->n++;
+}
+
 void call_list_push(struct call_list *l, json *element)
 {
-	int64_t i = l->n++ - l->offset;
-	const char *text;
+	const char *text = list_takes(l) ? json_text(element) : "";
 
-	if (i >= 0 && (l->limit == 0 || i < l->limit) && !l->full) {
-		text = json_text(element);
-		l->full = buf_append(&l->text, i > 0 ? "," : "[", 1) < 0 ||
-			  buf_append(&l->text, text, strlen(text)) < 0;
-	}
+	call_list_push_text(l, text, strlen(text));
 	json_object_put(element);
 }
 

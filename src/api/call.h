@@ -107,7 +107,8 @@ struct call_list {
 void call_list_init(struct call_list *l, struct api_call *c);
 /* The page that was asked for is full: what is pushed now is dropped. */
 bool call_list_is_done(const struct call_list *l);
-void call_list_push(struct call_list *l, json *element); /* takes it */
+void call_list_push(struct call_list *l, json *element);                     /* takes it */
+void call_list_push_text(struct call_list *l, const char *text, size_t len); /* an element */
 /* The finished text of the list, owned by l until it is released; NULL when it got too long. */
 const struct buf *call_list_end(struct call_list *l);
 void call_list_release(struct call_list *l);

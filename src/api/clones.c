@@ -179,14 +179,13 @@ static void ask(json *doc, void *arg)
 
 void clone_tick(struct api *a)
 {
-	struct store_stamp stamp;
+	struct store_count count;
 
-	if (a->clones.asked > 0 || store_prefix_stamp(a->config.store, "snapshot/", &stamp) < 0)
+	if (a->clones.asked > 0 || store_count(a->config.store, "snapshot/", &count) < 0)
 		return;
-	if (!a->clones.any && stamp.count == a->clones.stamp.count &&
-	    stamp.revision == a->clones.stamp.revision)
+	if (!a->clones.any && count.changed == a->clones.changed)
 		return;
 	a->clones.any = false;
-	a->clones.stamp = stamp;
+	a->clones.changed = count.changed;
 	view_docs(a, "snapshot/", ask, a);
 }

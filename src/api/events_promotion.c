@@ -15,8 +15,15 @@
 
 #define PLACE_KEY_MAX (2 * NAME_MAX_LEN + 2)
 
+struct places {
+	struct api_call *call;
+	struct call_list list;
+};
+
 static void list_places(struct view *v, void *arg)
 {
+	struct places *p = arg;
+
 	for (int i = 0; i < v->n; i++) {
 		bool may;
 		json *o;
@@ -27,16 +34,32 @@ static void list_places(struct view *v, void *arg)
 		jset_str(o, "resource_name", v->res.name);
 		jset_str(o, "node_name", v->rep[i].r.node);
 		jset_bool(o, "may_promote", may);
-		view_push(arg, o);
+		call_list_push(&p->list, o);
 	}
+}
+
+static void places_done(void *arg, bool in_time)
+{
+	struct places *p = arg;
+
+	if (in_time) {
+		call_list_reply(&p->list);
+	} else {
+		call_list_release(&p->list);
+		call_moved(p->call, CALL_MOVED);
+	}
+	free(p);
 }
 
 void promotions_list(struct api_call *c)
 {
-	json *list = view_list();
+	struct places *p = calloc(1, sizeof(*p));
 
-	view_each(c->api, NULL, list_places, list);
-	call_reply_json(c, 200, list);
+	if (!p)
+		abort();
+	p->call = c;
+	call_list_init(&p->list, c);
+	view_walk(c->api, NULL, list_places, places_done, p);
 }
 
 struct promotions {

@@ -241,7 +241,9 @@ static void write_replicas(json *replicas, struct buf *out)
 /* The cluster: by the leader alone */
 
 struct cluster_metrics {
+	struct api_call *call;
 	struct api *api;
+	struct buf out; /* the answer as far as it is made */
 	int64_t now;
 	struct buf verdict, size, copies, in_sync, open, quarantined, scrubbed, differing;
 	int count[VERDICT_UNAVAILABLE + 1];
@@ -288,12 +290,6 @@ static void flush(struct buf *values, struct buf *out, const char *name, const c
 
 static void write_resources(struct cluster_metrics *m, struct buf *out)
 {
-	struct buf *all[] = { &m->verdict, &m->size,        &m->copies,   &m->in_sync,
-			      &m->open,    &m->quarantined, &m->scrubbed, &m->differing };
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		buf_init(all[i], METRIC_TEXT_MAX / 8);
-	view_each(m->api, NULL, on_resource, m);
 	metric_begin(out, "sdsd_resources", "gauge", "Resources, by verdict.");
 	for (int i = VERDICT_SAFE; i <= VERDICT_UNAVAILABLE; i++)
 		metric_add(out, "sdsd_resources", "", m->count[i], "verdict",
@@ -332,45 +328,87 @@ static void write_nodes(struct cluster_metrics *m, struct buf *out)
 
 static double count_below(struct api *a, const char *prefix)
 {
-	struct store_stamp stamp = { 0 };
+	struct store_count count;
 
-	store_prefix_stamp(a->config.store, prefix, &stamp);
-	return (double)stamp.count;
+	store_count(a->config.store, prefix, &count);
+	return (double)count.documents;
 }
 
-static void write_cluster(struct api *a, struct buf *out)
+static void init_values(struct cluster_metrics *m)
 {
-	struct cluster_metrics m = { .api = a, .now = api_mono_ms() };
+	struct buf *all[] = { &m->verdict, &m->size,        &m->copies,   &m->in_sync,
+			      &m->open,    &m->quarantined, &m->scrubbed, &m->differing };
 
-	write_nodes(&m, out);
-	write_resources(&m, out);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		buf_init(all[i], METRIC_TEXT_MAX / 8);
+}
+
+static void release_values(struct cluster_metrics *m)
+{
+	struct buf *all[] = { &m->verdict, &m->size,        &m->copies,   &m->in_sync,
+			      &m->open,    &m->quarantined, &m->scrubbed, &m->differing };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		buf_release(all[i]);
+}
+
+static void metrics_reply(struct cluster_metrics *m)
+{
+	m->call->type = "text/plain; version=0.0.4; charset=utf-8";
+	call_reply(m->call, 200, m->out.data, m->out.len);
+	release_values(m);
+	buf_release(&m->out);
+	free(m);
+}
+
+/* All resources were looked at. When that was cut short, by an election, the node speaks for itself
+ * only. */
+static void on_resources(void *arg, bool in_time)
+{
+	struct cluster_metrics *m = arg;
+	struct buf *out = &m->out;
+	struct api *a = m->api;
+
+	if (!in_time) {
+		metrics_reply(m);
+		return;
+	}
+	write_resources(m, out);
 	metric_one(out, "sdsd_snapshots", "gauge", "Snapshots of all resources.",
 		   count_below(a, "snapshot/"));
 	metric_one(out, "sdsd_leftovers", "gauge",
 		   "Files of former copies that nodes have still to remove.",
 		   count_below(a, "leftover/"));
 	schedules_write(a, out);
+	metrics_reply(m);
 }
 
 void metrics_get(struct api_call *c)
 {
+	struct cluster_metrics *m = calloc(1, sizeof(*m));
 	struct api *a = c->api;
 	json *report = a->node_ops ? a->node_ops->report(a->node) : NULL;
-	struct buf out;
 
-	buf_init(&out, METRIC_TEXT_MAX);
-	write_process(a, &out);
-	write_raft(a, &out);
-	write_store(a, &out);
-	api_counts_write(&a->counts, &out);
-	write_pools(jget(report, "pools"), &out);
-	write_replicas(jget(report, "replicas"), &out);
-	/* too young a leader would call everybody absent */
-	if (consensus_is_leader(a->config.consensus) && a->led_since_ms >= 0 &&
-	    api_mono_ms() - a->led_since_ms >= OBSERVED_FRESH_MS)
-		write_cluster(a, &out);
+	if (!m)
+		abort();
+	m->call = c;
+	m->api = a;
+	m->now = api_mono_ms();
+	buf_init(&m->out, METRIC_TEXT_MAX);
+	write_process(a, &m->out);
+	write_raft(a, &m->out);
+	write_store(a, &m->out);
+	api_counts_write(&a->counts, &m->out);
+	write_pools(jget(report, "pools"), &m->out);
+	write_replicas(jget(report, "replicas"), &m->out);
 	json_object_put(report);
-	c->type = "text/plain; version=0.0.4; charset=utf-8";
-	call_reply(c, 200, out.data, out.len);
-	buf_release(&out);
+	/* too young a leader would call everybody absent */
+	if (!consensus_is_leader(a->config.consensus) || a->led_since_ms < 0 ||
+	    m->now - a->led_since_ms < OBSERVED_FRESH_MS) {
+		metrics_reply(m);
+		return;
+	}
+	write_nodes(m, &m->out);
+	init_values(m);
+	view_walk(a, NULL, on_resource, on_resources, m);
 }

@@ -23,23 +23,18 @@ static void find_deleting(json *doc, void *arg)
 		jset_bool(arg, jget_str(doc, "resource", ""), true);
 }
 
-/* Looking through all replicas is for when one of them has changed, and asking whether one has,
- * which reads a number of each, for when anything has. */
+/* Looking through all replicas is for when one of them has changed. */
 static void look(struct api *a)
 {
 	struct reaper *r = &a->reaper;
-	uint64_t applied = store_applied(a->config.store);
-	struct store_stamp stamp;
+	struct store_count count;
 
-	if (applied == r->applied || store_prefix_stamp(a->config.store, "replica/", &stamp) < 0)
-		return;
-	r->applied = applied;
-	if (stamp.count == r->stamp.count && stamp.revision == r->stamp.revision)
+	if (store_count(a->config.store, "replica/", &count) < 0 || count.changed == r->changed)
 		return;
 	json_object_put(r->resources);
 	r->resources = view_object();
 	view_docs(a, "replica/", find_deleting, r->resources);
-	r->stamp = stamp;
+	r->changed = count.changed;
 }
 
 /* Those that have to wait for something that the record or the replicas show are not asked for

@@ -12,6 +12,7 @@
 
 #include "api/handlers.h"
 #include "api/view.h"
+#include "api/view_texts.h"
 #include "base/clock.h"
 
 #define FAILED_SETTLES_MS 3000 /* a failure is retried by its node: it may pass */
@@ -115,6 +116,7 @@ void replicas_volume(struct api_call *c)
 struct replica_listing {
 	struct api_call *call;
 	struct call_list list;
+	bool by_props;
 };
 
 static bool view_wanted(const char *name, void *arg)
@@ -124,18 +126,37 @@ static bool view_wanted(const char *name, void *arg)
 	return call_query_has(l->call, "resources", name);
 }
 
-static void view_one(struct view *v, void *arg)
+/* props=: of the documents, which texts do not tell apart from what is shown beside them */
+static bool has_props(struct replica_listing *l, const char *name, const char *node)
+{
+	char key[STORE_KEY_MAX];
+	json *doc = NULL;
+	bool has;
+
+	if (!l->by_props)
+		return true;
+	replica_key(name, node, key, sizeof(key));
+	store_get(l->call->api->config.store, key, &doc, NULL);
+	has = call_query_props(l->call, jget(doc, "props"));
+	json_object_put(doc);
+	return has;
+}
+
+static void view_one(const char *name, void *arg)
 {
 	struct replica_listing *l = arg;
+	const struct view_texts *t;
 
-	for (int i = 0; i < v->n && !call_list_is_done(&l->list); i++) {
-		const struct view_replica *rep = &v->rep[i];
+	if (call_list_is_done(&l->list))
+		return;
+	t = texts_of(l->call->api->texts, name);
+	for (int i = 0; t && i < t->n && !call_list_is_done(&l->list); i++) {
+		const struct view_text *r = &t->text[i];
 
-		if (call_query_has(l->call, "nodes", rep->r.node) &&
-		    call_query_has(l->call, "storage_pools",
-				   rep->r.diskless ? POOL_DISKLESS : rep->r.pool) &&
-		    call_query_props(l->call, jget(rep->doc, "props")))
-			call_list_push(&l->list, view_resource(l->call->api, v, i, true));
+		if (call_query_has(l->call, "nodes", r->node) &&
+		    call_query_has(l->call, "storage_pools", r->pool) &&
+		    has_props(l, name, r->node))
+			call_list_push_text(&l->list, r->json, r->len);
 	}
 }
 
@@ -159,8 +180,9 @@ void replicas_view(struct api_call *c)
 	if (!l)
 		abort();
 	l->call = c;
+	l->by_props = !call_query_props(c, NULL);
 	call_list_init(&l->list, c);
-	view_walk(c->api, view_wanted, view_one, view_done, l);
+	view_walk_names(c->api, view_wanted, view_one, view_done, l);
 }
 
 /* Waiting until the nodes have done it */

@@ -17,31 +17,53 @@ struct definition_listing {
 	bool with_volumes;
 };
 
-static void list_one(json *doc, void *arg)
+static bool is_wanted(const char *name, void *arg)
 {
 	struct definition_listing *l = arg;
-	struct view v;
 
-	if (!call_query_has(l->call, "resource_definitions", jget_str(doc, "name", "")) ||
-	    !call_query_props(l->call, jget(doc, "props")))
+	return call_query_has(l->call, "resource_definitions", name);
+}
+
+/* some clients ask for this list before every step: no replicas are looked at */
+static void list_one(const char *name, void *arg)
+{
+	struct definition_listing *l = arg;
+	char key[STORE_KEY_MAX];
+	struct view v = { .n = 0 };
+
+	resource_key(name, key, sizeof(key));
+	if (call_list_is_done(&l->list) ||
+	    store_get(l->call->api->config.store, key, &v.doc, NULL) < 0)
 		return;
-	/* some clients ask for this list before every step: no replicas are looked at */
-	memset(&v, 0, sizeof(v));
-	v.doc = doc;
-	if (resource_parse(doc, &v.res, NULL) == 0)
+	if (call_query_props(l->call, jget(v.doc, "props")) &&
+	    resource_parse(v.doc, &v.res, NULL) == 0)
 		call_list_push(&l->list, view_definition(&v, l->with_volumes));
+	view_release(&v);
+}
+
+static void list_done(void *arg, bool in_time)
+{
+	struct definition_listing *l = arg;
+
+	if (in_time) {
+		call_list_reply(&l->list);
+	} else {
+		call_list_release(&l->list);
+		call_moved(l->call, CALL_MOVED);
+	}
+	free(l);
 }
 
 void definitions_list(struct api_call *c)
 {
-	struct definition_listing l = {
-		.call = c,
-		.with_volumes = call_query_bool(c, "with_volume_definitions", false),
-	};
+	struct definition_listing *l = calloc(1, sizeof(*l));
 
-	call_list_init(&l.list, c);
-	view_docs(c->api, "resource/", list_one, &l);
-	call_list_reply(&l.list);
+	if (!l)
+		abort();
+	l->call = c;
+	l->with_volumes = call_query_bool(c, "with_volume_definitions", false);
+	call_list_init(&l->list, c);
+	view_walk_names(c->api, is_wanted, list_one, list_done, l);
 }
 
 void definitions_get(struct api_call *c)

@@ -80,23 +80,19 @@ static void drop_unwanted(struct api *a)
 /* Looking through all definitions is for when one of them has changed. */
 static void look(struct api *a)
 {
-	struct store_stamp resources, groups, controller;
+	struct store_count resources, groups, controller;
 	struct scheduler *known = &a->schedules;
-	uint64_t applied = store_applied(a->config.store);
 
-	if (applied == known->applied ||
-	    store_prefix_stamp(a->config.store, "resource/", &resources) < 0 ||
-	    store_prefix_stamp(a->config.store, "group/", &groups) < 0 ||
-	    store_prefix_stamp(a->config.store, "controller/", &controller) < 0)
+	if (store_count(a->config.store, "resource/", &resources) < 0 ||
+	    store_count(a->config.store, "group/", &groups) < 0 ||
+	    store_count(a->config.store, "controller/", &controller) < 0)
 		return;
-	known->applied = applied;
-	if (!memcmp(&resources, &known->resources, sizeof(resources)) &&
-	    !memcmp(&groups, &known->groups, sizeof(groups)) &&
-	    !memcmp(&controller, &known->controller, sizeof(controller)))
+	if (resources.changed == known->resources && groups.changed == known->groups &&
+	    controller.changed == known->controller)
 		return;
-	known->resources = resources;
-	known->groups = groups;
-	known->controller = controller;
+	known->resources = resources.changed;
+	known->groups = groups.changed;
+	known->controller = controller.changed;
 	for (struct schedule *s = known->list; s; s = s->next)
 		s->wanted = false;
 	view_docs(a, "resource/", look_at_resource, a);

@@ -31,13 +31,13 @@ struct search {
 static uint64_t basis(struct api *a)
 {
 	static const char *const prefixes[] = { "resource/", "group/", "controller/", "scrub/" };
-	struct store_stamp stamp;
+	struct store_count count;
 	uint64_t sum = 1;
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		if (store_prefix_stamp(a->config.store, prefixes[i], &stamp) < 0)
+		if (store_count(a->config.store, prefixes[i], &count) < 0)
 			return 0;
-		sum = (sum * 31 + stamp.count) * 31 + stamp.revision;
+		sum = sum * 31 + count.changed;
 	}
 	return sum;
 }

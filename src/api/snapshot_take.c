@@ -568,17 +568,17 @@ static void look_for_orphan(json *doc, void *arg)
 void take_tick(struct api *a)
 {
 	struct orphans o = { .api = a };
-	struct store_stamp stamp;
+	struct store_count count;
 
 	forget_old(a);
 	if (a->led_since_ms < 0 || api_mono_ms() - a->led_since_ms < TAKE_ORPHAN_MS ||
-	    store_prefix_stamp(a->config.store, "snapshot/", &stamp) < 0)
+	    store_count(a->config.store, "snapshot/", &count) < 0)
 		return;
-	if (stamp.count == a->snapshots.count && stamp.revision == a->snapshots.revision)
+	if (count.changed == a->snapshots)
 		return;
 	view_docs(a, "snapshot/", look_for_orphan, &o);
 	if (o.n == 0)
-		a->snapshots = stamp;
+		a->snapshots = count.changed;
 }
 
 void take_abandon(struct api *a)

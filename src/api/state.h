@@ -25,35 +25,32 @@ struct walk;
 
 /* replicas marked for deletion: looked after once a second on the leader (reap.c) */
 struct reaper {
-	uint64_t applied;         /* the store's last entry when the stamp was compared */
-	struct store_stamp stamp; /* of the replicas when they were last looked through */
-	json *resources;          /* names that have some; owned, NULL: none */
-	int asked;                /* requests under way */
+	uint64_t changed; /* the replicas when they were last looked through: store_count */
+	json *resources;  /* names that have some; owned, NULL: none */
+	int asked;        /* requests under way */
 };
 
 /* snapshots that were taken for a clone: asked after once a second on the leader (clones.c) */
 struct cloner {
-	struct store_stamp stamp; /* of the snapshots when they were last looked through */
-	bool any;                 /* there were some */
-	int asked;                /* requests under way */
+	uint64_t changed; /* the snapshots when they were last looked through: store_count */
+	bool any;         /* there were some */
+	int asked;        /* requests under way */
 };
 
 /* resources with a schedule of snapshots (schedules.c) */
 struct scheduler {
-	uint64_t applied; /* the store's last entry when the stamps were compared */
 	/* of the definitions when they were looked through */
-	struct store_stamp resources, groups, controller;
+	uint64_t resources, groups, controller; /* store_count */
 	struct schedule *list;
 	int64_t next_ms;
 };
 
 /* what the cluster does by itself for each resource, on the leader (upkeep.c) */
 struct upkeep {
-	json *names;   /* of the pass that is under way, owned; NULL: none is */
-	size_t at;     /* the next of them */
-	json *notes;   /* resource -> what is waited for; owned, of the last look at each */
-	uint64_t seen; /* what the last pass was based on, as one number */
-	uint64_t applied, docs; /* the store's last entry, and its documents then as one number */
+	json *names;    /* of the pass that is under way, owned; NULL: none is */
+	size_t at;      /* the next of them */
+	json *notes;    /* resource -> what is waited for; owned, of the last look at each */
+	uint64_t seen;  /* what the last pass was based on, as one number */
 	int64_t due_ms; /* monotonic: another pass is due then, whatever has changed; 0: no */
 	int learning;   /* resources with a copy that catches up, in this pass */
 	int held;       /* new copies that waited for those */
@@ -78,7 +75,8 @@ struct api {
 	struct members *members; /* while this node leads */
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
-	struct walk *walks; /* over all resources, the first is under way (view_walk.c) */
+	struct texts *texts; /* of replicas, kept (view_texts.h) */
+	struct walk *walks;  /* over all resources, the first is under way (view_walk.c) */
 	struct mutation *turns,
 		*turns_end; /* users' changes in order; the first is being decided */
 	uv_timer_t timer;
@@ -96,13 +94,13 @@ struct api {
 	struct scheduler schedules;
 	struct upkeep upkeep;
 	struct scrubber scrubs;
-	int services_asked;           /* decisions under way (services.c) */
-	uint64_t services_applied;    /* the store's last entry at the last look */
-	struct peer *peers;           /* connections to single nodes */
-	struct verify *verifies;      /* comparisons, the newest first */
-	struct take *takes;           /* snapshots that are being taken, or were a moment ago */
-	struct store_stamp snapshots; /* when none of them was orphaned */
-	int refs;                     /* the owner, the timer, and answers consensus still owes */
+	int services_asked;        /* decisions under way (services.c) */
+	uint64_t services_applied; /* the store's last entry at the last look */
+	struct peer *peers;        /* connections to single nodes */
+	struct verify *verifies;   /* comparisons, the newest first */
+	struct take *takes;        /* snapshots that are being taken, or were a moment ago */
+	uint64_t snapshots;        /* store_count, when none of them was orphaned */
+	int refs;                  /* the owner, the timer, and answers consensus still owes */
 };
 
 int64_t api_mono_ms(void);

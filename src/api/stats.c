@@ -23,12 +23,12 @@ static const struct {
 
 static int64_t count(struct store *s, const char *const prefixes[2])
 {
-	struct store_stamp stamp;
+	struct store_count what;
 	int64_t n = 0;
 
 	for (int i = 0; i < 2 && prefixes[i]; i++) {
-		if (store_prefix_stamp(s, prefixes[i], &stamp) == 0)
-			n += (int64_t)stamp.count;
+		if (store_count(s, prefixes[i], &what) == 0)
+			n += (int64_t)what.documents;
 	}
 	return n;
 }

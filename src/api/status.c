@@ -281,7 +281,7 @@ static json *cluster_line(struct node_status *n, const struct resource_status *r
 {
 	struct api *a = n->api;
 	json *o = view_object(), *doc = NULL;
-	struct store_stamp leftovers = { 0 };
+	struct store_count leftovers;
 
 	store_get(a->config.store, "cluster/self", &doc, NULL);
 	jset_str(o, "name", jget_str(doc, "name", ""));
@@ -296,8 +296,8 @@ static json *cluster_line(struct node_status *n, const struct resource_status *r
 	jset_i64(o, "term", (int64_t)consensus_term(a->config.consensus));
 	jset_i64(o, "applied", (int64_t)store_applied(a->config.store));
 	jset_i64(o, "no_leader_ms", n->stale ? n->now - a->leader_seen_ms : 0);
-	store_prefix_stamp(a->config.store, "leftover/", &leftovers);
-	jset_i64(o, "leftovers", (int64_t)leftovers.count);
+	store_count(a->config.store, "leftover/", &leftovers);
+	jset_i64(o, "leftovers", (int64_t)leftovers.documents);
 	for (int v = VERDICT_SAFE; v <= VERDICT_UNAVAILABLE; v++)
 		jset_i64(o, verdict_name(v), r->count[v]);
 	return o;

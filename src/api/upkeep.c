@@ -106,25 +106,19 @@ static void add_online(json *doc, void *arg)
 		 observed_online(o->api->observed, jget_str(doc, "name", ""), api_mono_ms());
 }
 
-/* The documents that decisions are based on, as one number; 0: they cannot be read. Nothing is
- * counted while nothing was applied: a number of each of them has to be read. */
+/* The documents that decisions are based on, as one number; 0: they cannot be read */
 static uint64_t docs_basis(struct api *a)
 {
 	static const char *const prefixes[] = { "node/",  "resource/",   "replica/", "record/",
 						"group/", "controller/", "pool/" };
-	uint64_t applied = store_applied(a->config.store), sum = 1;
-	struct upkeep *u = &a->upkeep;
-	struct store_stamp stamp;
+	struct store_count count;
+	uint64_t sum = 1;
 
-	if (applied == u->applied)
-		return u->docs;
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		if (store_prefix_stamp(a->config.store, prefixes[i], &stamp) < 0)
+		if (store_count(a->config.store, prefixes[i], &count) < 0)
 			return 0;
-		sum = (sum * 31 + stamp.count) * 31 + stamp.revision;
+		sum = sum * 31 + count.changed;
 	}
-	u->applied = applied;
-	u->docs = sum;
 	return sum;
 }
 

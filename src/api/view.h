@@ -47,6 +47,9 @@ void view_each(struct api *a, view_want want, view_each_cb each, void *arg);
  * those that there are now, each as it is when its turn comes. done is called once, now or later;
  * in_time false: it took too long, leadership came or went, or the api ends. */
 void view_walk(struct api *a, view_want want, view_each_cb each, wait_finish done, void *arg);
+/* The same, of which only the names are read: in lower case. */
+typedef void (*view_name_cb)(const char *name, void *arg);
+void view_walk_names(struct api *a, view_want want, view_name_cb each, wait_finish done, void *arg);
 int view_find(const struct view *v, const char *node); /* index or -1 */
 int view_slot(const struct view *v, int slot);         /* index or -1 */
 bool view_in_sync(const struct view *v, int i);        /* in the record's set */

@@ -72,11 +72,22 @@ struct walk {
 	struct names names;
 	size_t at;
 	view_each_cb each;
+	view_name_cb each_name; /* or this */
 	wait_finish done;
 	void *arg;
 	int64_t led_since_ms; /* of the api when it began: a new term has other reports */
 	struct walk *next;    /* that waits for its turn: two at a time would be twice the pause */
 };
+
+static void walk_next(struct walk *w)
+{
+	const char *name = w->names.name[w->at++];
+
+	if (w->each_name)
+		w->each_name(name, w->arg);
+	else
+		show(w->api, name, w->each, w->arg);
+}
 
 /* One slice of the first walk; the others wait. */
 static bool walk_on(void *arg, int64_t waited_ms)
@@ -87,7 +98,7 @@ static bool walk_on(void *arg, int64_t waited_ms)
 	if (w->api->walks != w)
 		return false;
 	while (w->at < w->names.n && api_mono_ms() < end)
-		show(w->api, w->names.name[w->at++], w->each, w->arg);
+		walk_next(w);
 	if (w->at == w->names.n)
 		return true;
 	api_soon(w->api);
@@ -107,18 +118,15 @@ static void walk_end(void *arg, bool in_time)
 	free(w);
 }
 
-void view_walk(struct api *a, view_want want, view_each_cb each, wait_finish done, void *arg)
+static void walk_begin(const struct walk *how)
 {
-	struct walk *w = calloc(1, sizeof(*w));
+	struct walk *w = malloc(sizeof(*w));
+	struct api *a = how->api;
 	struct walk **end = &a->walks;
 
 	if (!w)
 		abort();
-	w->api = a;
-	w->names = (struct names){ .want = want, .arg = arg };
-	w->each = each;
-	w->done = done;
-	w->arg = arg;
+	*w = *how;
 	w->led_since_ms = a->led_since_ms;
 	names_load(a, &w->names);
 	while (*end)
@@ -126,9 +134,27 @@ void view_walk(struct api *a, view_want want, view_each_cb each, wait_finish don
 	*end = w;
 	if (w->names.n <= WALK_AT_ONCE) {
 		while (w->at < w->names.n)
-			show(a, w->names.name[w->at++], each, arg);
+			walk_next(w);
 		walk_end(w, true);
 	} else {
 		wait_start(a, WALK_MAX_MS, walk_on, walk_end, w);
 	}
+}
+
+void view_walk(struct api *a, view_want want, view_each_cb each, wait_finish done, void *arg)
+{
+	walk_begin(&(struct walk){ .api = a,
+				   .names = { .want = want, .arg = arg },
+				   .each = each,
+				   .done = done,
+				   .arg = arg });
+}
+
+void view_walk_names(struct api *a, view_want want, view_name_cb each, wait_finish done, void *arg)
+{
+	walk_begin(&(struct walk){ .api = a,
+				   .names = { .want = want, .arg = arg },
+				   .each_name = each,
+				   .done = done,
+				   .arg = arg });
 }

@@ -11,9 +11,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define OFTEN_MAX (64u << 10) /* bytes; what a parser has needed for more is not kept */
 
 /* What json-c lets pass although JSON has no such thing (NaN, Infinity), and strings holding a
  * NUL, which C code would see cut short. The depth was limited by the parser. */
@@ -84,27 +87,65 @@ static int parse_with(struct json_tokener *tok, const char *text, size_t len, js
 	return 0;
 }
 
-int json_parse(const char *text, size_t len, json **ret, struct err *err)
+static struct json_tokener *tokener_new(void)
 {
-	struct json_tokener *tok;
-	json *o = NULL;
-	int rv;
+	struct json_tokener *tok = json_tokener_new_ex(JSON_DEPTH_MAX);
 
-	len = trimmed_len(text, len);
+	if (tok)
+		json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	return tok;
+}
+
+/* what len has to be for a parser */
+static int check_length(size_t len, struct err *err)
+{
 	if (len == 0)
 		return err_set(err, -E_INVALID, "JSON: empty text");
 	if (len >= INT_MAX)
 		return err_set(err, -EMSGSIZE, "JSON: %zu bytes are too many", len);
-	tok = json_tokener_new_ex(JSON_DEPTH_MAX);
-	if (!tok)
-		return err_set(err, -ENOMEM, "JSON: out of memory");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	rv = parse_with(tok, text, len, &o, err);
-	json_tokener_free(tok);
+	return 0;
+}
+
+int json_parse(const char *text, size_t len, json **ret, struct err *err)
+{
+	struct json_tokener *tok;
+	int rv;
+
+	len = trimmed_len(text, len);
+	rv = check_length(len, err);
 	if (rv < 0)
 		return rv;
-	*ret = o;
-	return 0;
+	tok = tokener_new();
+	if (!tok)
+		return err_set(err, -ENOMEM, "JSON: out of memory");
+	rv = parse_with(tok, text, len, ret, err);
+	json_tokener_free(tok);
+	return rv;
+}
+
+int json_parse_often(const char *text, size_t len, json **ret, struct err *err)
+{
+	static _Atomic(struct json_tokener *) spare; /* waits for its next text */
+	struct json_tokener *tok;
+	int rv;
+
+	if (len > OFTEN_MAX)
+		return json_parse(text, len, ret, err);
+	len = trimmed_len(text, len);
+	rv = check_length(len, err);
+	if (rv < 0)
+		return rv;
+	tok = atomic_exchange(&spare, NULL);
+	if (!tok)
+		tok = tokener_new();
+	if (!tok)
+		return err_set(err, -ENOMEM, "JSON: out of memory");
+	rv = parse_with(tok, text, len, ret, err);
+	json_tokener_reset(tok);
+	tok = atomic_exchange(&spare, tok);
+	if (tok) /* of another thread, which was quicker */
+		json_tokener_free(tok);
+	return rv;
 }
 
 json *jget(json *o, const char *key)

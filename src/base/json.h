@@ -22,6 +22,10 @@ typedef struct json_object json;
 /* Parses exactly one value of len bytes (trailing blanks allowed). Caller owns
  * *ret (json_object_put). -E_INVALID with position on bad input, -EMSGSIZE. */
 int json_parse(const char *text, size_t len, json **ret, struct err *err);
+/* The same for what is parsed all the time, from any thread: the parser is kept. Making one takes
+ * longer than most texts do, as its size has malloc join all small blocks that are free. Not for
+ * secrets: it remembers the last string. */
+int json_parse_often(const char *text, size_t len, json **ret, struct err *err);
 /* Borrowed: valid while o lives. NULL when missing or null. */
 json *jget(json *o, const char *key);
 /* Borrowed string, or def when missing, null or not a scalar */

@@ -86,7 +86,7 @@ release:
 
 static int check_new(struct change_env *env, struct txn *t, const char *name, struct err *err)
 {
-	struct store_stamp stamp;
+	struct store_count count;
 	char key[STORE_KEY_MAX];
 	json *doc;
 	int rv;
@@ -107,10 +107,10 @@ static int check_new(struct change_env *env, struct txn *t, const char *name, st
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	/* Not noted as read: requests in flight together may pass the limit by their number,
 	 * which is better than every creation conflicting with every other. */
-	rv = store_prefix_stamp(env->store, "resource/", &stamp);
+	rv = store_count(env->store, "resource/", &count);
 	if (rv < 0)
 		return err_set(err, rv, "resources: %s", err_name(rv));
-	if (stamp.count >= RESOURCES_MAX)
+	if (count.documents >= RESOURCES_MAX)
 		return err_set(err, -E_INVALID,
 			       "resource %s: the cluster has %d resources, which is the limit; "
 			       "delete some first",

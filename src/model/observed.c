@@ -263,13 +263,29 @@ json *observed_replica(struct observed *o, const char *node, const char *resourc
 
 	name_key(resource, key);
 	text = s ? jget(s->replicas, key) : NULL;
-	if (!text || json_parse(json_object_get_string(text),
-				(size_t)json_object_get_string_len(text), &value, NULL) < 0)
+	if (!text || json_parse_often(json_object_get_string(text),
+				      (size_t)json_object_get_string_len(text), &value, NULL) < 0)
 		return NULL;
 	if (json_object_is_type(value, json_type_object))
 		return value;
 	json_object_put(value);
 	return NULL;
+}
+
+uint64_t observed_stamp(struct observed *o, const char *node, const char *resource, int64_t now_ms)
+{
+	struct seen *s = fresh(o, node, now_ms);
+	uint64_t h = 14695981039346656037u; /* FNV-1a */
+	char key[NAME_MAX_LEN + 1];
+	const char *text;
+
+	if (!s)
+		return 0;
+	name_key(resource, key);
+	text = json_object_get_string(jget(s->replicas, key));
+	for (; text && *text; text++)
+		h = (h ^ (uint8_t)*text) * 1099511628211u;
+	return h;
 }
 
 int64_t observed_version(struct observed *o, int64_t now_ms)

@@ -51,6 +51,9 @@ json *observed_node(struct observed *o, const char *node, int64_t now_ms);
 json *observed_pool(struct observed *o, const char *node, const char *pool, int64_t now_ms);
 /* The same, but owned by the caller: replicas are kept as texts. */
 json *observed_replica(struct observed *o, const char *node, const char *resource, int64_t now_ms);
+/* What observed_replica says, and whether the node reports at all, as one number to compare later;
+ * what it is made of is hashed. 0: the node does not report. */
+uint64_t observed_stamp(struct observed *o, const char *node, const char *resource, int64_t now_ms);
 /* A number that changes whenever something of what is observed does, also by nothing but time (a
  * node goes off line); space and progress count, too. */
 int64_t observed_version(struct observed *o, int64_t now_ms);

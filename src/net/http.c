@@ -33,6 +33,7 @@
 #define HTTP_EXTRA_MAX 8192 /* headers added to one answer */
 #define HTTP_HEAD_MAX (HTTP_EXTRA_MAX + 1024)
 #define HTTP_HANDLES 2
+#define HTTP_LENT_LEAST (1u << 20) /* bytes of an answer that is not copied to be sent */
 
 struct http_request {
 	struct http_request *next;
@@ -198,6 +199,30 @@ static void close_behind_answer(struct http *h)
 		conn_close(h->c);
 }
 
+static void lent_back(void *arg)
+{
+	struct buf *text = arg;
+
+	buf_release(text);
+	free(text);
+}
+
+/* A long one is lent to the conn, which would need the same memory again. */
+static int send_answer(struct http *h, struct http_request *r)
+{
+	struct buf *text = r->answer.len >= HTTP_LENT_LEAST ? malloc(sizeof(*text)) : NULL;
+	int rv;
+
+	if (!text)
+		return conn_write(h->c, r->answer.data, r->answer.len);
+	*text = r->answer;
+	buf_init(&r->answer, text->max);
+	rv = conn_write_borrowed(h->c, text->data, text->len, lent_back, text);
+	if (rv < 0)
+		lent_back(text);
+	return rv;
+}
+
 /* sends the answers whose turn it is */
 static void send_answers(struct http *h)
 {
@@ -207,7 +232,7 @@ static void send_answers(struct http *h)
 		bool last = r->close;
 		int rv;
 
-		rv = conn_write(h->c, r->answer.data, r->answer.len);
+		rv = send_answer(h, r);
 		if (rv < 0 && rv != -ENOTCONN) /* that one is ending, earlier answers are leaving */
 			drop_conn(h);
 		request_free(r);

@@ -81,7 +81,7 @@ static bool is_document(const char *text, size_t len)
 	json *doc;
 	bool object;
 
-	if (len > STORE_DOC_MAX || json_parse(text, len, &doc, NULL) < 0)
+	if (len > STORE_DOC_MAX || json_parse_often(text, len, &doc, NULL) < 0)
 		return false;
 	object = json_object_is_type(doc, json_type_object);
 	json_object_put(doc);
@@ -255,9 +255,15 @@ static int write_document(struct store *s, MDB_txn *txn, uint64_t index, json *r
 	return rv == MDB_NOTFOUND ? 0 : mdb_del(txn, s->dbi[TABLE_DOCS], &k, NULL);
 }
 
+/* What is known in memory of the tables: taken over when the transaction is committed */
+struct ledger {
+	struct history history;
+	struct counts counts;
+};
+
 /* The documents and the entry in the history; LMDB's code */
 static int write_documents(struct store *s, MDB_txn *txn, uint64_t index, const struct change *ch,
-			   struct history *h)
+			   struct ledger *l)
 {
 	struct history_note note;
 	int rv = 0, end;
@@ -272,10 +278,16 @@ static int write_documents(struct store *s, MDB_txn *txn, uint64_t index, const 
 
 		rv = write_document(s, txn, index, json_object_array_get_idx(ch->writes, i), &c,
 				    &changed);
-		if (rv == 0 && changed)
-			history_note_change(&note, &c);
+		if (rv != 0 || !changed)
+			continue;
+		history_note_change(&note, &c);
+		counts_note(&l->counts, c.key, c.len,
+			    c.op == HISTORY_MADE      ? 1
+			    : c.op == HISTORY_DELETED ? -1
+						      : 0,
+			    index);
 	}
-	end = history_note_end(s, txn, index, &note, h);
+	end = history_note_end(s, txn, index, &note, &l->history);
 	return rv != 0 ? rv : end;
 }
 
@@ -328,7 +340,7 @@ static int remember_request(struct store *s, MDB_txn *txn, uint64_t index, const
 
 /* Decides and, when the outcome is TXN_APPLIED, writes. LMDB's code. */
 static int run_change(struct store *s, MDB_txn *txn, uint64_t index, const struct change *ch,
-		      struct txn_result *r, struct history *h)
+		      struct txn_result *r, struct ledger *l)
 {
 	struct table_value v;
 	int rv;
@@ -351,7 +363,7 @@ static int run_change(struct store *s, MDB_txn *txn, uint64_t index, const struc
 	if (r->outcome != TXN_APPLIED)
 		return 0;
 	r->revision = index;
-	rv = write_documents(s, txn, index, ch, h);
+	rv = write_documents(s, txn, index, ch, l);
 	return rv != 0 ? rv : remember_request(s, txn, index, ch);
 }
 
@@ -368,7 +380,7 @@ int store_apply(struct store *s, uint64_t index, const void *data, size_t len,
 		struct txn_result *ret, struct err *err)
 {
 	struct txn_result r = { .outcome = TXN_BAD };
-	struct history h = s->history;
+	struct ledger l = { s->history, s->counts };
 	struct change ch;
 	MDB_txn *txn;
 	bool good;
@@ -383,7 +395,7 @@ int store_apply(struct store *s, uint64_t index, const void *data, size_t len,
 	if (rv != 0)
 		goto done;
 	if (good)
-		rv = run_change(s, txn, index, &ch, &r, &h);
+		rv = run_change(s, txn, index, &ch, &r, &l);
 	if (rv == 0)
 		rv = table_write_state(s, txn, index);
 	if (rv == 0)
@@ -393,7 +405,8 @@ int store_apply(struct store *s, uint64_t index, const void *data, size_t len,
 	if (rv != 0)
 		goto done;
 	s->applied = index;
-	s->history = h;
+	s->history = l.history;
+	s->counts = l.counts;
 	*ret = r;
 	if (r.outcome == TXN_APPLIED)
 		notify_writes(s, index, &ch);

@@ -204,6 +204,7 @@ static int load_records(struct store *s, MDB_txn *txn, const uint8_t *p, size_t 
 int store_restore(struct store *s, const void *data, size_t len, struct err *err)
 {
 	const uint8_t *p = data;
+	struct counts counts;
 	struct history h;
 	uint64_t applied;
 	MDB_txn *txn;
@@ -220,6 +221,8 @@ int store_restore(struct store *s, const void *data, size_t len, struct err *err
 	if (rv == 0)
 		rv = history_load(s, txn, applied, &h);
 	if (rv == 0)
+		rv = counts_load(s, txn, applied, &counts);
+	if (rv == 0)
 		rv = table_write_state(s, txn, applied);
 	if (rv == 0)
 		rv = mdb_txn_commit(txn);
@@ -229,6 +232,7 @@ int store_restore(struct store *s, const void *data, size_t len, struct err *err
 		return table_fail(s, rv, "restoring a snapshot", err);
 	s->applied = applied;
 	s->history = h;
+	s->counts = counts;
 	store_notify(s, "", applied);
 	return 0;
 }

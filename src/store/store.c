@@ -53,6 +53,8 @@ static int open_tables(struct store *s, struct err *err)
 		return rv;
 	}
 	rv = history_load(s, txn, s->applied, &s->history);
+	if (rv == 0)
+		rv = counts_load(s, txn, s->applied, &s->counts);
 	if (rv != 0)
 		goto abort;
 	rv = mdb_txn_commit(txn);
@@ -81,7 +83,7 @@ static int check_document(struct store *s, const MDB_val *key, const struct tabl
 
 	if (!key_is_valid(key->mv_data, key->mv_size) || v->revision > s->applied)
 		return damaged_value(s, "impossible key or revision of", key, err);
-	if (json_parse(v->text, v->len, &doc, NULL) < 0)
+	if (json_parse_often(v->text, v->len, &doc, NULL) < 0)
 		return damaged_value(s, "no JSON in", key, err);
 	object = json_object_is_type(doc, json_type_object);
 	json_object_put(doc);
@@ -231,7 +233,7 @@ int store_get(struct store *s, const char *key, json **ret, uint64_t *ret_revisi
 	if (rv != 0)
 		return table_error(rv);
 	rv = table_get(s, txn, TABLE_DOCS, key, &v);
-	if (rv == 0 && json_parse(v.text, v.len, &doc, NULL) < 0)
+	if (rv == 0 && json_parse_often(v.text, v.len, &doc, NULL) < 0)
 		rv = -E_CORRUPT;
 	mdb_txn_abort(txn);
 	if (rv < 0)
@@ -252,7 +254,7 @@ static int list_one(const MDB_val *key, const MDB_val *raw, store_each each, voi
 
 	*rv = -E_CORRUPT;
 	if (key->mv_size >= sizeof(name) || table_parse(key, raw, &v) < 0 ||
-	    json_parse(v.text, v.len, &doc, NULL) < 0)
+	    json_parse_often(v.text, v.len, &doc, NULL) < 0)
 		return 0;
 	*rv = 0;
 	memcpy(name, key->mv_data, key->mv_size);

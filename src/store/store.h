@@ -47,6 +47,17 @@ struct store_stamp {
 };
 int store_prefix_stamp(struct store *s, const char *prefix, struct store_stamp *ret);
 
+/* Of one table: how many documents it has, and the index of the last transaction that has touched
+ * one of them, as far as this process knows: of the whole store when it was opened or replaced. It
+ * costs nothing, and is nothing to base a transaction on: other nodes know another index.
+ * table: "<table>/". 0; negative as store_prefix_stamp, *ret is zeros then */
+#define STORE_COUNTED_MAX \
+	48 /* tables; there are some 25, of further ones each is counted when asked */
+struct store_count {
+	uint64_t documents, changed;
+};
+int store_count(struct store *s, const char *table, struct store_count *ret);
+
 struct store_usage {
 	uint64_t used_bytes; /* of pages that are in use */
 	uint64_t documents;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * table.h - inside of the store: its LMDB tables and the form of their values.
- * Included by store.c, apply.c, dump.c, history.c only.
+ * Included by store.c, apply.c, count.c, dump.c, history.c only.
  *
  *   meta      "state"           -> struct store_state
  *   docs      key               -> value: revision, crc, JSON text of an object
@@ -52,6 +52,20 @@ struct history { /* of what is committed; changed by a copy until then */
 	uint64_t floor; /* see store_history_floor */
 };
 
+#define COUNT_TABLE_MAX 23 /* bytes of "<table>/" of one that is */
+
+struct count {
+	char table[COUNT_TABLE_MAX];
+	uint8_t len;
+	struct store_count what;
+};
+
+struct counts { /* of what is committed; changed by a copy until then */
+	struct count of[STORE_COUNTED_MAX];
+	int n;
+	bool others; /* there are, or were, tables that are not counted */
+};
+
 struct store {
 	MDB_env *env;
 	MDB_dbi dbi[TABLE_COUNT];
@@ -60,6 +74,7 @@ struct store {
 	uint64_t map_bytes;
 	uint64_t applied; /* as committed in TABLE_META */
 	struct history history;
+	struct counts counts;
 	uint64_t watch_number;
 	unsigned notifying; /* depth of watch callbacks */
 	struct store_watch *watches, **watches_end;
@@ -139,6 +154,11 @@ int history_note_end(struct store *s, MDB_txn *txn, uint64_t index, struct histo
 /* Counts what is there; a table without a floor gets this one. LMDB's code, MDB_CORRUPTED */
 int history_load(struct store *s, MDB_txn *txn, uint64_t applied, struct history *ret);
 bool history_key_is_valid(const MDB_val *key);
+
+/* count.c: more documents (1, 0, -1) of the table of key at this index */
+void counts_note(struct counts *c, const char *key, size_t key_len, int more, uint64_t index);
+/* all there are; LMDB's code */
+int counts_load(struct store *s, MDB_txn *txn, uint64_t applied, struct counts *ret);
 
 /* calls the watches of key; "" calls all */
 void store_notify(struct store *s, const char *key, uint64_t revision);

@@ -79,6 +79,68 @@ def check_lists(t, c):
     return view
 
 
+class Kept:
+    """The texts that the list of resources is made of are kept until they change: it says what the
+    requests for single replicas say, which are made anew each time."""
+
+    def __init__(self, t, c, name):
+        self.t, self.c, self.name = t, c, name
+        self.path = "/v1/resource-definitions/%s/resources" % name
+        self.nodes = [r["node_name"] for r in c.any().get(self.path)]
+
+    def listed(self):
+        node = next(n for n in self.c.nodes if n.alive())
+        return [r for r in node.get("/v1/view/resources") if r["name"] == self.name]
+
+    def single(self):
+        node = next(n for n in self.c.nodes if n.alive())
+        return [dict(r, volumes=node.get("%s/%s/volumes" % (self.path, r["node_name"])))
+                for r in node.get(self.path)]
+
+    def agrees(self, what, holds):
+        """holds: of the list, so that it is known to show what is new"""
+        listed = single = None
+
+        def look():  # at a moment when nothing changes in between
+            nonlocal listed, single
+            listed, single = self.listed(), self.single()
+            return holds(listed) and listed == single
+        try:
+            wait_for(look, 20)
+        except Exception:
+            pass
+        self.t.eq(listed, single, "the list says the same as single requests " + what)
+        self.t.ok(holds(listed), "and shows it", listed)
+
+
+def check_kept(t, c):
+    k = Kept(t, c, "res0007")
+    on = "%s/%s" % (k.path, k.nodes[0])
+
+    def up(rs):
+        return all(r["volumes"][0].get("state", {}).get("disk_state") == "UpToDate" for r in rs)
+    k.agrees("at first", up)
+    c.any().http("PUT", on, {"override_props": {"Aux/kept": "x"}})
+    k.agrees("after a property was set",
+             lambda rs: [r["props"].get("Aux/kept") for r in rs].count("x") == 1)
+    c.any().http("POST", on + "/deactivate")
+    k.agrees("after a copy was deactivated",
+             lambda rs: sum("INACTIVE" in r["flags"] for r in rs) == 1)
+    c.any().http("POST", on + "/activate")
+    k.agrees("when it is back", up)
+    node = next(n for n in c.nodes if n.name in k.nodes and not n.is_leader())
+    node.stop()
+    k.agrees("when a node is away", lambda rs: sum("state" not in r for r in rs) == 1)
+    node.start()
+    c.wait_online()
+    k.agrees("when it has returned", up)
+    pages = [r["name"] for i in range(0, 12, 4)
+             for r in c.any().get("/v1/view/resources?limit=4&offset=%d" % i)]
+    t.eq(pages, [r["name"] for r in c.any().get("/v1/view/resources")[:12]], "page by page")
+    few = c.any().get("/v1/view/resources?nodes=%s&props=Aux/kept=x" % k.nodes[0])
+    t.eq([r["name"] for r in few], [k.name], "by properties and node")
+
+
 def check_files(t, c, view):
     for node in c.nodes:
         mine = sorted(r["name"] for r in view if r["node_name"] == node.name)
@@ -126,6 +188,7 @@ def main():
         view = check_lists(t, c)
         check_files(t, c, view)
         check_promises(t, c, view)
+        check_kept(t, c)
         for i in range(0, CREATES, 10):
             c.any().http("POST", "/v1/resource-groups/grp/spawn", {
                 "resource_definition_name": "res%04d" % i, "volume_sizes": [SIZE_KIB]},

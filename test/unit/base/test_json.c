@@ -20,6 +20,48 @@ static json *parse(const char *text)
 	return o;
 }
 
+/* The parser that is kept says the same as a new one, whatever it was given before. */
+Test(json, parse_often)
+{
+	static const char *const rows[] = { "{\"a\":[1,\"x\"]}",
+					    "{\"a\":",
+					    "[[[[",
+					    "\"cut \\u00",
+					    "1",
+					    "tru",
+					    "",
+					    "{} x",
+					    "[NaN]",
+					    "{\"b\":{}}" };
+	char large[70000];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+			json *kept = NULL, *fresh = NULL;
+			int rv = json_parse(rows[k], strlen(rows[k]), &fresh, NULL);
+
+			if (json_parse_often(rows[i], strlen(rows[i]), &kept, NULL) == 0)
+				json_object_put(kept);
+			kept = NULL;
+			cr_expect_eq(json_parse_often(rows[k], strlen(rows[k]), &kept, NULL), rv,
+				     "'%s' after '%s'", rows[k], rows[i]);
+			cr_expect(json_object_equal(kept, fresh), "'%s' after '%s'", rows[k],
+				  rows[i]);
+			json_object_put(kept);
+			json_object_put(fresh);
+		}
+	}
+	memset(large, ' ', sizeof(large)); /* for a parser of its own */
+	memcpy(large + sizeof(large) - 4, "[7]", 3);
+	for (size_t len = sizeof(large) - 1; len > 65000; len -= 1000) {
+		json *o = NULL;
+
+		cr_assert_eq(json_parse_often(large + sizeof(large) - 1 - len, len, &o, NULL), 0);
+		cr_expect_eq(json_object_array_length(o), 1);
+		json_object_put(o);
+	}
+}
+
 Test(json, refused)
 {
 	static const char *const rows[] = {

@@ -52,6 +52,27 @@ Test(observed, fresh_and_stale)
 	observed_free(NULL);
 }
 
+/* A number for each difference that is to be seen, the same for none. */
+Test(observed, stamp)
+{
+	struct observed *o = observed_new();
+	uint64_t first, other;
+
+	cr_expect_eq(observed_stamp(o, "n1", "db", 100), 0);
+	cr_assert_eq(report(o, "{\"node\":\"n1\",\"replicas\":{\"Db\":{\"open\":true}}}", 100), 0);
+	first = observed_stamp(o, "N1", "dB", 100);
+	other = observed_stamp(o, "n1", "missing", 100);
+	cr_expect_neq(first, 0);
+	cr_expect_neq(other, 0, "its node reports, if nothing of this one");
+	cr_expect_neq(first, other);
+	cr_expect_eq(observed_stamp(o, "n1", "db", 100 + OBSERVED_STALE_MS), 0, "silent");
+	cr_assert_eq(report(o, "{\"node\":\"n1\",\"replicas\":{\"db\":{\"open\":true}}}", 200), 0);
+	cr_expect_eq(observed_stamp(o, "n1", "db", 200), first);
+	cr_assert_eq(report(o, "{\"node\":\"n1\",\"replicas\":{\"db\":{\"open\":false}}}", 300), 0);
+	cr_expect_neq(observed_stamp(o, "n1", "db", 300), first);
+	observed_free(o);
+}
+
 Test(observed, last_report_wins)
 {
 	struct observed *o = observed_new();

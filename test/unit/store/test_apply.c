@@ -120,6 +120,79 @@ Test(apply, phantoms_are_seen_through_the_prefix)
 	}
 }
 
+static void expect_count(const char *table, uint64_t documents, uint64_t changed)
+{
+	struct store_count count;
+
+	cr_assert_eq(store_count(s, table, &count), 0);
+	cr_expect_eq(count.documents, documents, "%s has %d documents", table,
+		     (int)count.documents);
+	cr_expect_eq(count.changed, changed, "%s was changed at %d", table, (int)count.changed);
+}
+
+Test(apply, counts)
+{
+	struct txn *t = txn_new("", "");
+
+	expect_count("vol/", 0, 0);
+	txn_put(t, "vol/a", scratch_doc(1));
+	txn_put(t, "vol/b/c", scratch_doc(1));
+	txn_put(t, "volume/a", scratch_doc(1));
+	scratch_apply(s, 3, t);
+	scratch_put(s, 4, "vol/a", 2);
+	scratch_put(s, 5, "other/a", 2);
+	expect_count("vol/", 2, 4);
+	expect_count("volume/", 1, 3);
+	t = txn_new("", "");
+	txn_read(t, "vol/a", 3); /* it is at 4 */
+	txn_put(t, "vol/new", scratch_doc(1));
+	cr_assert_eq(scratch_apply(s, 6, t).outcome, TXN_CONFLICT);
+	expect_count("vol/", 2, 4);
+	t = txn_new("", "");
+	txn_put(t, "vol/a", NULL);
+	txn_put(t, "vol/missing", NULL);
+	scratch_apply(s, 7, t);
+	expect_count("vol/", 1, 7);
+	expect_count("other/", 1, 5);
+}
+
+Test(apply, counts_of_a_store_that_is_opened_or_replaced)
+{
+	struct buf dump;
+
+	scratch_put(s, 1, "vol/a", 1);
+	scratch_put(s, 2, "other/a", 1);
+	store_close(s);
+	s = scratch_open(dir, 0);
+	expect_count("vol/", 1, 2); /* at the latest */
+	buf_init(&dump, 1u << 20);
+	cr_assert_eq(store_dump(s, &dump, NULL), 0);
+	scratch_put(s, 3, "vol/b", 1);
+	scratch_put(s, 4, "third/b", 1);
+	expect_count("vol/", 2, 3);
+	cr_assert_eq(store_restore(s, dump.data, dump.len, NULL), 0);
+	expect_count("vol/", 1, 2);
+	expect_count("third/", 0, 0);
+	buf_release(&dump);
+}
+
+/* those that find no place are counted when they are asked for, and may have been changed now */
+Test(apply, counts_of_too_many_tables)
+{
+	char key[64];
+
+	for (int i = 0; i < STORE_COUNTED_MAX + 2; i++) {
+		snprintf(key, sizeof(key), "table%d/a", i);
+		scratch_put(s, 1 + (uint64_t)i, key, 1);
+	}
+	snprintf(key, sizeof(key), "table%d/", STORE_COUNTED_MAX);
+	expect_count("table0/", 1, 1);
+	expect_count(key, 1, STORE_COUNTED_MAX + 2);
+	expect_count("missing/", 0, STORE_COUNTED_MAX + 2);
+	scratch_put(s, 100, "a-table-of-a-very-long-name/x", 1);
+	expect_count("a-table-of-a-very-long-name/", 1, 100);
+}
+
 Test(apply, duplicate_request_id)
 {
 	struct txn_result r;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/crash.h"
 #include "base/log.h"
 
 struct taking {
@@ -59,6 +60,7 @@ static void on_taken(int status, const struct err *err, const struct storage_pat
 {
 	struct taking *t = arg;
 
+	crash_point("cut", "volume");
 	if (status < 0 || ++t->at == t->n)
 		finish(t, status, err);
 	else
@@ -163,6 +165,7 @@ void agent_snapshot(struct agent *a, const char *resource, const char *name, con
 			       : find_snapshot(a, resource, name, uuid, &s, &t->err);
 	if (t->status == 0)
 		t->status = gather(t, &s, &t->err);
+	crash_point("cut", "begins");
 	if (t->status == 0) {
 		take_next(t);
 		return;
@@ -191,6 +194,7 @@ static void held(struct holding *h, int status, const struct err *err, uint32_t 
 {
 	struct agent *a = h->agent;
 
+	crash_point(h->frozen ? "freeze" : "thaw", "done");
 	if (h->frozen)
 		h->frozen(status, err, slots, epoch, h->arg);
 	else
@@ -271,6 +275,7 @@ void agent_freeze(struct agent *a, const char *resource, uint64_t token, int dea
 	struct holding *h = hold(a, resource, arg);
 	const struct agent_object *o;
 
+	crash_point("freeze", "told");
 	h->frozen = cb;
 	o = planned(h, resource);
 	if (o)
@@ -284,6 +289,7 @@ void agent_thaw(struct agent *a, const char *resource, uint64_t token, agent_sna
 	struct holding *h = hold(a, resource, arg);
 	const struct agent_object *o;
 
+	crash_point("thaw", "told");
 	h->thawed = cb;
 	o = planned(h, resource);
 	if (o)

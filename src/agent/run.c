@@ -556,6 +556,8 @@ static uint32_t look_around(struct agent_object *o)
 			leftovers |= 1u << n->volume[0]->number;
 		}
 	}
+	if (o->kind == AGENT_LEFTOVER && o->snapshot[0])
+		in_use |= snapshots_taking(o->agent, o->key, o->snapshot);
 	o->replica.name_held = held;
 	o->leftover.in_use = in_use;
 	return leftovers;

@@ -549,6 +549,7 @@ static void look_for_orphan(json *doc, void *arg)
 	struct take_name name;
 	struct snapshot s;
 	struct take *t;
+	int64_t age_ms;
 	json *body;
 
 	if (snapshot_parse(doc, &s, NULL) < 0 || s.taken)
@@ -556,7 +557,9 @@ static void look_for_orphan(json *doc, void *arg)
 	memcpy(name.resource, s.resource, sizeof(name.resource));
 	memcpy(name.name, s.name, sizeof(name.name));
 	o->n++;
-	if (find(o->api, &name, &t) && t->phase != PHASE_OVER)
+	age_ms = clock_wall_ms() - s.created_ms;
+	if ((age_ms >= 0 && age_ms < TAKE_FRESH_MS) ||
+	    (find(o->api, &name, &t) && t->phase != PHASE_OVER))
 		return;
 	log_warn("api", "resource=%s snapshot=%s was left untaken by another leader: it failed",
 		 s.resource, s.name);

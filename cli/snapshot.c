@@ -104,8 +104,8 @@ static void row(struct table *t, json *s)
 
 static int list(int argc, char **argv)
 {
-	static const char *const heads[] = { "VOLUME",	   "SNAPSHOT", ">SIZE", "TAKEN", "ON",
-					     "MISSING ON", "STATE",    NULL };
+	static const char *const heads[] = { "VOLUME", "SNAPSHOT",   ">SIZE", "TAKEN",
+					     "ON",     "MISSING ON", "STATE", NULL };
 
 	return show_list(argc, argv, "snapshot list", "/v1/view/snapshots", heads, row);
 }
@@ -213,7 +213,8 @@ const struct cli_verb snapshot_verbs[] = {
 	  "The pools of the copies must be able to: thin pools of LVM, directories of a file\n"
 	  "system that can share blocks (xfs, btrfs).\n\n"
 	  "Example: sdsd snapshot create db before-upgrade" },
-	{ "snapshot", "list", "", "all snapshots, the nodes that have them and those that do not", list,
+	{ "snapshot", "list", "", "all snapshots, the nodes that have them and those that do not",
+	  list,
 	  "MISSING ON names nodes with a copy of the volume that do not have the snapshot: they\n"
 	  "were not in sync then, or were added since. A roll back makes their copies anew." },
 	{ "snapshot", "restore", RESTORE_ARGS, "makes a new volume from a snapshot", restore,

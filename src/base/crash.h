@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * crash.h - places at which a test can end the daemon, as kill -9 does: before and after each step of
- * what more than one node, or more than one program, takes part in. With SDSD_CRASH_POINTS=FOLDER in
- * the environment each place that is passed is a line of FOLDER/passed, so the list of them comes from
- * the code; and the daemon ends at the place that FOLDER/end names: "<n> <what> <which>", the nth time
- * that it is passed from then on. The file is removed before that, so the next daemon goes on. Without
- * it, which is always but in tests, a place is the test of one bool.
+ * crash.h - places at which a test can end the daemon, as kill -9 does: before and after each
+ * step of what more than one node, or more than one program, takes part in. With
+ * SDSD_CRASH_POINTS=FOLDER in the environment each place that is passed is a line of
+ * FOLDER/passed, so the list of them comes from the code; and the daemon ends at the place that
+ * FOLDER/end names: "<n> <what> <which>", the nth time that it is passed from then on. The file
+ * is removed before that, so the next daemon goes on. Without it, which is always but in tests,
+ * a place is the test of one bool.
  *
  * One more place: a line crash_point("what", "which"), both short and in lower case.
  */

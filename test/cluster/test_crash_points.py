@@ -21,7 +21,7 @@ from snapshot_writer import snapshot_content  # noqa: E402
 from test_snapshots import BLOCKS, HOLD_S, Writer, content, files  # noqa: E402
 
 ROLES = ("leader", "writer", "member")
-POINTS_DEFAULT = 10
+POINTS_DEFAULT = 15
 # A write waits for the freeze, and when a node dies for a smaller set, which may wait for a leader.
 LONGEST_S = HOLD_S + 10.0
 SETTLE_S = 60
@@ -129,6 +129,8 @@ class Create:
 
     def begin(self, w, cast):
         self.writer = Writer(cast["writer"], "db")
+        until("nothing is left of what an earlier one has written",
+              lambda: self.writer.n > BLOCKS)
 
     def run(self, node):
         return node.cli("snapshot", "create", "db", "s1", timeout=90)

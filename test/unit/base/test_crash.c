@@ -14,7 +14,7 @@ static char folder[64], passed[96], end[96];
 
 static void begin(void)
 {
-	strcpy(folder, "/tmp/test-crash-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/test-crash-XXXXXX");
 	cr_assert(mkdtemp(folder));
 	snprintf(passed, sizeof(passed), "%s/passed", folder);
 	snprintf(end, sizeof(end), "%s/end", folder);
@@ -129,8 +129,10 @@ Test(crash, counts_over_processes)
 
 Test(crash, goes_on_at_others)
 {
-	const char *const not_it[] = { "1 step three\n", "1 step\n", "0 step one\n", "-1 step one\n",
-				       "step one\n", "1step one\n", "" };
+	const char *const not_it[] = {
+		"1 step three\n", "1 step\n", "0 step one\n", "-1 step one\n", "step one\n",
+		"1step one\n",    ""
+	};
 
 	for (size_t i = 0; i < sizeof(not_it) / sizeof(not_it[0]); i++) {
 		put(end, not_it[i]);

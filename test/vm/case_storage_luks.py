@@ -149,9 +149,3 @@ def cut(rig, kind, names):
 def case_storage_luks_cut_file(rig):
     """Encrypted files: kill -9 at each step of each operation, then the operation again."""
     cut(rig, "FILE_THIN", ("create", "grow", "remove", "snapshot", "restore", "snapshot-remove"))
-
-
-@at_most(2400)
-def case_storage_luks_cut_thin(rig):
-    """The same on thin volumes of LVM."""
-    cut(rig, "LVM_THIN", ("create", "grow", "remove", "snapshot", "restore", "snapshot-remove"))

@@ -98,13 +98,14 @@ static void row(struct table *t, json *s)
 		text[0] = '\0';
 	table_cell(t, "%s", text);
 	table_cell(t, "%s", joined(jget(s, "nodes"), text, sizeof(text)));
+	table_cell(t, "%s", joined(jget(s, "missing_nodes"), text, sizeof(text)));
 	table_cell(t, "%s", flags && json_object_array_length(flags) > 0 ? "ok" : "being taken");
 }
 
 static int list(int argc, char **argv)
 {
-	static const char *const heads[] = { "VOLUME", "SNAPSHOT", ">SIZE", "TAKEN",
-					     "ON",     "STATE",    NULL };
+	static const char *const heads[] = { "VOLUME", "SNAPSHOT",   ">SIZE", "TAKEN",
+					     "ON",     "MISSING ON", "STATE", NULL };
 
 	return show_list(argc, argv, "snapshot list", "/v1/view/snapshots", heads, row);
 }
@@ -212,7 +213,10 @@ const struct cli_verb snapshot_verbs[] = {
 	  "The pools of the copies must be able to: thin pools of LVM, directories of a file\n"
 	  "system that can share blocks (xfs, btrfs).\n\n"
 	  "Example: sdsd snapshot create db before-upgrade" },
-	{ "snapshot", "list", "", "all snapshots, and the nodes that have them", list,
+	{ "snapshot", "list", "", "all snapshots, the nodes that have them and those that do not",
+	  list,
+	  "MISSING ON names nodes with a copy of the volume that do not have the snapshot: they\n"
+	  "were not in sync then, or were added since. A roll back makes their copies anew.\n\n"
 	  "Example: sdsd snapshot list" },
 	{ "snapshot", "restore", RESTORE_ARGS, "makes a new volume from a snapshot", restore,
 	  "  --nodes A,B            copies on these nodes, which have the snapshot (default: all)\n"

@@ -23,6 +23,7 @@
 #include "api/api.h"
 #include "api/leader.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fs.h"
 #include "cluster/authority.h"
 #include "cluster/identity.h"
@@ -738,6 +739,7 @@ int daemon_run(const struct config *config)
 
 	d->config = *config;
 	log_init(config->log_level);
+	crash_watch();
 	raise_files();
 	rand_bytes(&d->boot, sizeof(d->boot));
 	if (uv_loop_init(&d->loop) < 0) {

@@ -171,7 +171,8 @@ struct agent {
 	bool disks_busy;   /* a look is under way */
 	uint64_t disks_ns; /* look again at */
 	int n_calls;
-	int n_making; /* file systems */
+	int n_making;                 /* file systems */
+	struct agent_taking *takings; /* snapshots.c: under way */
 	bool closing;
 	int refs; /* the owner, four timers, and answers still to come */
 };
@@ -230,7 +231,11 @@ uint64_t volumes_hash(uint64_t h, const void *data, size_t len);
 /* run.c */
 void run_advance(struct agent_object *o);          /* takes its next steps; o may be gone after */
 void run_bucket(struct agent *a, const char *key); /* all objects of a resource */
-void run_retry(struct agent *a);                   /* those whose time has come */
+
+/* snapshots.c */
+/* A snapshot of that name is being taken of the copy here. key: of the resource */
+bool snapshots_taking(const struct agent *a, const char *key, const char *snapshot);
+void run_retry(struct agent *a); /* those whose time has come */
 
 /* refetch.c: makes the regions of o->refetch unknown; done once, later */
 typedef void (*refetch_done)(struct agent_object *o, int status, const char *why);

@@ -69,7 +69,7 @@ struct plan_leftover {
 	bool wanted;   /* the leftover document is there */
 	bool removed;  /* its files are gone */
 	bool reported; /* told a moment ago */
-	bool in_use;   /* the plane may still have these files open */
+	bool in_use;   /* the plane may still have these files open, or they are being made */
 };
 enum plan_step plan_leftover_next(const struct plan_leftover *l);
 

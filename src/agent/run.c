@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "model/name.h"
 
@@ -84,6 +85,7 @@ static void step_begin(struct agent_object *o, enum plan_step step, struct agent
 	agent_get(o->agent);
 	log_debug("agent", "resource=%s volume=%d replica=%s step=%s", o->name, v ? v->number : -1,
 		  o->uuid, plan_step_name(step));
+	crash_point("begins", plan_step_name(step));
 }
 
 /* why NULL: nobody's fault; it stays shown as it was */
@@ -123,6 +125,7 @@ static void step_end(struct agent_object *o, int status, const char *why)
 	struct agent *a = o->agent;
 	char key[NAME_MAX_LEN + 1];
 
+	crash_point("ends", plan_step_name(o->step));
 	if (o->step_pool) {
 		o->step_pool->n_steps--;
 		observe_pool(a, o->step_pool);
@@ -553,6 +556,8 @@ static uint32_t look_around(struct agent_object *o)
 			leftovers |= 1u << n->volume[0]->number;
 		}
 	}
+	if (o->kind == AGENT_LEFTOVER && o->snapshot[0])
+		in_use |= snapshots_taking(o->agent, o->key, o->snapshot);
 	o->replica.name_held = held;
 	o->leftover.in_use = in_use;
 	return leftovers;

@@ -3,7 +3,8 @@
  * snapshots.c - does this node's part of a snapshot, when the leader says that now
  * is the moment (api/snapshot_take.c): holds writes back, takes it of its copy. It is
  * taken only while the store says that it is: what the leader has given up and left
- * over (run.c) is not made after that. It keeps copies of all it needs, since the
+ * over is not begun after that, and what has begun then is removed when it has ended
+ * (run.c). It keeps copies of all it needs, since the
  * replica may go meanwhile.
  */
 #include "agent/object.h"
@@ -14,12 +15,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/crash.h"
 #include "base/log.h"
 
-struct taking {
+struct agent_taking {
+	struct agent_taking *next; /* of agent->takings */
 	struct agent *agent;
 	struct storage_pool pool;
-	char resource[NAME_MAX_LEN + 1], name[NAME_MAX_LEN + 1];
+	char resource[NAME_MAX_LEN + 1], key[NAME_MAX_LEN + 1], name[NAME_MAX_LEN + 1];
 	struct storage_volume volume[VOLUMES_PER_RESOURCE_MAX];
 	struct storage_snapshot snapshot[VOLUMES_PER_RESOURCE_MAX];
 	int n, at;
@@ -31,24 +34,39 @@ struct taking {
 	uv_timer_t timer;
 };
 
-static void finish(struct taking *t, int status, const struct err *err)
+static void finish(struct agent_taking *t, int status, const struct err *err)
 {
+	struct agent_taking **at = &t->agent->takings;
 	struct agent *a = t->agent;
 
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
 	if (status < 0)
 		log_warn("agent", "resource=%s snapshot=%s not taken: %s", t->resource, t->name,
 			 err->text);
 	else
 		log_info("agent", "resource=%s snapshot=%s taken", t->resource, t->name);
 	t->cb(status, err, t->arg);
+	if (!a->closing)
+		run_bucket(a, t->key); /* it may be a leftover already */
 	free(t);
 	agent_put(a);
+}
+
+bool snapshots_taking(const struct agent *a, const char *key, const char *snapshot)
+{
+	for (const struct agent_taking *t = a->takings; t; t = t->next) {
+		if (strcmp(t->key, key) == 0 && strcasecmp(t->name, snapshot) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void on_taken(int status, const struct err *err, const struct storage_paths *paths,
 		     const struct storage_space *space, void *arg);
 
-static void take_next(struct taking *t)
+static void take_next(struct agent_taking *t)
 {
 	storage_snapshot(t->agent->config.loop, &t->pool, &t->volume[t->at], &t->snapshot[t->at],
 			 on_taken, t);
@@ -57,8 +75,9 @@ static void take_next(struct taking *t)
 static void on_taken(int status, const struct err *err, const struct storage_paths *paths,
 		     const struct storage_space *space, void *arg)
 {
-	struct taking *t = arg;
+	struct agent_taking *t = arg;
 
+	crash_point("cut", "volume");
 	if (status < 0 || ++t->at == t->n)
 		finish(t, status, err);
 	else
@@ -115,7 +134,7 @@ static const struct agent_volume *find_volume(const struct agent_object *o,
 	return NULL;
 }
 
-static int gather(struct taking *t, const struct snapshot *s, struct err *err)
+static int gather(struct agent_taking *t, const struct snapshot *s, struct err *err)
 {
 	struct agent_object *o = find_copy(t->agent, s->resource);
 	struct agent_pool *p = o ? agent_pool_find(t->agent, o->pool) : NULL;
@@ -140,7 +159,7 @@ static int gather(struct taking *t, const struct snapshot *s, struct err *err)
 
 static void on_refused(uv_handle_t *handle)
 {
-	struct taking *t = handle->data;
+	struct agent_taking *t = handle->data;
 
 	finish(t, t->status, &t->err);
 }
@@ -148,7 +167,7 @@ static void on_refused(uv_handle_t *handle)
 void agent_snapshot(struct agent *a, const char *resource, const char *name, const char *uuid,
 		    agent_snapshot_cb cb, void *arg)
 {
-	struct taking *t = calloc(1, sizeof(*t));
+	struct agent_taking *t = calloc(1, sizeof(*t));
 	struct snapshot s;
 
 	if (!t)
@@ -159,10 +178,14 @@ void agent_snapshot(struct agent *a, const char *resource, const char *name, con
 	t->arg = arg;
 	snprintf(t->resource, sizeof(t->resource), "%s", resource);
 	snprintf(t->name, sizeof(t->name), "%s", name);
+	name_key(resource, t->key);
+	t->next = a->takings;
+	a->takings = t;
 	t->status = a->closing ? err_set(&t->err, -ECANCELED, "the daemon is stopping")
 			       : find_snapshot(a, resource, name, uuid, &s, &t->err);
 	if (t->status == 0)
 		t->status = gather(t, &s, &t->err);
+	crash_point("cut", "begins");
 	if (t->status == 0) {
 		take_next(t);
 		return;
@@ -191,6 +214,7 @@ static void held(struct holding *h, int status, const struct err *err, uint32_t 
 {
 	struct agent *a = h->agent;
 
+	crash_point(h->frozen ? "freeze" : "thaw", "done");
 	if (h->frozen)
 		h->frozen(status, err, slots, epoch, h->arg);
 	else
@@ -271,6 +295,7 @@ void agent_freeze(struct agent *a, const char *resource, uint64_t token, int dea
 	struct holding *h = hold(a, resource, arg);
 	const struct agent_object *o;
 
+	crash_point("freeze", "told");
 	h->frozen = cb;
 	o = planned(h, resource);
 	if (o)
@@ -284,6 +309,7 @@ void agent_thaw(struct agent *a, const char *resource, uint64_t token, agent_sna
 	struct holding *h = hold(a, resource, arg);
 	const struct agent_object *o;
 
+	crash_point("thaw", "told");
 	h->thawed = cb;
 	o = planned(h, resource);
 	if (o)

@@ -61,7 +61,7 @@ static void begun(struct mutation *m)
 
 	snprintf(name.resource, sizeof(name.resource), "%.*s", NAME_MAX_LEN, m->call->match.arg[0]);
 	memcpy(name.name, clone->snapshot, sizeof(name.name));
-	if (clone->snapshot[0]) /* else the request was repeated, and all is in hand */
+	if (!m->repeated) /* else all is in hand */
 		take_start(m->call->api, &name, 1);
 	mutation_reply(m);
 }

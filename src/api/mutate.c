@@ -22,6 +22,7 @@
 
 #include "api/state.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "cluster/vault.h"
@@ -141,6 +142,7 @@ static void moved(struct mutation *m, enum call_moved how)
 
 static void committed(struct mutation *m, uint64_t revision)
 {
+	crash_point("committed", m->call->match.route->pattern);
 	turn_over(m);
 	m->wrote = true;
 	if (revision > m->call->revision)
@@ -174,6 +176,7 @@ static bool answer_again(struct mutation *m)
 	json_object_put(m->answer);
 	m->answer = json_copy(jget(kept, "answer"));
 	json_object_put(kept);
+	m->repeated = true;
 	committed(m, revision);
 	return true;
 }
@@ -251,6 +254,7 @@ static void propose(struct mutation *m, struct txn *t)
 		refuse(m, rv, &err);
 		return;
 	}
+	crash_point("decided", c->match.route->pattern);
 	api_get(c->api);
 	consensus_propose(c->api->config.consensus, data.data, data.len, on_proposed, m);
 	buf_release(&data);

@@ -22,6 +22,7 @@
 #include "api/peer.h"
 #include "api/view.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "model/policy.h"
 
@@ -30,6 +31,8 @@
 #define VERDICT_CALL_MS 10000
 
 enum phase { PHASE_FREEZE, PHASE_CUT, PHASE_THAW, PHASE_VERDICT, PHASE_OVER };
+
+static const char *const phase_names[] = { "freeze", "cut", "thaw", "verdict", "over" };
 
 struct copy {
 	struct snapshot_copy at;
@@ -112,6 +115,7 @@ static void ask(struct item *it, struct copy *copy, const char *node, const char
 	jset_str(body, "resource", it->name.resource);
 	peer_call(t->api, node, "POST", path, body, deadline_ms, on_asked, q);
 	json_object_put(body);
+	crash_point("asked", phase_names[t->phase]);
 }
 
 static json *token_body(const struct item *it)
@@ -227,6 +231,7 @@ static void on_asked(int http, json *doc, void *arg)
 	struct item *it = q->item;
 	struct take *t = it->take;
 
+	crash_point("answered", phase_names[q->phase]);
 	if (q->phase == t->phase && !try_again(q, http)) {
 		if (http != 200)
 			refused(q, http, doc);
@@ -544,6 +549,7 @@ static void look_for_orphan(json *doc, void *arg)
 	struct take_name name;
 	struct snapshot s;
 	struct take *t;
+	int64_t age_ms;
 	json *body;
 
 	if (snapshot_parse(doc, &s, NULL) < 0 || s.taken)
@@ -551,7 +557,9 @@ static void look_for_orphan(json *doc, void *arg)
 	memcpy(name.resource, s.resource, sizeof(name.resource));
 	memcpy(name.name, s.name, sizeof(name.name));
 	o->n++;
-	if (find(o->api, &name, &t) && t->phase != PHASE_OVER)
+	age_ms = clock_wall_ms() - s.created_ms;
+	if ((age_ms >= 0 && age_ms < TAKE_FRESH_MS) ||
+	    (find(o->api, &name, &t) && t->phase != PHASE_OVER))
 		return;
 	log_warn("api", "resource=%s snapshot=%s was left untaken by another leader: it failed",
 		 s.resource, s.name);

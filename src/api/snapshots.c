@@ -54,11 +54,48 @@ static json *shape_copy(const struct snapshot *s, const struct snapshot_copy *c)
 	return o;
 }
 
-static json *shape(const struct snapshot *s, json *doc)
+/* The nodes with copies of a resource, kept from one of its snapshots to the next. */
+struct copies {
+	char resource[NAME_MAX_LEN + 1]; /* "": none yet */
+	int n;
+	char node[REPLICAS_MAX][NAME_MAX_LEN + 1];
+};
+
+static void find_copies(struct api *a, const char *resource, struct copies *c)
+{
+	struct view v;
+
+	if (strcasecmp(c->resource, resource) == 0)
+		return;
+	snprintf(c->resource, sizeof(c->resource), "%s", resource);
+	c->n = 0;
+	if (view_load(a, resource, &v) < 0)
+		return; /* the snapshot has outlived it */
+	for (int i = 0; i < v.n; i++) {
+		if (!v.rep[i].r.diskless && !v.rep[i].r.deleting)
+			memcpy(c->node[c->n++], v.rep[i].r.node, sizeof(c->node[0]));
+	}
+	view_release(&v);
+}
+
+/* copies of today's resource of that name that do not have it: added since, or not in sync then */
+static json *missing_nodes(const struct snapshot *s, const struct copies *c)
+{
+	json *list = view_list();
+
+	for (int i = 0; i < c->n && s->taken; i++) {
+		if (!snapshot_copy_on(s, c->node[i]))
+			view_push(list, json_object_new_string(c->node[i]));
+	}
+	return list;
+}
+
+static json *shape(struct api *a, const struct snapshot *s, json *doc, struct copies *of)
 {
 	static const char *const successful[] = { "SUCCESSFUL" };
 	json *o = view_object(), *nodes = view_list(), *copies = view_list();
 
+	find_copies(a, s->resource, of);
 	for (int i = 0; i < s->n_copies; i++) {
 		view_push(nodes, json_object_new_string(s->copy[i].node));
 		view_push(copies, shape_copy(s, &s->copy[i]));
@@ -66,6 +103,7 @@ static json *shape(const struct snapshot *s, json *doc)
 	jset_str(o, "name", s->name);
 	jset_str(o, "resource_name", s->resource);
 	jset(o, "nodes", nodes);
+	jset(o, "missing_nodes", missing_nodes(s, of));
 	jset(o, "props", view_props(doc));
 	jset(o, "snapshot_definition_props", view_props(doc));
 	jset(o, "resource_definition_props", view_object());
@@ -79,6 +117,7 @@ static json *shape(const struct snapshot *s, json *doc)
 struct listing {
 	struct api_call *call;
 	struct call_list list;
+	struct copies copies;
 };
 
 static bool is_on_any(struct api_call *c, const struct snapshot *s)
@@ -98,7 +137,7 @@ static void list_one(json *doc, void *arg)
 	if (snapshot_parse(doc, &s, NULL) == 0 &&
 	    call_query_has(l->call, "resources", s.resource) &&
 	    call_query_has(l->call, "snapshots", s.name) && is_on_any(l->call, &s))
-		call_list_push(&l->list, shape(&s, doc));
+		call_list_push(&l->list, shape(l->call->api, &s, doc, &l->copies));
 }
 
 void snapshots_view(struct api_call *c)
@@ -149,13 +188,14 @@ void snapshots_list(struct api_call *c)
 
 void snapshots_get(struct api_call *c)
 {
+	struct copies copies = { 0 };
 	struct snapshot s;
 	struct err err;
 	json *doc;
 	int rv = view_snapshot(c->api, c->match.arg[0], c->match.arg[1], &s, &doc);
 
 	if (rv == 0) {
-		call_reply_json(c, 200, shape(&s, doc));
+		call_reply_json(c, 200, shape(c->api, &s, doc, &copies));
 		json_object_put(doc);
 		return;
 	}
@@ -232,11 +272,14 @@ static void answer_taken(void *arg, bool in_time)
 	mutation_reply(m);
 }
 
+/* Only who has begun it takes it, and once: copies that another leader has had cut before it went
+ * would be taken for this moment's. Then it is waited for until it is given up (take_tick). */
 static void begun(struct mutation *m)
 {
 	struct wanted *w = m->own;
 
-	take_start(m->call->api, w->name, w->n);
+	if (!m->repeated)
+		take_start(m->call->api, w->name, w->n);
 	wait_start(m->call->api, TAKE_WAIT_MS, taken, answer_taken, m);
 }
 

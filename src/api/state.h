@@ -163,6 +163,7 @@ struct mutation {
 	char *details;   /* of a refusal, beside its sentence; owned, NULL: none */
 	bool fresh;      /* a barrier has shown that this node decides on committed state */
 	bool wrote;      /* something was committed, now or under the same request id */
+	bool repeated;   /* under the same request id, earlier: perhaps by another leader */
 	int tries;
 	bool queued; /* it has a turn or waits for it */
 	struct mutation *next_turn;

@@ -126,7 +126,9 @@ static bool options_differ(const struct plane_resource *r, const struct kernel_v
 
 static bool may_heal(const struct plane_resource *r, const struct kernel_local *l)
 {
-	return (plane_may_heal(r) && l->knocked) || plane_must_release(r);
+	if ((plane_may_heal(r) && l->knocked) || plane_must_release(r))
+		return l->now >= l->heal_at;
+	return plane_is_writer(r) && l->release_at && l->now >= l->release_at;
 }
 
 /* volume_heal.c has the reasons */
@@ -136,7 +138,7 @@ static enum kernel_step heal(const struct plane_resource *r, const struct kernel
 	if (in_use(v))
 		return KERNEL_IDLE;
 	if (!is(v, RVOL_STATUS_HEALING))
-		return may_heal(r, l) && l->now >= l->heal_at ? KERNEL_HEAL_ON : KERNEL_IDLE;
+		return may_heal(r, l) ? KERNEL_HEAL_ON : KERNEL_IDLE;
 	if (is(v, RVOL_STATUS_WANTED) || is(v, RVOL_STATUS_STOPPED) ||
 	    (is(v, RVOL_STATUS_SERVING) && !l->knocked))
 		return KERNEL_HEAL_OFF;

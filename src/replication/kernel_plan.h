@@ -60,6 +60,7 @@ struct kernel_local {
 	enum plane_copy_writes copy_writes;
 	bool knocked;   /* a copy that is out of sync waits at our door */
 	u64 heal_at;    /* not before */
+	u64 release_at; /* not before, when only the record is to be put right; 0: not planned */
 	u64 release_by; /* closed a moment ago: deleted when it is released, or then */
 	u64 mend_at;    /* its disk has failed: attached again then; 0: not planned */
 	bool flush_lost;

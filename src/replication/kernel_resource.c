@@ -126,7 +126,7 @@ static void note_changes(struct kernel_resource *k, const struct kernel_view *ol
 
 	if ((o->flags & busy) && !(s->flags & busy)) {
 		k->l.heal_at = now + VOLUME_HEAL_PAUSE_MS * MS;
-		k->l.release_by = now + VOLUME_RELEASE_MS * MS;
+		k->l.release_by = k->l.release_at = now + VOLUME_RELEASE_MS * MS;
 	}
 	if (!k->served && (s->flags & served) == served) {
 		log_info("plane", "volume=%s epoch=%u opened", k->r.name, s->epoch);
@@ -441,6 +441,7 @@ static void set_timer(struct kernel_resource *k, u64 now)
 	due = sooner(due, kernel_freeze_due(k), now);
 	if (k->l.there) {
 		due = sooner(due, k->l.heal_at, now);
+		due = sooner(due, k->l.release_at, now);
 		due = sooner(due, k->l.mend_at, now);
 		due = sooner(due, k->l.release_by, now);
 		if (k->l.away_since)
@@ -522,6 +523,7 @@ struct kernel_resource *kernel_resource_new(struct kernel_plane *env,
 	plane_resource_copy(&k->r, r);
 	k->settle.run = on_settle;
 	k->knock_slot = PLANE_SLOTS - 1;
+	k->l.release_at = clock_boot_ns() + VOLUME_RELEASE_MS * MS;
 	k->view.status.pull_slot = REPL_NO_SLOT;
 	k->next_link = RVOL_LINK_FIRST + (u32)(clock_boot_ns() / LINK_NUMBERS_NS);
 	disk_init(&k->worker, env->plane.disks, on_job_done, k);

@@ -132,8 +132,8 @@ void kernel_heal(struct kernel_resource *k, bool on, u64 now)
 	struct err err = { 0 };
 
 	if (on)
-		log_info("plane", "volume=%s healing: a copy is out of sync%s", k->r.name,
-			 plane_must_release(&k->r) ? ", and this node is still the writer" : "");
+		log_info("plane", "volume=%s healing: %s", k->r.name,
+			 plane_heal_reason(&k->r, k->l.knocked));
 	else
 		log_info("plane", "volume=%s healing ended: %s", k->r.name,
 			 s->flags & RVOL_STATUS_WANTED    ? "another node opens the volume"
@@ -145,6 +145,7 @@ void kernel_heal(struct kernel_resource *k, bool on, u64 now)
 	if (kernel_ask_module(k, &q, &err) < 0)
 		log_warn("plane", "volume=%s healing: %s", k->r.name, err.text);
 	k->l.heal_at = now + VOLUME_HEAL_PAUSE_MS * MS;
+	k->l.release_at = now + VOLUME_RELEASE_MS * MS;
 	k->l.known = false;
 }
 

@@ -111,6 +111,18 @@ bool plane_must_release(const struct plane_resource *r)
 	return r->writer == r->self && !plane_may_heal(r) && (plane_copies(r) & ~r->in_sync);
 }
 
+bool plane_is_writer(const struct plane_resource *r)
+{
+	return r->writer == r->self;
+}
+
+const char *plane_heal_reason(const struct plane_resource *r, bool knocked)
+{
+	if (plane_must_release(r))
+		return "a copy is out of sync, and this node is still the writer";
+	return knocked ? "a copy is out of sync" : "this node is still the writer";
+}
+
 bool plane_same_peer(const struct plane_peer *a, const struct plane_peer *b)
 {
 	return a->used == b->used && a->port == b->port && strcmp(a->node, b->node) == 0 &&

@@ -115,6 +115,10 @@ bool plane_may_heal(const struct plane_resource *r);
 /* The record names this node as writer and keeps others from healing; it cannot heal itself, and
  * some copy is out of sync. When it has not been opened here it is opened and closed for that. */
 bool plane_must_release(const struct plane_resource *r);
+/* the record names this node as writer, as the hint says */
+bool plane_is_writer(const struct plane_resource *r);
+/* for the log: why it is opened without an application */
+const char *plane_heal_reason(const struct plane_resource *r, bool knocked);
 bool plane_has_disk(const struct plane_resource *r);
 bool plane_same_peer(const struct plane_peer *a, const struct plane_peer *b); /* one link fits */
 const struct plane_volume *plane_volume_of(const struct plane_resource *r,

@@ -184,6 +184,7 @@ struct volume *volume_new(struct volume_env *env, const struct plane_resource *r
 	plane_resource_copy(&v->r, r);
 	v->pull_slot = v->knock_slot = REPL_NO_SLOT;
 	v->settle.run = volume_on_settle;
+	v->release_at = clock_boot_ns() + VOLUME_RELEASE_MS * REPL_MS;
 	timers[0] = &v->tick;
 	timers[1] = &v->dial_timer;
 	timers[2] = &v->retry;

@@ -146,6 +146,7 @@ struct volume {
 	bool opened_mirror;   /* repl_mirror_open was called and not closed */
 	bool healing;         /* for no client: a copy knocks to be brought in sync */
 	u64 heal_at;          /* not before */
+	u64 release_at;       /* not before, when only the record is to be put right */
 	u64 change_by;        /* closed, and next waits: until it is released, or then */
 	bool cut;             /* clients are being shown out */
 
@@ -235,7 +236,7 @@ static inline bool freeze_on(const struct volume *v) /* nothing is written for c
 
 /* volume_heal.c */
 void heal_settle(struct volume *v, u64 now);
-void heal_later(struct volume *v);     /* the volume was just closed */
+void heal_later(struct volume *v);     /* it was just closed, or begins */
 u64 heal_time(const struct volume *v); /* when it will be settled; UINT64_MAX: no need */
 
 /* volume_mend.c */

@@ -8,7 +8,10 @@
  * Only where the record names no writer, or this node: never against somebody.
  * A node that the record names, that serves no more and cannot heal (a client,
  * or out of sync itself: it died, or a copy was lost as it closed) opens and
- * closes the mirror, so that the record names nobody: then a member heals.
+ * closes the mirror, so that the record names nobody: then a member heals. One
+ * that could heal and has no need to, as all are in sync, does the same when it
+ * has been closed for VOLUME_RELEASE_MS: it died and came back, and as long as
+ * it is named no snapshot can be taken. Not sooner, since its store may lag.
  */
 #include "replication/volume.h"
 
@@ -17,20 +20,25 @@
 
 static bool may_heal(const struct volume *v)
 {
-	if (v->opened_mirror || v->next)
-		return false;
 	return (v->has_disk && plane_may_heal(&v->r) && links_knocked(v)) ||
 	       plane_must_release(&v->r);
 }
 
 u64 heal_time(const struct volume *v)
 {
-	return may_heal(v) ? v->heal_at : UINT64_MAX;
+	if (v->opened_mirror || v->next)
+		return UINT64_MAX;
+	if (may_heal(v))
+		return v->heal_at;
+	return plane_is_writer(&v->r) ? v->release_at : UINT64_MAX;
 }
 
 void heal_later(struct volume *v)
 {
-	v->heal_at = clock_boot_ns() + VOLUME_HEAL_PAUSE_MS * REPL_MS;
+	u64 now = clock_boot_ns();
+
+	v->heal_at = now + VOLUME_HEAL_PAUSE_MS * REPL_MS;
+	v->release_at = now + VOLUME_RELEASE_MS * REPL_MS;
 }
 
 static void heal_end(struct volume *v, const char *why)
@@ -49,8 +57,8 @@ void heal_settle(struct volume *v, u64 now)
 	if (!v->opened_mirror) {
 		if (now < heal_time(v))
 			return;
-		log_info("plane", "volume=%s healing: a copy is out of sync%s", v->r.name,
-			 plane_must_release(&v->r) ? ", and this node is still the writer" : "");
+		log_info("plane", "volume=%s healing: %s", v->r.name,
+			 plane_heal_reason(&v->r, links_knocked(v)));
 		open_mirror(v);
 		v->healing = true;
 		volume_report(v);

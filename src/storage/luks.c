@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "storage/step.h"
 
 #define PASS_BYTES 32 /* of the volume's key: what opens the header */
 #define CONTENT_BYTES (STORAGE_KEY_BYTES - PASS_BYTES) /* the rest: aes-xts with 2 x 256 bits */
@@ -207,23 +208,31 @@ static int format(struct crypt_device *cd, const char *volume, const uint8_t *ke
 				  (const char *)key + PASS_BYTES, CONTENT_BYTES, &params);
 	if (rv < 0)
 		return failed(err, rv, "make the LUKS header", volume);
+	storage_step("luks header");
 	rv = crypt_keyslot_add_by_volume_key(cd, CRYPT_ANY_SLOT, NULL, 0, (const char *)key,
 					     PASS_BYTES);
+	storage_step("luks slot");
 	return rv < 0 ? failed(err, rv, "make the LUKS key slot", volume) : 0;
 }
 
-/* A header without a key slot is one whose making was cut: nothing was ever stored under it. */
-static int load(struct crypt_device *cd, const char *device, const char *volume, const uint8_t *key,
-		enum luks_header header, struct err *err)
+/* A header without a key slot is one whose making was cut: nothing was ever stored under it. The
+ * library makes none with what it has loaded one into: *cd becomes another one then, NULL when that
+ * fails. */
+static int load(struct crypt_device **cd, const char *device, const char *volume,
+		const uint8_t *key, enum luks_header header, struct err *err)
 {
-	int rv = crypt_load(cd, CRYPT_LUKS2, NULL);
+	int rv = crypt_load(*cd, CRYPT_LUKS2, NULL);
 
-	if (rv == 0 && has_slot(cd))
+	if (rv == 0 && has_slot(*cd))
 		return 0;
 	if (rv < 0 && rv != -EINVAL)
 		return failed(err, rv, "read the LUKS header", volume);
-	if (header == LUKS_MAY_MAKE)
-		return format(cd, volume, key, err);
+	if (header == LUKS_MAY_MAKE) {
+		crypt_free(*cd);
+		*cd = NULL;
+		rv = begin(device, volume, cd, err);
+		return rv < 0 ? rv : format(*cd, volume, key, err);
+	}
 	return err_set(err, -E_CORRUPT,
 		       "encryption of %s: the LUKS header on %s is damaged; nothing was changed. "
 		       "Delete this copy and make another one from the good ones",
@@ -234,9 +243,12 @@ static int load(struct crypt_device *cd, const char *device, const char *volume,
 static int unlock(struct crypt_device *cd, const char *device, const char *volume, const char *name,
 		  const uint8_t *key, struct err *err)
 {
-	int rv = crypt_activate_by_passphrase(cd, name, CRYPT_ANY_SLOT, (const char *)key,
-					      PASS_BYTES, 0);
+	int rv;
 
+	storage_step("luks open");
+	rv = crypt_activate_by_passphrase(cd, name, CRYPT_ANY_SLOT, (const char *)key, PASS_BYTES,
+					  0);
+	storage_step("luks opened");
 	if (rv >= 0)
 		return 0;
 	if (rv == -EPERM || rv == -ENOENT)
@@ -258,7 +270,7 @@ static int open_new(const char *device, const char *volume, const uint8_t *key,
 	if (rv < 0)
 		return rv;
 	name_of(volume, name);
-	rv = load(cd, device, volume, key, header, err);
+	rv = load(&cd, device, volume, key, header, err);
 	if (rv == 0)
 		rv = unlock(cd, device, volume, name, key, err);
 	if (rv == 0)
@@ -311,7 +323,9 @@ static int resize(const char *device, const char *volume, struct err *err)
 	if (rv < 0)
 		return failed(err, rv, "find the open LUKS device", volume);
 	crypt_set_log_callback(cd, on_log, NULL);
+	storage_step("luks resize");
 	rv = crypt_resize(cd, name, 0);
+	storage_step("luks resized");
 	crypt_free(cd);
 	return rv < 0 ? failed(err, rv, "enlarge the open LUKS device", volume) : 0;
 }
@@ -353,12 +367,14 @@ int luks_zero(const char *volume, uint64_t from, uint64_t to, struct err *err)
 	while (rv == 0 && from < to) {
 		uint64_t range[2] = { from, to - from < ZERO_STEP ? to - from : ZERO_STEP };
 
+		storage_step("luks zero");
 		if (ioctl(fd, BLKZEROOUT, range) < 0)
 			rv = -errno;
 		from += range[1];
 	}
 	if (rv == 0 && fsync(fd) < 0)
 		rv = -errno;
+	storage_step("luks zeroed");
 	close(fd);
 	return rv < 0 ? io_failed(err, rv, "write zeros behind its former end", volume) : 0;
 }
@@ -387,6 +403,7 @@ int luks_close(const char *device, const char *volume, struct err *err)
 	if (luks_is_open(volume) && lies_on(volume, device)) {
 		crypt_set_log_callback(NULL, on_log, NULL);
 		rv = crypt_deactivate(NULL, name);
+		storage_step("luks closed");
 		if (rv < 0)
 			rv = failed(err, rv, "close the LUKS device", volume);
 	}

@@ -430,7 +430,7 @@ static void ask_zeros(const struct lvm_pair *q, uint64_t from, uint64_t to,
 /* of a pair that has been looked at and is ours */
 static int grow_found(struct lvm_pair *q, struct storage_paths *ret, struct err *err)
 {
-	uint64_t size = 0, want = q->v->size_bytes;
+	uint64_t size = 0, had, want = q->v->size_bytes;
 	struct err ignored;
 	int rv = lvm_pair_usable(q, err);
 
@@ -439,12 +439,13 @@ static int grow_found(struct lvm_pair *q, struct storage_paths *ret, struct err 
 	/* what was cut off must not come back as zeros */
 	if (rv == 0)
 		rv = check_data(q, size, err);
-	if (rv == 0 && size < want) {
+	had = size + q->v->header_bytes; /* of the device: the label tells of the content */
+	if (rv == 0 && had < want) {
 		rv = grow_room(q, err);
 		if (rv == 0)
 			rv = lengthen(q, LVM_DATA, want, err);
-		if (rv == 0 && wants_zeros(q, size, want)) {
-			ask_zeros(q, size, want, ret);
+		if (rv == 0 && wants_zeros(q, had, want)) {
+			ask_zeros(q, had, want, ret);
 			return 0;
 		}
 		if (rv == 0)

@@ -72,6 +72,10 @@ def snapshot(node, *args):
     return node.cli("snapshot", *args)
 
 
+def missing(node, volume, name):
+    return node.get("/v1/resource-definitions/%s/snapshots/%s" % (volume, name))["missing_nodes"]
+
+
 def good(name, r):
     tap.ok(r.code == 0, name, r)
     return r
@@ -158,6 +162,8 @@ def restore(c):
     good("on one node only", snapshot(n1, "restore", "db", "s1", "one", "--nodes", "n2"))
     c.wait_verdict("one")
     tap.ok("one_00000" in files(n2) and "one_00000" not in files(n1), "it is there only")
+    good("a snapshot of the only copy", snapshot(n1, "create", "one", "early"))
+    tap.eq(missing(n1, "one", "early"), [], "nobody lacks it")
     r = n1.http("POST", "/v1/resource-definitions/one/resources/n3",
                 {"resource": {"props": {"StorPoolName": "pool"}}})
     tap.ok(r.status == 201, "a copy is added where it was made of zeros", r)
@@ -165,6 +171,17 @@ def restore(c):
          else "one_00000" in files(n3) and content(n3, "one_00000") == kept,
          lambda: c.volume("one"))
     soon("and has the snapshot's content", lambda: content(n3, "one_00000") == kept)
+    tap.eq(missing(n1, "one", "early"), ["n3"], "the earlier snapshot is missing there")
+    tap.ok("one_00000_early" not in files(n3), "and it is said truly", files(n3))
+    row = [line for line in snapshot(n1, "list").out.splitlines() if " early " in line]
+    tap.ok(len(row) == 1 and row[0].split()[-3:] == ["n2", "n3", "ok"], "shown by list", row)
+    r = n1.http("POST", "/v1/resource-definitions/one/resources/n1/make-available")
+    tap.ok(r.status in (200, 201), "a client", r)
+    tap.eq(missing(n1, "one", "early"), ["n3"], "has no copy, and lacks nothing")
+    good("a later one", snapshot(n1, "create", "one", "late"))
+    tap.eq(missing(n1, "one", "late"), [], "is on both")
+    for name in ("early", "late"):
+        good("%s goes" % name, snapshot(n1, "delete", "one", name))
     bad("into one that is there", "exists already", snapshot(n1, "restore", "db", "s1", "copy"))
     bad("of nothing", "has no snapshot nine", snapshot(n1, "restore", "db", "nine", "new"))
     tap.ok(c.volume("new") is None, "which leaves no new volume", c.volume("new"))

@@ -45,6 +45,7 @@ static void usage(void)
 	      "    --taken BYTES   size of the volume when the snapshot was taken (16 MiB)\n"
 	      "    --owner N       byte of which the uuids of replica and volume are made (1)\n"
 	      "    --uuid N        the same of the snapshot (1)\n"
+	      "    --key N         encrypted, its key is the bytes from N on; 0: not known\n"
 	      "    --beside KIND,SOURCE   probes this pool, too; says when it answers, and what\n"
 	      "                    the first one is busy with then\n",
 	      stderr);
@@ -79,6 +80,8 @@ static const char *code_name(int status)
 		return "E_INVALID";
 	case -E_IN_USE:
 		return "E_IN_USE";
+	case -E_LOCKED:
+		return "E_LOCKED";
 	default:
 		return name ? name : "?";
 	}
@@ -142,11 +145,25 @@ static void take_beside(struct call *c, char *text)
 	take_pool(&c->beside, text, source);
 }
 
+static void take_key(struct storage_volume *v, const char *text)
+{
+	long first = strtol(text, NULL, 10);
+
+	v->encrypted = true;
+	v->has_key = first != 0;
+	for (int i = 0; i < STORAGE_KEY_BYTES && v->has_key; i++)
+		v->key[i] = (uint8_t)(first + i);
+}
+
 static void parse(struct call *c, int argc, char **argv)
 {
-	static const struct option options[] = { { "size", 1, 0, 's' },   { "taken", 1, 0, 't' },
-						 { "owner", 1, 0, 'o' },  { "uuid", 1, 0, 'u' },
-						 { "beside", 1, 0, 'b' }, { 0 } };
+	static const struct option options[] = { { "size", 1, 0, 's' },
+						 { "taken", 1, 0, 't' },
+						 { "owner", 1, 0, 'o' },
+						 { "uuid", 1, 0, 'u' },
+						 { "beside", 1, 0, 'b' },
+						 { "key", 1, 0, 'k' },
+						 { 0 } };
 	int option, owner = 1, uuid = 1;
 
 	c->volume.size_bytes = c->snapshot.size_bytes = 16 << 20;
@@ -166,6 +183,9 @@ static void parse(struct call *c, int argc, char **argv)
 			break;
 		case 'b':
 			take_beside(c, optarg);
+			break;
+		case 'k':
+			take_key(&c->volume, optarg);
 			break;
 		default:
 			usage();

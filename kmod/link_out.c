@@ -39,13 +39,16 @@ void link_msg_free(struct link_msg *m)
 	mempool_free(m, &msgs);
 }
 
+/* Counted first: who sends at this moment frees it as soon as it is in the queue. */
 static void put_last(struct rvol_link *l, struct link_msg *out)
 {
+	int queued = atomic_add_return((int)out->len, &l->queued);
+
 	spin_lock(&l->queue_lock);
 	list_add_tail(&out->list, &l->queue);
 	spin_unlock(&l->queue_lock);
 	l->flush_due = true;
-	if (atomic_add_return((int)out->len, &l->queued) > (int)RVOL_QUEUE_MAX)
+	if (queued > (int)RVOL_QUEUE_MAX)
 		link_give_up(l, "it takes what is sent too slowly");
 }
 

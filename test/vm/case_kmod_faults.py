@@ -151,8 +151,10 @@ def case_kmod_end_slow(rig):
     """Deleted while writes are at slow disks, of both copies or of the only one, or wait for its
     metadata: all is given back when the disks answer."""
     g = kmod_lab(rig).guests[0]
+    # long enough to be looked at and deleted meanwhile
     g.run("modprobe -a dm_mod dm_delay; for d in 0 2; do dmsetup create d$d --table "
-          "\"0 131072 delay /dev/ram$d 0 0 /dev/ram$d 0 4000\"; done; dmsetup mknodes")
+          "\"0 131072 delay /dev/ram$d 0 0 /dev/ram$d 0 %d\"; done; dmsetup mknodes"
+          % (4000 * rig.image.kernel.patience))
     for nodes in "pair /dev/mapper/d0 /dev/ram1 /dev/mapper/d2 /dev/ram3", \
                  "one /dev/mapper/d0 /dev/ram1", "one /dev/ram1 /dev/mapper/d2":
         g.run("rvolctl %s --dirty --daemon" % nodes, 120)

@@ -199,6 +199,7 @@ static void look_at(struct api *a, const char *resource, const struct upkeep_sig
 	struct upkeep *u = &a->upkeep;
 	struct upkeep_plan plan;
 	json *body;
+	bool adds;
 
 	if (peek(a, resource, sight, &plan) < 0)
 		return;
@@ -211,12 +212,13 @@ static void look_at(struct api *a, const char *resource, const struct upkeep_sig
 			due_in(u, UPKEEP_AGAIN_MS);
 		return;
 	}
-	if (plan.what == UPKEEP_ADD && u->learning + u->held >= UPKEEP_LEARNING_MAX) {
+	adds = plan.what == UPKEEP_ADD || plan.what == UPKEEP_DISK;
+	if (adds && u->learning + u->held >= UPKEEP_LEARNING_MAX) {
 		note(u, resource, "another copy is made when fewer others are being made");
 		due_in(u, UPKEEP_AGAIN_MS);
 		return;
 	}
-	u->held += plan.what == UPKEEP_ADD;
+	u->held += adds;
 	body = view_object();
 	jset_str(body, "resource", resource);
 	ask(a, "/v1/sds/upkeep", body);

@@ -163,15 +163,23 @@ int place_leave(struct bundle *b, struct replica *r, struct err *err)
 	return rv < 0 ? rv : bundle_drop_replica(b, r, err);
 }
 
-/* A copy that somebody takes away is not wanted any more; one that is of no use is. */
+static bool is_of_use(struct bundle *b, const struct replica *r)
+{
+	return !r->diskless && !r->deleting && !r->quarantined &&
+	       observed_online(b->env->observed, r->node, b->env->mono_ms);
+}
+
+/* A copy that somebody takes away is not wanted any more; one that is of no use is, and so are the
+ * others when it is one of too many. */
 static void want_no_more(struct bundle *b, const struct replica *r)
 {
-	bool online = observed_online(b->env->observed, r->node, b->env->mono_ms);
-	bool of_use = !r->diskless && !r->deleting && !r->quarantined && online;
-	int copies = bundle_wanted(b);
+	int copies = bundle_wanted(b), of_use = 0;
 
+	for (int i = 0; i < b->n; i++)
+		of_use += is_of_use(b, &b->replica[i]);
 	if (!r->diskless && !r->deleting)
-		bundle_want(b, of_use && copies > 1 ? copies - 1 : copies);
+		bundle_want(b, is_of_use(b, r) && of_use <= copies && copies > 1 ? copies - 1
+										 : copies);
 }
 
 /* The only replica goes: what is left is a definition without copies, as before the first one. */
@@ -347,6 +355,16 @@ static int add_disk(struct bundle *b, struct replica *r, const char *pool, const
 	snprintf(r->migrates, sizeof(r->migrates), "%s", migrates);
 	b->clients = 1u << r->slot;
 	return place_on(b, r->node, pool, err);
+}
+
+int place_draw(struct bundle *b, struct replica *r, struct err *err)
+{
+	int rv = check_swept(b, r, err);
+
+	if (rv < 0)
+		return rv;
+	b->clients = 1u << r->slot;
+	return place_by_rules(b, r->node, NULL, err);
 }
 
 bool place_takes(struct bundle *b, const struct replica *r)

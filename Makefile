@@ -2,7 +2,7 @@
 #
 # The list of things to do; the work is in tools/ and meson.build.
 
-.PHONY: help demo check vm-tools build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
+.PHONY: help demo check vm-tools build asan fmt tidy sim raftsim joint soak soak-upkeep fuzz model kmod vm bench \
 	debug-kernel vm-debug kmod-check bench-core bench-path bench-rates bench-resync \
 	bench-faults bench-scale clean deps hooks
 
@@ -25,6 +25,7 @@ help:
 	@echo 'make model       the replication protocol, searched completely in small worlds: WORLD='
 	@echo 'make soak        real daemons under faults by chance: ROUNDS= SEED= COPIES= FAULTS=kill,cut'
 	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
+	@echo 'make soak-upkeep all that is done for copies, on played clusters: SECONDS= SEED='
 	@echo 'make vm          virtual machines (QEMU, no KVM): KERNEL=6.1 or 6.12, CASE=name'
 	@echo 'make kmod        the kernel module for the kernels of the guests: KERNEL=6.1 or 6.12'
 	@echo 'make debug-kernel  a kernel for them with KASAN, lockdep, kmemleak: tools/debug-kernel'
@@ -92,6 +93,11 @@ soak: $(if $(DISKS),deps,build)
 		--rounds $(or $(ROUNDS),200) --copies $(or $(COPIES),3) \
 		$(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 		$(if $(DISKS),--shim build-dev/test/libdiskfaults.so) $(ARGS)
+
+soak-upkeep:
+	@tools/build release build test/test-model-upkeep_world
+	@UPKEEP_WORLD_SECONDS=$(or $(SECONDS),3600) UPKEEP_WORLD_SEED=$(or $(SEED),1) \
+		build/test/test-model-upkeep_world
 
 # KERNEL=6.1, 6.12 or a folder; CASE='name name' (all); ARGS for the rest
 vm: build kmod

@@ -70,6 +70,8 @@ static int status(int argc, char **argv)
 		return CLI_OK;
 	}
 	cluster_line(jget(doc, "cluster"));
+	if (jget_str(jget(doc, "cluster"), "balance", "")[0])
+		printf("Balance: %s\n", jget_str(jget(doc, "cluster"), "balance", ""));
 	if (jget(doc, "full_pools"))
 		full_pools(jget(doc, "full_pools"));
 	closed_listeners();

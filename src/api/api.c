@@ -46,6 +46,7 @@ void api_put(struct api *a)
 	json_object_put(a->reaper.resources);
 	json_object_put(a->listeners);
 	upkeep_stop(a);
+	balance_stop(a);
 	free(a);
 }
 
@@ -79,6 +80,7 @@ static void slow_tick(struct api *a, int64_t now)
 			clone_tick(a);
 			schedules_tick(a);
 			upkeep_tick(a);
+			balance_tick(a);
 			scrub_tick(a);
 		}
 	}
@@ -187,6 +189,7 @@ void api_on_leader(struct api *a, bool is_leader)
 		members_free(a->members);
 		a->members = NULL;
 		upkeep_stop(a);
+		balance_stop(a);
 	}
 	if (!a->closing)
 		api_hurry(a);

@@ -224,7 +224,7 @@ static void look_at(struct api *a, const char *resource, const struct upkeep_sig
 	ask(a, "/v1/sds/upkeep", body);
 }
 
-static struct upkeep_sight sight_of(struct api *a)
+struct upkeep_sight upkeep_sight(struct api *a)
 {
 	struct change_env env = { .store = a->config.store };
 	struct upkeep_sight sight = { .watched_ms = api_mono_ms() - a->led_since_ms };
@@ -232,6 +232,13 @@ static struct upkeep_sight sight_of(struct api *a)
 	if (change_upkeep_many_away(&env, &sight.many_away, NULL) < 0)
 		sight.many_away = true;
 	return sight;
+}
+
+bool upkeep_is_busy(struct api *a)
+{
+	const struct upkeep *u = &a->upkeep;
+
+	return u->names || u->asked || u->learning || u->held || u->seen == 0;
 }
 
 void upkeep_tick(struct api *a)
@@ -247,7 +254,7 @@ void upkeep_tick(struct api *a)
 		if (!begin_pass(a))
 			return;
 	}
-	sight = sight_of(a);
+	sight = upkeep_sight(a);
 	end = u->at + UPKEEP_PER_TICK;
 	if (end > json_object_array_length(u->names))
 		end = json_object_array_length(u->names);
@@ -265,7 +272,7 @@ void upkeep_tick(struct api *a)
 static int step(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *resource = jget_str(m->call->doc, "resource", "");
-	struct upkeep_sight sight = sight_of(m->call->api);
+	struct upkeep_sight sight = upkeep_sight(m->call->api);
 	struct upkeep_plan plan;
 	int rv = change_upkeep(env, t, resource, &sight, &plan, err);
 

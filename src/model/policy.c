@@ -94,6 +94,16 @@ static int check_scrub(const char *what, json *props, struct err *err)
 	return 0;
 }
 
+static int check_on_off(const char *what, json *props, const char *key, struct err *err)
+{
+	const char *text = jget_str(props, key, NULL);
+
+	if (!text || on_off(text) >= 0)
+		return 0;
+	return err_set(err, -E_BAD_PROP, "%s: property %s is \"%.40s\"; possible are on and off",
+		       what, key, text);
+}
+
 static int check_after(const char *what, json *props, const char *key, struct err *err)
 {
 	const char *text = jget_str(props, key, NULL);
@@ -116,12 +126,9 @@ int policy_check(const char *what, json *props, struct err *err)
 			       "%s: property " POLICY_READ " is \"%.40s\"; possible are local, "
 			       "round-robin, least-pending and striped",
 			       what, text);
-	text = jget_str(props, POLICY_HANDOVER, NULL);
-	if (text && on_off(text) < 0)
-		return err_set(err, -E_BAD_PROP,
-			       "%s: property " POLICY_HANDOVER
-			       " is \"%.40s\"; possible are on and off",
-			       what, text);
+	if ((rv = check_on_off(what, props, POLICY_HANDOVER, err)) < 0 ||
+	    (rv = check_on_off(what, props, POLICY_BALANCE, err)) < 0)
+		return rv;
 	text = jget_str(props, POLICY_COPY, NULL);
 	if (text && number_of(text, copy_names, COPY_WAYS) < 0)
 		return err_set(err, -E_BAD_PROP,

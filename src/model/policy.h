@@ -21,6 +21,8 @@
  *                     DrbdOptions/auto-diskful, in minutes; with
  *                     DrbdOptions/auto-diskful-allow-cleanup no or false there is one copy more
  *                     from then on, else another one goes for it
+ *   sds/balance       off (default), on; of the controller only: copies move from full pools to
+ *                     emptier ones (balance.h)
  * LINSTOR's drivers ask for a handover, for a live migration, by setting
  * DrbdOptions/Net/allow-two-primaries to "yes", of the resource or of the connection
  * between two of its nodes; that counts as on.
@@ -41,6 +43,7 @@
 #define POLICY_SCRUB_RATE "sds/scrub-rate"
 #define POLICY_REBUILD "sds/rebuild-after"
 #define POLICY_AUTO_EVICT "DrbdOptions/AutoEvictAfterTime"
+#define POLICY_BALANCE "sds/balance"
 #define POLICY_DISKFUL "sds/diskful-after"
 #define POLICY_AUTO_DISKFUL "DrbdOptions/auto-diskful"
 #define POLICY_DISKFUL_CLEANUP "DrbdOptions/auto-diskful-allow-cleanup"

@@ -142,7 +142,8 @@ void record_write(json *doc, const struct record *r);
 bool record_same(const struct record *a, const struct record *b); /* tag included */
 json *replica_doc(const struct replica *r);
 void replica_write_made(json *doc, uint32_t made); /* in a present document */
-/* the same: deleting, becomes_client, inactive and, with it, refetch, migrates, open_ms, drawn_ms */
+/* the same: deleting, becomes_client, inactive and, with it, refetch, migrates, open_ms and
+ * drawn_ms */
 void replica_write_plans(json *doc, const struct replica *r);
 /* the same; complaint NULL: not quarantined (any more) */
 void replica_write_quarantine(json *doc, const char *complaint, int64_t now_ms);

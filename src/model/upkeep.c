@@ -186,7 +186,7 @@ static int superfluity(const struct upkeep_input *in, const struct upkeep_replic
 	return r->drawn_ms ? 0 : 3;
 }
 
-/* Of equally superfluous ones that which was not made because of use, or longest ago; or the last */
+/* Of equally superfluous ones that which was not made for its use, or longest ago; or the last */
 static bool goes_before(const struct upkeep_replica *r, const struct upkeep_replica *other)
 {
 	return r->drawn_ms <= other->drawn_ms;

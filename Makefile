@@ -2,8 +2,8 @@
 #
 # The list of things to do; the work is in tools/ and meson.build.
 
-.PHONY: help demo check vm-tools build asan fmt tidy sim raftsim joint soak fuzz model kmod vm bench \
-	debug-kernel vm-debug kmod-check bench-core bench-path bench-rates bench-resync \
+.PHONY: help demo check vm-tools build asan fmt tidy sim raftsim joint soak soak-upkeep fuzz model \
+	kmod vm bench debug-kernel vm-debug kmod-check bench-core bench-path bench-rates bench-resync \
 	bench-faults bench-scale bench-troubled scale-long golinstor clean deps hooks
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make soak        real daemons under faults by chance: ROUNDS= SEED= COPIES= FAULTS=kill,cut'
 	@echo '                 DISKS=1: on disks that fail, too; ARGS=: more, see test/soak/soak.py'
 	@echo 'make golinstor   LINSTOR'"'"'s client library for Go against three daemons (50 MB once): SCENARIOS='
+	@echo 'make soak-upkeep all that is done for copies, on played clusters: SECONDS= SEED='
 	@echo 'make vm          virtual machines (QEMU, no KVM): KERNEL=6.1 or 6.12, CASE=name'
 	@echo 'make kmod        the kernel module for the kernels of the guests: KERNEL=6.1 or 6.12'
 	@echo 'make debug-kernel  a kernel for them with KASAN, lockdep, kmemleak: tools/debug-kernel'
@@ -100,6 +101,11 @@ soak: $(if $(DISKS),deps,build)
 golinstor: build
 	@tools/golinstor build/golinstor
 	@SDSD=$(CURDIR)/build/sdsd SCENARIOS='$(SCENARIOS)' python3 test/cluster/test_golinstor.py
+
+soak-upkeep:
+	@tools/build release build test/test-model-upkeep_world
+	@UPKEEP_WORLD_SECONDS=$(or $(SECONDS),3600) UPKEEP_WORLD_SEED=$(or $(SEED),1) \
+		build/test/test-model-upkeep_world
 
 # KERNEL=6.1, 6.12 or a folder; CASE='name name' (all); ARGS for the rest
 vm: build kmod

@@ -108,6 +108,14 @@ static void put_cluster(struct page *p, json *c)
 		     (long long)jget_i64_or(c, "voters", 0));
 }
 
+static void put_balance(struct page *p, json *c)
+{
+	const char *note = jget_str(c, "balance", "");
+
+	if (note[0])
+		line(p, "Balance: %s", note);
+}
+
 /* those that somebody should do something about */
 static void put_pools(struct page *p, json *pools)
 {
@@ -399,6 +407,7 @@ static void put_volumes(struct page *p, json *resources)
 static bool put_page(struct page *p, json *status, json *local)
 {
 	put_cluster(p, jget(status, "cluster"));
+	put_balance(p, jget(status, "cluster"));
 	put_pools(p, jget(status, "full_pools"));
 	put_services(p, jget(status, "services"));
 	put_listeners(p, local);

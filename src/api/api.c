@@ -47,6 +47,7 @@ void api_put(struct api *a)
 	json_object_put(a->reaper.resources);
 	json_object_put(a->listeners);
 	upkeep_stop(a);
+	balance_stop(a);
 	free(a);
 }
 
@@ -80,6 +81,7 @@ static void slow_tick(struct api *a, int64_t now)
 		clone_tick(a);
 		schedules_tick(a);
 		upkeep_tick(a);
+		balance_tick(a);
 		scrub_tick(a);
 		services_look(a);
 	}
@@ -188,6 +190,7 @@ void api_on_leader(struct api *a, bool is_leader)
 		members_free(a->members);
 		a->members = NULL;
 		upkeep_stop(a);
+		balance_stop(a);
 	}
 	if (!a->closing)
 		api_hurry(a);

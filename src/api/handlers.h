@@ -148,6 +148,9 @@ void replicas_modify_volume(struct api_call *c);
 void quarantine_failed(struct api_call *c);
 void quarantine_repair(struct api_call *c);
 void quarantine_replace(struct api_call *c);
+/* balance.c */
+void balance_step(struct api_call *c);
+
 /* upkeep.c */
 void upkeep_step(struct api_call *c);
 void upkeep_away(struct api_call *c);

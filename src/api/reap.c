@@ -37,6 +37,25 @@ static void look(struct api *a)
 	r->changed = count.changed;
 }
 
+/* as is_covered of change_replica.c */
+static bool is_covered(const struct view *v, int source)
+{
+	bool all = true;
+	int good = 0;
+
+	for (int i = 0; i < v->n; i++) {
+		const struct replica *r = &v->rep[i].r;
+		bool is_good =
+			view_in_sync(v, i) && v->rep[i].online && !r->quarantined && !r->inactive;
+
+		if (i == source || r->diskless || r->deleting)
+			continue;
+		good += is_good;
+		all &= is_good;
+	}
+	return all || good >= v->res.copies;
+}
+
 /* Those that have to wait for something that the record or the replicas show are not asked for
  * meanwhile: a question costs consensus a round. */
 static bool is_due(struct api *a, const char *resource)
@@ -51,8 +70,9 @@ static bool is_due(struct api *a, const char *resource)
 		int source = r->migrates[0] ? view_find(&v, r->migrates) : -1;
 
 		due |= r->deleting || (r->inactive && view_in_sync(&v, i));
-		due |= r->migrates[0] && (view_in_sync(&v, i) || source < 0 ||
-					  v.rep[source].r.diskless || v.rep[source].r.deleting);
+		due |= r->migrates[0] &&
+		       (source < 0 || v.rep[source].r.diskless || v.rep[source].r.deleting ||
+			(view_in_sync(&v, i) && is_covered(&v, source)));
 	}
 	view_release(&v);
 	return due;

@@ -253,6 +253,7 @@ const struct route api_routes[] = {
 	{ "POST", SDS "replicas/{}/{}/replace", ANY, PLACE_LEADER, RC_MOD, RC_RSC,
 	  quarantine_replace },
 	{ "POST", SDS "upkeep", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC, upkeep_step },
+	{ "POST", SDS "balance", WHO_NODE, PLACE_LEADER, RC_MOD, RC_RSC, balance_step },
 	{ "POST", SDS "node-away", WHO_NODE, PLACE_LEADER, RC_MOD, RC_NODE, upkeep_away },
 	{ "POST", SDS "node-forget", WHO_NODE, PLACE_LEADER, RC_DEL, RC_NODE, upkeep_forget },
 	{ "POST", SDS "leftover-done", WHO_NODE, PLACE_LEADER, RC_DEL, RC_RSC, sds_leftover_done },

@@ -13,7 +13,9 @@
 #include "api/call.h"
 #include "api/events.h"
 #include "api/leader.h"
+#include "model/balance.h"
 #include "model/change.h"
+#include "model/upkeep.h"
 #include "store/history.h"
 
 #define API_TICK_MS 1000     /* members, presence of a leader */
@@ -57,6 +59,13 @@ struct upkeep {
 	int asked;      /* requests under way */
 };
 
+/* pools that are to be equally full, on the leader (balance.c) */
+struct balancer {
+	int64_t due_ms;              /* monotonic: it is looked at again then */
+	bool asked;                  /* a request is under way */
+	char note[BALANCE_TEXT_MAX]; /* what is done or waited for, of the last look; "" */
+};
+
 /* comparisons by the clock, on the leader (scrub.c) */
 struct scrubber {
 	uint64_t seen;  /* what it was last looked for in, as one number */
@@ -93,6 +102,7 @@ struct api {
 	struct cloner clones;
 	struct scheduler schedules;
 	struct upkeep upkeep;
+	struct balancer balance;
 	struct scrubber scrubs;
 	int services_asked;        /* decisions under way (services.c) */
 	uint64_t services_applied; /* the store's last entry at the last look */
@@ -128,6 +138,11 @@ void schedules_write(struct api *a, struct buf *out); /* their metrics */
 void upkeep_tick(struct api *a);
 /* leadership was lost, or the api ends */
 void upkeep_stop(struct api *a);
+void balance_tick(struct api *a);
+void balance_stop(struct api *a);
+struct upkeep_sight upkeep_sight(struct api *a); /* of the present moment */
+/* copies are being made, or a pass is under way: what is moved beside that waits */
+bool upkeep_is_busy(struct api *a);
 /* What is waited for, of a resource: "" nothing; on the leader */
 const char *upkeep_note(struct api *a, const char *resource);
 void verify_abandon(struct api *a);

@@ -298,6 +298,7 @@ static json *cluster_line(struct node_status *n, const struct resource_status *r
 	jset_i64(o, "no_leader_ms", n->stale ? n->now - a->leader_seen_ms : 0);
 	store_count(a->config.store, "leftover/", &leftovers);
 	jset_i64(o, "leftovers", (int64_t)leftovers.documents);
+	jset_str(o, "balance", a->balance.note);
 	for (int v = VERDICT_SAFE; v <= VERDICT_UNAVAILABLE; v++)
 		jset_i64(o, verdict_name(v), r->count[v]);
 	return o;

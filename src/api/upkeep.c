@@ -193,6 +193,7 @@ static void look_at(struct api *a, const char *resource, const struct upkeep_sig
 	struct upkeep *u = &a->upkeep;
 	struct upkeep_plan plan;
 	json *body;
+	bool adds;
 
 	if (peek(a, resource, sight, &plan) < 0)
 		return;
@@ -205,18 +206,19 @@ static void look_at(struct api *a, const char *resource, const struct upkeep_sig
 			due_in(u, UPKEEP_AGAIN_MS);
 		return;
 	}
-	if (plan.what == UPKEEP_ADD && u->learning + u->held >= UPKEEP_LEARNING_MAX) {
+	adds = plan.what == UPKEEP_ADD || plan.what == UPKEEP_DISK;
+	if (adds && u->learning + u->held >= UPKEEP_LEARNING_MAX) {
 		note(u, resource, "another copy is made when fewer others are being made");
 		due_in(u, UPKEEP_AGAIN_MS);
 		return;
 	}
-	u->held += plan.what == UPKEEP_ADD;
+	u->held += adds;
 	body = view_object();
 	jset_str(body, "resource", resource);
 	ask(a, "/v1/sds/upkeep", body);
 }
 
-static struct upkeep_sight sight_of(struct api *a)
+struct upkeep_sight upkeep_sight(struct api *a)
 {
 	struct change_env env = { .store = a->config.store };
 	struct upkeep_sight sight = { .watched_ms = api_mono_ms() - a->led_since_ms };
@@ -224,6 +226,13 @@ static struct upkeep_sight sight_of(struct api *a)
 	if (change_upkeep_many_away(&env, &sight.many_away, NULL) < 0)
 		sight.many_away = true;
 	return sight;
+}
+
+bool upkeep_is_busy(struct api *a)
+{
+	const struct upkeep *u = &a->upkeep;
+
+	return u->names || u->asked || u->learning || u->held || u->seen == 0;
 }
 
 void upkeep_tick(struct api *a)
@@ -239,7 +248,7 @@ void upkeep_tick(struct api *a)
 		if (!begin_pass(a))
 			return;
 	}
-	sight = sight_of(a);
+	sight = upkeep_sight(a);
 	end = u->at + UPKEEP_PER_TICK;
 	if (end > json_object_array_length(u->names))
 		end = json_object_array_length(u->names);
@@ -257,7 +266,7 @@ void upkeep_tick(struct api *a)
 static int step(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *resource = jget_str(m->call->doc, "resource", "");
-	struct upkeep_sight sight = sight_of(m->call->api);
+	struct upkeep_sight sight = upkeep_sight(m->call->api);
 	struct upkeep_plan plan;
 	int rv = change_upkeep(env, t, resource, &sight, &plan, err);
 

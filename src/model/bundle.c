@@ -464,6 +464,7 @@ int bundle_drop_disk(struct bundle *b, struct replica *r, struct err *err)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	r->diskless = true;
 	r->pool[0] = r->migrates[0] = '\0';
+	r->open_ms = r->drawn_ms = 0; /* whoever is to get a disk again has to wait again */
 	r->made = 0;
 	r->born = r->deleting = r->becomes_client = r->quarantined = false;
 	r->inactive &= !r->refetch.wanted; /* there is nothing left to fetch again */

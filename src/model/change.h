@@ -290,6 +290,12 @@ struct upkeep_plan;
 struct upkeep_sight;
 int change_upkeep(struct change_env *env, struct txn *t, const char *resource,
 		  const struct upkeep_sight *sight, struct upkeep_plan *ret, struct err *err);
+/* change_balance.c: the next step to make pools equally full (balance.h), if sds/balance is on: one
+ * copy begins to move, or is seen to have moved. Nothing to do: 0, without writes. why: of len
+ * bytes, BALANCE_TEXT_MAX at least: what is done, or waited for; "" */
+int change_balance(struct change_env *env, struct txn *t, const struct upkeep_sight *sight,
+		   char *why, size_t len, struct err *err);
+bool change_balance_is_on(struct store *store);
 /* Whether UPKEEP_AWAY_MAX_PERCENT of the nodes is passed, by their documents */
 int change_upkeep_many_away(struct change_env *env, bool *ret, struct err *err);
 /* The node has (not) been heard of lately: its document says since when */

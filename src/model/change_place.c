@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "model/candidates.h"
 
@@ -194,6 +195,57 @@ int place_bundle(struct bundle *b, const struct change_place *place, int *ret_ad
 		rv = place_with(b, place, filter, ret_added, err);
 	if (rv == 0 && *ret_added > 0)
 		bundle_want_those(b);
+	json_object_put(group);
+	free(filter);
+	return rv;
+}
+
+/* whether a list of names allows it; an empty one allows all */
+static bool allows(const char *const *names, int n, const char *name)
+{
+	for (int i = 0; i < n; i++) {
+		if (strcasecmp(names[i], name) == 0)
+			return true;
+	}
+	return n == 0;
+}
+
+static int place_there(struct bundle *b, struct group_select *f, const char *node, const char *pool,
+		       struct err *err)
+{
+	const struct change_place one_more = { .additional = 1 };
+	struct placement_want want;
+	int rv = place_want(b, &one_more, f, &want, err);
+
+	if (rv < 0)
+		return rv;
+	if (!allows(want.nodes, want.n_nodes, node) ||
+	    (pool && !allows(want.pools, want.n_pools, pool)))
+		return err_set(err, -E_NO_NODES, "resource %s: its group names others than %s%s%s",
+			       b->resource.name, node, pool ? "/" : "", pool ? pool : "");
+	want.nodes = &node;
+	want.n_nodes = 1;
+	if (pool) {
+		want.pools = &pool;
+		want.n_pools = 1;
+	}
+	return place_copies(b, &want, false, err);
+}
+
+int place_by_rules(struct bundle *b, const char *node, const char *pool, struct err *err)
+{
+	struct group_select *filter;
+	json *group = NULL;
+	int rv = place_check(b, 1, err);
+
+	if (rv < 0)
+		return rv;
+	filter = malloc(sizeof(*filter));
+	if (!filter)
+		return err_set(err, -ENOMEM, "placement: out of memory");
+	rv = place_filter(b, filter, &group, err);
+	if (rv == 0)
+		rv = place_there(b, filter, node, pool, err);
 	json_object_put(group);
 	free(filter);
 	return rv;

@@ -213,15 +213,23 @@ int place_leave(struct bundle *b, struct replica *r, struct err *err)
 	return rv < 0 ? rv : bundle_drop_replica(b, r, err);
 }
 
-/* A copy that somebody takes away is not wanted any more; one that is of no use is. */
+static bool is_of_use(struct bundle *b, const struct replica *r)
+{
+	return !r->diskless && !r->deleting && !r->quarantined &&
+	       observed_online(b->env->observed, r->node, b->env->mono_ms);
+}
+
+/* A copy that somebody takes away is not wanted any more; one that is of no use is, and so are the
+ * others when it is one of too many. */
 static void want_no_more(struct bundle *b, const struct replica *r)
 {
-	bool online = observed_online(b->env->observed, r->node, b->env->mono_ms);
-	bool of_use = !r->diskless && !r->deleting && !r->quarantined && online;
-	int copies = bundle_wanted(b);
+	int copies = bundle_wanted(b), of_use = 0;
 
+	for (int i = 0; i < b->n; i++)
+		of_use += is_of_use(b, &b->replica[i]);
 	if (!r->diskless && !r->deleting)
-		bundle_want(b, of_use && copies > 1 ? copies - 1 : copies);
+		bundle_want(b, is_of_use(b, r) && of_use <= copies && copies > 1 ? copies - 1
+										 : copies);
 }
 
 /* The only replica goes: what is left is a definition without copies, as before the first one. */
@@ -433,6 +441,16 @@ static int add_disk(struct bundle *b, struct replica *r, const char *pool, const
 	return place_on(b, r->node, pool, err);
 }
 
+int place_draw(struct bundle *b, struct replica *r, struct err *err)
+{
+	int rv = check_swept(b, r, err);
+
+	if (rv < 0)
+		return rv;
+	b->clients = 1u << r->slot;
+	return place_by_rules(b, r->node, NULL, err);
+}
+
 bool place_takes(struct bundle *b, const struct replica *r)
 {
 	return r->diskless && !r->deleting && !r->inactive && !bundle_is_open_on(b, r->node) &&
@@ -469,23 +487,26 @@ int change_replica_diskful(struct change_env *env, struct txn *t, const char *re
 	return rv;
 }
 
+void place_migrates(struct bundle *b, struct replica *r, const char *from)
+{
+	char key[STORE_KEY_MAX];
+	json *doc = replica_doc(r);
+
+	snprintf(r->migrates, sizeof(r->migrates), "%s", from);
+	replica_key(r->resource, r->node, key, sizeof(key));
+	replica_write_plans(doc, r);
+	txn_put(b->t, key, doc);
+}
+
 /* a copy on a node that has no replica yet */
 static int add_copy(struct bundle *b, const char *node, const char *pool, const char *migrates,
 		    struct err *err)
 {
-	struct replica *now;
-	char key[STORE_KEY_MAX];
-	json *doc;
 	int rv;
 
 	if ((rv = place_check(b, 1, err)) < 0 || (rv = place_on(b, node, pool, err)) < 0)
 		return rv;
-	now = &b->replica[b->n - 1];
-	snprintf(now->migrates, sizeof(now->migrates), "%s", migrates);
-	replica_key(now->resource, now->node, key, sizeof(key));
-	doc = replica_doc(now);
-	replica_write_plans(doc, now);
-	txn_put(b->t, key, doc);
+	place_migrates(b, &b->replica[b->n - 1], migrates);
 	return 0;
 }
 
@@ -586,15 +607,34 @@ static uint32_t leaving(const struct bundle *b)
 	return slots;
 }
 
+/* Without this copy there are as many good ones as are wanted, or none is missing at present. */
+static bool is_covered(struct bundle *b, const struct replica *r)
+{
+	bool all = true;
+	int good = 0;
+
+	for (int i = 0; i < b->n; i++) {
+		const struct replica *o = &b->replica[i];
+		bool is_good = bundle_in_set(b, o) && is_of_use(b, o) && !o->inactive;
+
+		if (o == r || o->diskless || o->deleting)
+			continue;
+		good += is_good;
+		all &= is_good;
+	}
+	return all || good >= bundle_wanted(b);
+}
+
 /* A copy that was to replace another is in sync: the other one goes, or, where the resource is
- * open, its disk does. */
+ * open, its disk does. Not while a third one is away and this one has to stand for it. */
 static int finish_migration(struct bundle *b, struct replica *r, struct err *err)
 {
 	struct replica *source = bundle_replica_on(b, r->migrates);
 	int rv;
 
 	if (source && !source->diskless && !source->deleting) {
-		if (!bundle_in_set(b, r) || r->deleting || r->quarantined || r->inactive)
+		if (!bundle_in_set(b, r) || r->deleting || r->quarantined || r->inactive ||
+		    !is_covered(b, source))
 			return 0;
 		r->migrates[0] = '\0';
 		rv = bundle_put_plans(b, r, err);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * change_replica_props.c - properties of single replicas, and of a volume at one
- * of them. Called by the API. They are kept and shown; those with a meaning are
- * of resources and volumes.
+ * of them. Called by the API. They are kept and shown; most with a meaning are
+ * of resources and volumes, sds/diskful-after is of replicas, too.
  */
 #include "model/change.h"
 
 #include <stdio.h>
 
+#include "model/policy.h"
 #include "model/props.h"
 
 #define WHAT_MAX (2 * NAME_MAX_LEN + 48)
@@ -35,6 +36,8 @@ int change_replica_modify(struct change_env *env, struct txn *t, const char *res
 		return rv;
 	snprintf(what, sizeof(what), "resource %.48s on %.48s", resource, node);
 	rv = props_modify(what, doc, body, err);
+	if (rv == 0)
+		rv = policy_check(what, jget(doc, "props"), err);
 	if (rv < 0)
 		json_object_put(doc);
 	else

@@ -36,6 +36,8 @@ static void look_at_node(struct bundle *b, const struct replica *r, json *node,
 	u->fit = !r->inactive && strcmp(jget_str(seen, "state", ""), "up") == 0 &&
 		 strcmp(mode, "failed") != 0 && strcmp(mode, "broken") != 0;
 	u->open = jget_bool(seen, "open", false);
+	/* its disk is not attached while the volume goes on by way of the others */
+	u->waits = r->drawn_ms && u->open && !u->in_set && strcmp(mode, "none") == 0;
 	if (node_has_flag(node, NODE_LOST))
 		u->fate = UPKEEP_LOST;
 	else if (node_has_flag(node, NODE_EVACUATE) || is_source(b, r))
@@ -57,6 +59,26 @@ static bool moves(const struct bundle *b, const struct replica *r)
 	return false;
 }
 
+/* When a client is to get a disk, and for how long it has been open. */
+static int look_at_client(struct bundle *b, const struct replica *r, struct upkeep_replica *u,
+			  struct err *err)
+{
+	int64_t now = b->env->now_ms;
+	char key[STORE_KEY_MAX];
+	json *doc;
+	int rv;
+
+	replica_key(r->resource, r->node, key, sizeof(key));
+	rv = txn_get(b->t, b->env->store, key, &doc);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", key, err_name(rv));
+	u->diskful_ms = policy_load_replica(b->env->store, b->doc, doc).diskful_after_ms;
+	if (r->open_ms > 0)
+		u->open_ms = r->open_ms < now ? now - r->open_ms : 0;
+	json_object_put(doc);
+	return 0;
+}
+
 static int look(struct bundle *b, const struct replica *r, struct upkeep_replica *u,
 		struct err *err)
 {
@@ -70,6 +92,10 @@ static int look(struct bundle *b, const struct replica *r, struct upkeep_replica
 		.deleting = r->deleting,
 		.in_set = !r->diskless && b->record_doc && (b->record.in_sync & 1u << r->slot),
 		.out_ms = -1,
+		.writer = b->record_doc && b->record.writer == r->slot,
+		.drawn_ms = r->drawn_ms,
+		.diskful_ms = -1,
+		.open_ms = -1,
 	};
 	node_key(r->node, key, sizeof(key));
 	rv = txn_get(b->t, b->env->store, key, &node);
@@ -79,7 +105,7 @@ static int look(struct bundle *b, const struct replica *r, struct upkeep_replica
 	if (u->fate == UPKEEP_STAYS && moves(b, r))
 		u->fate = UPKEEP_LEAVES;
 	json_object_put(node);
-	return 0;
+	return r->diskless ? look_at_client(b, r, u, err) : 0;
 }
 
 /* What placement has to know: a copy that does not count keeps no other one out of its rack. */
@@ -90,11 +116,20 @@ static void prepare(struct bundle *b, const struct upkeep_input *in, uint32_t *r
 		const struct replica *r = &b->replica[i];
 		const struct upkeep_replica *u = &in->replica[i];
 
-		if (!r->diskless && !upkeep_counts(in, u))
+		if (!r->diskless && !u->waits && !upkeep_counts(in, u))
 			b->discounted |= 1u << r->slot;
 		if (u->fate == UPKEEP_STAYS && place_takes(b, r))
 			*ret_clients |= 1u << r->slot;
 	}
+}
+
+/* It cannot be done now: that is said, and tried again. */
+static int refuse(struct upkeep_plan *plan, const char *what, const struct err *why)
+{
+	plan->what = UPKEEP_NOTHING;
+	plan->refused = true;
+	snprintf(plan->why, sizeof(plan->why), "%s%.120s", what, why->text);
+	return 0;
 }
 
 /* The rules of placement may have nothing to offer: that is said, and tried again. Clients are
@@ -112,13 +147,8 @@ static int add_copy(struct bundle *b, const struct upkeep_input *in, struct upke
 		b->clients = clients;
 		rv = place_bundle(b, &one_more, &added, &err);
 	}
-	if (rv == -E_NO_NODES || rv == -E_INVALID) {
-		plan->what = UPKEEP_NOTHING;
-		plan->refused = true;
-		snprintf(plan->why, sizeof(plan->why), "no place for another copy: %.120s",
-			 err.text);
-		return 0;
-	}
+	if (rv == -E_NO_NODES || rv == -E_INVALID)
+		return refuse(plan, "no place for another copy: ", &err);
 	if (rv == 0)
 		bundle_want(b, copies);
 	return rv;
@@ -133,34 +163,107 @@ static int remove_replica(struct bundle *b, struct upkeep_plan *plan)
 	rv = bundle_check_heard(b, &err);
 	if (rv == 0)
 		rv = place_leave(b, r, &err);
-	if (rv == -E_IN_USE || rv == -EAGAIN) {
-		plan->what = UPKEEP_NOTHING;
-		plan->refused = true;
-		snprintf(plan->why, sizeof(plan->why), "%.150s", err.text);
+	if (rv == -E_IN_USE || rv == -EAGAIN)
+		return refuse(plan, "", &err);
+	return rv;
+}
+
+/* It was open for long: a copy more for it, of which another one goes in the end, or not. */
+static int draw(struct bundle *b, const struct upkeep_input *in, struct upkeep_plan *plan)
+{
+	struct replica *r = &b->replica[plan->which];
+	char key[STORE_KEY_MAX];
+	int copies = bundle_wanted(b), rv;
+	uint32_t clients;
+	struct err err;
+	bool stays;
+	json *doc;
+
+	replica_key(r->resource, r->node, key, sizeof(key));
+	rv = txn_get(b->t, b->env->store, key, &doc);
+	if (rv < 0)
+		return rv;
+	stays = policy_load_replica(b->env->store, b->doc, doc).diskful_stays;
+	json_object_put(doc);
+	prepare(b, in, &clients);
+	r->open_ms = 0;
+	r->drawn_ms = stays ? 0 : b->env->now_ms;
+	rv = place_draw(b, r, &err);
+	if (rv == 0)
+		bundle_want(b, copies + stays);
+	if (rv == -E_NO_NODES || rv == -E_INVALID || rv == -E_IN_USE)
+		return refuse(plan, "no copy where it is open: ", &err);
+	return rv;
+}
+
+/* The time begins, or is forgotten. */
+static int note(struct bundle *b, const struct upkeep_input *in, struct upkeep_plan *plan)
+{
+	struct replica *r = &b->replica[plan->which];
+
+	r->open_ms = in->replica[plan->which].open_ms < 0 ? b->env->now_ms : 0;
+	return bundle_put_plans(b, r, NULL);
+}
+
+/* Where there is no place for the copy that is missing, there may be one for a client. */
+static int add_or_draw(struct bundle *b, struct upkeep_input *in, struct upkeep_plan *plan)
+{
+	struct upkeep_plan other;
+	int rv = add_copy(b, in, plan);
+
+	if (rv < 0 || !plan->refused)
+		return rv;
+	in->no_place = true;
+	upkeep_decide(in, &other);
+	if (other.again_ms >= 0)
+		plan->again_ms = other.again_ms;
+	if (other.what != UPKEEP_DISK && other.what != UPKEEP_NOTE)
 		return 0;
+	*plan = other;
+	return other.what == UPKEEP_DISK ? draw(b, in, plan) : note(b, in, plan);
+}
+
+static int act(struct bundle *b, struct upkeep_input *in, struct upkeep_plan *plan)
+{
+	switch (plan->what) {
+	case UPKEEP_NOTHING:
+		break;
+	case UPKEEP_ADD:
+		return add_or_draw(b, in, plan);
+	case UPKEEP_REMOVE:
+		return remove_replica(b, plan);
+	case UPKEEP_NOTE:
+		return note(b, in, plan);
+	case UPKEEP_DISK:
+		return draw(b, in, plan);
 	}
+	return 0;
+}
+
+int place_look(struct bundle *b, const struct upkeep_sight *sight, struct upkeep_input *ret,
+	       struct err *err)
+{
+	int rv = 0;
+
+	*ret = (struct upkeep_input){ .sight = *sight, .n = b->n, .copies = bundle_wanted(b) };
+	ret->after_ms = policy_load(b->env->store, b->doc).rebuild_after_ms;
+	for (int i = 0; i < b->n && rv == 0; i++)
+		rv = look(b, &b->replica[i], &ret->replica[i], err);
 	return rv;
 }
 
 static int step(struct bundle *b, const struct upkeep_sight *sight, struct upkeep_plan *plan,
 		struct err *err)
 {
-	struct upkeep_input in = { .sight = *sight, .n = b->n };
-	int copies = bundle_wanted(b), rv = 0;
+	struct upkeep_input in;
+	int copies = bundle_wanted(b);
+	int rv = place_look(b, sight, &in, err);
 
-	in.copies = copies;
-	in.after_ms = policy_load(b->env->store, b->doc).rebuild_after_ms;
-	for (int i = 0; i < b->n; i++) {
-		rv = look(b, &b->replica[i], &in.replica[i], err);
-		if (rv < 0)
-			return rv;
-	}
+	if (rv < 0)
+		return rv;
 	upkeep_decide(&in, plan);
-	if (plan->what == UPKEEP_ADD)
-		rv = add_copy(b, &in, plan);
-	else if (plan->what == UPKEEP_REMOVE)
-		rv = remove_replica(b, plan);
-	if (rv == 0 && plan->what != UPKEEP_NOTHING)
+	rv = act(b, &in, plan);
+	if (rv == 0 && (plan->what == UPKEEP_ADD || plan->what == UPKEEP_REMOVE))
 		bundle_want(b, copies); /* of a resource that has never been told how many */
 	return rv < 0 ? err_set(err, rv, "resource %s: %s", b->resource.name, err_name(rv)) : 0;
 }

@@ -8,6 +8,7 @@
 
 #include "model/bundle.h"
 #include "model/placement.h"
+#include "model/upkeep.h"
 
 /* -E_INVALID without a volume, or when there would be more copies than COPIES_MAX */
 int place_check(struct bundle *b, int more_copies, struct err *err);
@@ -29,10 +30,23 @@ int place_room(struct bundle *b, int64_t more_kib, struct err *err);
 int place_bundle(struct bundle *b, const struct change_place *place, int *ret_added,
 		 struct err *err);
 
+/* One more copy on this node, in that pool (NULL: in one that the group allows), by all rules: the
+ * cluster itself wants it, no person has named the node. -E_NO_NODES, -E_INVALID */
+int place_by_rules(struct bundle *b, const char *node, const char *pool, struct err *err);
+
 /* change_replica.c. A client that can get a disk at once: it is not open, and nothing is left of a
  * disk that it had before. */
 bool place_takes(struct bundle *b, const struct replica *r);
+/* change_replica.c. The client gets a disk where the rules of placement say, open or not; its times
+ * are put as they are in r. -E_IN_USE: its former one is still being removed; -E_NO_NODES,
+ * -E_INVALID */
+int place_draw(struct bundle *b, struct replica *r, struct err *err);
 /* change_replica.c. It goes, or is marked to go. The rules of leaving are there. -E_IN_USE */
 int place_leave(struct bundle *b, struct replica *r, struct err *err);
+/* change_replica.c. The replica, just added to the bundle, is to replace the copy on that node. */
+void place_migrates(struct bundle *b, struct replica *r, const char *from);
+/* change_upkeep.c. What upkeep.h knows of the bundle's replicas; names are borrowed from it */
+int place_look(struct bundle *b, const struct upkeep_sight *sight, struct upkeep_input *ret,
+	       struct err *err);
 
 #endif

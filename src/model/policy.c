@@ -94,6 +94,28 @@ static int check_scrub(const char *what, json *props, struct err *err)
 	return 0;
 }
 
+static int check_on_off(const char *what, json *props, const char *key, struct err *err)
+{
+	const char *text = jget_str(props, key, NULL);
+
+	if (!text || on_off(text) >= 0)
+		return 0;
+	return err_set(err, -E_BAD_PROP, "%s: property %s is \"%.40s\"; possible are on and off",
+		       what, key, text);
+}
+
+static int check_after(const char *what, json *props, const char *key, struct err *err)
+{
+	const char *text = jget_str(props, key, NULL);
+
+	if (!text || upkeep_parse_after(text) != -2)
+		return 0;
+	return err_set(err, -E_BAD_PROP,
+		       "%s: property %s is \"%.40s\"; possible are off and times such as 30s, "
+		       "60m, 2d",
+		       what, key, text);
+}
+
 int policy_check(const char *what, json *props, struct err *err)
 {
 	const char *text = jget_str(props, POLICY_READ, NULL);
@@ -104,12 +126,9 @@ int policy_check(const char *what, json *props, struct err *err)
 			       "%s: property " POLICY_READ " is \"%.40s\"; possible are local, "
 			       "round-robin, least-pending and striped",
 			       what, text);
-	text = jget_str(props, POLICY_HANDOVER, NULL);
-	if (text && on_off(text) < 0)
-		return err_set(err, -E_BAD_PROP,
-			       "%s: property " POLICY_HANDOVER
-			       " is \"%.40s\"; possible are on and off",
-			       what, text);
+	if ((rv = check_on_off(what, props, POLICY_HANDOVER, err)) < 0 ||
+	    (rv = check_on_off(what, props, POLICY_BALANCE, err)) < 0)
+		return rv;
 	text = jget_str(props, POLICY_COPY, NULL);
 	if (text && number_of(text, copy_names, COPY_WAYS) < 0)
 		return err_set(err, -E_BAD_PROP,
@@ -122,12 +141,9 @@ int policy_check(const char *what, json *props, struct err *err)
 			       "%s: property " POLICY_FREEZE
 			       " is \"%.40s\"; possible are milliseconds from %d to %d",
 			       what, text, FREEZE_MS_MIN, FREEZE_MS_MAX);
-	text = jget_str(props, POLICY_REBUILD, NULL);
-	if (text && upkeep_parse_after(text) == -2)
-		return err_set(err, -E_BAD_PROP,
-			       "%s: property " POLICY_REBUILD
-			       " is \"%.40s\"; possible are off and times such as 30s, 60m, 2d",
-			       what, text);
+	if ((rv = check_after(what, props, POLICY_REBUILD, err)) < 0 ||
+	    (rv = check_after(what, props, POLICY_DISKFUL, err)) < 0)
+		return rv;
 	if ((rv = check_scrub(what, props, err)) < 0 || (rv = check_schedule(what, props, err)) < 0)
 		return rv;
 	return filesystem_check(what, props, err);
@@ -175,11 +191,12 @@ static int64_t every_of(const struct props_chain *c, const char *key,
 }
 
 /* the nearest of both words; LINSTOR's is in minutes */
-static int64_t rebuild_after_of(const struct props_chain *c)
+static int64_t after_of(const struct props_chain *c, const char *word, const char *minutes_word,
+			int64_t otherwise_ms)
 {
 	for (int i = 0; i < PROPS_LEVELS; i++) {
-		const char *own = jget_str(c->level[i], POLICY_REBUILD, NULL);
-		int64_t minutes = jget_i64_or(c->level[i], POLICY_AUTO_EVICT, 0);
+		const char *own = jget_str(c->level[i], word, NULL);
+		int64_t minutes = jget_i64_or(c->level[i], minutes_word, 0);
 		int64_t ms = own ? upkeep_parse_after(own) : -2;
 
 		if (ms != -2)
@@ -187,7 +204,15 @@ static int64_t rebuild_after_of(const struct props_chain *c)
 		if (minutes > 0 && minutes * 60 <= UPKEEP_REBUILD_MAX_S)
 			return minutes * 60000;
 	}
-	return UPKEEP_REBUILD_DEFAULT_S * 1000;
+	return otherwise_ms;
+}
+
+/* LINSTOR's booleans: 1 yes, 0 no, -1 neither */
+static int yes_no(const char *text)
+{
+	if (strcasecmp(text, "true") == 0 || strcasecmp(text, "yes") == 0)
+		return 1;
+	return strcasecmp(text, "false") == 0 || strcasecmp(text, "no") == 0 ? 0 : -1;
 }
 
 /* 1 on, 0 off, -1 silent. What is said in sdsd's own words counts first. */
@@ -235,11 +260,14 @@ struct policy policy_of(const struct props_chain *c, json *connections)
 		.scrub_every_s = every_of(c, POLICY_SCRUB_EVERY, scrub_parse_every),
 		.scrub_rate = or_else(nearest(c, POLICY_SCRUB_RATE, scrub_parse_rate),
 				      SCRUB_RATE_DEFAULT),
-		.rebuild_after_ms = rebuild_after_of(c),
+		.rebuild_after_ms = after_of(c, POLICY_REBUILD, POLICY_AUTO_EVICT,
+					     UPKEEP_REBUILD_DEFAULT_S * 1000),
+		.diskful_after_ms = after_of(c, POLICY_DISKFUL, POLICY_AUTO_DISKFUL, -1),
+		.diskful_stays = nearest(c, POLICY_DISKFUL_CLEANUP, yes_no) == 0,
 	};
 }
 
-struct policy policy_load(struct store *store, json *resource)
+struct policy policy_load_replica(struct store *store, json *resource, json *replica)
 {
 	struct props_chain c = { { NULL } };
 	json *group = NULL, *controller = NULL;
@@ -249,6 +277,7 @@ struct policy policy_load(struct store *store, json *resource)
 	group_key(jget_str(resource, "group", ""), key, sizeof(key));
 	store_get(store, key, &group, NULL);
 	store_get(store, CONTROLLER_KEY, &controller, NULL);
+	c.level[PROPS_RESOURCE] = jget(replica, "props");
 	c.level[PROPS_RESOURCE_DEFINITION] = jget(resource, "props");
 	c.level[PROPS_RESOURCE_GROUP] = jget(group, "props");
 	c.level[PROPS_CONTROLLER] = jget(controller, "props");
@@ -256,4 +285,9 @@ struct policy policy_load(struct store *store, json *resource)
 	json_object_put(controller);
 	json_object_put(group);
 	return policy;
+}
+
+struct policy policy_load(struct store *store, json *resource)
+{
+	return policy_load_replica(store, resource, NULL);
 }

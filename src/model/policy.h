@@ -16,6 +16,13 @@
  *   sds/rebuild-after off, or 10s to 366d (default 60m): a copy that is out of service for so
  *                     long is made anew elsewhere (upkeep.h). LINSTOR's word for it is
  *                     DrbdOptions/AutoEvictAfterTime, in minutes
+ *   sds/diskful-after off (default), or 10s to 366d: a client that has the volume open for so
+ *                     long becomes a copy (upkeep.h), of a replica, too. LINSTOR's word for it is
+ *                     DrbdOptions/auto-diskful, in minutes; with
+ *                     DrbdOptions/auto-diskful-allow-cleanup no or false there is one copy more
+ *                     from then on, else another one goes for it
+ *   sds/balance       off (default), on; of the controller only: copies move from full pools to
+ *                     emptier ones (balance.h)
  * LINSTOR's drivers ask for a handover, for a live migration, by setting
  * DrbdOptions/Net/allow-two-primaries to "yes", of the resource or of the connection
  * between two of its nodes; that counts as on.
@@ -36,6 +43,10 @@
 #define POLICY_SCRUB_RATE "sds/scrub-rate"
 #define POLICY_REBUILD "sds/rebuild-after"
 #define POLICY_AUTO_EVICT "DrbdOptions/AutoEvictAfterTime"
+#define POLICY_BALANCE "sds/balance"
+#define POLICY_DISKFUL "sds/diskful-after"
+#define POLICY_AUTO_DISKFUL "DrbdOptions/auto-diskful"
+#define POLICY_DISKFUL_CLEANUP "DrbdOptions/auto-diskful-allow-cleanup"
 #define POLICY_TWO_PRIMARIES "DrbdOptions/Net/allow-two-primaries"
 
 #define FREEZE_MS_MIN 100
@@ -61,6 +72,8 @@ struct policy {
 	int64_t scrub_every_s;    /* 0: never */
 	int scrub_rate;           /* MiB/s */
 	int64_t rebuild_after_ms; /* -1: never */
+	int64_t diskful_after_ms; /* -1: never */
+	bool diskful_stays;       /* the copies that are there stay, too */
 };
 
 /* the cluster's own properties, which all objects inherit: {"props":{}} */
@@ -73,5 +86,7 @@ int policy_check(const char *what, json *props, struct err *err);
 struct policy policy_of(const struct props_chain *c, json *connections);
 /* of a resource's document, with what the store says of its group and the controller */
 struct policy policy_load(struct store *store, json *resource);
+/* the same, of one of its replicas: its own properties count first */
+struct policy policy_load_replica(struct store *store, json *resource, json *replica);
 
 #endif

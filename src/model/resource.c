@@ -295,6 +295,8 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	if (r.pool[0] && (rv = name_check("pool name", r.pool, POOL_NAME_MIN_LEN, err)) < 0)
 		return rv;
 	r.slot = (int)slot;
+	r.open_ms = r.diskless ? jget_i64_or(doc, "open_ms", 0) : 0;
+	r.drawn_ms = r.diskless ? 0 : jget_i64_or(doc, "drawn_ms", 0);
 	r.quarantined_ms = r.quarantined ? jget_i64_or(doc, "quarantined_ms", 0) : 0;
 	*ret = r;
 	return 0;
@@ -382,6 +384,14 @@ void replica_write_made(json *doc, uint32_t made)
 	json_object_object_del(doc, "made");
 }
 
+static void write_time(json *doc, const char *key, int64_t ms)
+{
+	if (ms > 0)
+		jset_i64(doc, key, ms);
+	else
+		json_object_object_del(doc, key);
+}
+
 static void write_flag(json *doc, const char *key, bool value)
 {
 	if (value)
@@ -402,6 +412,8 @@ void replica_write_plans(json *doc, const struct replica *r)
 		jset_str(doc, "migrates", r->migrates);
 	else
 		json_object_object_del(doc, "migrates");
+	write_time(doc, "open_ms", r->open_ms);
+	write_time(doc, "drawn_ms", r->drawn_ms);
 }
 
 void replica_write_quarantine(json *doc, const char *complaint, int64_t now_ms)

@@ -24,6 +24,7 @@
  *                     "created":false,"made":[1],"born":false,"deleting":false,
  *                     "quarantined":true,"quarantined_ms","complaint","props":{},
  *                     "becomes_client":true,"migrates":"<node>","inactive":true,
+ *                     "open_ms","drawn_ms",
  *                     "refetch":{refetch.h},
  *                     "volumes":{"0":{"props":{}}}}
  *                     created: the files of volume 0 were made; made: those of further volumes;
@@ -34,6 +35,8 @@
  *                     the disk only. migrates: once it is in sync the copy on that node goes.
  *                     inactive: not served on its node, whatever it has there is kept.
  *                     refetch: with inactive: until its node has made these regions unknown.
+ *                     open_ms: a client that is to get a disk after a while (policy.h) is open
+ *                     since then. drawn_ms: it got it then, and another copy may go for it.
  *                     Replicas exist only while the resource has a volume.
  * "placed/<node>/<resource>": {"resource","node"}: one beside each replica, so that a node's
  *                     replicas are found
@@ -122,6 +125,7 @@ struct replica {
 	bool inactive;                   /* not given to its node's plane */
 	struct refetch refetch;          /* for this reason, until it is prepared */
 	char migrates[NAME_MAX_LEN + 1]; /* the node whose copy it is to replace; "" */
+	int64_t open_ms, drawn_ms;       /* wall clock; 0: not so */
 	bool quarantined;
 	int64_t quarantined_ms;        /* wall clock, since when; 0: not known */
 	char complaint[COMPLAINT_MAX]; /* why, as its node has put it; "" */
@@ -138,7 +142,8 @@ void record_write(json *doc, const struct record *r);
 bool record_same(const struct record *a, const struct record *b); /* tag included */
 json *replica_doc(const struct replica *r);
 void replica_write_made(json *doc, uint32_t made); /* in a present document */
-/* the same: deleting, becomes_client, inactive and, with it, refetch, migrates */
+/* the same: deleting, becomes_client, inactive and, with it, refetch, migrates, open_ms and
+ * drawn_ms */
 void replica_write_plans(json *doc, const struct replica *r);
 /* the same; complaint NULL: not quarantined (any more) */
 void replica_write_quarantine(json *doc, const char *complaint, int64_t now_ms);

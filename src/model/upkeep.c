@@ -7,6 +7,10 @@
  * A copy counts when it is there to stay. Copies are added until enough count, and only then, when
  * enough of those have everything, others go. So nothing is ever taken away in the hope of
  * something else, and a plan that is interrupted at any point is a state like any other.
+ *
+ * A client that is open for long gets a copy beside those that are wanted (policy.h); when it has
+ * everything, it is one of too many, and another goes. Until it was closed once its disk waits, and
+ * it stands for nobody.
  */
 #include "model/upkeep.h"
 
@@ -52,7 +56,8 @@ static bool is_overdue(const struct upkeep_input *in, const struct upkeep_replic
 
 bool upkeep_counts(const struct upkeep_input *in, const struct upkeep_replica *r)
 {
-	return !r->diskless && !r->deleting && r->fate == UPKEEP_STAYS && !is_overdue(in, r);
+	return !r->diskless && !r->deleting && !r->waits && r->fate == UPKEEP_STAYS &&
+	       !is_overdue(in, r);
 }
 
 static bool is_good(const struct upkeep_replica *r)
@@ -128,7 +133,7 @@ static void say_missing(const struct upkeep_input *in, int counted, struct upkee
 	for (int i = 0; i < in->n; i++) {
 		const struct upkeep_replica *r = &in->replica[i];
 
-		if (r->diskless || r->deleting || upkeep_counts(in, r))
+		if (r->diskless || r->deleting || r->waits || upkeep_counts(in, r))
 			continue;
 		say(p, "one more copy is made: the one on %s %s", r->node, absence(r));
 		return;
@@ -142,7 +147,7 @@ static bool make_room(const struct upkeep_input *in, struct upkeep_plan *p)
 	for (int i = 0; i < in->n; i++) {
 		const struct upkeep_replica *r = &in->replica[i];
 
-		if (r->diskless || r->deleting || r->in_set || upkeep_counts(in, r))
+		if (r->diskless || r->deleting || r->in_set || r->open || upkeep_counts(in, r))
 			continue;
 		remove_it(p, i, r->node, "another copy takes its place");
 		return true;
@@ -161,8 +166,9 @@ static void add(const struct upkeep_input *in, int counted, int copies, struct u
 	say_missing(in, counted, p);
 }
 
-/* The higher, the sooner it goes; 0: it stays. Of equal ones the last. A copy whose node is away
- * stays until that is back: then it is known what it is worth. */
+/* The higher, the sooner it goes; 0: it stays. A copy whose node is away stays until that is back:
+ * then it is known what it is worth. One that was made where the volume is used, so that another
+ * one is not needed, is given the time to learn: else it would go each time, and be made again. */
 static int superfluity(const struct upkeep_input *in, const struct upkeep_replica *r, bool too_many)
 {
 	if (r->diskless || r->deleting || r->open)
@@ -175,7 +181,15 @@ static int superfluity(const struct upkeep_input *in, const struct upkeep_replic
 		return 0;
 	if (!r->fit)
 		return 4;
-	return r->in_set ? 1 : 3;
+	if (r->in_set)
+		return 1;
+	return r->drawn_ms ? 0 : 3;
+}
+
+/* Of equally superfluous ones that which was not made for its use, or longest ago; or the last */
+static bool goes_before(const struct upkeep_replica *r, const struct upkeep_replica *other)
+{
+	return r->drawn_ms <= other->drawn_ms;
 }
 
 static void trim(const struct upkeep_input *in, int counted, int good, struct upkeep_plan *p)
@@ -190,6 +204,8 @@ static void trim(const struct upkeep_input *in, int counted, int good, struct up
 		int left = good - (upkeep_counts(in, r) && is_good(r));
 
 		if (rank == 0 || rank < best || left < in->copies)
+			continue;
+		if (rank == best && !goes_before(r, &in->replica[which]))
 			continue;
 		best = rank;
 		which = i;
@@ -218,6 +234,12 @@ static void say_waiting(const struct upkeep_input *in, int good, struct upkeep_p
 	}
 }
 
+static void due_in(struct upkeep_plan *p, int64_t ms)
+{
+	if (p->again_ms < 0 || ms < p->again_ms)
+		p->again_ms = ms;
+}
+
 /* copies that are out for a while, and not long enough yet */
 static void say_due(const struct upkeep_input *in, struct upkeep_plan *p)
 {
@@ -227,8 +249,8 @@ static void say_due(const struct upkeep_input *in, struct upkeep_plan *p)
 
 		if (r->diskless || r->deleting || r->out_ms < 0 || in->after_ms < 0)
 			continue;
-		if (left > 0 && (p->again_ms < 0 || left < p->again_ms))
-			p->again_ms = left;
+		if (left > 0)
+			due_in(p, left);
 		if (p->why[0] || r->fate != UPKEEP_STAYS)
 			continue;
 		if (in->sight.many_away)
@@ -241,6 +263,63 @@ static void say_due(const struct upkeep_input *in, struct upkeep_plan *p)
 			say(p,
 			    "a new copy is made elsewhere if the one on %s is not back in %lld s",
 			    r->node, (long long)(left + 999) / 1000);
+	}
+}
+
+/* It is open there for long enough to be better off with a copy; not while another one of this kind
+ * is on its way. */
+static void give_disk(const struct upkeep_input *in, int which, int copies, struct upkeep_plan *p)
+{
+	const struct upkeep_replica *r = &in->replica[which];
+
+	for (int i = 0; i < in->n; i++) {
+		if (in->replica[i].waits)
+			return;
+	}
+	if (copies >= COPIES_MAX) {
+		say(p, "no copy on %s, where it is open: it has %d, which is the limit", r->node,
+		    COPIES_MAX);
+		return;
+	}
+	p->what = UPKEEP_DISK;
+	p->which = which;
+	say(p, "%s gets a copy: it has been open there for %lld s", r->node,
+	    (long long)(r->open_ms / 1000));
+}
+
+/* Since when it is open is noted for a client that is to get a disk after a while. Whether it is
+ * closed only its node can say. */
+static void look_at_client(const struct upkeep_input *in, int which, int copies, bool enough,
+			   struct upkeep_plan *p)
+{
+	const struct upkeep_replica *r = &in->replica[which];
+	bool noted = r->open_ms >= 0, due = r->diskful_ms >= 0 && r->fate == UPKEEP_STAYS;
+
+	if (due && r->out_ms < 0 && r->open != r->writer)
+		due_in(p, UPKEEP_AGREE_MS);
+	if (noted ? !due || (!r->open && r->out_ms < 0) : due && r->open) {
+		p->what = UPKEEP_NOTE;
+		p->which = which;
+		say(p, "it is %s on %s, which has no copy", noted ? "not watched any more" : "open",
+		    r->node);
+	} else if (noted && r->open && r->open_ms < r->diskful_ms) {
+		due_in(p, r->diskful_ms - r->open_ms);
+	} else if (noted && r->open && r->fit && enough) {
+		give_disk(in, which, copies, p);
+	}
+}
+
+static void look_at_clients(const struct upkeep_input *in, int copies, bool enough,
+			    struct upkeep_plan *p)
+{
+	for (int i = 0; i < in->n && p->what == UPKEEP_NOTHING; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+
+		if (r->diskless && !r->deleting)
+			look_at_client(in, i, copies, enough, p);
+		else if (r->waits && !r->deleting && !p->why[0])
+			say(p, "the copy on %s takes part when the volume was closed there once",
+			    r->node);
 	}
 }
 
@@ -258,14 +337,18 @@ void upkeep_decide(const struct upkeep_input *in, struct upkeep_plan *ret)
 		p.learning |= upkeep_counts(in, r) && r->fit && !r->in_set;
 	}
 	if (copies > 0 && !drop_lost(in, &p) && !drop_clients(in, &p)) {
-		if (counted < in->copies)
-			add(in, counted, copies, &p);
-		else
+		bool enough = counted >= in->copies;
+
+		if (enough)
 			trim(in, counted, good, &p);
+		else if (!in->no_place)
+			add(in, counted, copies, &p);
 		if (p.what == UPKEEP_NOTHING && !p.why[0])
 			say_waiting(in, good, &p);
 		if (p.what == UPKEEP_NOTHING)
 			say_due(in, &p);
+		if (p.what == UPKEEP_NOTHING)
+			look_at_clients(in, copies, enough || in->no_place, &p);
 	}
 	*ret = p;
 }

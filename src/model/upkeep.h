@@ -23,6 +23,9 @@
  * somebody is away: all may just have been switched on. */
 #define UPKEEP_PATIENCE_S 120
 #define UPKEEP_TEXT_MAX 160
+/* Records and reports of who has a volume open come one after the other: who sees them disagree
+ * looks again so soon. */
+#define UPKEEP_AGREE_MS 2000
 
 struct upkeep_sight {       /* of the leader, for all resources */
 	bool many_away;     /* UPKEEP_AWAY_MAX_PERCENT is passed */
@@ -45,12 +48,21 @@ struct upkeep_replica {
 	enum upkeep_fate fate;
 	int64_t out_ms; /* for so long its node does not answer or it is in quarantine; -1: it is
 			 * not so */
+	bool writer;    /* the record's */
+	/* a copy: since then (wall clock) it has the disk that it got because the volume was in use
+	 * there; 0: it has been placed */
+	int64_t drawn_ms;
+	bool waits; /* such a copy whose disk takes part when the volume was closed there once */
+	/* a client */
+	int64_t diskful_ms; /* it gets a disk when it was open for so long (policy.h); -1: never */
+	int64_t open_ms;    /* noted to be open for so long; -1: nothing is noted */
 };
 
 struct upkeep_input {
 	int copies;       /* wanted */
 	int64_t after_ms; /* sds/rebuild-after (policy.h); -1: off */
 	struct upkeep_sight sight;
+	bool no_place; /* for another copy, as placement has just said */
 	int n;
 	struct upkeep_replica replica[REPLICAS_MAX];
 };
@@ -59,6 +71,8 @@ enum upkeep_what {
 	UPKEEP_NOTHING,
 	UPKEEP_ADD,    /* a copy, where the rules of placement say */
 	UPKEEP_REMOVE, /* replica[which] */
+	UPKEEP_NOTE,   /* the client replica[which] is open, from now on; or it is not (any more) */
+	UPKEEP_DISK,   /* the client replica[which] gets a disk */
 };
 
 struct upkeep_plan {

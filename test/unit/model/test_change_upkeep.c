@@ -342,3 +342,167 @@ Test(change_upkeep, many_nodes_away)
 	cr_expect(many, "two of four");
 	world_close(&w);
 }
+
+/* ---- copies where the volume is used ---- */
+
+static void set_props(struct world *w, const char *node, const char *props)
+{
+	char text[200];
+	json *body;
+
+	snprintf(text, sizeof(text), "{\"override_props\":%s}", props);
+	body = world_json(text);
+	if (node)
+		cr_assert_eq(WORLD(w, change_replica_modify, "db", node, body), 0, "%s",
+			     w->err.text);
+	else
+		cr_assert_eq(WORLD(w, change_resource_modify, "db", body), 0, "%s", w->err.text);
+	json_object_put(body);
+}
+
+/* as a client, or a copy whose disk waits */
+static void report_client(struct world *w, const char *node, bool open)
+{
+	char text[300];
+	json *o;
+
+	snprintf(text, sizeof(text),
+		 "{\"node\":\"%s\",\"pools\":{\"ssd\":{\"free_kib\":%lld,\"total_kib\":%lld}},"
+		 "\"replicas\":{\"db\":{\"state\":\"up\",\"mode\":\"none\",\"open\":%s}}}",
+		 node, 100 * GIB, 100 * GIB, open ? "true" : "false");
+	o = world_json(text);
+	cr_assert_eq(observed_report(w->observed, o, w->env.mono_ms, &w->err), 0);
+	json_object_put(o);
+}
+
+/* n3 has been a client that has the volume open for so long */
+static void start_open(struct world *w, int64_t ms)
+{
+	start(w);
+	cr_assert_eq(WORLD(w, change_replica_create, "db", "n3", NULL, true), 0);
+	report_but(w, "");
+	report_client(w, "n3", true);
+	cr_assert_eq(look(w).what, UPKEEP_NOTHING, "nobody has asked for it");
+	set_props(w, NULL, "{\"DrbdOptions/auto-diskful\":\"5\"}");
+	cr_assert_eq(look(w).what, UPKEEP_NOTE);
+	pass(w, ms);
+	report_but(w, "");
+	report_client(w, "n3", true);
+}
+
+Test(change_upkeep, a_copy_where_it_is_used)
+{
+	struct world w;
+	struct upkeep_plan plan;
+
+	start_open(&w, 299000);
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_NOTHING);
+	cr_expect_leq(plan.again_ms, 2000);
+	pass(&w, 1000);
+	report_but(&w, "");
+	report_client(&w, "n3", true);
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_DISK, "%s", plan.why);
+	cr_expect_not(is_client(&w, "n3"));
+	report_client(&w, "n3", true);
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_NOTHING, "%s", plan.why);
+	cr_expect(strstr(plan.why, "n3 takes part when"), "%s", plan.why);
+	report_but(&w, ""); /* closed: it learns */
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING);
+	put_in_sync(&w, 7);
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_REMOVE, "%s", plan.why);
+	cr_expect(has_replica(&w, "n3"));
+	cr_expect_not(has_replica(&w, "n2"));
+	report_but(&w, "");
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING);
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_upkeep, all_stay_where_cleanup_is_not_allowed)
+{
+	struct world w;
+
+	start_open(&w, 300000);
+	set_props(&w, NULL, "{\"DrbdOptions/auto-diskful-allow-cleanup\":\"False\"}");
+	cr_expect_eq(look(&w).what, UPKEEP_DISK);
+	put_in_sync(&w, 7);
+	report_but(&w, "");
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING);
+	cr_expect_eq(world_count(&w, "replica/db/"), 3);
+	world_check(&w);
+	world_close(&w);
+}
+
+Test(change_upkeep, the_replica_says_it_first)
+{
+	struct world w;
+	json *body = world_json("{\"override_props\":{\"sds/diskful-after\":\"1\"}}");
+
+	start_open(&w, 300000);
+	cr_expect_eq(WORLD(&w, change_replica_modify, "db", "n3", body), -E_BAD_PROP);
+	json_object_put(body);
+	set_props(&w, "n3", "{\"sds/diskful-after\":\"off\"}");
+	cr_expect_eq(look(&w).what, UPKEEP_NOTE, "it is not watched any more");
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING);
+	cr_expect(is_client(&w, "n3"));
+	world_close(&w);
+}
+
+Test(change_upkeep, closed_in_between)
+{
+	struct world w;
+
+	start_open(&w, 200000);
+	report_client(&w, "n3", false);
+	cr_expect_eq(look(&w).what, UPKEEP_NOTE);
+	report_client(&w, "n3", true);
+	cr_expect_eq(look(&w).what, UPKEEP_NOTE);
+	pass(&w, 200000);
+	report_but(&w, "");
+	report_client(&w, "n3", true);
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING);
+	cr_expect(is_client(&w, "n3"));
+	world_close(&w);
+}
+
+Test(change_upkeep, no_disk_where_the_node_takes_none)
+{
+	struct world w;
+	json *body = world_json("{\"override_props\":{\"sds/cordon\":\"on\"}}");
+	struct upkeep_plan plan;
+
+	start_open(&w, 300000);
+	cr_assert_eq(WORLD(&w, change_node_modify, "n3", body), 0);
+	json_object_put(body);
+	plan = look(&w);
+	cr_expect_eq(plan.what, UPKEEP_NOTHING);
+	cr_expect(plan.refused);
+	cr_expect(strstr(plan.why, "no copy where it is open"), "%s", plan.why);
+	cr_expect(is_client(&w, "n3"));
+	world_check(&w);
+	world_close(&w);
+}
+
+/* A disk that somebody takes away again, one of too many, takes none from the others. */
+Test(change_upkeep, who_takes_it_back)
+{
+	struct world w;
+	bool changed;
+
+	start_open(&w, 300000);
+	cr_assert_eq(look(&w).what, UPKEEP_DISK);
+	report_client(&w, "n3", true);
+	cr_assert_eq(WORLD(&w, change_replica_diskless, "db", "n3", &changed), 0, "%s", w.err.text);
+	cr_expect(is_client(&w, "n3"));
+	report_but(&w, "");
+	report_client(&w, "n3", true);
+	cr_expect_eq(look(&w).what, UPKEEP_NOTE, "it is watched from the beginning");
+	cr_expect_eq(look(&w).what, UPKEEP_NOTHING);
+	cr_expect_eq(world_count(&w, "replica/db/"), 3);
+	world_check(&w);
+	world_close(&w);
+}

@@ -21,6 +21,31 @@ static struct upkeep_replica copy(const char *node)
 	return (struct upkeep_replica){ .node = node, .in_set = true, .fit = true, .out_ms = -1 };
 }
 
+/* has had the volume open for so long, and gets a disk after a minute */
+static struct upkeep_replica client(const char *node, int64_t open_ms)
+{
+	return (struct upkeep_replica){ .node = node,
+					.diskless = true,
+					.fit = true,
+					.open = true,
+					.writer = true,
+					.out_ms = -1,
+					.diskful_ms = 60000,
+					.open_ms = open_ms };
+}
+
+/* what becomes of it when it gets one */
+static struct upkeep_replica drawn(const char *node)
+{
+	return (struct upkeep_replica){ .node = node,
+					.fit = true,
+					.open = true,
+					.out_ms = -1,
+					.writer = true,
+					.drawn_ms = 5,
+					.waits = true };
+}
+
 static struct upkeep_input two(void)
 {
 	return (struct upkeep_input){
@@ -171,9 +196,8 @@ Test(upkeep, clients_leave_too)
 {
 	struct upkeep_input in = two();
 
-	in.replica[2] = (struct upkeep_replica){
-		.node = "n3", .diskless = true, .fate = UPKEEP_LEAVES, .out_ms = -1, .open = true
-	};
+	in.replica[2] = client("n3", -1);
+	in.replica[2].fate = UPKEEP_LEAVES;
 	in.n = 3;
 	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING);
 	in.replica[2].open = false;
@@ -215,6 +239,108 @@ Test(upkeep, as_many_copies_as_can_be)
 	cr_expect(strstr(p.why, "which is the limit"), "%s", p.why);
 }
 
+/* ---- copies where the volume is used ---- */
+
+Test(upkeep, a_client_is_watched)
+{
+	struct upkeep_input in = two();
+	struct upkeep_plan p;
+
+	in.replica[2] = client("n3", -1);
+	in.n = 3;
+	p = decide(&in);
+	cr_expect_eq(p.what, UPKEEP_NOTE, "since now");
+	cr_expect_eq(p.which, 2);
+	in.replica[2].open_ms = 20000;
+	p = decide(&in);
+	cr_expect_eq(p.what, UPKEEP_NOTHING);
+	cr_expect_eq(p.again_ms, 40000);
+	away(&in.replica[2], 1000);
+	in.replica[2].open = false;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING, "only its node can say that it is closed");
+	in.replica[2].out_ms = -1;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTE, "it is closed");
+	in.replica[2].open_ms = -1;
+	p = decide(&in);
+	cr_expect_eq(p.what, UPKEEP_NOTHING);
+	cr_expect_eq(p.again_ms, UPKEEP_AGREE_MS, "the record says that it is open");
+	in.replica[2].writer = false;
+	cr_expect_eq(decide(&in).again_ms, -1);
+	in.replica[2] = client("n3", 20000);
+	in.replica[2].diskful_ms = -1;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTE, "nobody wants to know any more");
+	in.replica[2].open_ms = -1;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING);
+}
+
+Test(upkeep, a_client_gets_a_copy)
+{
+	struct upkeep_input in = two();
+	struct upkeep_plan p;
+
+	in.replica[2] = client("n3", 60000);
+	in.n = 3;
+	p = decide(&in);
+	cr_expect_eq(p.what, UPKEEP_DISK);
+	cr_expect_eq(p.which, 2);
+	cr_expect_str_eq(p.why, "n3 gets a copy: it has been open there for 60 s");
+	in.replica[2].fate = UPKEEP_LEAVES;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTE, "not where all leaves");
+	in.replica[2].fate = UPKEEP_STAYS;
+	away(&in.replica[1], AFTER_MS);
+	cr_expect_eq(decide(&in).what, UPKEEP_ADD, "what is lost comes first");
+	in.no_place = true;
+	cr_expect_eq(decide(&in).what, UPKEEP_DISK, "and here there is at least a place");
+}
+
+Test(upkeep, a_copy_that_waits_stands_for_nobody)
+{
+	struct upkeep_input in = two();
+	struct upkeep_plan p;
+
+	in.replica[2] = drawn("n3");
+	in.n = 3;
+	p = decide(&in);
+	cr_expect_eq(p.what, UPKEEP_NOTHING);
+	cr_expect_not(p.learning);
+	cr_expect_str_eq(p.why, "the copy on n3 takes part when the volume was closed there once");
+	in.replica[3] = client("n4", 60000);
+	in.n = 4;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING, "one at a time");
+	in.n = 3;
+	away(&in.replica[1], AFTER_MS);
+	cr_expect_eq(decide(&in).what, UPKEEP_ADD, "two are wanted that have everything");
+	in.replica[1] = copy("n2");
+	in.replica[2].open = in.replica[2].waits = false; /* it learns now */
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING, "there are too many, and it has time");
+	in.replica[2].in_set = true;
+	p = decide(&in);
+	cr_expect_eq(p.what, UPKEEP_REMOVE);
+	cr_expect_eq(p.which, 1, "it stays, since it was made where the volume is used");
+	in.replica[0].drawn_ms = 4;
+	in.replica[1].drawn_ms = 9;
+	cr_expect_eq(decide(&in).which, 0, "of several the oldest goes");
+}
+
+Test(upkeep, room_is_not_made_where_it_is_open)
+{
+	static const char *const names[COPIES_MAX] = { "n1", "n2", "n3", "n4", "n5", "n6", "n7" };
+	struct upkeep_input in = two();
+
+	in.copies = in.n = COPIES_MAX;
+	for (int i = 0; i < COPIES_MAX; i++)
+		in.replica[i] = copy(names[i]);
+	in.replica[6] = drawn("n7");
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING);
+	in.replica[6].open = false;
+	cr_expect_eq(decide(&in).what, UPKEEP_REMOVE);
+	in.replica[6] = copy("n7");
+	in.replica[7] = client("n8", 60000);
+	in.n++;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING);
+	cr_expect(strstr(decide(&in).why, "which is the limit"), "%s", decide(&in).why);
+}
+
 /* ---- random lives ---- */
 
 #define NODES 6
@@ -224,7 +350,9 @@ Test(upkeep, as_many_copies_as_can_be)
 
 struct life_copy {
 	bool there, in_set, deleting, open, client;
-	int learned; /* per cent */
+	bool drawn, waits;
+	int64_t open_ms; /* of a client, as it was noted; -1: not */
+	int learned;     /* per cent */
 };
 
 struct life {
@@ -234,7 +362,7 @@ struct life {
 	int64_t down_ms[NODES];
 	struct life_copy copy[NODES];
 	int copies;
-	int adds, removes;
+	int adds, removes, draws;
 };
 
 static uint64_t state;
@@ -289,6 +417,11 @@ static void make_input(struct life *l)
 				: l->leaves[i] ? UPKEEP_LEAVES
 					       : UPKEEP_STAYS,
 			.out_ms = l->down[i] ? l->down_ms[i] : -1,
+			.writer = c->open,
+			.drawn_ms = c->drawn,
+			.waits = c->waits && c->open && !l->down[i],
+			.diskful_ms = 5000,
+			.open_ms = c->client ? c->open_ms : -1,
 		};
 	}
 	l->in.sight.many_away = down * 100 > nodes * UPKEEP_AWAY_MAX_PERCENT;
@@ -302,7 +435,10 @@ static void replicate(struct life *l)
 		struct life_copy *c = &l->copy[i];
 
 		l->down_ms[i] += l->down[i] ? 1000 : 0;
-		if (!c->there || c->client)
+		c->open_ms += c->open_ms >= 0 ? 1000 : 0;
+		if (!c->open) /* its disk takes part from now on */
+			c->waits = false;
+		if (!c->there || c->client || c->waits)
 			continue;
 		if (c->in_set && (l->down[i] || c->deleting) && good_but(l, i) > 0 && draw(2)) {
 			c->in_set = false;
@@ -354,7 +490,9 @@ static void happen(struct life *l)
 		break;
 	case 10:
 		if (!l->copy[i].there && !l->down[i])
-			l->copy[i] = (struct life_copy){ .there = true, .client = true };
+			l->copy[i] = (struct life_copy){
+				.there = true, .client = true, .open_ms = -1, .open = draw(2)
+			};
 		break;
 	case 11:
 		if (draw(40) == 0 && l->down[i]) /* rare: it never returns */
@@ -410,6 +548,30 @@ static bool add_one(struct life *l)
 	return false;
 }
 
+static void note_one(struct life *l, const struct upkeep_plan *p, uint64_t seed)
+{
+	struct life_copy *c = &l->copy[l->at[p->which]];
+
+	cr_assert_neq(c->open_ms >= 0, c->open && !l->leaves[l->at[p->which]], "seed %llu",
+		      (unsigned long long)seed);
+	c->open_ms = c->open_ms >= 0 ? -1 : 0;
+}
+
+/* false: its node takes none */
+static bool draw_one(struct life *l, const struct upkeep_plan *p, uint64_t seed)
+{
+	struct life_copy *c = &l->copy[l->at[p->which]];
+
+	cr_assert(c->client && c->open && c->open_ms >= 5000, "seed %llu: it is not used there",
+		  (unsigned long long)seed);
+	if (draw(4) == 0)
+		return false;
+	*c = (struct life_copy){ .there = true, .open = true, .drawn = true, .waits = true };
+	l->adds++;
+	l->draws++;
+	return true;
+}
+
 /* whether something was done */
 static bool act(struct life *l, uint64_t seed)
 {
@@ -417,11 +579,20 @@ static bool act(struct life *l, uint64_t seed)
 
 	make_input(l);
 	upkeep_decide(&l->in, &p);
-	if (p.what == UPKEEP_ADD)
-		return add_one(l);
+	if (p.what == UPKEEP_ADD && add_one(l))
+		return true;
+	if (p.what == UPKEEP_ADD) {
+		l->in.no_place = true;
+		upkeep_decide(&l->in, &p);
+		cr_assert_neq(p.what, UPKEEP_ADD, "seed %llu", (unsigned long long)seed);
+	}
 	if (p.what == UPKEEP_REMOVE)
 		remove_one(l, &p, seed);
-	return p.what == UPKEEP_REMOVE;
+	if (p.what == UPKEEP_NOTE)
+		note_one(l, &p, seed);
+	if (p.what == UPKEEP_DISK)
+		return draw_one(l, &p, seed);
+	return p.what != UPKEEP_NOTHING;
 }
 
 static void calm_down(struct life *l)
@@ -461,7 +632,7 @@ static bool is_stuck(const struct life *l)
 	return good_but(l, -1) == 0 || usable < l->copies;
 }
 
-static bool live(uint64_t seed)
+static bool live(uint64_t seed, int *ret_draws)
 {
 	struct life l = { .copies = 2 };
 	int quiet = 0, before;
@@ -477,6 +648,7 @@ static bool live(uint64_t seed)
 		act(&l, seed);
 	}
 	calm_down(&l);
+	*ret_draws += l.draws;
 	before = l.adds + l.removes;
 	for (int i = 0; i < CALM && !is_stuck(&l); i++) {
 		replicate(&l);
@@ -496,14 +668,15 @@ static bool live(uint64_t seed)
 Test(upkeep, random_lives)
 {
 	const char *one = getenv("UPKEEP_SEED");
-	int whole = 0;
+	int whole = 0, draws = 0;
 
 	if (one) {
-		live(strtoull(one, NULL, 10));
+		live(strtoull(one, NULL, 10), &draws);
 		return;
 	}
 	for (uint64_t seed = 1; seed <= SEEDS; seed++)
-		whole += live(seed);
+		whole += live(seed, &draws);
+	cr_expect_gt(draws, SEEDS, "%d clients got a copy", draws);
 	cr_expect_gt(whole, SEEDS / 2, "%d lives of %d came to an end that says something", whole,
 		     SEEDS);
 }

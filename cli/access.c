@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/text.h"
 #include "cli/print.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
@@ -257,7 +258,7 @@ static void row(struct table *t, json *o)
 	table_cell(t, "%s",
 		   expires_ms == 0 ? "never"
 		   : expired       ? "expired"
-				   : show_age(expires_ms - clock_wall_ms(), age, sizeof(age)));
+				   : text_age(expires_ms - clock_wall_ms(), age, sizeof(age)));
 }
 
 static int list_of(int argc, char **argv, const char *kind)
@@ -333,17 +334,21 @@ static int certificate(int argc, char **argv)
 }
 
 const struct cli_verb access_verbs[] = {
-	{ "access", "list", "", "tokens and certificates for the API over TCP", list, NULL },
+	{ "access", "list", "", "tokens and certificates for the API over TCP", list,
+	  "Example: sdsd access list" },
 	{ "access", "token", TOKEN_ARGS, "bearer tokens for the API", token,
 	  "  --read-only       changes nothing\n"
 	  "  --ttl TIME        90s, 30m, 1h, 7d; for ever unless it is said\n"
-	  "  --auth-json FILE  of LINSTOR's clients: /var/lib/linstor.d/auth.json" },
+	  "  --auth-json FILE  of LINSTOR's clients: /var/lib/linstor.d/auth.json\n\n"
+	  "Example: sdsd access token create ci --ttl 7d" },
 	{ "access", "certificate", CERTIFICATE_ARGS, "client certificates for the API over HTTPS",
 	  certificate,
 	  "  --out DIR         where <name>.crt, <name>.key and ca.crt are written\n"
 	  "  --read-only       changes nothing\n"
-	  "  --ttl TIME        90s, 30m, 1h, 7d; 365d unless it is said" },
+	  "  --ttl TIME        90s, 30m, 1h, 7d; 365d unless it is said\n\n"
+	  "Example: sdsd access certificate create alice --out certs" },
 	{ "access", "require-token", "on|off",
-	  "whether plain HTTP on a node's loopback needs a token, too", require_token, NULL },
+	  "whether plain HTTP on a node's loopback needs a token, too", require_token,
+	  "Example: sdsd access require-token on" },
 	{ .noun = NULL },
 };

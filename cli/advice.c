@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/show.h"
 
 /* what is wrong with a copy, the worst last: that one is seen to first */
@@ -59,7 +60,7 @@ static void with_error(char *out, size_t len, const char *what, json *r)
 
 const char *advice_replica(json *r, int64_t age_ms, char *out, size_t len)
 {
-	char age[32];
+	char age[128];
 
 	switch (trouble_of(r)) {
 	case TROUBLE_QUARANTINED:
@@ -71,7 +72,7 @@ const char *advice_replica(json *r, int64_t age_ms, char *out, size_t len)
 	case TROUBLE_AWAY:
 		if (age_ms >= 0)
 			snprintf(out, len, "its node has not answered for %s",
-				 show_age(age_ms, age, sizeof(age)));
+				 text_age(age_ms, age, sizeof(age)));
 		else
 			snprintf(out, len, "nothing has been heard of it yet");
 		break;
@@ -86,8 +87,7 @@ const char *advice_replica(json *r, int64_t age_ms, char *out, size_t len)
 		with_error(out, len, "is being made", r);
 		break;
 	case TROUBLE_LEARNING:
-		snprintf(out, len, "catches up, %.0f %% done",
-			 json_object_get_double(jget(r, "progress")));
+		snprintf(out, len, "catches up: %s", show_progress(r, age, sizeof(age)));
 		break;
 	case TROUBLE_BEHIND:
 		with_error(out, len, "out of date, it waits for its turn", r);

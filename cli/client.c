@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/text.h"
@@ -18,7 +19,11 @@
 
 struct client_settings client_settings;
 
+#define DETAIL_ABOUT_MAX 128  /* bytes of "node/pool" */
+#define CLIENT_SILENT_MS 2000 /* for so long nothing is said of an answer that does not come */
+
 struct exchange {
+	uint64_t began_ms; /* of the loop's clock */
 	bool done;
 	int status;
 	int error;
@@ -40,10 +45,18 @@ static void on_answer(const struct httpc_answer *a, void *arg)
 		json_parse((const char *)a->body->data, a->body->len, &x->doc, NULL);
 }
 
+void client_clear_line(void)
+{
+	if (client_settings.line_stands)
+		fputs("\r\033[K", stderr);
+	client_settings.line_stands = false;
+}
+
 int client_fail(int status, const char *fmt, ...)
 {
 	va_list ap;
 
+	client_clear_line();
 	fputs("sdsd: ", stderr);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
@@ -83,16 +96,29 @@ static unsigned severity(json *entry)
 	return (uint64_t)jget_i64_or(entry, "ret_code", 0) >> 62;
 }
 
+/* Where the message begins to say what the details say, in another order perhaps: at what the first
+ * of their lines to come is about. Its length when it does not. */
+static size_t before_details(const char *message, const char *details)
+{
+	size_t least = strlen(message);
+	char about[DETAIL_ABOUT_MAX];
+
+	for (const char *at = details; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+		int len = (int)strcspn(at, ":\n");
+		const char *found;
+
+		snprintf(about, sizeof(about), ": %.*s", len, at);
+		found = len > 0 ? strstr(message, about) : NULL;
+		if (found && (size_t)(found - message) < least)
+			least = (size_t)(found - message);
+	}
+	return least;
+}
+
 /* Details of several lines, which the message may have in one: then they stand there once. */
 static void print_details(FILE *to, const char *what, const char *message, const char *details)
 {
-	size_t first = strcspn(details, "\n");
-	const char *line = memmem(message, strlen(message), details, first);
-	size_t n = line ? (size_t)(line - message) : strlen(message);
-
-	while (n > 0 && line && strchr(": ", message[n - 1]))
-		n--;
-	fprintf(to, "%s%.*s\n", what, (int)n, message);
+	fprintf(to, "%s%.*s\n", what, (int)before_details(message, details), message);
 	for (const char *at = details; *at; at += strcspn(at, "\n"), at += *at == '\n')
 		fprintf(to, "  %.*s\n", (int)strcspn(at, "\n"), at);
 }
@@ -102,6 +128,7 @@ static void print_entry(FILE *to, const char *what, json *entry)
 	static const char *const more[] = { "cause", "correction" };
 	const char *details = jget_str(entry, "details", "");
 
+	client_clear_line();
 	if (details[0])
 		print_details(to, what, jget_str(entry, "message", ""), details);
 	else
@@ -144,6 +171,35 @@ static void print_troubles(json *list)
 	}
 }
 
+/* While an answer is long in coming: nobody shall think that nothing happens. */
+static void on_second(uv_timer_t *t)
+{
+	const struct exchange *x = t->data;
+
+	client_clear_line();
+	fprintf(stderr, "waiting for the daemon's answer, %llu s",
+		(unsigned long long)(uv_now(t->loop) - x->began_ms) / 1000);
+	fflush(stderr);
+	client_settings.line_stands = true;
+}
+
+static void wait_for_answer(struct exchange *x, uv_loop_t *loop)
+{
+	uv_timer_t second = { .data = x };
+	bool tell = !client_settings.line_stands && isatty(STDERR_FILENO);
+
+	x->began_ms = uv_now(loop);
+	uv_timer_init(loop, &second);
+	if (tell)
+		uv_timer_start(&second, on_second, CLIENT_SILENT_MS, 1000);
+	while (!x->done && uv_run(loop, UV_RUN_ONCE))
+		;
+	if (tell)
+		client_clear_line();
+	uv_close((uv_handle_t *)&second, NULL);
+	uv_run(loop, UV_RUN_NOWAIT);
+}
+
 static int run(struct exchange *x, const char *method, const char *path, const char *body,
 	       int timeout_ms)
 {
@@ -158,8 +214,7 @@ static int run(struct exchange *x, const char *method, const char *path, const c
 	snprintf(headers, sizeof(headers), "X-Request-Id: %s\r\n", id);
 	httpc_request(h, method, path, headers, body, body ? strlen(body) : 0, timeout_ms,
 		      on_answer, x);
-	while (!x->done && uv_run(&loop, UV_RUN_ONCE))
-		;
+	wait_for_answer(x, &loop);
 	httpc_free(h);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	uv_loop_close(&loop);

@@ -18,6 +18,7 @@
 struct client_settings {
 	const char *socket; /* path */
 	bool json;          /* --output json: answers are printed as they came */
+	bool line_stands;   /* on standard error, a terminal, there is a line without an end */
 };
 extern struct client_settings client_settings;
 
@@ -29,6 +30,8 @@ int client_call(const char *method, const char *path, json *body, json **ret);
 int client_look(const char *path, int timeout_ms, json **ret, struct err *err);
 /* Builds a path: "%" in the pattern is replaced by the next name, percent-encoded. Returns out. */
 const char *client_path(char *out, size_t len, const char *pattern, const char *a, const char *b);
+/* Takes away the line that stands, if there is one. */
+void client_clear_line(void);
 /* Prints a refusal of the command line's own: "sdsd: ..." ; returns status */
 int client_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* --output json: the document, one line per field; takes doc */

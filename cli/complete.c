@@ -112,6 +112,7 @@ const struct cli_verb completion_verbs[] = {
 	{ "completion", NULL, COMPLETION_ARGS, "the script that completes commands in a shell",
 	  completion,
 	  "Packages install them; by hand: source <(sdsd completion bash)\n"
-	  "They ask sdsd completion words -- WORD...: what may follow these words, a line each." },
+	  "They ask sdsd completion words -- WORD...: what may follow these words, a line each.\n\n"
+	  "Example: source <(sdsd completion bash)" },
 	{ .noun = NULL },
 };

@@ -54,6 +54,7 @@ const struct cli_verb disk_verbs[] = {
 	{ "disk", "list", "[--node NODE]",
 	  "the block devices of the nodes, what is on them, and whether they are usable", list,
 	  "  --node NODE  of this node only\n\n"
-	  "Usable means: sdsd pool create NODE POOL --device DEVICE makes a pool of it." },
+	  "Usable means: sdsd pool create NODE POOL --device DEVICE makes a pool of it.\n\n"
+	  "Example: sdsd disk list --node n1" },
 	{ .noun = NULL },
 };

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 
@@ -91,7 +92,7 @@ static void print_checks(struct doctor *d)
 
 static int doctor(int argc, char **argv)
 {
-	struct doctor d = { .dir = getenv("SDSD_DIR") };
+	struct doctor d = { .dir = getenv("SDSD_DIR"), .now_ms = clock_wall_ms() };
 	const struct option_spec specs[] = { { "--dir", &d.dir, NULL } };
 	int rv = show_words(argc, argv, specs, 1, NULL, 0, "doctor " DOCTOR_ARGS);
 
@@ -123,9 +124,10 @@ static int doctor(int argc, char **argv)
 const struct cli_verb doctor_verbs[] = {
 	{ "doctor", NULL, DOCTOR_ARGS, "what is wrong here and how to mend it", doctor,
 	  "  --dir D  state directory (" DIR_DEFAULT ", $SDSD_DIR)\n\n"
-	  "Daemon, kernel module, LVM, multipath, clock, ports, certificates, space, swap,\n"
-	  "quorum, versions, pools, volumes; without a daemon what can be seen without.\n"
-	  "Changes nothing. "
-	  "Exit status 1 when something is wrong (FAIL)." },
+	  "Daemon, kernel module, LVM, multipath, clock, ports, certificates, space, swap; of\n"
+	  "the cluster quorum, nodes, their versions, clocks and certificates, pools, volumes.\n"
+	  "Without a daemon what can be seen without. Changes nothing. Exit status 1 when\n"
+	  "something is wrong (FAIL).\n\n"
+	  "Example: sdsd doctor" },
 	{ .noun = NULL },
 };

@@ -12,9 +12,11 @@
 #include "base/json.h"
 #include "cluster/identity.h"
 
-#define DOCTOR_LOOK_MS 5000  /* for one answer of the daemon */
-#define DOCTOR_LISTED_MAX 10 /* of one kind, volumes for example; then "and so many more" */
-#define DOCTOR_DAYS_LEFT 30  /* fewer than these of a certificate are a warning */
+#define DOCTOR_LOOK_MS 5000      /* for one answer of the daemon */
+#define DOCTOR_LISTED_MAX 10     /* of one kind, volumes for example; then "and so many more" */
+#define DOCTOR_DAYS_LEFT 30      /* fewer than these of a certificate are a warning */
+#define DOCTOR_CLOCK_MAX_MS 2000 /* a node's clock from most others'; reports take up to 1.5 s */
+#define DOCTOR_NODES_MAX 256     /* whose clocks are compared */
 #define DOCTOR_SPACE_WARN_MIB 1024
 #define DOCTOR_SPACE_FAIL_MIB 128
 
@@ -22,6 +24,7 @@ enum doctor_result { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
 
 struct doctor {
 	const char *dir;    /* state directory, borrowed */
+	int64_t now_ms;     /* wall clock */
 	bool member;        /* id is filled in */
 	struct identity id; /* of this machine */
 	json *local;        /* GET /v1/sds/local; NULL: no daemon answers; owned */
@@ -36,6 +39,8 @@ void doctor_say(struct doctor *d, enum doctor_result result, const char *check, 
 void doctor_host(struct doctor *d);
 /* nothing when status is NULL */
 void doctor_cluster(struct doctor *d);
+/* the part of it that looks at the nodes of the status document; asks nobody */
+void doctor_nodes(struct doctor *d);
 
 /* of texts, so that they can be tested */
 

@@ -203,13 +203,17 @@ const struct cli_verb encryption_verbs[] = {
 	  "makes the master key of encrypted volumes, sealed by a passphrase", create,
 	  FILE_HELP
 	  "\nWithout the passphrase nothing that is encrypted can be read after all nodes\n"
-	  "were off at once. It can be changed, and not be found out: keep it." },
+	  "were off at once. It can be changed, and not be found out: keep it.\n\n"
+	  "Example: sdsd encryption create-passphrase" },
 	{ "encryption", "enter-passphrase", FILE_ARGS,
-	  "unlocks encrypted volumes, after all nodes were off", enter, FILE_HELP },
+	  "unlocks encrypted volumes, after all nodes were off", enter,
+	  FILE_HELP "\nExample: sdsd encryption enter-passphrase" },
 	{ "encryption", "modify-passphrase", MODIFY_ARGS, "another passphrase for the same key",
 	  modify,
 	  FILE_HELP "  --old-file F  the same, for the present one\n\n"
-		    "From standard input comes the present one first, then the new one." },
-	{ "encryption", "status", "", "unset, locked or unlocked", status, NULL },
+		    "From standard input comes the present one first, then the new one.\n\n"
+		    "Example: sdsd encryption modify-passphrase" },
+	{ "encryption", "status", "", "unset, locked or unlocked", status,
+	  "Example: sdsd encryption status" },
 	{ .noun = NULL },
 };

@@ -133,9 +133,10 @@ static int delete (int argc, char **argv)
 }
 
 const struct cli_verb group_verbs[] = {
-	{ "resource-group", "list", "", "the groups that volumes are made from", list, NULL },
+	{ "resource-group", "list", "", "the groups that volumes are made from", list,
+	  "Example: sdsd resource-group list" },
 	{ "resource-group", "show", "<name>", "one group: where copies of its volumes go", show,
-	  NULL },
+	  "Example: sdsd resource-group show gold" },
 	{ "resource-group", "create", CREATE_ARGS, "makes a group: copies and pools of its volumes",
 	  create,
 	  RULES_HELP "  --description TEXT\n\n"
@@ -143,7 +144,9 @@ const struct cli_verb group_verbs[] = {
 	{ "resource-group", "modify", MODIFY_ARGS,
 	  "changes what is given; copies that are there stay", modify,
 	  RULES_HELP "  --description TEXT\n\n"
-		     "A raised number of copies adds copies to the volumes of the group." },
-	{ "resource-group", "delete", "<name>", "deletes a group without volumes", delete, NULL },
+		     "A raised number of copies adds copies to the volumes of the group.\n\n"
+		     "Example: sdsd resource-group modify gold --copies 3" },
+	{ "resource-group", "delete", "<name>", "deletes a group without volumes", delete,
+	  "Example: sdsd resource-group delete gold" },
 	{ .noun = NULL },
 };

@@ -195,6 +195,7 @@ const struct cli_verb log_verbs[] = {
 	  "               group/G, snapshot/db/S, token/ID\n"
 	  "  --since T    not older than 90s, 30m, 1h, 7d\n"
 	  "  -n N         the newest N, 50 when not said\n"
-	  "  --follow     and then each one as it comes" },
+	  "  --follow     and then each one as it comes\n\n"
+	  "Example: sdsd log --object db --since 1h" },
 	{ .noun = NULL },
 };

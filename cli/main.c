@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/alike.h"
 #include "cli/client.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
@@ -31,10 +32,10 @@ void cli_register(const struct cli_verb *verbs, int n)
 static struct verb_table own_table(int i)
 {
 	static const struct cli_verb *const tables[] = {
-		status_verbs,     why_verbs,        doctor_verbs,   log_verbs,        volume_verbs,
-		replica_verbs,    property_verbs,   node_verbs,     node_state_verbs, disk_verbs,
-		pool_verbs,       group_verbs,      snapshot_verbs, token_verbs,      access_verbs,
-		encryption_verbs, completion_verbs, version_verbs
+		status_verbs,  why_verbs,        doctor_verbs,     log_verbs,        volume_verbs,
+		replica_verbs, property_verbs,   node_verbs,       node_state_verbs, disk_verbs,
+		pool_verbs,    group_verbs,      snapshot_verbs,   service_verbs,    token_verbs,
+		access_verbs,  encryption_verbs, completion_verbs, version_verbs
 	};
 	struct verb_table t = { 0 };
 
@@ -107,7 +108,7 @@ const char cli_global_help[] =
 	"                        " CLIENT_SOCKET_DEFAULT ")\n"
 	"  --watch               shows it again when something changes, every 5 s at least:\n"
 	"                        status, volume list and show, node list, pool list\n"
-	"  --help                help for a noun or a verb\n"
+	"  --help                help for a noun or a verb; the same: sdsd help VERB\n"
 	"Exit status: 0 done, 1 refused or failed, 2 wrong command line, 3 no daemon, "
 	"4 outcome unknown\n";
 
@@ -141,11 +142,21 @@ static void help_verb(FILE *to, const struct cli_verb *v)
 
 static int unknown(const char *noun, const char *verb)
 {
-	if (!noun_exists(noun))
-		return client_fail(CLI_USAGE, "unknown command %s; see sdsd help", noun);
-	if (verb)
-		client_fail(CLI_USAGE, "unknown command %s %s", noun, verb);
-	help_noun(stderr, noun);
+	struct alike_command meant[ALIKE_MAX];
+	bool known = noun_exists(noun);
+	int n = alike_commands(cli_verb_at, noun, verb, meant);
+
+	if (known && !verb) {
+		help_noun(stderr, noun);
+		return CLI_USAGE;
+	}
+	client_fail(CLI_USAGE, "unknown command %s%s%s", noun, known ? " " : "", known ? verb : "");
+	if (n > 0)
+		fputs(n == 1 ? "Is this meant?\n" : "Is one of these meant?\n", stderr);
+	for (int i = 0; i < n; i++)
+		fprintf(stderr, "  sdsd %s%s%s\n", meant[i].noun, meant[i].verb ? " " : "",
+			meant[i].verb ? meant[i].verb : "");
+	fprintf(stderr, "All commands: sdsd help%s%s\n", known ? " " : "", known ? noun : "");
 	return CLI_USAGE;
 }
 
@@ -188,17 +199,38 @@ static int take_globals(int argc, char **argv, struct globals *ret)
 	return -1;
 }
 
+/* Of a verb whose noun was not said: its help, or, when several nouns have it, a line for each.
+ * false: none has it */
+static bool help_verb_alone(const char *verb)
+{
+	const struct cli_verb *v, *only = NULL;
+	int n = 0;
+
+	for (int i = 0; (v = cli_verb_at(i)); i++) {
+		if (!v->verb || strcmp(v->verb, verb) != 0)
+			continue;
+		n++;
+		only = v;
+	}
+	if (n == 1)
+		help_verb(stdout, only);
+	for (int i = 0; n > 1 && (v = cli_verb_at(i)); i++) {
+		if (v->verb && strcmp(v->verb, verb) == 0)
+			print_verb(stdout, v);
+	}
+	return n > 0;
+}
+
 static int help_for(const char *noun, const char *verb)
 {
 	const struct cli_verb *v = noun ? find(noun, verb) : NULL;
 
-	if (v) {
+	if (v)
 		help_verb(stdout, v);
-	} else if (!noun || (noun_exists(noun) && !verb)) {
+	else if (!noun || (noun_exists(noun) && !verb))
 		help_noun(stdout, noun);
-	} else {
+	else if (verb || !help_verb_alone(noun))
 		return unknown(noun, verb);
-	}
 	return CLI_OK;
 }
 

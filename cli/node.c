@@ -114,14 +114,17 @@ static int delete (int argc, char **argv)
 
 const struct cli_verb node_verbs[] = {
 	{ "node", "list", "", "the nodes, whether they answer, their part in the cluster", list,
-	  NULL },
+	  "Example: sdsd node list --watch" },
 	{ "node", "label", LABEL_ARGS, "sets labels that rules of placement speak of", label,
 	  "  rack=a    the property Aux/rack; a key with a slash stays as it is\n"
 	  "  rack=     takes it away\n\n"
 	  "Example: sdsd node label n1 rack=a room=cellar" },
 	{ "node", "cordon", "<node>", "nothing new is placed there; what is there stays", cordon,
-	  "A copy that is asked for on this very node is still made." },
-	{ "node", "uncordon", "<node>", "takes that back", uncordon, NULL },
-	{ "node", "delete", "<node>", "removes a node that holds no replicas", delete, NULL },
+	  "A copy that is asked for on this very node is still made.\n\n"
+	  "Example: sdsd node cordon n1" },
+	{ "node", "uncordon", "<node>", "takes that back", uncordon,
+	  "Example: sdsd node uncordon n1" },
+	{ "node", "delete", "<node>", "removes a node that holds no replicas", delete,
+	  "Example: sdsd node delete n1" },
 	{ .noun = NULL },
 };

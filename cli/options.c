@@ -6,8 +6,11 @@
 #include "cli/options.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/alike.h"
 
 static const struct option_spec *find(const struct option_spec *specs, int n, const char *word,
 				      size_t len)
@@ -19,6 +22,26 @@ static const struct option_spec *find(const struct option_spec *specs, int n, co
 	return NULL;
 }
 
+static int unknown(const struct option_spec *specs, int n, const char *word, size_t len,
+		   struct err *err)
+{
+	const char *meant = NULL;
+	char typed[ALIKE_LEN_MAX + 2];
+	int least = ALIKE_NOT;
+
+	snprintf(typed, sizeof(typed), "%.*s", (int)len, word);
+	for (int i = 0; i < n; i++) {
+		int d = alike_distance(typed, specs[i].name);
+
+		if (d < least)
+			meant = specs[i].name;
+		least = d < least ? d : least;
+	}
+	if (meant)
+		return err_set(err, -E_INVALID, "unknown option %.80s; is %s meant?", word, meant);
+	return err_set(err, -E_INVALID, "unknown option %.80s", word);
+}
+
 /* How many further words the option took: 0 or 1 */
 static int take_option(const struct option_spec *specs, int n, const char *word, const char *next,
 		       struct err *err)
@@ -28,7 +51,7 @@ static int take_option(const struct option_spec *specs, int n, const char *word,
 	const struct option_spec *s = find(specs, n, word, len);
 
 	if (!s)
-		return err_set(err, -E_INVALID, "unknown option %.80s", word);
+		return unknown(specs, n, word, len, err);
 	if (!s->value) {
 		if (equals)
 			return err_set(err, -E_INVALID, "option %s takes no value", s->name);

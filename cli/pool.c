@@ -289,17 +289,20 @@ const struct cli_verb pool_verbs[] = {
 	  "Examples: sdsd pool create n1 ssd --dir /var/lib/sdsd/ssd\n"
 	  "          sdsd pool create n1 fast --thin-pool vg0/thin\n"
 	  "          sdsd pool create n1 disks --device /dev/sdb --device /dev/sdc" },
-	{ "pool", "list", "", "the storage pools of all nodes", list, NULL },
+	{ "pool", "list", "", "the storage pools of all nodes", list, "Example: sdsd pool list" },
 	{ "pool", "extend", EXTEND_ARGS, "adds disks to a pool that was made of devices", extend,
 	  "  --wipe  what is on the devices may be erased\n\n"
-	  "The node does it when it is there; sdsd pool list shows how far it is." },
+	  "The node does it when it is there; sdsd pool list shows how far it is.\n\n"
+	  "Example: sdsd pool extend n1 ssd --device /dev/sdd" },
 	{ "pool", "replace-disk", REPLACE_ARGS,
 	  "moves what is on one disk of such a pool to another and takes the old one out", replace,
 	  "  --wipe  what is on the new one may be erased\n\n"
 	  "Volumes stay in use meanwhile. The old disk must still be readable, and is empty then;\n"
-	  "sdsd pool list shows how far it is." },
+	  "sdsd pool list shows how far it is.\n\n"
+	  "Example: sdsd pool replace-disk n1 ssd /dev/sdb /dev/sdd" },
 	{ "pool", "delete", DELETE_ARGS, "forgets a pool that holds no copies", delete,
 	  "  --destroy  of a pool that was made of devices: removes the volume group, too, so\n"
-	  "             that the devices are empty. Refused when something else is in it." },
+	  "             that the devices are empty. Refused when something else is in it.\n\n"
+	  "Example: sdsd pool delete n1 ssd" },
 	{ .noun = NULL },
 };

@@ -192,12 +192,13 @@ static int volume_set(int argc, char **argv)
 
 const struct cli_verb property_verbs[] = {
 	{ "property", "list", "<object>", "the properties that were set on an object", list,
-	  OBJECT_HELP },
+	  OBJECT_HELP "\nExample: sdsd property list volume/db" },
 	{ "property", "set", SET_ARGS, "sets some", set,
 	  OBJECT_HELP "\nExample: sdsd property set volume/db sds/read-policy=round-robin" },
 	{ "property", "unset", UNSET_ARGS, "takes some away: what is inherited counts again", unset,
-	  OBJECT_HELP },
+	  OBJECT_HELP "\nExample: sdsd property unset volume/db sds/read-policy" },
 	{ "volume", "set", VOLUME_SET_ARGS, "sets properties of a volume", volume_set,
-	  "The same as sdsd property set volume/<volume>." },
+	  "The same as sdsd property set volume/<volume>.\n\n"
+	  "Example: sdsd volume set db sds/read-policy=round-robin" },
 	{ .noun = NULL },
 };

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/progress.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 
-#define REPLICA_ARGS "add|remove <volume> [<node>] [--pool POOL]"
+#define REPLICA_ARGS \
+	"add|remove <volume> [<node>] [--pool POOL] [--wait] [--timeout TIME] [--quiet]"
 #define MOVE_ARGS "<volume> <from> <to> [--pool POOL]"
 #define TOGGLE_ARGS "<volume> <node> [--pool POOL] [--diskless]"
 #define RESOURCES "/v1/resource-definitions/%/resources/%"
@@ -63,19 +65,26 @@ static int add_on(const char *volume, const char *node, const char *pool)
 static int replica(int argc, char **argv)
 {
 	static const char usage[] = "Usage: sdsd volume replica " REPLICA_ARGS;
-	const char *words[3] = { NULL }, *pool = NULL;
-	const struct option_spec specs[] = { { "--pool", &pool, NULL } };
+	const char *words[3] = { NULL }, *pool = NULL, *timeout = NULL;
+	bool wait = false, quiet = false;
+	const struct option_spec specs[] = { { "--pool", &pool, NULL },
+					     { "--timeout", &timeout, NULL },
+					     { "--wait", NULL, &wait },
+					     { "--quiet", NULL, &quiet } };
 	char path[PATH_ROOM];
+	int64_t timeout_s;
 	struct err err;
-	int n;
+	int n, rv;
 
-	if (options_parse(argc, argv, specs, 1, words, 3, &n, &err) < 0)
+	if (options_parse(argc, argv, specs, 4, words, 3, &n, &err) < 0)
 		return client_fail(CLI_USAGE, "%s", err.text);
-	if (n == 2 && strcmp(words[0], "add") == 0)
-		return add_anywhere(words[1], pool);
-	if (n == 3 && strcmp(words[0], "add") == 0)
-		return add_on(words[1], words[2], pool);
-	if (n == 3 && strcmp(words[0], "remove") == 0 && !pool)
+	if (progress_timeout(timeout, &timeout_s) != CLI_OK)
+		return CLI_USAGE;
+	if ((n == 2 || n == 3) && strcmp(words[0], "add") == 0) {
+		rv = n == 2 ? add_anywhere(words[1], pool) : add_on(words[1], words[2], pool);
+		return rv == CLI_OK && wait ? progress_wait_volume(words[1], quiet, timeout_s) : rv;
+	}
+	if (n == 3 && strcmp(words[0], "remove") == 0 && !pool && !wait)
 		return ask("DELETE", client_path(path, sizeof(path), RESOURCES, words[1], words[2]),
 			   NULL);
 	fprintf(stderr, "%s\n", usage);
@@ -142,7 +151,11 @@ static int deactivate(int argc, char **argv)
 const struct cli_verb replica_verbs[] = {
 	{ "volume", "replica", REPLICA_ARGS, "one more copy, or one less", replica,
 	  "  <node>       where; add without it: where the rules of placement say\n"
-	  "  --pool POOL  only in a pool of this name\n\n"
+	  "  --pool POOL  only in a pool of this name\n"
+	  "  --wait       add: until all copies are in sync; tells what is left, at which rate,\n"
+	  "               for how long. Ctrl-C ends the waiting, not the work\n"
+	  "  --timeout TIME  give up waiting (default 1h)\n"
+	  "  --quiet      says nothing while it waits\n\n"
 	  "The number of copies that the volume is to have changes with it.\n\n"
 	  "Example: sdsd volume replica add db n3" },
 	{ "volume", "move", MOVE_ARGS, "moves a copy to a node that has the volume without one",
@@ -154,10 +167,11 @@ const struct cli_verb replica_verbs[] = {
 	{ "volume", "toggle-disk", TOGGLE_ARGS, "gives a node's replica a disk, or takes it",
 	  toggle,
 	  "  --pool POOL  the pool of its copy (default: as placement says)\n"
-	  "  --diskless   takes the copy: the node still can open the volume" },
+	  "  --diskless   takes the copy: the node still can open the volume\n\n"
+	  "Example: sdsd volume toggle-disk db n3 --pool ssd" },
 	{ "volume", "activate", "<volume> <node>", "serves a deactivated copy again", activate,
-	  NULL },
+	  "Example: sdsd volume activate db n2" },
 	{ "volume", "deactivate", "<volume> <node>", "a copy is kept, but not served", deactivate,
-	  NULL },
+	  "Example: sdsd volume deactivate db n2" },
 	{ .noun = NULL },
 };

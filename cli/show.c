@@ -4,6 +4,7 @@
  */
 #include "cli/show.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -57,64 +58,59 @@ int show_done(json *doc)
 	return CLI_OK;
 }
 
-const char *show_age(int64_t ms, char *out, size_t len)
-{
-	long long s = ms / 1000;
-
-	if (ms < 0)
-		snprintf(out, len, "%s", "");
-	else if (s < 120)
-		snprintf(out, len, "%lld s", s);
-	else if (s < 7200)
-		snprintf(out, len, "%lld min", s / 60);
-	else if (s < 2 * 86400)
-		snprintf(out, len, "%lld h", s / 3600);
-	else
-		snprintf(out, len, "%lld d", s / 86400);
-	return out;
-}
-
 static size_t len_of(json *list)
 {
 	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
 }
 
-void show_nodes(json *nodes)
+void show_fill_nodes(struct table *t, json *nodes)
 {
 	static const char *const heads[] = { "NODE", "STATE", "ROLE", "ADDRESS", "VERSION", NULL };
-	struct table t;
 	char age[32];
 
-	table_init(&t, heads);
+	table_init(t, heads);
 	for (size_t i = 0; i < len_of(nodes); i++) {
 		json *n = json_object_array_get_idx(nodes, i);
 		const char *state = jget_str(n, "state", "");
 		const char *address = jget_str(n, "address", "");
 
-		show_age(jget_i64_or(n, "age_ms", -1), age, sizeof(age));
-		table_cell(&t, "%s", jget_str(n, "name", ""));
+		text_age(jget_i64_or(n, "age_ms", -1), age, sizeof(age));
+		table_cell(t, "%s", jget_str(n, "name", ""));
 		if (strcmp(state, "online") == 0 || !age[0])
-			table_cell(&t, "%s", state);
+			table_cell(t, "%s", state);
 		else
-			table_cell(&t, "%s (%s)", state, age);
-		table_cell(&t, "%s", jget_str(n, "role", ""));
-		table_cell(&t, strchr(address, ':') ? "[%s]:%lld" : "%s:%lld", address,
+			table_cell(t, "%s (%s)", state, age);
+		table_cell(t, "%s", jget_str(n, "role", ""));
+		table_cell(t, strchr(address, ':') ? "[%s]:%lld" : "%s:%lld", address,
 			   (long long)jget_i64_or(n, "port", 0));
-		table_cell(&t, "%s", jget_str(n, "version", ""));
+		table_cell(t, "%s", jget_str(n, "version", ""));
 	}
+}
+
+void show_nodes(json *nodes)
+{
+	struct table t;
+
+	show_fill_nodes(&t, nodes);
 	table_print(&t);
 	table_release(&t);
 }
 
-static void reason_cell(struct table *t, json *resource)
+void show_reason_cell(struct table *t, json *resource)
 {
-	const char *reason = jget_str(resource, "reason", "");
-	const char *next = jget_str(resource, "next", "");
+	const char *text[] = { jget_str(resource, "reason", ""), jget_str(resource, "next", ""),
+			       jget_str(resource, "upkeep", "") };
+	static const char *const before[] = { "", "next: ", "upkeep: " };
+	char cell[TABLE_CELL_MAX] = "";
 
-	if (reason[0] && next[0])
-		table_cell(t, "%s; next: %s", reason, next);
-	else
-		table_cell(t, "%s", reason);
+	for (int i = 0; i < 3; i++) {
+		size_t used = strlen(cell);
+
+		if (text[i][0])
+			snprintf(cell + used, sizeof(cell) - used, "%s%s%s", used ? "; " : "",
+				 used ? before[i] : "", text[i]);
+	}
+	table_cell(t, "%s", cell);
 }
 
 void show_volumes(json *resources)
@@ -136,10 +132,44 @@ void show_volumes(json *resources)
 		table_cell(&t, "%lld/%lld", (long long)jget_i64_or(r, "in_sync", 0),
 			   (long long)jget_i64_or(r, "copies", 0));
 		table_cell(&t, "%s", jget_str(r, "writer", ""));
-		reason_cell(&t, r);
+		show_reason_cell(&t, r);
 	}
 	table_print(&t);
 	table_release(&t);
+}
+
+static void add_part(char *out, size_t len, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static void add_part(char *out, size_t len, const char *fmt, ...)
+{
+	size_t used = strlen(out);
+	va_list ap;
+
+	if (used && used + 3 <= len)
+		used += (size_t)snprintf(out + used, len - used, ", ");
+	va_start(ap, fmt);
+	vsnprintf(out + used, len - used, fmt, ap);
+	va_end(ap);
+}
+
+const char *show_progress(json *o, char *out, size_t len)
+{
+	int64_t rate = jget_i64_or(o, "sync_kib_s", -1), left_s = jget_i64_or(o, "left_s", -1);
+	char text[32];
+
+	out[0] = '\0';
+	if (jget(o, "progress"))
+		add_part(out, len, "%.0f %%", json_object_get_double(jget(o, "progress")));
+	if (jget(o, "left_kib"))
+		add_part(out, len, "%s left",
+			 text_size_kib(jget_i64_or(o, "left_kib", 0), text, sizeof(text)));
+	if (rate == 0)
+		add_part(out, len, "standing still");
+	else if (rate > 0)
+		add_part(out, len, "%s/s", text_size_kib(rate, text, sizeof(text)));
+	if (left_s >= 0)
+		add_part(out, len, "%s to go", text_age(1000 * left_s, text, sizeof(text)));
+	return out;
 }
 
 static void state_cell(struct table *t, json *replica)
@@ -325,4 +355,19 @@ int show_delete(int argc, char **argv, const char *usage, const char *path, int 
 				 client_path(text, sizeof(text), path, words[0], words[1]), NULL,
 				 &doc);
 	return rv == CLI_OK ? show_done(doc) : rv;
+}
+
+bool show_service_trouble(json *service, const char *resource, char *out, size_t len)
+{
+	const char *state = jget_str(service, "state", ""), *node = jget_str(service, "node", "");
+	const char *error = jget_str(service, "error", ""), *why = jget_str(service, "why", "");
+	const char *name = jget_str(service, "name", "");
+
+	if (strcmp(state, "running") == 0 || strcmp(state, "stopped") == 0 ||
+	    (resource && strcasecmp(jget_str(service, "resource", ""), resource) != 0))
+		return false;
+	snprintf(out, len, "Service %s does not run: %s%s%s%s%s (sdsd service show %s)", name, state,
+		 node[0] ? " on " : "", node, error[0] || why[0] ? ": " : "",
+		 error[0] ? error : why, name);
+	return true;
 }

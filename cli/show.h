@@ -12,7 +12,6 @@ int show_words(int argc, char **argv, const struct option_spec *specs, int n_spe
 	       const char **words, int n, const char *usage);
 /* Prints a mutation's answer (messages, or the document with --output json); takes doc. CLI_OK */
 int show_done(json *doc);
-/* of GET /v1/sds/status */
 /* a whole verb: the list at path as a table with these heads, a row for each element */
 int show_list(int argc, char **argv, const char *usage, const char *path, const char *const *heads,
 	      void (*row)(struct table *t, json *o));
@@ -25,8 +24,13 @@ int show_delete(int argc, char **argv, const char *usage, const char *path, int 
 
 /* "a,b" -> ["a","b"], a new list */
 json *show_split(const char *text);
+/* nodes, resources: of GET /v1/sds/status */
 void show_nodes(json *nodes);
+/* the same, not printed: the caller releases t */
+void show_fill_nodes(struct table *t, json *nodes);
 void show_volumes(json *resources);
+/* reason, next step and what upkeep waits for, as far as they are there */
+void show_reason_cell(struct table *t, json *resource);
 /* replicas of one resource: where they are and how they are opened */
 void show_replicas(json *resource);
 /* Of a resource with several volumes: each of them on each node, with its socket; else nothing. */
@@ -35,7 +39,13 @@ void show_sockets(json *resource);
 void show_uris(json *replica);
 /* the resource of this name in a status document, any case; NULL */
 json *show_find(json *status, const char *name);
-/* "12 s", "3 min"; "" for negative */
-const char *show_age(int64_t ms, char *out, size_t len);
+/* Does this service, of GET /v1/sds/status, not run although it should, with this resource (NULL:
+ * with any)? Then out has a sentence about it. */
+bool show_service_trouble(json *service, const char *resource, char *out, size_t len);
+/* service.c: asks all services that run there to move. CLI_OK */
+int service_move_away(const char *node);
+/* of a replica that catches up, or anything with the same fields: "34 %, 1.20 GiB left, 85.00
+ * MiB/s, 15 s to go", as far as they are there; "" without any. Returns out. */
+const char *show_progress(json *o, char *out, size_t len);
 
 #endif

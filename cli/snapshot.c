@@ -212,14 +212,16 @@ const struct cli_verb snapshot_verbs[] = {
 	  "The pools of the copies must be able to: thin pools of LVM, directories of a file\n"
 	  "system that can share blocks (xfs, btrfs).\n\n"
 	  "Example: sdsd snapshot create db before-upgrade" },
-	{ "snapshot", "list", "", "all snapshots, and the nodes that have them", list, NULL },
+	{ "snapshot", "list", "", "all snapshots, and the nodes that have them", list,
+	  "Example: sdsd snapshot list" },
 	{ "snapshot", "restore", RESTORE_ARGS, "makes a new volume from a snapshot", restore,
 	  "  --nodes A,B            copies on these nodes, which have the snapshot (default: all)\n"
 	  "  --group GROUP          of the new volume\n\n"
 	  "Example: sdsd snapshot restore db before-upgrade db-test" },
 	{ "snapshot", "rollback", "<volume> <snapshot>",
 	  "a volume that nobody has open goes back to a snapshot", rollback,
-	  "What was written since is lost. The snapshot stays." },
+	  "What was written since is lost. The snapshot stays.\n\n"
+	  "Example: sdsd snapshot rollback db before-upgrade" },
 	{ "snapshot", "schedule", SCHEDULE_ARGS, "takes snapshots of a volume by the clock",
 	  schedule,
 	  "  <every>                60s to 366d, such as 15m, 1h, 7d; off: no more\n"
@@ -227,6 +229,7 @@ const struct cli_verb snapshot_verbs[] = {
 	  "The first is taken at once. For all volumes of a group set the properties\n"
 	  "sds/snapshot-every and sds/snapshot-keep of the group.\n\n"
 	  "Example: sdsd snapshot schedule db 1h --keep 24" },
-	{ "snapshot", "delete", "<volume> <snapshot>", "deletes a snapshot", delete, NULL },
+	{ "snapshot", "delete", "<volume> <snapshot>", "deletes a snapshot", delete,
+	  "Example: sdsd snapshot delete db before-upgrade" },
 	{ .noun = NULL },
 };

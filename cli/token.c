@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "cli/print.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
@@ -49,7 +50,7 @@ static void row(struct table *t, json *o)
 	table_cell(t, "%s", jget_str(o, "id", ""));
 	table_cell(t, "%s", jget_str(o, "state", ""));
 	table_cell(t, "%s", jget_str(o, "used_by", ""));
-	table_cell(t, "%s", open ? show_age(left_ms, age, sizeof(age)) : "");
+	table_cell(t, "%s", open ? text_age(left_ms, age, sizeof(age)) : "");
 }
 
 static int list(int argc, char **argv)
@@ -66,8 +67,11 @@ static int delete (int argc, char **argv)
 
 const struct cli_verb token_verbs[] = {
 	{ "token", "create", "[--ttl 1h]", "a token for one machine to join with", create,
-	  "  --ttl TIME  how long it can be used: 90s, 30m, 1h (default), 7d, at most 30d" },
-	{ "token", "list", "", "tokens: open, used, expired (never their secrets)", list, NULL },
-	{ "token", "delete", "<id>", "makes a token worthless", delete, NULL },
+	  "  --ttl TIME  how long it can be used: 90s, 30m, 1h (default), 7d, at most 30d\n\n"
+	  "Example: sdsd token create --ttl 30m" },
+	{ "token", "list", "", "tokens: open, used, expired (never their secrets)", list,
+	  "Example: sdsd token list" },
+	{ "token", "delete", "<id>", "makes a token worthless", delete,
+	  "Example: sdsd token delete 5f0c" },
 	{ .noun = NULL },
 };

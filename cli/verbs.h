@@ -18,6 +18,7 @@ extern const struct cli_verb disk_verbs[];
 extern const struct cli_verb pool_verbs[];
 extern const struct cli_verb group_verbs[];
 extern const struct cli_verb snapshot_verbs[];
+extern const struct cli_verb service_verbs[];
 extern const struct cli_verb token_verbs[];
 extern const struct cli_verb access_verbs[];
 extern const struct cli_verb encryption_verbs[];

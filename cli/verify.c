@@ -6,13 +6,15 @@
 #include "cli/verify.h"
 
 #include <stdio.h>
-#include <time.h>
 
+#include "base/pace.h"
 #include "base/text.h"
+#include "cli/progress.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 
-#define VERIFY_PAUSE_NS 300000000
+#define VERIFY_PAUSE_MS 300
+#define REGION_KIB 64
 
 static void print_verified(json *doc)
 {
@@ -35,28 +37,45 @@ static void print_verified(json *doc)
 		       (long long)jget_i64_or(doc, "regions_unsettled", 0));
 }
 
-static void wait_a_little(void)
+static void say_compared(struct progress *p, struct pace *pace, const char *name, json *doc)
 {
-	const struct timespec pause = { .tv_nsec = VERIFY_PAUSE_NS };
+	int64_t all = jget_i64_or(doc, "regions", 0),
+		done = jget_i64_or(doc, "regions_compared", 0);
+	json *o = json_object_new_object();
+	char text[128];
 
-	nanosleep(&pause, NULL);
+	pace_note(pace, progress_now_ms(), (uint64_t)done);
+	if (all > 0)
+		jset(o, "progress", json_object_new_double(100.0 * (double)done / (double)all));
+	jset_i64(o, "left_kib", REGION_KIB * (all > done ? all - done : 0));
+	if (pace->known) {
+		jset_i64(o, "sync_kib_s", (int64_t)(REGION_KIB * pace->per_s));
+		jset_i64(o, "left_s", pace_left_s(pace->per_s, (double)(all - done)));
+	}
+	progress_say(p, "%s is compared: %s", name, show_progress(o, text, sizeof(text)));
+	json_object_put(o);
 }
 
 /* CLI_FAILED: copies differ, or could not be compared; *ret is the caller's, or NULL */
-static int compare(const char *name, json **ret)
+static int compare(const char *name, bool quiet, json **ret)
 {
+	struct pace pace = { 0 };
+	struct progress p;
 	char path[512];
 	int rv;
 
 	*ret = NULL;
+	progress_begin(&p, quiet, "no longer waiting; the comparison goes on");
 	client_path(path, sizeof(path), "/v1/sds/verify/%", name, NULL);
 	rv = client_call("POST", path, json_object_new_object(), ret);
 	while (rv == CLI_OK && jget_bool(*ret, "running", false)) {
+		say_compared(&p, &pace, name, *ret);
 		json_object_put(*ret);
 		*ret = NULL;
-		wait_a_little();
+		progress_pause(VERIFY_PAUSE_MS);
 		rv = client_call("GET", path, NULL, ret);
 	}
+	progress_end();
 	if (rv != CLI_OK)
 		return rv;
 	if (jget_str(*ret, "error", "")[0])
@@ -74,14 +93,16 @@ static bool is_mended(json *resource)
 	return mended;
 }
 
-static int wait_mended(const char *name)
+static int wait_mended(const char *name, bool quiet)
 {
-	json *doc, *r;
+	struct progress p;
 	bool mended = false;
+	json *doc, *r;
 	int rv = CLI_OK;
 
+	progress_begin(&p, quiet, "no longer waiting; what was wrong is still fetched");
 	while (rv == CLI_OK && !mended) {
-		wait_a_little();
+		progress_pause(VERIFY_PAUSE_MS);
 		rv = client_call("GET", "/v1/sds/status", NULL, &doc);
 		if (rv != CLI_OK)
 			break;
@@ -89,12 +110,15 @@ static int wait_mended(const char *name)
 		mended = is_mended(r);
 		if (!r)
 			rv = client_fail(CLI_FAILED, "%s is gone", name);
+		else if (!mended)
+			progress_volume(&p, r);
 		json_object_put(doc);
 	}
+	progress_end();
 	return rv;
 }
 
-static int mend(const char *name, const char *from)
+static int mend(const char *name, const char *from, bool quiet)
 {
 	json *body = json_object_new_object(), *doc;
 	char path[512];
@@ -108,31 +132,32 @@ static int mend(const char *name, const char *from)
 		json_object_put(doc); /* what is printed is the comparison at the end */
 	else if (rv == CLI_OK)
 		rv = show_done(doc);
-	return rv == CLI_OK ? wait_mended(name) : rv;
+	return rv == CLI_OK ? wait_mended(name, quiet) : rv;
 }
 
 int volume_verify(int argc, char **argv)
 {
 	const char *words[1], *from = NULL;
-	bool repair = false;
+	bool repair = false, quiet = false;
 	const struct option_spec specs[] = { { "--repair", NULL, &repair },
-					     { "--from", &from, NULL } };
+					     { "--from", &from, NULL },
+					     { "--quiet", NULL, &quiet } };
 	json *doc;
-	int rv = show_words(argc, argv, specs, 2, words, 1, "volume verify " VERIFY_ARGS);
+	int rv = show_words(argc, argv, specs, 3, words, 1, "volume verify " VERIFY_ARGS);
 
 	if (rv != CLI_OK)
 		return rv;
-	rv = compare(words[0], &doc);
+	rv = compare(words[0], quiet, &doc);
 	if ((repair || from) && jget_i64_or(doc, "regions_differing", 0) > 0 &&
 	    !jget_str(doc, "error", "")[0]) {
 		if (!client_settings.json)
 			print_verified(doc);
 		json_object_put(doc);
 		doc = NULL;
-		rv = mend(words[0], from);
+		rv = mend(words[0], from, quiet);
 		if (rv != CLI_OK)
 			return rv;
-		rv = compare(words[0], &doc);
+		rv = compare(words[0], quiet, &doc);
 	}
 	if (doc && client_settings.json) {
 		client_print_json(doc);

@@ -54,6 +54,6 @@ static int version(int argc, char **argv)
 
 const struct cli_verb version_verbs[] = {
 	{ "version", NULL, "[--verbose]", "the version; --verbose: of every linked library too",
-	  version, NULL },
+	  version, "Example: sdsd version --verbose" },
 	{ .noun = NULL },
 };

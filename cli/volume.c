@@ -13,17 +13,19 @@
 
 #include "base/text.h"
 #include "cli/explain.h"
+#include "cli/progress.h"
 #include "cli/rules.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 #include "cli/verify.h"
 
-#define CREATE_ARGS "<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--explain]"
+#define CREATE_ARGS "<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--explain] [--wait]"
 #define ADOPT_ARGS "<node> </dev/vg/lv> [--name NAME] [--group GROUP]"
 #define ADD_ARGS "<name> <size> [--volume N]"
 #define GROW_ARGS "<name> <size> [--volume N]"
 #define DELETE_ARGS "<name>... | <name> --volume N"
 #define CLONE_ARGS "<name> <new name> [--group GROUP]"
+#define CREATE_SPECS 4 /* beside those of rules */
 #define CLONE_PAUSE_NS 300000000
 #define NUMBER_MAX 65535 /* the daemon knows the real one */
 #define GROUP_DEFAULT "DfltRscGrp"
@@ -31,7 +33,7 @@
 struct create_options {
 	struct rules_options rules;
 	const char *group;
-	bool encrypt, explain;
+	bool encrypt, explain, wait;
 };
 
 static int filter_of(const struct create_options *o, json *filter, struct err *err)
@@ -71,9 +73,10 @@ static void show_new(const char *name)
 static int create(int argc, char **argv)
 {
 	struct create_options o = { .group = GROUP_DEFAULT };
-	struct option_spec specs[RULES_SPECS + 3] = { { "--group", &o.group, NULL },
-						      { "--encrypt", NULL, &o.encrypt },
-						      { "--explain", NULL, &o.explain } };
+	struct option_spec specs[RULES_SPECS + CREATE_SPECS] = { { "--group", &o.group, NULL },
+								 { "--encrypt", NULL, &o.encrypt },
+								 { "--explain", NULL, &o.explain },
+								 { "--wait", NULL, &o.wait } };
 	json *body, *sizes, *filter, *doc;
 	const char *words[2];
 	char path[512];
@@ -81,8 +84,9 @@ static int create(int argc, char **argv)
 	struct err err;
 	int rv;
 
-	rules_specs(&o.rules, specs + 3);
-	rv = show_words(argc, argv, specs, RULES_SPECS + 3, words, 2, "volume create " CREATE_ARGS);
+	rules_specs(&o.rules, specs + CREATE_SPECS);
+	rv = show_words(argc, argv, specs, RULES_SPECS + CREATE_SPECS, words, 2,
+			"volume create " CREATE_ARGS);
 	if (rv != CLI_OK)
 		return rv;
 	filter = json_object_new_object();
@@ -104,11 +108,15 @@ static int create(int argc, char **argv)
 			 body, &doc);
 	if (rv != CLI_OK)
 		return rv;
-	if (client_settings.json)
-		return show_done(doc);
+	if (o.wait)
+		rv = progress_wait_volume(words[0], false, PROGRESS_WAIT_S);
+	if (client_settings.json) {
+		show_done(doc);
+		return rv;
+	}
 	json_object_put(doc);
 	show_new(words[0]);
-	return CLI_OK;
+	return rv;
 }
 
 static const char *base_of(const char *device)
@@ -264,6 +272,21 @@ static void show_compared(json *scrub)
 						  : "");
 }
 
+/* a line for each copy that does: in the table there is no room for it */
+static void show_catching_up(json *resource)
+{
+	json *list = jget(resource, "replicas");
+	char text[128];
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		json *r = json_object_array_get_idx(list, i);
+
+		if (jget(r, "progress"))
+			printf("Copying  to %s: %s\n", jget_str(r, "node", ""),
+			       show_progress(r, text, sizeof(text)));
+	}
+}
+
 static int show(int argc, char **argv)
 {
 	const char *words[1];
@@ -290,9 +313,12 @@ static int show(int argc, char **argv)
 		printf("Reason   %s\n", jget_str(r, "reason", ""));
 	if (jget_str(r, "next", "")[0])
 		printf("Next     %s\n", jget_str(r, "next", ""));
+	if (jget_str(r, "upkeep", "")[0])
+		printf("Upkeep   %s\n", jget_str(r, "upkeep", ""));
 	printf("Writer   %s\n", jget_str(r, "writer", "")[0] ? jget_str(r, "writer", "") : "-");
 	printf("Epoch    %lld\n", (long long)jget_i64_or(r, "epoch", 0));
 	show_compared(jget(r, "scrub"));
+	show_catching_up(r);
 	printf("\n");
 	show_replicas(r);
 	show_sockets(r);
@@ -505,7 +531,8 @@ const struct cli_verb volume_verbs[] = {
 	  "  <size>         10G, 512MiB, 1.5T ...\n" RULES_HELP
 	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n"
 	  "  --encrypt      LUKS under each copy; see sdsd encryption\n"
-	  "  --explain      only shows whether copies could go to each pool, and why not\n\n"
+	  "  --explain      only shows whether copies could go to each pool, and why not\n"
+	  "  --wait         until all its copies are in sync, an hour at most\n\n"
 	  "Rules that are not given are the group's; without any, two copies.\n\n"
 	  "Example: sdsd volume create db 10G" },
 	{ "volume", "adopt", ADOPT_ARGS, "makes an existing logical volume one, with its content",
@@ -527,25 +554,32 @@ const struct cli_verb volume_verbs[] = {
 	  "  --volume N  which of several (default 0)\n\n"
 	  "Nodes that are away follow when they are back. A volume cannot shrink.\n\n"
 	  "Example: sdsd volume grow db 20G" },
-	{ "volume", "resize", GROW_ARGS, "the same as grow", grow, NULL },
+	{ "volume", "resize", GROW_ARGS, "the same as grow", grow,
+	  "Example: sdsd volume resize db 20G" },
 	{ "volume", "clone", CLONE_ARGS, "a second volume with the content that the first has now",
 	  clone,
 	  "A snapshot is taken for it (see there), and goes when the copies are made.\n\n"
 	  "Example: sdsd volume clone db db-test" },
 	{ "volume", "verify", VERIFY_ARGS, "compares the copies, also while the volume is used",
 	  volume_verify, VERIFY_HELP },
-	{ "volume", "list", "", "all volumes and how they stand", list, NULL },
+	{ "volume", "list", "", "all volumes and how they stand", list,
+	  "Example: sdsd volume list --watch" },
 	{ "volume", "show", "<name>", "one volume: its copies, where it can be opened", show,
-	  NULL },
+	  "Example: sdsd volume show db" },
 	{ "volume", "delete", DELETE_ARGS, "deletes volumes with all their copies", delete,
-	  "  --volume N  only this one of several; number 0 goes last" },
+	  "  --volume N  only this one of several; number 0 goes last\n\n"
+	  "Example: sdsd volume delete db" },
 	{ "volume", "attach", "<name> <node>", "lets a node without a copy open the volume", attach,
-	  NULL },
-	{ "volume", "detach", "<name> <node>", "takes that back", detach, NULL },
+	  "Example: sdsd volume attach db n3" },
+	{ "volume", "detach", "<name> <node>", "takes that back", detach,
+	  "Example: sdsd volume detach db n3" },
 	{ "volume", "repair", "<name> <node>", "uses a quarantined copy again: its disk is well",
-	  repair, "It catches up by what differs. sdsd volume show says why it was left alone." },
+	  repair,
+	  "It catches up by what differs. sdsd volume show says why it was left alone.\n\n"
+	  "Example: sdsd volume repair db n2" },
 	{ "volume", "replace", "<name> <node>", "makes a copy anew at its place", replace,
 	  "The old one is deleted; the new one, in the same pool, gets all from the others.\n"
-	  "Refused when no other copy is in sync, or when this one is in use." },
+	  "Refused when no other copy is in sync, or when this one is in use.\n\n"
+	  "Example: sdsd volume replace db n2" },
 	{ .noun = NULL },
 };

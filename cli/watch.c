@@ -16,9 +16,11 @@
 
 #include "base/clock.h"
 #include "cli/client.h"
+#include "cli/print.h"
 
 #define HEAD_MAX_MS 10000
 #define RETRY_MS 1000
+#define HEAD_ROWS 2 /* the time, and a blank line */
 
 void watch_init(struct watch *w)
 {
@@ -203,6 +205,8 @@ int watch_run(int (*show)(void *arg), void *arg)
 	int rv;
 
 	watch_init(&w);
+	if (terminal)
+		screen_reserve(HEAD_ROWS);
 	for (bool first = true;; first = false) {
 		begin_screen(terminal, first);
 		rv = show(arg);

@@ -55,7 +55,7 @@ static void print_replicas(json *status, json *resource)
 		table_cell(&t, "%s", jget_bool(r, "open", false) ? "yes" : "no");
 		table_cell(&t, "%s", advice_replica(r, away_ms(status, node), text, sizeof(text)));
 	}
-	table_print(&t);
+	table_print_whole(&t);
 	table_release(&t);
 }
 
@@ -157,10 +157,22 @@ struct findings {
 	char command[ADVICE_MAX], command_why[ADVICE_MAX];
 };
 
+static void print_services(json *services, const char *resource)
+{
+	char text[1024];
+
+	for (size_t i = 0; services && i < json_object_array_length(services); i++) {
+		if (show_service_trouble(json_object_array_get_idx(services, i), resource, text,
+					 sizeof(text)))
+			puts(text);
+	}
+}
+
 static void print_findings(const struct findings *f)
 {
 	print_head(f->resource);
 	print_replicas(f->status, f->resource);
+	print_services(jget(f->status, "services"), jget_str(f->resource, "name", ""));
 	if (f->placement)
 		print_placement(f->resource, f->placement);
 	if (f->changes && json_object_array_length(f->changes) > 0) {

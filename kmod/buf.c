@@ -14,8 +14,8 @@ static mempool_t bufs, pages;
 static DEFINE_MUTEX(reserve_lock);
 
 /* Pages that were given back lately, for each CPU: to have a new one costs more than to copy 4 KiB
- * into it, and most kernels clear it first. */
-#define STASH_PAGES 64u
+ * into it, and most kernels clear it first. As many as the largest payload has. */
+#define STASH_PAGES 256u
 
 struct stash {
 	u32 n;
@@ -37,6 +37,10 @@ static void give_back(struct page *page)
 {
 	struct stash *s;
 
+	if (page_ref_count(page) > 1) { /* a socket may have to send it again: it must not change */
+		put_page(page);
+		return;
+	}
 	if (READ_ONCE(pages.curr_nr) < pages.min_nr) { /* the reserve comes first */
 		mempool_free(page, &pages);
 		return;
@@ -316,6 +320,11 @@ bool buf_is_zeros(const struct rvol_buf *b, u32 off, u32 len)
 		zeros = !memchr_inv(page_address(b->page[(off + at) / PAGE_SIZE]) + in_page, 0, n);
 	}
 	return zeros;
+}
+
+bool buf_may_be_shared(const struct rvol_buf *b)
+{
+	return b->n_pages > 0 && READ_ONCE(pages.curr_nr) >= pages.min_nr;
 }
 
 void buf_from_bio(struct rvol_buf *b, struct bio *bio, struct bvec_iter iter)

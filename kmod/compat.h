@@ -146,4 +146,36 @@ static inline void compat_sock_no_task_frag(struct sock *sk)
 #endif
 }
 
+/* Sends n whole or part pages without a copy: the socket takes a reference of each. As sendmsg:
+ * bytes, fewer when there is no room, or an error when there are none. flags: MSG_DONTWAIT... */
+static inline int compat_send_pages(struct socket *sock, struct bio_vec *vec, u32 n, u32 bytes,
+				    int flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	struct msghdr msg = { .msg_flags = flags | MSG_SPLICE_PAGES };
+
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, vec, n, bytes);
+	return READ_ONCE(sock->ops)->sendmsg(sock, &msg, bytes);
+#else
+	u32 sent = 0;
+	int rv = 0;
+
+	lock_sock(sock->sk); /* once for all: what comes meanwhile waits, nothing goes in between */
+	for (u32 i = 0; i < n; i++) {
+		int more = i + 1 < n ? MSG_MORE | MSG_SENDPAGE_NOTLAST : 0;
+
+		rv = kernel_sendpage_locked(sock->sk, vec[i].bv_page, (int)vec[i].bv_offset,
+					    vec[i].bv_len, flags | more);
+		if (rv > 0)
+			sent += (u32)rv;
+		if (rv < (int)vec[i].bv_len)
+			break;
+	}
+	release_sock(sock->sk);
+	if (sent == 0)
+		return rv;
+	return (int)sent;
+#endif
+}
+
 #endif

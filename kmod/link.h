@@ -10,6 +10,9 @@
 #include "rvol.h"
 
 #define LINK_TX_SEGMENTS 64u
+/* Payloads from so many bytes on are not copied into the socket: it gets references of their pages,
+ * which for fewer cost more than the copy. */
+#define LINK_SHARE_MIN (32u << 10)
 
 struct link_sock {
 	struct kref ref;     /* of its link, and of who sends on it */

@@ -124,42 +124,64 @@ u32 links_take(struct rvol *r, struct rvol_link **ret, u32 max)
 	return n;
 }
 
-/* segments of one message from l->sent on (of the first) or whole; how many */
-static u32 msg_segments(struct link_msg *m, u32 skip, struct bio_vec *vec, u32 max)
-{
-	u32 n = 0;
+/* What goes out in one call */
+struct run {
+	u32 n, bytes;
+	bool shared; /* pages that the socket keeps; otherwise it copies */
+	bool more;   /* of the same message comes right behind it */
+};
 
-	if (skip < WIRE_HEADER) {
-		vec[n++] = (struct bio_vec){ .bv_page = virt_to_page(m->head + skip),
-					     .bv_len = WIRE_HEADER - skip,
-					     .bv_offset = offset_in_page(m->head + skip) };
-		skip = WIRE_HEADER;
-	}
-	if (m->buf)
-		n += buf_segments(m->buf, skip - WIRE_HEADER, m->len - skip, vec + n, max - n);
-	return n;
+static void run_add(struct run *run, struct bio_vec *vec, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		run->bytes += vec[run->n + i].bv_len;
+	run->n += n;
 }
 
-/* As far as it goes over the same socket. Bytes; *ret_n segments */
-static u32 gather(struct rvol_link *l, u32 *ret_n)
+static void run_add_head(struct run *run, struct link_msg *m, u32 skip, struct bio_vec *vec)
 {
-	u32 n = 0, bytes = 0, skip = l->sent;
+	vec[run->n] = (struct bio_vec){ .bv_page = virt_to_page(m->head + skip),
+					.bv_len = WIRE_HEADER - skip,
+					.bv_offset = offset_in_page(m->head + skip) };
+	run_add(run, vec, 1);
+}
+
+/* One message, what of it is not sent yet. false: the run ends here. */
+static bool run_add_msg(struct run *run, struct link_msg *m, u32 skip, struct bio_vec *vec)
+{
+	bool share = m->buf && m->buf->len >= LINK_SHARE_MIN && buf_may_be_shared(m->buf);
+
+	if (skip < WIRE_HEADER) {
+		run_add_head(run, m, skip, vec);
+		skip = WIRE_HEADER;
+	}
+	if (!m->buf)
+		return true;
+	run->more = share && run->n > 0;
+	if (run->more)
+		return false;
+	run->shared = share;
+	run_add(run, vec,
+		buf_segments(m->buf, skip - WIRE_HEADER, m->len - skip, vec + run->n,
+			     LINK_TX_SEGMENTS - run->n));
+	return !share;
+}
+
+/* As far as it goes over the same socket, in the same way. */
+static struct run gather(struct rvol_link *l)
+{
+	struct run run = { 0 };
+	u32 skip = l->sent;
 	struct link_msg *m;
 
 	spin_lock(&l->queue_lock);
 	list_for_each_entry(m, &l->queue, list) {
-		if (n == LINK_TX_SEGMENTS)
+		if (run.n == LINK_TX_SEGMENTS || !run_add_msg(&run, m, skip, l->vec) || m->then)
 			break;
-		n += msg_segments(m, skip, l->vec + n, LINK_TX_SEGMENTS - n);
 		skip = 0;
-		if (m->then)
-			break;
 	}
 	spin_unlock(&l->queue_lock);
-	for (u32 i = 0; i < n; i++)
-		bytes += l->vec[i].bv_len;
-	*ret_n = n;
-	return bytes;
+	return run;
 }
 
 static void consume(struct rvol_link *l, u32 bytes)
@@ -196,16 +218,26 @@ static void count(struct rvol_link *l, u32 bytes)
 		rvol_work_soon(l->r); /* renewal_settle looks */
 }
 
+static int transmit(struct rvol_link *l, const struct run *run)
+{
+	struct socket *sock = l->out->sock;
+	int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (run->more ? MSG_MORE : 0);
+	struct msghdr msg = { .msg_flags = flags };
+
+	if (run->shared)
+		return compat_send_pages(sock, l->vec, run->n, run->bytes, flags);
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, l->vec, run->n, run->bytes);
+	return READ_ONCE(sock->ops)->sendmsg(sock, &msg, run->bytes);
+}
+
 /* the only sender at the moment */
 static void send_all(struct rvol_link *l)
 {
-	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
-	u32 n, bytes;
+	struct run run;
 	int rv;
 
-	while (!READ_ONCE(l->dead) && (bytes = gather(l, &n)) > 0) {
-		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, l->vec, n, bytes);
-		rv = READ_ONCE(l->out->sock->ops)->sendmsg(l->out->sock, &msg, bytes);
+	while (!READ_ONCE(l->dead) && (run = gather(l)).bytes > 0) {
+		rv = transmit(l, &run);
 		if (rv == -EAGAIN)
 			return;                           /* on_write_space goes on */
 		if (rv == -EINTR || rv == -ERESTARTSYS) { /* of who submitted: a worker can */

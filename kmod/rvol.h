@@ -91,6 +91,9 @@ bool buf_put_lent(struct rvol_buf *b);
 void buf_end_lent(struct rvol_buf *b);
 /* From now on its bytes are the same for all copies. false: no memory. */
 bool buf_keep(struct rvol_buf *b);
+/* May a socket have its pages for as long as it likes? Not those of somebody else, which may change
+ * when the write has ended; nor while the reserve is in use, which they would not come back to. */
+bool buf_may_be_shared(const struct rvol_buf *b);
 /* Are these bytes of it zeros? false of one that is lent: it is not looked at. */
 bool buf_is_zeros(const struct rvol_buf *b, u32 off, u32 len);
 void buf_from_bio(struct rvol_buf *b, struct bio *bio, struct bvec_iter iter);

@@ -481,6 +481,7 @@ static int start_agent(struct daemon *d, struct err *err)
 		.dir = d->config.dir,
 		.run_dir = d->config.run_dir,
 		.boot = d->boot,
+		.certificate_ends = tls_expires(d->tls),
 		.plane_ops = d->plane_ops,
 		.plane = d->plane,
 		.call = on_agent_call,

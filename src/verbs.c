@@ -248,13 +248,15 @@ static const struct cli_verb table[] = {
 	  "  --http A:P        HTTP for users (127.0.0.1:3370, $SDSD_HTTP), or off\n"
 	  "  --https A:P       the same over TLS ([::]:3371, $SDSD_HTTPS); may be repeated\n"
 	  "  --log-level L     error, warn, info or debug\n"
-	  "  --plane P         kernel (the module rvol), user (NBD), or auto: $SDSD_PLANE\n" },
+	  "  --plane P         kernel (the module rvol), user (NBD), or auto: $SDSD_PLANE\n"
+	  "\nExample: sdsd run --dir /var/lib/sdsd" },
 	{ "init", NULL, "[--name NODE] [--cluster NAME] [--address IP[:PORT]] [--dir D]",
 	  "make a new cluster with this machine as its first node", verb_init,
 	  "  --name NODE       name of this node (the host name)\n"
 	  "  --cluster NAME    name of the cluster (default)\n"
 	  "  --address A       literal IP address by which other nodes reach this one\n"
-	  "  --dir D           state directory (" CONFIG_DIR_DEFAULT ", $SDSD_DIR)\n" },
+	  "  --dir D           state directory (" CONFIG_DIR_DEFAULT ", $SDSD_DIR)\n"
+	  "\nExample: sdsd init --name n1 --address 10.0.0.1" },
 	{ "join", NULL,
 	  "PEER[:PORT] --token T [--name NODE] [--address IP[:PORT]] [--dir D] [--wait S]",
 	  "make this machine a node of an existing cluster", verb_join,
@@ -263,7 +265,8 @@ static const struct cli_verb table[] = {
 	  "  --name NODE       name of this node (the host name)\n"
 	  "  --address A       literal IP address by which other nodes reach this one\n"
 	  "  --wait S          seconds to wait for a peer that is not there yet (30)\n"
-	  "  --dir D           state directory (" CONFIG_DIR_DEFAULT ", $SDSD_DIR)\n" },
+	  "  --dir D           state directory (" CONFIG_DIR_DEFAULT ", $SDSD_DIR)\n"
+	  "\nExample: sdsd join 10.0.0.1 --token sds1-... --name n2 --address 10.0.0.2" },
 };
 
 void verbs_register(void)

@@ -32,6 +32,7 @@ void agent_put(struct agent *a)
 		tasks_drop(p);
 		free(p);
 	}
+	services_free(a);
 	json_object_put(a->disks);
 	free(a->dirty);
 	free(a->gone);
@@ -75,6 +76,8 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 		a->reload_pools = true;
 	else if (strncmp(key, "leftover/", 9) == 0)
 		a->reload_leftovers = true;
+	else if (strncmp(key, "service/", 8) == 0)
+		a->reload_services = true;
 	if (strncmp(key, "resource/", 9) != 0 && strncmp(key, "replica/", 8) != 0 &&
 	    strncmp(key, "record/", 7) != 0)
 		return;
@@ -89,8 +92,8 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 static void watch(struct agent *a)
 {
 	char pool[STORE_KEY_MAX], leftover[STORE_KEY_MAX];
-	const char *prefixes[] = { "resource/", "record/",     "replica/", "node/",
-				   "group/",    "controller/", pool,       leftover };
+	const char *prefixes[] = { "resource/",   "record/", "replica/", "node/",   "group/",
+				   "controller/", pool,      leftover,   "service/" };
 
 	snprintf(pool, sizeof(pool), "pool/%s/", a->node_key);
 	snprintf(leftover, sizeof(leftover), "leftover/%s/", a->node_key);
@@ -143,6 +146,8 @@ int agent_new(const struct agent_config *config, struct agent **ret, struct err 
 	a->config = *config;
 	name_key(config->node, a->node_key);
 	rv = make_dirs(a, err);
+	if (rv == 0)
+		rv = services_start(a, err);
 	if (rv < 0) {
 		free(a);
 		return rv;

@@ -26,6 +26,7 @@ struct agent_config {
 	const char *dir; /* state directory: <dir>/replicas/<uuid>, see marks.c; <dir>/attached */
 	const char *run_dir; /* NBD sockets: <run_dir>/nbd/<resource>-<volume>.sock */
 	uint64_t boot;
+	int64_t certificate_ends; /* of this node; s since 1970, 0: unknown */
 	const struct plane_ops *plane_ops;
 	struct plane *plane;
 	agent_call call;

@@ -490,7 +490,10 @@ void desired_work(struct agent *a)
 		store_list(a->config.store, "replica/", dirty_replica, a);
 	if (a->reload_leftovers || a->reload_all)
 		load_leftovers(a);
+	if (a->reload_services || a->reload_all)
+		services_reload(a);
 	a->reload_all = a->reload_nodes = a->reload_pools = a->reload_leftovers = false;
+	a->reload_services = false;
 	for (int i = 0; i < AGENT_BATCH && a->dirty_head < a->dirty_n; i++) {
 		struct agent_key key = a->dirty[a->dirty_head++];
 

@@ -13,6 +13,7 @@
 #include "agent/health.h"
 #include "agent/plan.h"
 #include "base/json.h"
+#include "base/pace.h"
 #include "model/limits.h"
 #include "model/pool.h"
 #include "model/resource.h"
@@ -125,6 +126,7 @@ struct agent_object {
 	char *error;
 	char *plane_error; /* as the plane told, or NULL */
 	struct agent_seen seen;
+	struct pace pace; /* of regions, while it catches up */
 	struct agent_health health;
 	bool maker;                     /* of its file systems: this node */
 	uint32_t room;                  /* of plane_resource */
@@ -144,11 +146,14 @@ struct agent {
 	char nbd_dir[PATH_LEN_MAX];
 	struct agent_object *bucket[AGENT_BUCKETS];
 	struct agent_pool *pools;
-	struct store_watch *watch[8];
+	struct agent_service *services;
+	int n_service_jobs;
+	uint64_t heard_ns; /* a leader answered */
+	struct store_watch *watch[9];
 	/* resources to look at again; head..n of the array */
 	struct agent_key *dirty;
 	size_t dirty_head, dirty_n, dirty_cap;
-	bool reload_all, reload_nodes, reload_pools, reload_leftovers;
+	bool reload_all, reload_nodes, reload_pools, reload_leftovers, reload_services;
 	bool told;         /* the plane, what is defined */
 	uv_timer_t work;   /* 0 ms: what changed in the store */
 	uv_timer_t retry;  /* at retry_ns */
@@ -242,6 +247,14 @@ void observe_report(struct agent *a);                     /* the report timer */
 
 /* filesystems.c: begins to make those of o that this node is to make */
 void filesystems_tick(struct agent_object *o, uint64_t now);
+
+/* services.c: services that follow a volume */
+/* reads what was begun in an earlier life */
+int services_start(struct agent *a, struct err *err);
+void services_reload(struct agent *a); /* documents have changed */
+void services_tick(struct agent *a);   /* what its time has come for */
+json *services_json(struct agent *a);  /* for the report */
+void services_free(struct agent *a);
 
 /* tasks.c: what is to be done with the devices of pools */
 /* doc: the pool's */

@@ -100,6 +100,15 @@ static void look_at_health(struct agent_object *o, const struct plane_status *s)
 	log_error("agent", "resource=%s replica=%s %s", o->name, o->uuid, complaint);
 }
 
+/* A copy that catches up begins from nothing each time. */
+static void note_pace(struct agent_object *o)
+{
+	if (strcmp(o->seen.mode, "learner") == 0)
+		pace_note(&o->pace, (int64_t)(clock_boot_ns() / MS), o->seen.synced_regions);
+	else
+		memset(&o->pace, 0, sizeof(o->pace));
+}
+
 static void take_status(struct agent_object *o, const struct plane_status *s)
 {
 	struct agent_seen *seen = &o->seen;
@@ -120,6 +129,7 @@ static void take_status(struct agent_object *o, const struct plane_status *s)
 	seen->regions = s->regions;
 	seen->synced_regions = s->synced_regions;
 	seen->io = s->io;
+	note_pace(o);
 	for (int i = 0; i < PLANE_SLOTS; i++) {
 		if (!s->peer[i].mode || !s->peer[i].mode[0] || strcmp(s->peer[i].mode, "none") == 0)
 			continue;
@@ -469,6 +479,9 @@ static json *replica_json(const struct agent_object *o)
 	if (seen->regions) {
 		jset_i64(r, "regions", (int64_t)seen->regions);
 		jset_i64(r, "synced_regions", (int64_t)seen->synced_regions);
+		if (o->pace.known)
+			jset_i64(r, "sync_kib_s",
+				 (int64_t)(o->pace.per_s * (AGENT_REGION_BYTES / 1024)));
 	}
 	if (seen->peers)
 		jset(r, "peers", peers_json(seen));
@@ -674,6 +687,8 @@ static void on_sent(int status, json *doc, void *arg)
 
 	a->report_busy = false;
 	a->report_based = status == 200;
+	if (status == 200 || status == 409)
+		a->heard_ns = clock_boot_ns();
 	/* 409: a leader that does not know the one before; without one it waits for the tick */
 	if (!a->closing && (a->report_due || status == 409)) {
 		a->report_due = true;
@@ -706,7 +721,11 @@ void observe_report(struct agent *a)
 	jset_i64(doc, "boot", (int64_t)(a->config.boot & INT64_MAX));
 	jset_str(doc, "version", a->config.version);
 	jset_i64(doc, "applied", (int64_t)store_applied(a->config.store));
+	jset_str(doc, "plane", a->config.plane_ops->name);
+	jset_i64(doc, "clock_ms", clock_wall_ms());
+	jset_i64(doc, "certificate_ends", a->config.certificate_ends);
 	jset(doc, "pools", pools_json(a));
+	jset(doc, "services", services_json(a));
 	jset(doc, "replicas", replicas_json(a));
 	if (a->disks && (a->disks_due || !a->report_based))
 		jset(doc, "disks", json_object_get(a->disks));
@@ -728,6 +747,7 @@ void observe_tick(struct agent *a)
 			observe_pool(a, p);
 	}
 	tasks_run(a);
+	services_tick(a);
 	if (now >= a->disks_ns)
 		observe_disks(a);
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {

@@ -80,6 +80,7 @@ static void slow_tick(struct api *a, int64_t now)
 			schedules_tick(a);
 			upkeep_tick(a);
 			scrub_tick(a);
+			services_look(a);
 		}
 	}
 }

@@ -182,6 +182,16 @@ void verify_get(struct api_call *c);
 void verify_repair(struct api_call *c);
 void verify_refetched(struct api_call *c);
 void scrub_done(struct api_call *c);
+/* services.c: those that follow a volume */
+void services_list(struct api_call *c);
+void services_get(struct api_call *c);
+void services_create(struct api_call *c);
+void services_delete(struct api_call *c);
+void services_enable(struct api_call *c);
+void services_disable(struct api_call *c);
+void services_retry(struct api_call *c);
+void services_move(struct api_call *c);
+void services_decide(struct api_call *c);
 /* adopt.c: and what the node is asked for it */
 void adopt_create(struct api_call *c);
 void adopt_look(struct api_call *c);

@@ -187,6 +187,20 @@ static void write_replica_states(struct local *l)
 	}
 }
 
+/* of a learner, field "sync_kib_s": what it compares or fetches */
+static void write_replica_pace(struct local *l)
+{
+	static const char rate[] = "sdsd_replica_resync_bytes_per_second";
+
+	metric_begin(l->out, rate, "gauge", "How fast a learner compares and fetches.");
+	json_object_object_foreach(l->objects, name, d)
+	{
+		if (jget(d, "sync_kib_s"))
+			metric_add(l->out, rate, "", (double)jget_i64_or(d, "sync_kib_s", 0) * 1024,
+				   "resource", name, NULL);
+	}
+}
+
 static void write_links(struct local *l)
 {
 	static const char name[] = "sdsd_link_connected";
@@ -214,6 +228,7 @@ static void write_replicas(json *replicas, struct buf *out)
 	if (!replicas)
 		return;
 	write_replica_states(&l);
+	write_replica_pace(&l);
 	replica_flag(&l, "sdsd_replica_open", "1 when it is open on this node.", "open");
 	replica_io(&l, "sdsd_replica_io_bytes_total",
 		   "Of clients of this node (user-space data plane).", "read", "read_bytes",

@@ -9,6 +9,7 @@
 
 #include "api/handlers.h"
 #include "api/view.h"
+#include "base/pace.h"
 
 static int evacuate(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
@@ -107,27 +108,42 @@ void nodes_lost(struct api_call *c)
 /* ---- what depends on a node alone ---- */
 
 struct drain {
+	struct api *api;
 	const char *node;
 	json *waits;
 	int64_t replicas;
+	int64_t catching_up;   /* copies elsewhere of what is here */
+	struct view_left left; /* of all of those */
 };
 
-static void wait_for(struct drain *d, const struct view *v, const char *why, double progress)
+/* left NULL: of something that does not go on by itself */
+static void wait_for(struct drain *d, const struct view *v, const char *why,
+		     const struct view_left *left)
 {
 	json *o = view_object();
 
 	jset_str(o, "resource", v->res.name);
 	jset_str(o, "why", why);
-	if (progress >= 0)
-		jset(o, "progress", json_object_new_double(progress));
+	if (left)
+		view_put_left(o, left);
 	view_push(d->waits, o);
+}
+
+/* one more copy that catches up */
+static void add_left(struct drain *d, const struct view_left *l)
+{
+	d->catching_up++;
+	d->left.kib += l->kib;
+	if (l->kib_per_s > 0)
+		d->left.kib_per_s = (d->left.kib_per_s > 0 ? d->left.kib_per_s : 0) + l->kib_per_s;
 }
 
 static void look_at(struct view *v, void *arg)
 {
 	struct drain *d = arg;
 	int here = view_find(v, d->node), others = 0, copies = 0;
-	double progress = -1;
+	char service[NAME_MAX_LEN + 1], why[NAME_MAX_LEN + 64];
+	struct view_left left, best = { .progress = -1 };
 
 	if (here < 0)
 		return;
@@ -137,22 +153,31 @@ static void look_at(struct view *v, void *arg)
 			continue;
 		copies++;
 		others += view_in_sync(v, i) && view_ready(v, i);
-		if (view_progress(v, i) > progress)
-			progress = view_progress(v, i);
+		if (!view_left(v, i, &left))
+			continue;
+		add_left(d, &left);
+		if (left.progress > best.progress)
+			best = left;
 	}
+	services_user(d->api, v->res.name, service);
+	snprintf(why, sizeof(why), "service %s runs here: it has to move", service);
 	if (view_open(v, here))
-		wait_for(d, v, "it is open here: close it, or move what uses it", -1);
+		wait_for(d, v, service[0] ? why : "it is open here: close it, or move what uses it",
+			 NULL);
 	else if (v->rep[here].r.diskless || !view_in_sync(v, here) || others > 0)
 		return;
 	else if (copies == 0)
-		wait_for(d, v, "its only copy is here: add another one, or evacuate the node", -1);
+		wait_for(d, v, "its only copy is here: add another one, or evacuate the node",
+			 NULL);
 	else
-		wait_for(d, v, "no other copy is in sync yet", progress);
+		wait_for(d, v, "no other copy is in sync yet", best.progress >= 0 ? &best : NULL);
 }
 
 void nodes_drain(struct api_call *c)
 {
-	struct drain d = { .node = c->match.arg[0] };
+	struct drain d = { .api = c->api,
+			   .node = c->match.arg[0],
+			   .left = { .progress = -1, .kib_per_s = -1 } };
 	char key[STORE_KEY_MAX];
 	json *doc = NULL, *o;
 	struct err err;
@@ -173,6 +198,10 @@ void nodes_drain(struct api_call *c)
 	jset_str(o, "node", jget_str(doc, "name", d.node));
 	jset_bool(o, "ready", json_object_array_length(d.waits) == 0);
 	jset_i64(o, "replicas", d.replicas);
+	jset_i64(o, "catching_up", d.catching_up);
+	d.left.s = pace_left_s((double)d.left.kib_per_s, (double)d.left.kib);
+	if (d.catching_up > 0)
+		view_put_left(o, &d.left);
 	jset(o, "waits", d.waits);
 	json_object_put(doc);
 	call_reply_json(c, 200, o);

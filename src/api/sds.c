@@ -283,6 +283,10 @@ void sds_report(struct api_call *c)
 		return;
 	if (!jget(c->doc, "node"))
 		jset_str(c->doc, "node", c->node);
+	if (jget(c->doc,
+		 "clock_ms")) /* as far as it is exact: the report was under way meanwhile */
+		jset_i64(c->doc, "clock_ahead_ms",
+			 jget_i64_or(c->doc, "clock_ms", 0) - clock_wall_ms());
 	rv = observed_report(a->observed, c->doc, api_mono_ms(), &err);
 	if (rv < 0) {
 		c->error_status = rv == -E_CONFLICT ? 409 : 0;

@@ -96,6 +96,8 @@ struct api {
 	struct scheduler schedules;
 	struct upkeep upkeep;
 	struct scrubber scrubs;
+	int services_asked;           /* decisions under way (services.c) */
+	uint64_t services_applied;    /* the store's last entry at the last look */
 	struct peer *peers;           /* connections to single nodes */
 	struct verify *verifies;      /* comparisons, the newest first */
 	struct take *takes;           /* snapshots that are being taken, or were a moment ago */
@@ -132,6 +134,11 @@ void upkeep_stop(struct api *a);
 const char *upkeep_note(struct api *a, const char *resource);
 void verify_abandon(struct api *a);
 void scrub_tick(struct api *a);
+void services_look(struct api *a);
+/* all of them as they stand; the caller's */
+json *services_view(struct api *a, bool stale);
+/* the service that uses the resource; "" none */
+void services_user(struct api *a, const char *resource, char name[NAME_MAX_LEN + 1]);
 /* Waiting. ready is asked again and again, waited_ms says for how long; finish is called once:
  * in_time is false at the deadline and when the api ends. */
 typedef bool (*wait_ready)(void *arg, int64_t waited_ms);

@@ -88,6 +88,10 @@ static void status_node(json *doc, void *arg)
 	jset_str(o, "version", jget_str(seen, "version", self ? a->config.version : ""));
 	if (jget(seen, "applied"))
 		jset_i64(o, "applied", jget_i64_or(seen, "applied", 0));
+	if (jget(seen, "clock_ahead_ms"))
+		jset_i64(o, "clock_ahead_ms", jget_i64_or(seen, "clock_ahead_ms", 0));
+	if (jget_i64_or(seen, "certificate_ends", 0) > 0)
+		jset_i64(o, "certificate_ends", jget_i64_or(seen, "certificate_ends", 0));
 	view_push(s->list, o);
 	s->online += online;
 	if (id == s->raft.leader && id)
@@ -126,6 +130,7 @@ static void judge(struct api *a, bool stale, int64_t now, const struct view *v,
 	struct verdict_input in = { .leader = !stale, .wanted = v->res.copies };
 	struct verdict_difference d = { v->scrub.differing, v->scrub.nodes, v->scrub.again,
 					v->res.name };
+	struct view_left left;
 
 	for (int i = 0; i < v->n; i++) {
 		struct verdict_copy *c = &in.copy[in.n];
@@ -139,6 +144,7 @@ static void judge(struct api *a, bool stale, int64_t now, const struct view *v,
 		c->in_sync = view_in_sync(v, i);
 		c->leaving = v->rep[i].r.deleting;
 		c->progress = view_progress(v, i);
+		c->left_s = view_left(v, i, &left) ? left.s : -1;
 		c->away_ms = observed_age_ms(a->observed, c->node, now);
 		c->error = v->rep[i].r.quarantined ? v->rep[i].r.complaint
 						   : jget_str(v->rep[i].seen, "error", "");
@@ -185,6 +191,7 @@ static json *status_scrub(const struct view *v)
 static json *status_replica(const struct view *v, int i)
 {
 	json *o = view_object(), *volumes = view_list();
+	struct view_left left;
 
 	jset_str(o, "node", v->rep[i].r.node);
 	jset_bool(o, "diskless", v->rep[i].r.diskless);
@@ -198,8 +205,8 @@ static json *status_replica(const struct view *v, int i)
 	jset_bool(o, "inactive", v->rep[i].r.inactive);
 	jset_bool(o, "refetching", v->rep[i].r.refetch.wanted);
 	jset_str(o, "migrates", v->rep[i].r.migrates);
-	if (view_progress(v, i) >= 0)
-		jset(o, "progress", json_object_new_double(view_progress(v, i)));
+	if (view_left(v, i, &left))
+		view_put_left(o, &left);
 	jset_str(o, "error", jget_str(v->rep[i].seen, "error", ""));
 	for (int k = 0; k < v->res.n_volumes; k++)
 		view_push(volumes, status_volume(v, i, k));
@@ -302,17 +309,20 @@ static void page_reply(struct page *p)
 	const struct buf *list = call_list_end(&p->resources.list);
 	json *cluster = cluster_line(&p->nodes, &p->resources);
 	json *pools = view_full_pools(c->api);
+	json *services = services_view(c->api, c->stale);
 	struct buf text;
 
 	buf_init(&text, CALL_LIST_MAX);
-	if (list &&
-	    buf_printf(&text, "{\"cluster\":%s,\"nodes\":%s,\"full_pools\":%s,\"resources\":%s}",
-		       json_text(cluster), json_text(p->nodes.list), json_text(pools),
-		       (const char *)list->data) == 0)
+	if (list && buf_printf(&text,
+			       "{\"cluster\":%s,\"nodes\":%s,\"full_pools\":%s,\"services\":%s,"
+			       "\"resources\":%s}",
+			       json_text(cluster), json_text(p->nodes.list), json_text(pools),
+			       json_text(services), (const char *)list->data) == 0)
 		call_reply(c, 200, text.data, text.len);
 	else
 		call_fail(c, -EMSGSIZE, NULL);
 	buf_release(&text);
+	json_object_put(services);
 	json_object_put(pools);
 	json_object_put(cluster);
 }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static const char *const names[] = {
 	[VERDICT_SAFE] = "safe",
 	[VERDICT_DEGRADED] = "degraded",
@@ -54,8 +56,14 @@ static void explain_unknown(const struct verdict_copy *c, struct verdict_result 
 
 static void explain_up(const struct verdict_copy *c, struct verdict_result *r)
 {
+	char left[32];
+
 	if (c->progress >= 0) {
-		say(r->reason, "%s is catching up (%.0f %%)", c->node, c->progress);
+		if (c->left_s > 0)
+			say(r->reason, "%s is catching up (%.0f %%, %s to go)", c->node,
+			    c->progress, text_age(1000 * c->left_s, left, sizeof(left)));
+		else
+			say(r->reason, "%s is catching up (%.0f %%)", c->node, c->progress);
 		say(r->next, "%s joins when it has everything", c->node);
 	} else {
 		say(r->reason, "%s is out of date", c->node);

@@ -39,6 +39,7 @@ struct verdict_copy {
 	bool in_sync;      /* in the record's set */
 	bool leaving;      /* being deleted */
 	double progress;   /* per cent caught up; -1 not catching up */
+	int64_t left_s;    /* seconds until it has caught up; 0 or less: not known */
 	int64_t away_ms;   /* COPY_UNKNOWN: its node's last report; -1 none yet */
 	const char *error; /* what it complains of, or is in quarantine for; "" nothing */
 	bool no_space;     /* COPY_SICK, COPY_BROKEN: the pool had none; error says which */

@@ -327,6 +327,15 @@ static int gather(struct verify *v)
 	return n;
 }
 
+static uint64_t count_regions(const struct view *view)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < view->res.n_volumes; i++)
+		n += ((uint64_t)view->res.volume[i].size_kib * 1024 + REGION - 1) / REGION;
+	return n;
+}
+
 static void look(struct verify *v)
 {
 	if (v->loaded)
@@ -336,6 +345,7 @@ static void look(struct verify *v)
 		end(v, "the resource is gone");
 		return;
 	}
+	v->regions = count_regions(&v->view);
 	while (v->at_volume < v->view.res.n_volumes &&
 	       v->at >= (uint64_t)v->view.res.volume[v->at_volume].size_kib * 1024) {
 		v->at_volume++;
@@ -427,6 +437,7 @@ static json *shape(const struct verify *v)
 	if (v->ended_ms)
 		jset_i64(o, "ended_ms", v->ended_ms);
 	jset_str(o, "error", v->error);
+	jset_i64(o, "regions", (int64_t)v->regions);
 	jset_i64(o, "regions_compared", (int64_t)v->compared);
 	jset_i64(o, "regions_unsettled", (int64_t)v->unsettled);
 	jset_i64(o, "regions_differing", (int64_t)v->n_differences);

@@ -41,6 +41,7 @@ struct verify {
 	char writer[NAME_MAX_LEN + 1];
 	int n;
 	struct verify_copy copy[REPLICAS_MAX];
+	uint64_t regions;                            /* of all its volumes, as at the last look */
 	uint64_t compared, unsettled, n_differences; /* regions */
 	struct difference shown[VERIFY_SHOWN_MAX];
 	uint32_t unlike[REPLICAS_MAX]; /* of all differences, as blame.h has it */

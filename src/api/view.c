@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "base/pace.h"
 
 json *view_object(void)
 {
@@ -258,4 +259,29 @@ double view_progress(const struct view *v, int i)
 	if (strcmp(jget_str(v->rep[i].seen, "mode", ""), "learner") != 0 || all <= 0)
 		return -1;
 	return done >= all ? 100.0 : 100.0 * (double)done / (double)all;
+}
+
+bool view_left(const struct view *v, int i, struct view_left *ret)
+{
+	json *seen = v->rep[i].seen;
+
+	ret->progress = view_progress(v, i);
+	if (ret->progress < 0)
+		return false;
+	ret->kib = jget_i64_or(seen, "regions", 0) - jget_i64_or(seen, "synced_regions", 0);
+	ret->kib = ret->kib > 0 ? ret->kib * VOLUME_REGION_KIB : 0;
+	ret->kib_per_s = jget_i64_or(seen, "sync_kib_s", -1);
+	ret->s = pace_left_s((double)ret->kib_per_s, (double)ret->kib);
+	return true;
+}
+
+void view_put_left(json *o, const struct view_left *l)
+{
+	if (l->progress >= 0)
+		jset(o, "progress", json_object_new_double(l->progress));
+	jset_i64(o, "left_kib", l->kib);
+	if (l->kib_per_s >= 0)
+		jset_i64(o, "sync_kib_s", l->kib_per_s);
+	if (l->s >= 0)
+		jset_i64(o, "left_s", l->s);
 }

@@ -65,6 +65,17 @@ bool view_may_promote(const struct view *v, int i, bool *ret);
 /* per cent of the regions that a learner has; -1 when it is not catching up */
 double view_progress(const struct view *v, int i);
 
+struct view_left {         /* of one learner, or of several together */
+	double progress;   /* per cent; negative: of several */
+	int64_t kib;       /* to be compared or fetched */
+	int64_t kib_per_s; /* -1 not known yet */
+	int64_t s;         /* at that pace; -1 not known, or standing still */
+};
+/* false: it is not catching up */
+bool view_left(const struct view *v, int i, struct view_left *ret);
+/* "progress","left_kib","sync_kib_s","left_s", as far as they are known */
+void view_put_left(json *o, const struct view_left *l);
+
 /* New objects, owned by the caller */
 /* "ONLINE", "OFFLINE"; "UNKNOWN": this leader is too young to have heard of it */
 const char *view_connection(struct api *a, const char *node);

@@ -132,6 +132,23 @@ const char *text_size_kib(int64_t kib, char *buf, size_t len)
 	return buf;
 }
 
+const char *text_age(int64_t ms, char *buf, size_t len)
+{
+	long long s = ms / 1000;
+
+	if (ms < 0)
+		snprintf(buf, len, "%s", "");
+	else if (s < 120)
+		snprintf(buf, len, "%lld s", s);
+	else if (s < 7200)
+		snprintf(buf, len, "%lld min", s / 60);
+	else if (s < 2 * 86400)
+		snprintf(buf, len, "%lld h", s / 3600);
+	else
+		snprintf(buf, len, "%lld d", s / 86400);
+	return buf;
+}
+
 int text_lower(const char *in, char *out, size_t len)
 {
 	size_t n = strlen(in);

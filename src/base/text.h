@@ -16,6 +16,8 @@
 int text_parse_size_kib(const char *text, int64_t *ret_kib, struct err *err);
 /* 10485760 -> "10.00 GiB". buf of at least 32 bytes; returns buf */
 const char *text_size_kib(int64_t kib, char *buf, size_t len);
+/* "119 s", "3 min", "5 h", "9 d"; "" for negative. buf of at least 32 bytes; returns buf */
+const char *text_age(int64_t ms, char *buf, size_t len);
 /* lower-cases ASCII into out (len bytes with the end); -ENAMETOOLONG */
 int text_lower(const char *in, char *out, size_t len);
 void text_hex(const void *data, size_t len, char *out /* 2*len+1 */);

@@ -301,6 +301,32 @@ int change_replica_repair(struct change_env *env, struct txn *t, const char *res
 int change_replica_replace(struct change_env *env, struct txn *t, const char *resource,
 			   const char *node, struct err *err);
 
+/* change_service.c. body: a service's document, without what is decided. -E_EXISTS; -E_NOT_FOUND:
+ * the resource; -E_IN_USE: it shares its volume, place, unit or address with another service */
+int change_service_create(struct change_env *env, struct txn *t, json *body, struct err *err);
+/* Its node stops it; who has lost sight of it does so when it is back. -E_NOT_FOUND, here and
+ * below */
+int change_service_delete(struct change_env *env, struct txn *t, const char *name, struct err *err);
+/* Whether it is to run at all; what nodes could not do is forgotten. *ret false: it was so */
+int change_service_enable(struct change_env *env, struct txn *t, const char *name, bool on,
+			  bool *ret, struct err *err);
+/* All nodes may try again. */
+int change_service_retry(struct change_env *env, struct txn *t, const char *name, struct err *err);
+struct service;
+struct service_decision;
+/* Somebody wants it on this node, NULL: on another than now. ret: with wish. -E_INVALID: it is
+ * stopped, or that node cannot have it; -E_NO_NODES */
+int change_service_move(struct change_env *env, struct txn *t, const char *name, const char *node,
+			struct service *ret, struct err *err);
+/* The decision of service_decide.h, from what is defined and observed. Nothing to do: 0, without
+ * writes. ret_service: as it is then */
+int change_service_decide(struct change_env *env, struct txn *t, const char *name,
+			  struct service_decision *ret, struct service *ret_service,
+			  struct err *err);
+/* -E_IN_USE when a service uses the volume (number -1: any of the resource) */
+int change_service_none_of(struct change_env *env, struct txn *t, const char *resource, int number,
+			   struct err *err);
+
 /* change_snapshot.c. Defined, to be taken by those copies whose pools can and that are in sync at
  * the moment when it is taken: the caller sees to that and says how it went. */
 int change_snapshot_begin(struct change_env *env, struct txn *t, const char *resource,

@@ -121,7 +121,9 @@ int change_resource_delete(struct change_env *env, struct txn *t, const char *na
 	rv = bundle_load(env, t, name, &b, err);
 	if (rv < 0)
 		return rv;
-	rv = bundle_check_heard(&b, err);
+	rv = change_service_none_of(env, t, name, -1, err);
+	if (rv == 0)
+		rv = bundle_check_heard(&b, err);
 	if (rv == 0)
 		rv = bundle_check_closed(&b, err);
 	if (rv == 0)

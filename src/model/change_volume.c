@@ -166,7 +166,8 @@ int change_volume_delete(struct change_env *env, struct txn *t, const char *reso
 		return rv;
 	if (!resource_volume(&b.resource, number))
 		rv = no_volume(&b, number, err);
-	else if ((rv = check_last(&b, number, err)) == 0)
+	else if ((rv = check_last(&b, number, err)) == 0 &&
+		 (rv = change_service_none_of(env, t, resource, number, err)) == 0)
 		rv = bundle_check_unused(&b, err);
 	/* with the only volume its replicas have nothing left to hold */
 	if (rv == 0 && b.resource.n_volumes == 1) {

@@ -181,7 +181,8 @@ static bool differs(const struct seen *s, json *report, json *replicas)
 	} else if (!s->replicas || !json_object_equal(s->replicas, replicas)) {
 		return true;
 	}
-	return !json_object_equal(jget(s->report, "pools"), jget(report, "pools"));
+	return !json_object_equal(jget(s->report, "pools"), jget(report, "pools")) ||
+	       !json_object_equal(jget(s->report, "services"), jget(report, "services"));
 }
 
 int observed_report(struct observed *o, json *report, int64_t now_ms, struct err *err)

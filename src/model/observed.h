@@ -4,6 +4,8 @@
  * memory. What is not reported is unknown since a time, never the last good value.
  * A report is the JSON body of POST /v1/sds/report (made by agent/observe.c):
  * {"node":"n1","boot":123,"version":"0.1.0","applied":17,
+ *  "clock_ms":wall clock of the node, "clock_ahead_ms":noted by the leader: the same less its own
+ *  when it came, "certificate_ends":s since 1970,
  *  "pools":{"ssd":{"free_kib":..,"total_kib":..,"ours_kib":..,"meta_percent":..,"queues":true,
  *      "error":"",
  *      "busy":{"what":"create","volume":"","pid":..,"program":"lvcreate","since_ms":..,
@@ -14,10 +16,13 @@
  *      "mode":"out|learner|member|failed","no_space":true,"epoch":5,"open":true,
  *      "volumes":{"<number>":{"state":"up|creating|growing|failed","uuid","error":"","size_kib":..,
  *          "allocated_kib":..,"nbd":"/path.sock"}},
- *      "synced_regions":..,"regions":.., "serving":true,
+ *      "synced_regions":..,"regions":..,"sync_kib_s":.., "serving":true,
  *      "peers":{"<slot>":{"connected":true,"mode":"member|learner|lost"}} (writer only) }}}
  * "disks":[{"device":"/dev/sda","by_id","model","serial","size_bytes":..,"rotational":..,
  *      "content":"ext4","reason":"why it is not usable","wipeable":..}]
+ * "plane":"kernel|user", "services":{"<name, in lower case>":{"generation":3,
+ *      "state":"running|starting|stopping|stopped","holds":true,"gave_up":false,"error":""}}: those
+ *      it has a part in (service.h)
  * A node of many replicas reports what has changed: "seq" counts its reports, and one with "base"
  * builds on the report of that seq and the same boot; a replica of null is gone, and "disks" is
  * there when something of it is different. Without "base" it replaces everything.

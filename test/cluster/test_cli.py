@@ -3,6 +3,7 @@
 """test_cli.py - the command line's own verbs, with real daemons: what it says when copies are
 missing, what sdsd doctor finds."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def doctor(c):
              n1.dir)
     says("it has looked at everything", r.out, "identity", "daemon", "kernel", "LVM", "multipath",
          "clock", "port", "network", "swap", "certificate", "files", "space", "quorum", "version",
-         "pools", "volumes", "leftovers")
+         "clocks        those of the nodes that answer agree to", "certificates", "pools", "volumes", "leftovers")
     os.chmod(os.path.join(n1.dir, "node.key"), 0o644)
     r = n1.cli("doctor", "--dir", n1.dir)
     tap.ok(r.code == 1 and "FAIL  files" in r.out and "chmod go= " in r.out,
@@ -188,6 +189,71 @@ def manual(c):
     tap.ok(p.returncode == 0 and not p.stderr, "groff reads it without a warning", p.stderr)
 
 
+def commands(c):
+    """every row of the help, as its words"""
+    found = []
+    for line in c.nodes[0].cli("help").out.splitlines():
+        words = line[2:46].split()
+        if line[:2] == "  " and line[2:3].islower() and words:
+            two = len(words) > 1 and words[1].islower() and words[1][:1].isalpha()
+            found.append(words[:2] if two else words[:1])
+    return found
+
+
+def helps(c):
+    n1 = c.nodes[0]
+    found = [w for w in commands(c) if n1.cli("help", *w).code == 0]
+    tap.ok(len(found) > 60, "all verbs are found", found)
+    for words in found:
+        r = n1.cli(*words, "--help")
+        tap.ok(r.code == 0 and r.out.startswith("Usage: sdsd " + " ".join(words)) and
+               re.search(r"\n\s*Examples?: (sdsd|source)", r.out),
+               "%s has help with an example" % " ".join(words), r.out[:600])
+    r = good(n1, "help of a verb that one noun has", "help", "drain")
+    says("it is that verb's", r.out, "Usage: sdsd node drain <node>")
+    r = good(n1, "help of a verb that several nouns have", "help", "create")
+    says("they are listed", r.out, "volume create", "pool create", "snapshot create")
+
+
+def mistyped(c):
+    n1 = c.nodes[0]
+    for args, want in ((("stauts",), "  sdsd status\n"), (("volume", "lst"), "  sdsd volume list\n"),
+                       (("create", "volume", "db", "1G"), "  sdsd volume create\n"),
+                       (("evacuate", "n1"), "  sdsd node evacuate\n"),
+                       (("create", "db"), "Is one of these meant?\n"),
+                       (("volume", "create", "db", "1G", "--copys", "2"), "is --copies meant?"),
+                       (("volume", "xyz"), "All commands: sdsd help volume\n"),
+                       (("xyz",), "All commands: sdsd help\n"), (("help", "stauts"), "sdsd status")):
+        r = n1.cli(*args)
+        tap.ok(r.code == 2 and want in r.err and r.out == "", "sdsd " + " ".join(args), r)
+
+
+def refused(c):
+    """each pool has one line, also when some of them would do"""
+    r = c.nodes[0].cli("volume", "create", "many", "16M", "--copies", "4")
+    tap.eq(r.err.splitlines()[:4], ["sdsd: resource many: 4 copies wanted, 3 possible",
+                                    "  n1/pool: chosen", "  n2/pool: chosen", "  n3/pool: chosen"],
+           "a refusal tells of each pool once")
+
+
+def exit_codes(c):
+    """as README.md and the help say"""
+    n1, n2, n3 = c.nodes
+    for code, args, env in ((0, ("status",), {}), (1, ("volume", "show", "nothing"), {}),
+                            (2, ("volume", "show"), {}), (2, ("status", "--output", "xml"), {}),
+                            (3, ("status",), {"SDSD_SOCKET": c.root + "/none.sock"}),
+                            (2, (), {})):
+        r = n1.cli(*args, env=env)
+        tap.ok(r.code == code, "exit status %d: sdsd %s" % (code, " ".join(args)), r)
+    n2.kill()
+    n3.kill()
+    r = n1.cli("volume", "create", "late", "16M", timeout=90)
+    tap.ok(r.code == 4, "exit status 4: nobody knows whether it will be done", r)
+    n2.start()
+    n3.start()
+    c.wait_online()
+
+
 def main():
     need_sdsd()
     with Cluster(3) as c:
@@ -195,10 +261,14 @@ def main():
         why(c)
         why_when_away(c)
         doctor(c)
+        helps(c)
+        mistyped(c)
         completion(c)
         manual(c)
         replicas(c)
         properties(c)
+        refused(c)
+        exit_codes(c)
         c.keep = c.keep or tap.failed > 0
     tap.done()
 

@@ -20,6 +20,7 @@ from web import ask, listen  # noqa: E402
 NODE_FILES = {"sds.c", "snapshot_node.c", "snapshot_take.c", "peer.c", "leader.c"}
 NODE_FIELDS = {"adopt.c": {"lv"}, "clones.c": {"snapshot"}, "encryption.c": {"key", "locked"},
                "mutate.c": {"answer", "method", "request"}, "upkeep.c": {"away"},
+               "services.c": {"service"},
                "verify.c": {"deadline_ms", "volume"}, "scrub.c": {"nodes"},
                "view_shape.c": {"StorPoolName"}}
 METHODS = ("get", "post", "put", "patch", "delete", "options")
@@ -388,6 +389,26 @@ def snapshots(say, rd):
         say("DELETE", rd + "/" + name)
 
 
+def services(say):
+    say("POST", "/v1/resource-groups/DfltRscGrp/spawn",
+        {"resource_definition_name": "served", "volume_sizes": [8192]})
+    service = {"name": "srv", "resource": "served", "mount": "/srv/x", "unit": "x.service"}
+    say("POST", "/v1/sds/services", service)        # user space: refused
+    say("POST", "/v1/sds/services", dict(service, enabled=False, vip="10.9.9.9/24"))
+    say("GET", "/v1/sds/services")
+    say("GET", "/v1/sds/services/srv")
+    say("GET", "/v1/sds/services/none")
+    say("GET", "/v1/sds/status")
+    say("POST", "/v1/sds/services/srv/move", {"node": "n9"})
+    say("POST", "/v1/sds/services/none/enable")
+    say("POST", "/v1/sds/services/srv/disable")
+    say("POST", "/v1/sds/services/none/retry")
+    say("DELETE", "/v1/resource-definitions/served")        # in use
+    say("DELETE", "/v1/sds/services/srv")
+    say("DELETE", "/v1/sds/services/srv")
+    say("DELETE", "/v1/resource-definitions/served")
+
+
 def ours(say):
     say("GET", "/v1/sds/history?limit=5")
     say("GET", "/v1/sds/history?from=nothing")
@@ -403,6 +424,7 @@ def ours(say):
     say("DELETE", "/v1/sds/access/tokens/doc")
     say("DELETE", "/v1/sds/access/certificates/cert")
     say("PUT", "/v1/sds/access-policy", {"require_token": False})
+    services(say)
     say("POST", "/v1/sds/adopt", {"node": "n1", "device": "/dev/missing", "name": "adopted"})
     say("PATCH", "/v1/encryption/passphrase", "no passphrase yet")
     say("POST", "/v1/encryption/passphrase", {"new_passphrase": "long enough 1"})

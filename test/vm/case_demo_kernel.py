@@ -39,12 +39,12 @@ class KernelNode(Node):
         return int(self.guest.run("grep -c '%s' /mnt/sdsd.log; true" % word).out or 0)
 
 
-def cluster(rig, count, disk, kinds=None, make_lab=None):
+def cluster(rig, count, disk, kinds=None, **wishes):
     """The same cluster, each node on the data plane of its kind."""
     if not any("rvol" in m for m in rig.modules):
         raise Skip("no rvol.ko: --module")
     nodes = case_demo_user.cluster(rig, count, disk, kinds or [KernelNode] * count,
-                                   make_lab)
+                                   **wishes)
     for node in nodes:
         rig.check(node.log_lines("data plane: %s" % node.plane) == 1, "%s: not that plane"
                   % node.name)

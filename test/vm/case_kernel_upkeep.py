@@ -45,6 +45,29 @@ def case_kernel_rolling(rig):
     same_copies(rig, (n1, n2))
 
 
+def copying(node, name):
+    """what is told of a copy that catches up, once its rate is known"""
+    reps = node.json("status")["resources"][0]["replicas"]
+    found = [r for r in reps if r["node"] == name and r.get("sync_kib_s")]
+    return found[0] if found else None
+
+
+@at_most(900)
+def case_kernel_progress(rig):
+    """A copy that the module fetches tells how much is left, at which rate, for how long."""
+    n1, n2, n3 = cluster(rig, 3, Disk(768))
+    made(rig, (n1, n2), "448M")
+    n3.add_pool(n1)
+    n1.guest.run("dd if=/dev/zero of=%s bs=1M count=448 oflag=direct" % n1.device("db"), 300)
+    safe(n1)
+    n1.cli("volume replica add db n3")
+    first = wait_for(lambda: copying(n1, "n3"), 60, "n3 tells how fast it copies")
+    figure(rig, "%(left_kib)d KiB left, %(sync_kib_s)d KiB/s, %(left_s)d s to go" % first)
+    rig.check(0 < first["left_kib"] < 448 << 10 and first["left_s"] > 0, "that cannot be: %r" % first)
+    safe(n1)
+    rig.check(copying(n1, "n3") is None, "something is left")
+
+
 STOPPED_SECONDS = 120
 
 

@@ -67,7 +67,7 @@ DISKS = [Disk(256), Disk(512)]
 def case_zfs_user(rig):
     """A volume of sdsd on ZFS of both kinds, from its making to the last trace of it; user space."""
     nodes = case_demo_user.cluster(rig, 3, DISKS, [UserThick, UserThin, Node],
-                                   functools.partial(zfs_lab, rig))
+                                   make_lab=functools.partial(zfs_lab, rig))
     shown = nodes[0].json("pool list")
     rig.check(sorted(p["provider_kind"] for p in shown if p["provider_kind"] != "DISKLESS") ==
               ["ZFS", "ZFS_THIN"], "the pools are %s" % shown)
@@ -79,7 +79,7 @@ def case_zfs_kernel(rig):
     """The same with the kernel module, which has the volumes of ZFS themselves as its disks; then
     snapshots: taken, rolled back to, cloned, and nothing is left of them."""
     nodes = case_demo_kernel.cluster(rig, 3, DISKS, [KernelThick, KernelThin, KernelNode],
-                                     functools.partial(zfs_lab, rig))
+                                     make_lab=functools.partial(zfs_lab, rig))
     life(rig, nodes, device_of, lambda node: None)
     n1, n2, _ = nodes
     n1.cli("volume create db 64M --copies 2")

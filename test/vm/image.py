@@ -171,9 +171,20 @@ def write_entry(out, inode, path, mode, data):
     out.write(bytes(-out.tell() % 4))
 
 
+class Collected:
+    """As an Archive, but it only notes which file is where."""
+
+    def __init__(self):
+        self.entries = {}
+
+    def copy(self, path, source):
+        self.entries[path] = source
+
+
 class Userland:
     """Debian's programs as tools/vm-deps unpacked them."""
-    LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib")
+    LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib",
+                 "usr/lib/x86_64-linux-gnu/systemd")
 
     def __init__(self):
         self.folder = os.path.join(CACHE, "userland")
@@ -213,6 +224,22 @@ class Userland:
         for name in re.findall(r"interpreter: /(.+?)\]", shown):
             if name not in archive.entries:
                 archive.copy(name, self.source(name))
+
+    def files(self, programs, folders=()):
+        """{path in the guest: file} of programs with their libraries, and of whole folders: for what
+        only one case has in its guests (Lab's files)."""
+        found = Collected()
+        for path in programs:
+            self.add(found, path)
+        for folder in folders:
+            for where, _, names in os.walk(os.path.join(self.folder, folder)):
+                for name in names:
+                    path = os.path.relpath(os.path.join(where, name), self.folder)
+                    if self.source(path):
+                        found.copy(path, self.source(path))
+        if folders and not all(os.path.isdir(os.path.join(self.folder, f)) for f in folders):
+            raise Missing("the guests' userland has no %s: run tools/vm-deps" % " or ".join(folders))
+        return found.entries
 
     def applets(self):
         listed = subprocess.run([self.folder + "/bin/busybox", "--list"], check=True,

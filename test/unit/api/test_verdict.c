@@ -21,6 +21,10 @@
 	{                                                               \
 		.node = n, .state = COPY_UP, .progress = p, .error = "" \
 	}
+#define LEARNER_AT_PACE(n, p, seconds)                                                     \
+	{                                                                                  \
+		.node = n, .state = COPY_UP, .progress = p, .left_s = seconds, .error = "" \
+	}
 #define STALE(n)                                                         \
 	{                                                                \
 		.node = n, .state = COPY_UP, .progress = -1, .error = "" \
@@ -102,6 +106,12 @@ static const struct {
 	  VERDICT_AT_RISK,
 	  1,
 	  "n2 is catching up (45 %)",
+	  "n2 joins when it has everything" },
+	{ "a learner whose pace is known",
+	  { 0, true, 2, { GOOD("n1"), LEARNER_AT_PACE("n2", 45.2, 754) } },
+	  VERDICT_AT_RISK,
+	  1,
+	  "n2 is catching up (45 %, 12 min to go)",
 	  "n2 joins when it has everything" },
 	{ "out of date",
 	  { 0, true, 3, { GOOD("n1"), GOOD("n2"), STALE("n3") } },

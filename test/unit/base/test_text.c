@@ -196,3 +196,22 @@ Test(text, host_port)
 		cr_expect_eq(port, rows[i].host ? rows[i].port : -7, "row '%s'", rows[i].text);
 	}
 }
+
+Test(text, age)
+{
+	static const struct {
+		int64_t ms;
+		const char *text;
+	} rows[] = {
+		{ -1, "" },           { 0, "0 s" },
+		{ 999, "0 s" },       { 119999, "119 s" },
+		{ 120000, "2 min" },  { 7199999, "119 min" },
+		{ 7200000, "2 h" },   { 172799999, "47 h" },
+		{ 172800000, "2 d" }, { 31622400000, "366 d" },
+	};
+	char text[32];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_str_eq(text_age(rows[i].ms, text, sizeof(text)), rows[i].text, "row %zu",
+				 i);
+}

@@ -90,3 +90,92 @@ Test(doctor, the_next_command)
 		expect_advice(rows[i].verdict, rows[i].replica, true, rows[i].command);
 	expect_advice("unavailable", "\"state\":\"unknown\"", false, "systemctl start sdsd");
 }
+
+#define NOW_S 1800000000LL
+#define DAY_S 86400LL
+
+/* what is found in nodes of these members; this machine is n1, version 1.0 */
+static json *find_in_nodes(const char *nodes)
+{
+	struct doctor d = { .now_ms = NOW_S * 1000 };
+	char text[2048];
+
+	snprintf(text, sizeof(text), "{\"nodes\":[%s]}", nodes);
+	cr_assert_eq(json_parse(text, strlen(text), &d.status, NULL), 0, "%s", text);
+	d.local = json_object_new_object();
+	jset_str(d.local, "node", "n1");
+	jset_str(d.local, "version", "1.0");
+	d.checks = json_object_new_array();
+	doctor_nodes(&d);
+	json_object_put(d.status);
+	json_object_put(d.local);
+	return d.checks;
+}
+
+/* The check has this result, with these words; takes checks. NULL: it is not there */
+static void expect_check(json *checks, const char *check, const char *result, const char *words)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < json_object_array_length(checks); i++) {
+		json *o = json_object_array_get_idx(checks, i);
+
+		if (strcmp(jget_str(o, "check", ""), check) != 0)
+			continue;
+		if (result && strcmp(jget_str(o, "result", ""), result) == 0 &&
+		    strstr(jget_str(o, "text", ""), words))
+			found = true;
+		cr_expect_eq(strcmp(jget_str(o, "result", ""), "OK") != 0,
+			     jget_str(o, "mend", "")[0] != '\0', "what is wrong has a cure");
+	}
+	cr_expect_eq(found, result != NULL, "%s %s %s in %s", check, result, words,
+		     json_text(checks));
+	json_object_put(checks);
+}
+
+#define NODE(name, more) "{\"name\":\"" name "\",\"state\":\"online\"," more "}"
+
+Test(doctor, clocks_of_the_nodes)
+{
+	static const char fine[] = NODE("n1", "\"clock_ahead_ms\":0") "," NODE(
+		"n2", "\"clock_ahead_ms\":-2000") "," NODE("n3", "\"clock_ahead_ms\":0");
+	static const char ahead[] = NODE("n1", "\"clock_ahead_ms\":0") "," NODE(
+		"n2", "\"clock_ahead_ms\":2001") "," NODE("n3", "\"clock_ahead_ms\":-3");
+	static const char leader[] = NODE("n1", "\"clock_ahead_ms\":0") "," NODE(
+		"n2", "\"clock_ahead_ms\":60000") "," NODE("n3", "\"clock_ahead_ms\":60010");
+
+	expect_check(find_in_nodes(fine), "clocks", "OK", "agree to 2000 ms");
+	expect_check(find_in_nodes(ahead), "clocks", "WARN", "n2 is 2 s ahead of");
+	expect_check(find_in_nodes(leader), "clocks", "WARN", "n1 is 60 s behind");
+	expect_check(find_in_nodes(NODE("n1", "\"age_ms\":0")), "clocks", NULL, "");
+}
+
+Test(doctor, certificates_of_other_nodes)
+{
+	static const struct {
+		int64_t ends;
+		const char *check, *result, *words;
+	} rows[] = {
+		{ NOW_S + 30 * DAY_S, "certificates", "OK", "valid for 30 days" },
+		{ NOW_S + 30 * DAY_S - 1, "certificate", "WARN", "node n2 ends in 29 days" },
+		{ NOW_S - 3 * DAY_S, "certificate", "FAIL", "node n2 has ended, 3 days ago" },
+	};
+	char text[256];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), NODE("n2", "\"certificate_ends\":%lld"),
+			 (long long)rows[i].ends);
+		expect_check(find_in_nodes(text), rows[i].check, rows[i].result, rows[i].words);
+	}
+	/* of this machine the file is read */
+	expect_check(find_in_nodes(NODE("n1", "\"certificate_ends\":1")), "certificate", NULL, "");
+}
+
+Test(doctor, versions_and_states)
+{
+	expect_check(find_in_nodes(NODE("n2", "\"version\":\"1.0\"")), "version", "OK", "have 1.0");
+	expect_check(find_in_nodes(NODE("n2", "\"version\":\"0.9\"")), "version", "WARN",
+		     "n2 has 0.9, this one 1.0");
+	expect_check(find_in_nodes("{\"name\":\"n2\",\"state\":\"offline\"}"), "node", "WARN",
+		     "n2 is offline");
+}

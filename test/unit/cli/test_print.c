@@ -78,6 +78,54 @@ Test(print, the_last_column_is_cut_to_the_screen)
 	table_release(&t);
 }
 
+Test(print, texts_are_cut_before_names_and_the_last_one_first)
+{
+	static const char *const texts[] = { "NAME", "~WHY", "WHAT NEXT", NULL };
+	struct table t;
+
+	table_init(&t, texts);
+	table_cell(&t, "a-name-of-twenty-two-c");
+	table_cell(&t, "a reason of thirty characters.");
+	table_cell(&t, "a next step of thirty letters.");
+	expect(&t, 77,
+	       "NAME                    WHY                             WHAT NEXT\n"
+	       "a-name-of-twenty-two-c  a reason of thirty characters.  a next step of thi...\n");
+	expect(&t, 66,
+	       "NAME                    WHY                   WHAT NEXT\n"
+	       "a-name-of-twenty-two-c  a reason of thirt...  a next step of th...\n");
+	expect(&t, 56,
+	       "NAME          WHY                   WHAT NEXT\n"
+	       "a-name-of...  a reason of thirt...  a next step of th...\n");
+	expect(&t, 34,
+	       "NAME    WHY           WHAT NEXT\n"
+	       "a-n...  a reason ...  a next st...\n");
+	table_release(&t);
+}
+
+static void expect_cut(const char *text, int width, const char *want)
+{
+	struct buf out;
+
+	buf_init(&out, 4096);
+	print_cut(&out, text, width);
+	cr_expect_str_eq(out.data ? (char *)out.data : "", want);
+	buf_release(&out);
+}
+
+Test(print, a_line_is_cut_at_characters)
+{
+	expect_cut("k\xc3\xa4sebrot", 8, "k\xc3\xa4sebrot");
+	expect_cut("k\xc3\xa4sebrot", 7, "k\xc3\xa4se...");
+	expect_cut("k\xc3\xa4sebrot", 0, "k\xc3\xa4sebrot");
+}
+
+Test(print, a_file_is_no_screen)
+{
+	struct screen s = screen_of(-1);
+
+	cr_expect(s.columns == 0 && s.rows == 0);
+}
+
 Test(print, a_cell_cannot_steer_the_terminal)
 {
 	struct table t;

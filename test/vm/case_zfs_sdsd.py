@@ -86,7 +86,9 @@ def case_zfs_kernel(rig):
     wait_for(lambda: n1.verdict("db") == "safe", 120, "both copies are in sync")
     device = device_of(n1)
     n1.guest.run("echo first | dd of=%s oflag=direct bs=4k conv=sync" % device)
-    n1.cli("snapshot create db one")
+    # udev looks at what was just closed, and that is an open in the middle of it
+    wait_for(lambda: n1.guest.run("sdsd snapshot create db one", 60, check=False).status == 0, 60,
+             "the snapshot is taken")
     n1.guest.run("echo second | dd of=%s oflag=direct bs=4k conv=sync" % device)
     n1.cli("volume clone db copy", 120)
     wait_for(lambda: n1.verdict("copy") == "safe", 120, "the clone is there")

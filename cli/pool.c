@@ -12,9 +12,9 @@
 #include "cli/show.h"
 #include "cli/verbs.h"
 
-#define CREATE_ARGS                                                                     \
-	"<node> <name> --dir DIR | --vg VG | --thin-pool VG/POOL | --device DEVICE... " \
-	"[--kind KIND] [--wipe]"
+#define CREATE_ARGS                                                                      \
+	"<node> <name> --dir DIR | --vg VG | --thin-pool VG/POOL | --zpool POOL[/FS] | " \
+	"--device DEVICE... [--thin] [--kind KIND] [--wipe]"
 #define EXTEND_ARGS "<node> <name> --device DEVICE... [--wipe]"
 #define REPLACE_ARGS "<node> <name> <old> <new> [--wipe]"
 #define DELETE_ARGS "<node> <name> [--destroy]"
@@ -24,10 +24,9 @@
 /* the kind's name in the API; NULL: there is no such kind */
 static const char *kind_of(const char *text)
 {
-	static const char *const kinds[][2] = { { "file", "FILE" },
-						{ "file-thin", "FILE_THIN" },
-						{ "lvm", "LVM" },
-						{ "lvm-thin", "LVM_THIN" } };
+	static const char *const kinds[][2] = { { "file", "FILE" }, { "file-thin", "FILE_THIN" },
+						{ "lvm", "LVM" },   { "lvm-thin", "LVM_THIN" },
+						{ "zfs", "ZFS" },   { "zfs-thin", "ZFS_THIN" } };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strcmp(text, kinds[i][0]) == 0)
@@ -80,37 +79,73 @@ static void put_devices(json *body, json *devices, bool wipe)
 	jset_bool(body, "wipe", wipe);
 }
 
+/* what the options of "pool create" say */
+struct making {
+	const char *dir, *vg, *thin_pool, *zpool, *kind;
+	bool thin, wipe;
+};
+
+static const char *source_of(const struct making *m)
+{
+	return m->dir         ? m->dir
+	       : m->vg        ? m->vg
+	       : m->thin_pool ? m->thin_pool
+	       : m->zpool     ? m->zpool
+			      : "";
+}
+
+static const char *usual_kind(const struct making *m)
+{
+	if (m->zpool)
+		return m->thin ? "zfs-thin" : "zfs";
+	return m->dir ? "file-thin" : m->vg ? "lvm" : "lvm-thin";
+}
+
+/* made: of devices */
+static int check_making(const struct making *m, bool made)
+{
+	if (!!m->dir + !!m->vg + !!m->thin_pool + !!m->zpool + made != 1)
+		return client_fail(CLI_USAGE,
+				   "a pool is made of one of --dir DIR, --vg VG, "
+				   "--thin-pool VG/POOL, --zpool POOL and --device DEVICE...");
+	if (m->wipe && !made)
+		return client_fail(CLI_USAGE, "--wipe is for devices");
+	if (m->thin && !m->zpool)
+		return client_fail(CLI_USAGE, "--thin is for --zpool; elsewhere --kind says it");
+	if (!kind_of(m->kind))
+		return client_fail(CLI_USAGE,
+				   "--kind is file, file-thin, lvm, lvm-thin, zfs or zfs-thin, not "
+				   "%s",
+				   m->kind);
+	return CLI_OK;
+}
+
 static int create(int argc, char **argv)
 {
-	const char *words[2], *dir = NULL, *vg = NULL, *thin = NULL, *kind = NULL, *source;
-	bool wipe = false;
-	const struct option_spec specs[] = { { "--dir", &dir, NULL },
-					     { "--vg", &vg, NULL },
-					     { "--thin-pool", &thin, NULL },
-					     { "--kind", &kind, NULL },
-					     { "--wipe", NULL, &wipe } };
+	struct making m = { .dir = NULL };
+	const char *words[2];
+	const struct option_spec specs[] = { { "--dir", &m.dir, NULL },
+					     { "--vg", &m.vg, NULL },
+					     { "--thin-pool", &m.thin_pool, NULL },
+					     { "--zpool", &m.zpool, NULL },
+					     { "--kind", &m.kind, NULL },
+					     { "--thin", NULL, &m.thin },
+					     { "--wipe", NULL, &m.wipe } };
 	json *doc, *body, *devices = take_devices(&argc, argv);
 	char path[512];
-	int rv = show_words(argc, argv, specs, 5, words, 2, "pool create " CREATE_ARGS);
+	int rv = show_words(argc, argv, specs, 7, words, 2, "pool create " CREATE_ARGS);
 	bool made = json_object_array_length(devices) > 0;
 
-	if (rv == CLI_OK && !!dir + !!vg + !!thin + made != 1)
-		rv = client_fail(CLI_USAGE, "a pool is made of one of --dir DIR, --vg VG, "
-					    "--thin-pool VG/POOL and --device DEVICE...");
-	if (rv == CLI_OK && wipe && !made)
-		rv = client_fail(CLI_USAGE, "--wipe is for devices");
-	source = dir ? dir : vg ? vg : thin ? thin : "";
-	if (!kind)
-		kind = dir ? "file-thin" : vg ? "lvm" : "lvm-thin";
-	if (rv == CLI_OK && !kind_of(kind))
-		rv = client_fail(CLI_USAGE, "--kind is file, file-thin, lvm or lvm-thin, not %s",
-				 kind);
+	if (!m.kind)
+		m.kind = usual_kind(&m);
+	if (rv == CLI_OK)
+		rv = check_making(&m, made);
 	if (rv != CLI_OK) {
 		json_object_put(devices);
 		return rv;
 	}
-	body = pool_body(words[1], kind_of(kind), source);
-	put_devices(body, made ? devices : NULL, wipe);
+	body = pool_body(words[1], kind_of(m.kind), source_of(&m));
+	put_devices(body, made ? devices : NULL, m.wipe);
 	if (!made)
 		json_object_put(devices);
 	rv = client_call("POST",
@@ -241,9 +276,12 @@ const struct cli_verb pool_verbs[] = {
 	  "  --vg VG                an existing volume group of LVM\n"
 	  "  --thin-pool VG/POOL    an existing thin pool of LVM: copies take space as they are\n"
 	  "                         written, and snapshots are possible\n"
+	  "  --zpool POOL[/FS]      an existing zpool of ZFS, or a file system in it; copies take\n"
+	  "                         their whole size at once, or with --thin as they are written\n"
 	  "  --device DEVICE        a disk or partition of it (sdsd disk list), can be given\n"
 	  "                         several times; sdsd makes a volume group of them, and a thin\n"
-	  "                         pool in it unless --kind is lvm\n"
+	  "                         pool in it unless --kind is lvm; a zpool with --kind zfs or\n"
+	  "                         zfs-thin\n"
 	  "  --wipe                 what is on the devices may be erased; what is mounted or held\n"
 	  "                         by something is refused all the same\n"
 	  "  --kind KIND            in a directory: file (copies take their whole size at once)\n"

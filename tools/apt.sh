@@ -84,8 +84,9 @@ prepare_apt() { # what-is-read
 		{ tail -n 5 "$log/update.log" >&2; die "cannot read $1"; }
 }
 
-# Everything of Debian that this machine reads, and backports from the same place.
-prepare_bookworm() {
+# Everything of Debian that this machine reads, and backports from the same place; with further
+# components of the archive when they are named.
+prepare_bookworm() { # [component]
 	local uri
 	uri=$(mirror)
 	[ -n "$uri" ] || die "apt knows no Debian bookworm mirror; set SDSD_MIRROR to one"
@@ -93,7 +94,7 @@ prepare_bookworm() {
 		echo "$uri bookworm"
 		echo "$uri bookworm-backports"
 		[ -n "${SDSD_MIRROR:-}" ] || debian_sources | grep ' bookworm'
-	} | sort -u | sed "s|.*|deb [signed-by=$keyring] & main|" |
+	} | sort -u | sed "s|.*|deb [signed-by=$keyring] & main${1:+ $1}|" |
 		cat - <(echo "deb-src [signed-by=$keyring] $uri bookworm main") |
 		prepare_apt "package lists (bookworm, backports) from $uri"
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,6 +22,7 @@
 #include "model/watermark.h"
 
 #define MS 1000000ull
+#define ZFS_CONTROL "/dev/zfs" /* there when its module is loaded */
 
 static void on_report_timer(uv_timer_t *timer)
 {
@@ -642,6 +644,8 @@ json *agent_report(struct agent *a)
 			jset(replicas, o->name, r);
 		}
 	}
+	if (access(ZFS_CONTROL, F_OK) == 0)
+		jset_bool(doc, "zfs", true);
 	jset(doc, "pools", pools_json(a));
 	jset(doc, "replicas", replicas);
 	return doc;

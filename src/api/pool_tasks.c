@@ -170,8 +170,8 @@ static int make(struct mutation *m, struct pool *p, json *devices, json *props,
 
 	if (rv < 0)
 		return err_set(err, rv,
-			       "A pool is made of devices with provider_kind LVM or LVM_THIN, not "
-			       "'%.40s'",
+			       "A pool is made of devices with provider_kind LVM, LVM_THIN, ZFS or "
+			       "ZFS_THIN, not '%.40s'",
 			       jget_str(m->call->doc, "provider_kind", ""));
 	rv = add_devices(devices, &task, err);
 	if (rv < 0)

@@ -144,7 +144,7 @@ static int pool_of_body(struct api_call *c, struct pool *ret, json **ret_props, 
 	if (!source[0])
 		return err_set(err, -E_INVALID,
 			       "Storage pool '%s' needs what it is made of, a directory, a volume "
-			       "group or group/thin pool: property StorDriver/StorPoolName",
+			       "group, group/thin pool or zpool: property StorDriver/StorPoolName",
 			       name);
 	snprintf(p.node, sizeof(p.node), "%.*s", NAME_MAX_LEN, c->match.arg[0]);
 	snprintf(p.name, sizeof(p.name), "%.*s", NAME_MAX_LEN, name);

@@ -66,6 +66,16 @@ const char *view_connection(struct api *a, const char *node)
 	return "OFFLINE";
 }
 
+/* ZFS where the node has it */
+static json *providers_of(struct api *a, const char *node)
+{
+	static const char *const kinds[] = { "DISKLESS", "FILE", "FILE_THIN", "LVM",
+					     "LVM_THIN", "ZFS",  "ZFS_THIN" };
+	json *seen = observed_node(a->observed, node, api_mono_ms());
+
+	return view_strings(kinds, jget_bool(seen, "zfs", false) ? 7 : 5);
+}
+
 json *view_node(struct api *a, json *doc)
 {
 	struct node n;
@@ -81,10 +91,7 @@ json *view_node(struct api *a, json *doc)
 	     json_object_is_type(flags, json_type_array) ? json_copy(flags) : view_list());
 	jset(o, "props", view_props(doc));
 	jset(o, "net_interfaces", view_netifs(&n, doc));
-	jset(o, "storage_providers",
-	     view_strings((const char *const[]){ "DISKLESS", "FILE", "FILE_THIN", "LVM",
-						 "LVM_THIN" },
-			  5));
+	jset(o, "storage_providers", providers_of(a, n.name));
 	jset(o, "resource_layers", layers_doc(true));
 	jset(o, "unsupported_providers", view_object());
 	jset(o, "unsupported_layers", view_object());

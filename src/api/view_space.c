@@ -10,7 +10,7 @@
 #include "api/view.h"
 #include "model/watermark.h"
 
-#define REMEDY_MAX (PATH_LEN_MAX + 3 * NAME_MAX_LEN)
+#define REMEDY_MAX (2 * PATH_LEN_MAX + 3 * NAME_MAX_LEN)
 
 /* what a person does about it */
 static void remedy(const struct pool *p, bool meta, char *out, size_t len)
@@ -19,6 +19,9 @@ static void remedy(const struct pool *p, bool meta, char *out, size_t len)
 		snprintf(out, len, "sdsd pool extend %s %s --device DEVICE", p->node, p->name);
 	else if (pool_kind_is_file(p->kind))
 		snprintf(out, len, "make room in %s", p->source);
+	else if (pool_kind_is_zfs(p->kind))
+		snprintf(out, len, "make room in %s: zfs list -o space -r %s", p->source,
+			 p->source);
 	else
 		snprintf(out, len, "lvextend %s +1G %s", meta ? "--poolmetadatasize" : "-L",
 			 p->source);

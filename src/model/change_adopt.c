@@ -30,9 +30,9 @@ static int check_pool(struct change_env *env, struct txn *t, const char *node, c
 	json_object_put(doc);
 	if (rv < 0)
 		return rv;
-	if (pool_kind_is_file(ret->kind))
+	if (!pool_kind_is_lvm(ret->kind))
 		return err_set(err, -E_INVALID,
-			       "pool %s/%s is a directory: only logical volumes are adopted",
+			       "pool %s/%s is none of LVM: only logical volumes are adopted",
 			       ret->node, ret->name);
 	if (ret->task == TASK_MAKE || ret->task == TASK_DESTROY)
 		return err_set(err, -E_IN_USE, "pool %s/%s is being %s", ret->node, ret->name,

@@ -374,6 +374,19 @@ static int check_present(json *doc, const char *what, struct err *err)
 	return 0;
 }
 
+static int check_replace(json *doc, const struct pool_task *task, struct err *err)
+{
+	struct pool p;
+
+	if (task->kind != TASK_REPLACE || pool_parse(doc, &p, NULL) < 0 ||
+	    !pool_kind_is_zfs(p.kind))
+		return 0;
+	return err_set(
+		err, -E_INVALID,
+		"pool %s/%s: a disk of a zpool is replaced with ZFS itself: zpool replace %s",
+		p.node, p.name, p.source);
+}
+
 int change_pool_task(struct change_env *env, struct txn *t, const char *node, const char *name,
 		     const struct pool_task *task, struct err *err)
 {
@@ -385,7 +398,7 @@ int change_pool_task(struct change_env *env, struct txn *t, const char *node, co
 	if (rv < 0)
 		return rv;
 	snprintf(what, sizeof(what), "pool %.48s/%.48s", node, name);
-	if ((rv = check_present(doc, what, err)) < 0)
+	if ((rv = check_present(doc, what, err)) < 0 || (rv = check_replace(doc, &own, err)) < 0)
 		goto out;
 	rv = pool_task_check(&own, err);
 	if (rv < 0) {

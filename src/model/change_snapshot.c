@@ -172,11 +172,12 @@ static int choose_copies(struct bundle *b, struct snapshot *s, struct err *err)
 	if (s->n_copies > 0)
 		return 0;
 	if (n_thick > 0)
-		return err_set(err, -E_INVALID,
-			       "resource %s: none of its copies is in a pool that can take "
-			       "snapshots: use a thin pool (LVM_THIN), or a directory whose file "
-			       "system can share blocks",
-			       s->resource);
+		return err_set(
+			err, -E_INVALID,
+			"resource %s: none of its copies is in a pool that can take "
+			"snapshots: use a thin pool (LVM_THIN), ZFS, or a directory whose file "
+			"system can share blocks",
+			s->resource);
 	return err_set(err, -E_INVALID, "resource %s: no copy of it is made yet", s->resource);
 }
 

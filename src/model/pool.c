@@ -15,16 +15,19 @@
 #include "model/pool_task.h"
 
 #define LVM_NAME_MAX 127
+#define ZFS_SOURCE_MAX 100 /* the rest of what ZFS allows is for the names of volumes */
 
 static const struct {
 	const char *name;
 	const char *joined; /* as some clients write it */
-	bool thin, file, snapshots;
+	bool thin, file, lvm, snapshots;
 } kinds[POOL_KINDS] = {
-	[POOL_FILE] = { "FILE", "file", false, true, true },
-	[POOL_FILE_THIN] = { "FILE_THIN", "filethin", true, true, true },
-	[POOL_LVM] = { "LVM", "lvm", false, false, false },
-	[POOL_LVM_THIN] = { "LVM_THIN", "lvmthin", true, false, true },
+	[POOL_FILE] = { "FILE", "file", false, true, false, true },
+	[POOL_FILE_THIN] = { "FILE_THIN", "filethin", true, true, false, true },
+	[POOL_LVM] = { "LVM", "lvm", false, false, true, false },
+	[POOL_LVM_THIN] = { "LVM_THIN", "lvmthin", true, false, true, true },
+	[POOL_ZFS] = { "ZFS", "zfs", false, false, false, true },
+	[POOL_ZFS_THIN] = { "ZFS_THIN", "zfsthin", true, false, false, true },
 };
 
 const char *pool_kind_name(enum pool_kind k)
@@ -52,6 +55,16 @@ bool pool_kind_is_thin(enum pool_kind k)
 bool pool_kind_is_file(enum pool_kind k)
 {
 	return kinds[k].file;
+}
+
+bool pool_kind_is_lvm(enum pool_kind k)
+{
+	return kinds[k].lvm;
+}
+
+bool pool_kind_is_zfs(enum pool_kind k)
+{
+	return !kinds[k].file && !kinds[k].lvm;
 }
 
 bool pool_kind_can_snapshot(enum pool_kind k)
@@ -100,6 +113,36 @@ static bool is_thin_pool(const char *source)
 	return len && source[len] == '/' && is_volume_group(source + len + 1);
 }
 
+/* The name of a zpool, or of a file system in one. What begins with "sdsd:" is for what we make. */
+static bool is_dataset(const char *source)
+{
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-";
+
+	if (strlen(source) > ZFS_SOURCE_MAX || (source[0] | 32) < 'a' || (source[0] | 32) > 'z')
+		return false;
+	while (*source) {
+		size_t len = strspn(source, allowed);
+
+		if (len == 0 || strchr(".-:", source[0]) || strncmp(source, "sdsd:", 5) == 0)
+			return false;
+		source += len;
+		if (*source && (*source != '/' || !source[1]))
+			return false;
+		source += *source == '/';
+	}
+	return true;
+}
+
+static bool is_source(enum pool_kind kind, const char *source)
+{
+	if (pool_kind_is_zfs(kind))
+		return is_dataset(source);
+	return kind == POOL_LVM        ? is_volume_group(source)
+	       : kind == POOL_LVM_THIN ? is_thin_pool(source)
+				       : is_plain_dir(source);
+}
+
 static int check_source(const struct pool *p, struct err *err)
 {
 	static const char *const expected[POOL_KINDS] = {
@@ -109,11 +152,13 @@ static int check_source(const struct pool *p, struct err *err)
 				   ".. and not /",
 		[POOL_LVM] = "the name of a volume group, such as vg0",
 		[POOL_LVM_THIN] = "a volume group and its thin pool, such as vg0/thin",
+		[POOL_ZFS] = "the name of a zpool or of a file system in one, such as tank or "
+			     "tank/sdsd",
+		[POOL_ZFS_THIN] = "the name of a zpool or of a file system in one, such as tank or "
+				  "tank/sdsd",
 	};
 
-	if (p->kind == POOL_LVM        ? is_volume_group(p->source)
-	    : p->kind == POOL_LVM_THIN ? is_thin_pool(p->source)
-				       : is_plain_dir(p->source))
+	if (is_source(p->kind, p->source))
 		return 0;
 	return err_set(err, -E_INVALID, "pool %s/%s: \"%.200s\" must be %s", p->node, p->name,
 		       p->source, expected[p->kind]);

@@ -147,9 +147,9 @@ int pool_task_source(struct pool *p, struct err *err)
 	if (pool_kind_is_file(p->kind))
 		return err_set(err, -E_INVALID,
 			       "pool %s/%s: a pool of kind %s is a directory and not made of "
-			       "devices: use LVM or LVM_THIN",
+			       "devices: use LVM, LVM_THIN, ZFS or ZFS_THIN",
 			       p->node, p->name, pool_kind_name(p->kind));
-	snprintf(p->source, sizeof(p->source), p->kind == POOL_LVM ? "sdsd_%s" : "sdsd_%s/thin",
-		 p->name);
+	snprintf(p->source, sizeof(p->source),
+		 p->kind == POOL_LVM_THIN ? "sdsd_%s/thin" : "sdsd_%s", p->name);
 	return 0;
 }

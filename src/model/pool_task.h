@@ -30,7 +30,8 @@ json *pool_task_doc(const struct pool_task *task);
 int pool_task_check(const struct pool_task *task, struct err *err);
 /* Adds a device of a request. -E_INVALID: too long, too many */
 int pool_task_add(struct pool_task *task, const char *device, struct err *err);
-/* where a pool that sdsd makes is: a volume group of its own, named after it; -E_INVALID for a kind
+/* where a pool that sdsd makes is: a volume group or a zpool of its own, named after it;
+ * -E_INVALID for a kind
  * that is not made of devices */
 int pool_task_source(struct pool *p, struct err *err);
 

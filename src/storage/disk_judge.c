@@ -20,8 +20,8 @@ static bool begins(const char *text, const char *with)
 bool disk_is_hidden(const struct disk_facts *f)
 {
 	return f->size_bytes == 0 || begins(f->name, "ram") || begins(f->name, "rvol") ||
-	       begins(f->name, "fd") || begins(f->name, "zram") || begins(f->dm_uuid, "LVM-") ||
-	       begins(f->dm_name, "sdsd-");
+	       begins(f->name, "fd") || begins(f->name, "zram") || begins(f->name, "zd") ||
+	       begins(f->dm_uuid, "LVM-") || begins(f->dm_name, "sdsd-");
 }
 
 /* of what nobody may take */
@@ -35,6 +35,8 @@ static bool is_foreign_kind(const struct disk_facts *f, struct disk *ret)
 		SAY("it is a network block device");
 	else if (begins(f->dm_uuid, "LVM-"))
 		SAY("it is a logical volume of LVM (%s)", f->dm_name);
+	else if (begins(f->name, "zd"))
+		SAY("it is a volume of ZFS");
 	else if (begins(f->name, "sr"))
 		SAY("it is an optical drive");
 	else if (begins(f->name, "ram") || begins(f->name, "zram"))

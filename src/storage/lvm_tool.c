@@ -5,8 +5,9 @@
  * What is told to LVM with each command (LVM_CONFIG), beside the machine's own
  * lvm.conf: our devices are not looked at (reads of one that waits for a writer
  * or a network would hang the command, and the content of volumes may look like
- * a volume group); nor are logical volumes, which have such content too; reports
- * have the form that lvm_report.c reads, whatever the machine's default is.
+ * a volume group); nor are logical volumes and volumes of ZFS, which have such
+ * content too; reports have the form that lvm_report.c reads, whatever the
+ * machine's default is.
  * devices/filter is taken for this, so that a global_filter of the machine counts
  * as well. Hints are for commands that see the same devices: we neither use nor
  * write them.
@@ -22,7 +23,8 @@
 
 #define LVM_CONFIG                                                                            \
 	"devices { filter = [ \"r|^/dev/rvol.*|\", \"r|^/dev/drbd.*|\", \"r|^/dev/nbd.*|\","  \
-	" \"r|^/dev/mapper/sdsd-.*|\" ] scan_lvs = 0 hints = \"none\" }"                      \
+	" \"r|^/dev/mapper/sdsd-.*|\", \"r|^/dev/zd.*|\", \"r|^/dev/zvol/.*|\" ]"             \
+	" scan_lvs = 0 hints = \"none\" }"                                                    \
 	" log { report_command_log = 0 }"                                                     \
 	" report { compact_output = 0 compact_output_cols = \"\" list_item_separator = \",\"" \
 	" binary_values_as_numeric = 0 }"

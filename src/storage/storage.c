@@ -20,6 +20,7 @@
 #include "storage/file.h"
 #include "storage/luks.h"
 #include "storage/lvm.h"
+#include "storage/zfs.h"
 
 #define SLOW_MS 2000 /* a job that takes longer is worth a line */
 #define LOCK_TEXT_MAX (sizeof(((struct storage_pool *)0)->source) + 32)
@@ -47,10 +48,8 @@ static const char *const verb_names[] = { "probe",           "create",    "locat
 					  "extend",          "replace",   "destroy" };
 
 static const struct storage_ops *const storage_backends[] = {
-	&storage_file,
-	&storage_file_thin,
-	&storage_lvm,
-	&storage_lvm_thin,
+	&storage_file,     &storage_file_thin, &storage_lvm,
+	&storage_lvm_thin, &storage_zfs,       &storage_zfs_thin,
 };
 
 struct job {

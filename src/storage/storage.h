@@ -22,9 +22,10 @@
 #define STORAGE_KEY_BYTES 96
 
 struct storage_pool {  /* copied by calls */
-	char kind[16]; /* "FILE", "FILE_THIN", "LVM", "LVM_THIN" */
+	char kind[16]; /* "FILE", "FILE_THIN", "LVM", "LVM_THIN", "ZFS", "ZFS_THIN" */
 	char name[64];
-	/* what it is made of: a directory, a volume group, "<group>/<thin pool>" */
+	/* what it is made of: a directory, a volume group, "<group>/<thin pool>",
+	 * a zpool or a file system of one */
 	char source[1024];
 	struct proc_watch *watch; /* of the tool that runs; the front door's, NULL elsewhere */
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tool.c - see tool.h. Called by the backends that need programs (lvm_tool.c);
- * it knows none of them. Nothing is ever answered to a program: it reads from
- * /dev/null, and who calls says on the command line what it may do unasked.
+ * tool.c - see tool.h. Called by the backends that need programs (lvm_tool.c,
+ * zfs_tool.c); it knows none of them. Nothing is ever answered to a program: it
+ * reads from /dev/null, and who calls says on the command line what it may do unasked.
  */
 #include "storage/tool.h"
 
@@ -91,19 +91,27 @@ static int take_json(const struct storage_pool *p, const char *tool, const struc
 		       tool, why.text);
 }
 
-int tool_run(const struct storage_pool *p, const char *const argv[], int deadline_ms,
-	     json **ret_json, struct err *err)
+int tool_result(const struct storage_pool *p, const char *const argv[], int deadline_ms,
+		struct proc_result *ret, struct err *err)
 {
 	struct proc_options o = { .deadline_ms = deadline_ms, .watch = p->watch };
-	struct proc_result r;
 	int rv = 0;
 
 	storage_step(argv[0]);
-	if (proc_run(argv, &o, &r) != 0)
-		rv = fail(p, argv[0], deadline_ms, &r, err);
-	else if (ret_json)
+	if (proc_run(argv, &o, ret) != 0)
+		rv = fail(p, argv[0], deadline_ms, ret, err);
+	storage_step(argv[0]);
+	return rv;
+}
+
+int tool_run(const struct storage_pool *p, const char *const argv[], int deadline_ms,
+	     json **ret_json, struct err *err)
+{
+	struct proc_result r;
+	int rv = tool_result(p, argv, deadline_ms, &r, err);
+
+	if (rv == 0 && ret_json)
 		rv = take_json(p, argv[0], &r.out, ret_json, err);
 	proc_release(&r);
-	storage_step(argv[0]);
 	return rv;
 }

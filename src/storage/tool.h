@@ -7,6 +7,7 @@
 #define SDSD_STORAGE_TOOL_H
 
 #include "base/json.h"
+#include "base/proc.h"
 #include "storage/storage.h"
 
 #define TOOL_QUERY_MS 30000   /* of one that only asks */
@@ -17,6 +18,11 @@
  * is what it said, for the caller to put, and -E_CORRUPT when that is none; else NULL. */
 int tool_run(const struct storage_pool *p, const char *const argv[], int deadline_ms,
 	     json **ret_json, struct err *err);
+
+/* The same of a program that does not answer in JSON, or whose complaints mean something: what it
+ * has said, to be released with proc_release whatever is returned. */
+int tool_result(const struct storage_pool *p, const char *const argv[], int deadline_ms,
+		struct proc_result *ret, struct err *err);
 
 /* The first line of what a program complained of that says something, trimmed: no warnings, no
  * remarks about descriptors. "" when there is none. */

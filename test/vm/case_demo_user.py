@@ -57,12 +57,13 @@ class Node:
         return found[0]["verdict"]
 
 
-def cluster(rig, count, disk, kinds=None, files=None, **wishes):
+def cluster(rig, count, disk, kinds=None, files=None, make_lab=None, **wishes):
     """Nodes n1, n2, ..., one cluster; n1 and n2 have a pool, further ones are witnesses.
-    disk: one, or a list of them; kinds: the class of each node, Node by default."""
+    disk: one, or a list of them; kinds: the class of each node, Node by default;
+    make_lab: what makes the guests in place of rig.lab."""
     rig.log("/mnt/sdsd.log")
-    lab = rig.lab(guests=count, disks=disk if isinstance(disk, list) else [disk],
-                  files={"/usr/bin/sdsd": rig.sdsd(), **(files or {})}, **wishes)
+    lab = (make_lab or rig.lab)(guests=count, disks=disk if isinstance(disk, list) else [disk],
+                                files={"/usr/bin/sdsd": rig.sdsd(), **(files or {})}, **wishes)
     nodes = [kind(g) for kind, g in zip(kinds or [Node] * count, lab.guests)]
     for node in nodes:
         node.format()

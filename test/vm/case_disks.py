@@ -58,10 +58,11 @@ class Lister(Node):
         raise AssertionError("%s: not refused: %s" % (words, said))
 
 
-def one(rig, disks):
+def one(rig, disks, make_lab=None, kind=None):
     rig.log("/mnt/sdsd.log")
-    lab = rig.lab(guests=1, disks=[Disk(256)] + disks, files={"/usr/bin/sdsd": rig.sdsd()})
-    n1 = Lister(lab.guests[0])
+    lab = (make_lab or rig.lab)(guests=1, disks=[Disk(256)] + disks,
+                                files={"/usr/bin/sdsd": rig.sdsd()})
+    n1 = (kind or Lister)(lab.guests[0])
     n1.address = "127.0.0.1:7700"   # a guest alone has no network
     n1.guest.run("modprobe -a dm_mod dm_thin_pool dm_mirror")
     n1.format()

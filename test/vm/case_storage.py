@@ -22,6 +22,7 @@ lvcreate -q --type thin-pool -L 200M -n thin vg
 
 class Storage:
     """A guest with a volume group (and a thin pool), an xfs, and storagectl."""
+    sources = SOURCES
 
     def __init__(self, rig, kind=None):
         program = os.path.join(os.path.dirname(rig.sdsd_path), "test/storagectl")
@@ -29,16 +30,20 @@ class Storage:
             raise Skip("no %s: tools/build release build test/storagectl" %
                        os.path.relpath(program))
         self.rig = rig
-        self.guest = rig.lab(guests=1, disks=[Disk(640), Disk(512), Disk(64)],
-                             files={"/usr/bin/storagectl": program}).guests[0]
-        self.guest.run(PREPARE, 120)
         self.kind = kind
+        self.guest = self.boot({"/usr/bin/storagectl": program})
+
+    def boot(self, files):
+        guest = self.rig.lab(guests=1, disks=[Disk(640), Disk(512), Disk(64)],
+                             files=files).guests[0]
+        guest.run(PREPARE, 120)
+        return guest
 
     def call(self, words, kind=None, environment="", timeout=300):
         """(code, what it says): "ok", "ENOSPC", ..."""
         kind = kind or self.kind
         found = self.guest.run("%s storagectl %s %s %s 2>/tmp/said" %
-                               (environment, kind, SOURCES.get(kind, kind), words), timeout,
+                               (environment, kind, self.sources.get(kind, kind), words), timeout,
                                check=False)
         code, _, rest = (found.out.strip() or "cut").partition(" ")
         return code, rest
@@ -146,7 +151,7 @@ def snapshots(s):
 
 
 def matrix(s):
-    for kind in SOURCES:
+    for kind in s.sources:
         s.kind = kind
         one_volume(s)
         if kind == "LVM":

@@ -64,9 +64,8 @@ def cut_everywhere(s, name):
     return n
 
 
-def cut(rig, kind):
-    s = Storage(rig, kind)
-    found = []
+def cut(s):
+    kind, found = s.kind, []
     for name in CALLS:
         if kind == "LVM" and name in ("snapshot", "restore", "snapshot-remove"):
             continue
@@ -77,20 +76,20 @@ def cut(rig, kind):
 @at_most(1800)
 def case_storage_cut_thin(rig):
     """Thin volumes: kill -9 at each step of each operation, then the operation again."""
-    cut(rig, "LVM_THIN")
+    cut(Storage(rig, "LVM_THIN"))
 
 
 @at_most(1200)
 def case_storage_cut_plain(rig):
     """The same for plain volumes."""
-    cut(rig, "LVM")
+    cut(Storage(rig, "LVM"))
 
 
 @at_most(1200)
 def case_storage_cut_file(rig):
     """The same for files of both kinds, on xfs."""
-    cut(rig, "FILE_THIN")
-    cut(rig, "FILE")
+    cut(Storage(rig, "FILE_THIN"))
+    cut(Storage(rig, "FILE"))
 
 
 # A program of LVM that is killed after so many seconds.

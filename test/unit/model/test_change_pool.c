@@ -161,6 +161,30 @@ Test(change_pool, refused)
 	world_close(&w);
 }
 
+/* a zpool of its own; a disk of it only ZFS replaces */
+Test(change_pool, zpool)
+{
+	struct pool_task t;
+	struct pool p;
+	struct world w;
+	json *doc;
+
+	world_start(&w);
+	cr_assert_eq(make(&w, "ssd", POOL_ZFS_THIN, "/dev/sdb", NULL), 0, "%s", w.err.text);
+	doc = world_doc(&w, "pool/n1/ssd");
+	cr_assert_eq(pool_parse(doc, &p, NULL), 0);
+	json_object_put(doc);
+	cr_expect_str_eq(p.source, "sdsd_ssd");
+	done(&w, "ssd");
+	t = task_of(TASK_REPLACE, "/dev/sdf", NULL);
+	snprintf(t.old, sizeof(t.old), "/dev/sdb");
+	cr_expect_eq(WORLD(&w, change_pool_task, "n1", "ssd", &t), -E_INVALID);
+	cr_expect(world_says(&w, "zpool replace sdsd_ssd"), "%s", w.err.text);
+	t = task_of(TASK_EXTEND, "/dev/sdc", NULL);
+	cr_expect_eq(WORLD(&w, change_pool_task, "n1", "ssd", &t), 0, "%s", w.err.text);
+	world_close(&w);
+}
+
 Test(change_pool, limits)
 {
 	struct pool_task t = { .kind = TASK_MAKE };

@@ -184,6 +184,16 @@ Test(parse, pool_sources)
 		{ POOL_LVM_THIN, "vg0/thin/x", false },
 		{ POOL_LVM_THIN, "vg0/-x", false },
 		{ POOL_FILE, "vg0", false },
+		{ POOL_ZFS, "tank", true },
+		{ POOL_ZFS_THIN, "tank/sdsd/a_b.c-d:e", true },
+		{ POOL_ZFS, "", false },
+		{ POOL_ZFS, "/tank", false },
+		{ POOL_ZFS, "tank/", false },
+		{ POOL_ZFS, "tank//a", false },
+		{ POOL_ZFS, "tank/.a", false },
+		{ POOL_ZFS, "tank@a", false },
+		{ POOL_ZFS, "0tank", false },
+		{ POOL_ZFS, "tank/sdsd:new", false },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -68,6 +68,7 @@ Test(disks, judge_kinds)
 		{ "sr0", "", "", "it is an optical drive", false },
 		{ "ram0", "", "", "it is memory, not a disk", true },
 		{ "zram0", "", "", "it is memory, not a disk", true },
+		{ "zd16", "", "", "it is a volume of ZFS", true },
 		{ "dm-0", "LVM-abc", "vg-one", "it is a logical volume of LVM (vg-one)", true },
 		{ "dm-1", "CRYPT-x", "sdsd-luks", "it is a device of sdsd (sdsd-luks)", true },
 		{ "dm-2", "mpath-36", "mpatha", "", false },

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test_upkeep.py - what the cluster does by itself for its copies (docs/upkeep.md): a copy
 that is away for long is made anew elsewhere, and who returns goes; a node is evacuated while the leader
-dies; a node is lost and forgotten. Every acknowledged block is there afterwards."""
+dies; a client that is open for long becomes a copy; a node is lost and forgotten. Every acknowledged
+block is there afterwards."""
 import filecmp
 import os
 import subprocess
@@ -31,6 +32,17 @@ h.connect_unix(sys.argv[1])
 for i in range(int(sys.argv[2])):
     if h.pread(65536, i * 65536) != bytes([i % 251 + 1]) * 65536:
         sys.exit("block %d is wrong" % i)
+h.shutdown()
+"""
+
+HOLD = """
+import nbd, sys
+h = nbd.NBD()
+h.connect_unix(sys.argv[1])
+print("open", flush=True)
+sys.stdin.read()
+h.pwrite(bytes([1]) * 65536, 0)
+h.flush()
 h.shutdown()
 """
 
@@ -109,6 +121,32 @@ def evacuate(tap, c):
     tap.ok("EVACUATE" not in flags, "n1 takes new copies again", flags)
 
 
+def replica_of(c, node):
+    return next((r for r in (c.volume("db") or {}).get("replicas", [])
+                 if r["node"] == node.name), {})
+
+
+def diskful(tap, c):
+    node = next(n for n in c.nodes if not replica_of(c, n))
+    got = c.any().cli("volume", "attach", "db", node.name)
+    tap.ok(got.code == 0, "volume attach", got)
+    set_ = c.any().cli("volume", "set", "db", "sds/diskful-after=10s")
+    tap.ok(set_.code == 0, "sds/diskful-after is set", set_)
+    path = wait_for(lambda: node.nbd_socket("db"), 20, "socket on %s" % node.name)
+    with subprocess.Popen([PYTHON, "-c", HOLD, path], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as user:
+        tap.eq(user.stdout.readline(), b"open\n", "the client opens it")
+        wait_for(lambda: not replica_of(c, node).get("diskless", True), 60, "it gets a disk")
+        tap.ok(not copies(c)[node.name], "which waits while it is open")
+        tap.eq(len(copies(c)), 3, "and stands for no other copy")
+        user.stdin.close()
+        tap.eq(user.wait(20), 0, "the client has written and closed it")
+    wait_for(lambda: node.name in copies(c) and both_good(c), 90, "it is one of two copies")
+    tap.ok(same(c), "both copies are equal")
+    ok, why = run(READ, node)
+    tap.ok(ok, "every block that was written is there", why)
+
+
 def lose(tap, c):
     gone = c.node(sorted(copies(c))[0])
     asked = [n for n in c.nodes if n is not gone][0]
@@ -141,6 +179,7 @@ def main():
         c.wait_verdict("db")
         rebuild(tap, c)
         evacuate(tap, c)
+        diskful(tap, c)
         lose(tap, c)
     return tap.done()
 

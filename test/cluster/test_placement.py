@@ -66,7 +66,7 @@ def cordon(c):
     n1 = c.nodes[0]
     tap.eq(n1.cli("node", "cordon", "n3").code, 0, "a node is cordoned")
     r = n1.cli("volume", "create", "ve", "4M", "--copies", "3")
-    tap.ok(r.code == 1 and "n3: cordoned" in said(r), "nothing new goes there", said(r))
+    tap.ok(r.code == 1 and "n3/pool: cordoned" in said(r), "nothing new goes there", said(r))
     r = n1.cli("volume", "create", "ve", "4M", "--copies", "3", "--explain")
     tap.ok(r.code == 0 and "not possible" in r.out and "cordoned" in r.out and
            "chosen" in r.out, "and why is explained", said(r))

@@ -21,7 +21,7 @@ from snapshot_writer import snapshot_content  # noqa: E402
 from test_snapshots import BLOCKS, HOLD_S, Writer, content, files  # noqa: E402
 
 ROLES = ("leader", "writer", "member")
-POINTS_DEFAULT = 15
+POINTS_DEFAULT = 5
 # A write waits for the freeze, and when a node dies for a smaller set, which may wait for a leader.
 LONGEST_S = HOLD_S + 10.0
 SETTLE_S = 60

@@ -339,3 +339,13 @@ void call_list_reply(struct call_list *l)
 	}
 	call_list_release(l);
 }
+
+void call_list_finish(struct api_call *c, struct call_list *l, bool in_time)
+{
+	if (in_time) {
+		call_list_reply(l);
+	} else {
+		call_list_release(l);
+		call_moved(c, CALL_MOVED);
+	}
+}

@@ -114,5 +114,7 @@ const struct buf *call_list_end(struct call_list *l);
 void call_list_release(struct call_list *l);
 /* Answers 200 with the list, or 500 when it got too long; releases l. */
 void call_list_reply(struct call_list *l);
+/* the same of one that was made with pauses; in_time false: it is not whole, c is carried again */
+void call_list_finish(struct api_call *c, struct call_list *l, bool in_time);
 
 #endif

@@ -42,12 +42,7 @@ static void places_done(void *arg, bool in_time)
 {
 	struct places *p = arg;
 
-	if (in_time) {
-		call_list_reply(&p->list);
-	} else {
-		call_list_release(&p->list);
-		call_moved(p->call, CALL_MOVED);
-	}
+	call_list_finish(p->call, &p->list, in_time);
 	free(p);
 }
 

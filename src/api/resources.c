@@ -45,12 +45,7 @@ static void list_done(void *arg, bool in_time)
 {
 	struct definition_listing *l = arg;
 
-	if (in_time) {
-		call_list_reply(&l->list);
-	} else {
-		call_list_release(&l->list);
-		call_moved(l->call, CALL_MOVED);
-	}
+	call_list_finish(l->call, &l->list, in_time);
 	free(l);
 }
 

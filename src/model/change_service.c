@@ -18,20 +18,29 @@
 
 /* --- documents ---------------------------------------------------------- */
 
+/* *ret: the caller's, at key. -E_NOT_FOUND */
+static int load_doc(struct change_env *env, struct txn *t, const char *name, char *key, size_t len,
+		    json **ret, struct err *err)
+{
+	int rv;
+
+	service_key(name, key, len);
+	rv = txn_get(t, env->store, key, ret);
+	if (rv == -E_NOT_FOUND)
+		return err_set(err, rv, "service %.60s: there is no such service", name);
+	return rv < 0 ? err_set(err, rv, "%s: %s", key, err_name(rv)) : 0;
+}
+
 /* *ret_doc: the caller's. -E_NOT_FOUND */
 static int load(struct change_env *env, struct txn *t, const char *name, struct service *ret,
 		json **ret_doc, struct err *err)
 {
 	char key[STORE_KEY_MAX];
 	json *doc;
-	int rv;
+	int rv = load_doc(env, t, name, key, sizeof(key), &doc, err);
 
-	service_key(name, key, sizeof(key));
-	rv = txn_get(t, env->store, key, &doc);
-	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "service %.60s: there is no such service", name);
 	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
+		return rv;
 	rv = service_parse(doc, ret, err);
 	if (rv < 0)
 		json_object_put(doc);
@@ -188,14 +197,10 @@ int change_service_delete(struct change_env *env, struct txn *t, const char *nam
 {
 	char key[STORE_KEY_MAX];
 	json *doc;
-	int rv;
+	int rv = load_doc(env, t, name, key, sizeof(key), &doc, err);
 
-	service_key(name, key, sizeof(key));
-	rv = txn_get(t, env->store, key, &doc);
-	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "service %.60s: there is no such service", name);
 	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
+		return rv;
 	json_object_put(doc);
 	txn_put(t, key, NULL);
 	return 0;

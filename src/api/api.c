@@ -471,20 +471,26 @@ void api_handle_local(struct http_request *r, void *api)
 
 void api_handle_user(struct http_request *r, struct api *a, bool open)
 {
+static void admitted(struct api_call *c, const struct admission *m)
+{
+	c->who = m->guest ? WHO_GUEST : WHO_USER;
+	if (m->status) {
+		refuse_entry(c, m);
+		return;
+	}
+	c->read_only = m->read_only;
+	snprintf(c->author, sizeof(c->author), "%s", m->author);
+	api_dispatch(c);
+}
+
 	struct api_call *c = call_of(a, r);
 	struct admission m;
 
 	if (!c)
 		return;
 	access_admit(a, r, open, &m);
-	c->who = m.guest ? WHO_GUEST : WHO_USER;
-	if (m.status) {
-		refuse_entry(c, &m);
-		return;
-	}
-	c->read_only = m.read_only;
-	snprintf(c->author, sizeof(c->author), "%s", m.author);
-	api_dispatch(c);
+	if (!access_wait(c, r, open, &m, admitted))
+		admitted(c, &m);
 }
 
 size_t api_body_max(const struct http_request *r, struct api *a, bool open)

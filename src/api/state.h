@@ -66,6 +66,14 @@ struct balancer {
 	char note[BALANCE_TEXT_MAX]; /* what is done or waited for, of the last look; "" */
 };
 
+/* users who have shown what this node does not know (access_wait.c) */
+struct door {
+	int waiting;              /* requests of theirs */
+	uint64_t asked, answered; /* questions to the leader: the last that began, that ended */
+	int64_t asked_ms;         /* monotonic: it began */
+	uint64_t revision;        /* the highest that was answered */
+};
+
 /* comparisons by the clock, on the leader (scrub.c) */
 struct scrubber {
 	uint64_t seen;  /* what it was last looked for in, as one number */
@@ -104,6 +112,7 @@ struct api {
 	struct upkeep upkeep;
 	struct balancer balance;
 	struct scrubber scrubs;
+	struct door door;
 	int services_asked;        /* decisions under way (services.c) */
 	uint64_t services_applied; /* the store's last entry at the last look */
 	struct peer *peers;        /* connections to single nodes */

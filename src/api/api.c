@@ -48,6 +48,7 @@ void api_put(struct api *a)
 	json_object_put(a->listeners);
 	upkeep_stop(a);
 	balance_stop(a);
+	services_stop(a);
 	free(a);
 }
 
@@ -191,6 +192,7 @@ void api_on_leader(struct api *a, bool is_leader)
 		a->members = NULL;
 		upkeep_stop(a);
 		balance_stop(a);
+		services_stop(a);
 	}
 	if (!a->closing)
 		api_hurry(a);
@@ -469,8 +471,6 @@ void api_handle_local(struct http_request *r, void *api)
 	api_dispatch(c);
 }
 
-void api_handle_user(struct http_request *r, struct api *a, bool open)
-{
 static void admitted(struct api_call *c, const struct admission *m)
 {
 	c->who = m->guest ? WHO_GUEST : WHO_USER;
@@ -483,6 +483,8 @@ static void admitted(struct api_call *c, const struct admission *m)
 	api_dispatch(c);
 }
 
+void api_handle_user(struct http_request *r, struct api *a, bool open)
+{
 	struct api_call *c = call_of(a, r);
 	struct admission m;
 

@@ -115,6 +115,7 @@ struct api {
 	struct door door;
 	int services_asked;        /* decisions under way (services.c) */
 	uint64_t services_applied; /* the store's last entry at the last look */
+	json *services_seen;       /* their states and since when; owned, while this node leads */
 	struct peer *peers;        /* connections to single nodes */
 	struct verify *verifies;   /* comparisons, the newest first */
 	struct take *takes;        /* snapshots that are being taken, or were a moment ago */
@@ -157,6 +158,8 @@ const char *upkeep_note(struct api *a, const char *resource);
 void verify_abandon(struct api *a);
 void scrub_tick(struct api *a);
 void services_look(struct api *a);
+void services_stop(struct api *a);                   /* leadership was lost, or the api ends */
+void services_write(struct api *a, struct buf *out); /* their metrics */
 /* all of them as they stand; the caller's */
 json *services_view(struct api *a, bool stale);
 /* the service that uses the resource; "" none */

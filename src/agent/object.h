@@ -22,6 +22,7 @@
 #define AGENT_BUCKETS 4096
 #define AGENT_POOL_STEPS_MAX 32 /* storage steps of one pool handed over and not answered */
 #define AGENT_CALLS_MAX 64      /* calls of the leader under way, reports not counted */
+#define SERVICES_JOBS_MAX 8     /* steps of services in workers at a time */
 #define AGENT_BATCH 200         /* resources looked at in one turn of the loop */
 #define AGENT_RETRY_MIN_MS 200
 #define AGENT_RETRY_MAX_MS 10000

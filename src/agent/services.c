@@ -27,7 +27,6 @@
 #include "model/service.h"
 
 #define MS 1000000ull
-#define SERVICES_JOBS_MAX 8 /* in workers at a time */
 #define SERVICE_TRIES_MAX 3 /* then it is another node's turn */
 #define SERVICE_RETRY_MIN_MS 1000
 #define SERVICE_RETRY_MAX_MS 30000

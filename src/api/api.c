@@ -600,7 +600,7 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
 		abort();
 	a->leader = leader_new(a);
 	a->events = events_new(a);
-	a->texts = texts_new(a);
+	a->texts = texts_new(a, TEXTS_KEPT_MAX);
 	rv = uv_timer_init(config->loop, &a->timer);
 	if (rv < 0)
 		abort(); /* only a broken loop fails here */

@@ -15,6 +15,7 @@
 #include "api/metric.h"
 #include "api/verdict.h"
 #include "api/view.h"
+#include "api/view_texts.h"
 #include "base/clock.h"
 #include "net/tls.h"
 
@@ -38,6 +39,9 @@ static void write_process(struct api *a, struct buf *out)
 		   a->config.node, NULL);
 	metric_one(out, "sdsd_uptime_seconds", "gauge", "Time since the API began.",
 		   (double)(api_mono_ms() - a->started_ms) / 1000);
+	metric_one(out, "sdsd_list_texts_bytes", "gauge",
+		   "Texts that are kept for the next list of resources.",
+		   (double)texts_bytes(a->texts));
 	metric_one(out, "sdsd_event_streams", "gauge", "Streams of events that are open.",
 		   events_count(a->events));
 	metric_one(out, "sdsd_certificate_expiry_timestamp_seconds", "gauge",

@@ -29,7 +29,7 @@ struct texts {
 	struct store_watch *watch[TEXTS_WATCHES];
 	struct entry *bucket[TEXTS_BUCKETS];
 	struct entry *loose; /* the last one that found no room */
-	size_t bytes;
+	size_t bytes, max_bytes;
 	int64_t asked_ms;
 };
 
@@ -98,7 +98,7 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 		drop(t, at);
 }
 
-struct texts *texts_new(struct api *a)
+struct texts *texts_new(struct api *a, size_t max_bytes)
 {
 	static const char *const prefixes[TEXTS_WATCHES] = { "resource/", "record/", "replica/",
 							     "pool/" };
@@ -107,6 +107,7 @@ struct texts *texts_new(struct api *a)
 	if (!t)
 		abort();
 	t->api = a;
+	t->max_bytes = max_bytes;
 	for (int i = 0; i < TEXTS_WATCHES; i++) {
 		t->watch[i] = store_watch(a->config.store, prefixes[i], on_store, t);
 		if (!t->watch[i])
@@ -133,6 +134,11 @@ void texts_tick(struct texts *t, int64_t now_ms)
 	drop_all(t);
 	entry_free(t->loose);
 	t->loose = NULL;
+}
+
+size_t texts_bytes(const struct texts *t)
+{
+	return t->bytes;
 }
 
 /* what is observed of all replicas, as one number */
@@ -199,7 +205,7 @@ static void keep(struct texts *t, struct entry *e)
 {
 	struct entry **bucket = bucket_of(t, e->key);
 
-	if (t->bytes + e->bytes > TEXTS_KEPT_MAX) {
+	if (t->bytes + e->bytes > t->max_bytes) {
 		entry_free(t->loose);
 		t->loose = e;
 		return;

@@ -26,11 +26,13 @@ struct view_texts {
 
 struct api;
 struct texts;
-struct texts *texts_new(struct api *a);
+/* max_bytes: of what is kept; TEXTS_KEPT_MAX */
+struct texts *texts_new(struct api *a, size_t max_bytes);
 void texts_free(struct texts *t); /* before the store is closed; NULL is fine */
 /* name: lower case. Borrowed until the next call, or the next transaction. NULL: there is no such
  * resource, or its documents cannot be read. */
 const struct view_texts *texts_of(struct texts *t, const char *name);
 void texts_tick(struct texts *t, int64_t now_ms);
+size_t texts_bytes(const struct texts *t); /* that are kept */
 
 #endif

@@ -3,6 +3,8 @@
  * test_agent.c - the agent's replicas. Each test changes definitions and looks at
  * what the node becomes.
  */
+#include "agent/object.h"
+
 #include "unit/agent/agent_world.h"
 
 TestSuite(agent, .init = setup, .fini = teardown, .timeout = 120);
@@ -485,4 +487,53 @@ Test(agent, ends_at_any_moment)
 		agent_down();
 		agent_up();
 	}
+}
+
+/* What it has begun once and nobody defines any more is looked at, by a few workers at a time, and
+ * forgotten when nothing of it is left. */
+#define NOTES (2 * SERVICES_JOBS_MAX + 3)
+
+static const char *note(int i)
+{
+	static char path[160];
+
+	snprintf(path, sizeof(path), "%s/services/svc%02d", dir, i);
+	return path;
+}
+
+static void write_notes(void)
+{
+	char text[256];
+	struct err err;
+
+	for (int i = 0; i < NOTES; i++) {
+		snprintf(text, sizeof(text),
+			 "{\"name\":\"svc%02d\",\"resource\":\"db\",\"mount\":\"%s/none%d\","
+			 "\"device\":\"/dev/none\"}",
+			 i, dir, i);
+		cr_assert_eq(fs_write(note(i), text, strlen(text), 0600, &err), 0, "%s", err.text);
+	}
+}
+
+static int most;
+
+static bool all_forgotten(const void *arg)
+{
+	int left = 0;
+
+	if (agent->n_service_jobs > most)
+		most = agent->n_service_jobs;
+	for (int i = 0; i < NOTES; i++)
+		left += access(note(i), F_OK) == 0;
+	return left == 0;
+}
+
+Test(agent, services_in_so_many_workers)
+{
+	most = 0;
+	agent_down();
+	write_notes();
+	agent_up();
+	cr_assert(until(all_forgotten, NULL), "%d at a time", most);
+	cr_expect_eq(most, SERVICES_JOBS_MAX);
 }

@@ -161,6 +161,79 @@ Test(change_balance, by_the_rules)
 	world_close(&w);
 }
 
+/* a node's report of all that is placed there, everything up */
+static void report_all(struct world *w, const char *node, int percent, int volumes)
+{
+	json *o = json_object_new_object(), *pools = json_object_new_object();
+	json *pool = json_object_new_object(), *replicas = json_object_new_object();
+	char key[STORE_KEY_MAX], name[16];
+
+	for (int i = 0; i <= volumes; i++) {
+		json *r = json_object_new_object();
+
+		snprintf(name, sizeof(name), i < volumes ? "r%02d" : "db", i);
+		replica_key(name, node, key, sizeof(key));
+		jset_str(r, "state", "up");
+		jset_i64(r, "allocated_kib", i < volumes ? GIB : GIB / 2);
+		if (world_count(w, key) > 0)
+			jset(replicas, name, r);
+		else
+			json_object_put(r);
+	}
+	jset_i64(pool, "free_kib", (100 - percent) * 10 * GIB);
+	jset_i64(pool, "total_kib", 1000 * GIB);
+	jset(pools, "ssd", pool);
+	jset_str(o, "node", node);
+	jset(o, "pools", pools);
+	jset(o, "replicas", replicas);
+	cr_assert_eq(observed_report(w->observed, o, w->env.mono_ms, &w->err), 0, "%s",
+		     w->err.text);
+	json_object_put(o);
+}
+
+/* So many volumes that may not move, each larger than db, which may. */
+static const char *among_tied(struct world *w, int volumes)
+{
+	json *tied = world_json("{\"name\":\"tied\",\"select_filter\":{\"place_count\":2,"
+				"\"replicas_on_different\":[\"Aux/rack\"]}}");
+	json *rack = world_json("{\"override_props\":{\"Aux/rack\":\"a\"}}");
+	struct change_place place = { .copies = 2, .nodes = { "n1", "n2" }, .n_nodes = 2 };
+	const int64_t size = GIB, half = GIB / 2;
+	char name[16];
+
+	world_cluster(w, 4);
+	for (int i = 0; i < 4; i++)
+		report_all(w, names[i], 0, 0);
+	cr_assert_eq(WORLD(w, change_group_create, tied, NULL), 0, "%s", w->err.text);
+	for (int i = 0; i <= volumes; i++) {
+		snprintf(name, sizeof(name), i < volumes ? "r%02d" : "db", i);
+		cr_assert_eq(WORLD(w, change_spawn, i < volumes ? "tied" : NULL, name,
+				   i < volumes ? &size : &half, 1, false, NULL, &place),
+			     0, "%s", w->err.text);
+	}
+	for (int i = 1; i < 4; i++) /* n1 is in no rack */
+		cr_assert_eq(WORLD(w, change_node_modify, names[i], rack), 0);
+	for (int i = 0; i < 4; i++)
+		report_all(w, names[i], i == 0 ? 80 : 20, volumes);
+	props(w, "{\"override_props\":{\"sds/balance\":\"on\"}}");
+	json_object_put(tied);
+	json_object_put(rack);
+	return look(w);
+}
+
+Test(change_balance, so_many_places_are_asked_for)
+{
+	const char *why;
+	struct world w;
+
+	why = among_tied(&w, BALANCE_TRIES_MAX - 1);
+	cr_expect(strstr(why, "resource db moves from n1/ssd"), "the last try: %s", why);
+	world_close(&w);
+	why = among_tied(&w, BALANCE_TRIES_MAX);
+	cr_expect(strstr(why, "no copy can move"), "one more: %s", why);
+	world_close(&w);
+}
+
 Test(change_balance, bad_value)
 {
 	json *body = world_json("{\"override_props\":{\"sds/balance\":\"maybe\"}}");

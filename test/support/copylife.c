@@ -334,7 +334,7 @@ static void fault(struct life *l, int i)
 	switch (life_draw(9)) {
 	case 0:
 	case 1:
-		l->down[i] |= down < 2;
+		l->down[i] |= down < 3;
 		break;
 	case 2:
 	case 3:
@@ -353,7 +353,7 @@ static void fault(struct life *l, int i)
 		LIFE_TRY(l, change_replica_refetch, life_names[r], &of, 1);
 		break;
 	case 8:
-		if (l->down[i] && life_draw(12) == 0 &&
+		if (l->down[i] && life_draw(5) == 0 &&
 		    LIFE_TRY(l, change_node_lose, life_nodes[i]) == 0)
 			l->lost[i] = true;
 		break;

@@ -216,7 +216,8 @@ Test(upkeep, a_lost_node)
 	cr_expect_eq(p.which, 0);
 	in.replica[1].in_set = false; /* what n1 had is nowhere else */
 	p = decide(&in);
-	cr_expect_neq(p.what, UPKEEP_REMOVE);
+	cr_expect_eq(p.what, UPKEEP_NOTHING, "nor is a copy made, that could learn from nobody");
+	cr_expect(strstr(p.why, "what no other copy has"), "%s", p.why);
 }
 
 Test(upkeep, as_many_copies_as_can_be)

@@ -136,6 +136,87 @@ static void check_open(struct life *l, int r, const struct shape *was)
 			      (unsigned long long)l->seed, life_names[r], life_nodes[i]);
 }
 
+/* ---- the rules once more, in other words: what a step has to be based on ---- */
+
+static bool stands(const struct upkeep_input *in, const struct upkeep_replica *u)
+{
+	int64_t patience_ms = in->after_ms < 120000 ? in->after_ms : 120000;
+	bool gone = in->after_ms >= 0 && u->out_ms >= in->after_ms && !in->sight.many_away &&
+		    in->sight.watched_ms >= patience_ms;
+
+	return !u->diskless && !u->deleting && !u->waits && u->fate == UPKEEP_STAYS && !gone;
+}
+
+static void check_removal(struct life *l, int r, const struct upkeep_input *in, int which,
+			  int standing)
+{
+	const struct upkeep_replica *u = &in->replica[which];
+	bool elsewhere = false, heard = true;
+
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *o = &in->replica[i];
+
+		elsewhere |= i != which && !o->diskless && !o->deleting && o->in_set && o->fit;
+		heard &= !observed_awaited(l->w.observed, o->node, l->w.env.mono_ms);
+	}
+	cr_assert(heard, "seed %llu: %s: nobody knows yet who has it open",
+		  (unsigned long long)l->seed, life_names[r]);
+	cr_assert_not(u->open, "seed %llu: %s is open on %s", (unsigned long long)l->seed,
+		      life_names[r], u->node);
+	if (u->diskless)
+		return;
+	cr_assert(elsewhere, "seed %llu: %s: no other copy is good", (unsigned long long)l->seed,
+		  life_names[r]);
+	if (u->fate != UPKEEP_STAYS)
+		return;
+	cr_assert_gt(standing, in->copies, "seed %llu: %s: %d count, %d wanted: none too many",
+		     (unsigned long long)l->seed, life_names[r], standing, in->copies);
+	cr_assert_not(u->drawn_ms && !u->in_set && u->fit,
+		      "seed %llu: %s: %s was given no time to learn", (unsigned long long)l->seed,
+		      life_names[r], u->node);
+	cr_assert(u->fit || u->out_ms < 0, "seed %llu: %s: %s is away, and loses its copy",
+		  (unsigned long long)l->seed, life_names[r], u->node);
+}
+
+/* Nothing is done for it, though too few count: nobody has what is lost, somebody has it open where
+ * it is to leave, there is no place */
+static bool is_excused(const struct upkeep_input *in, const struct upkeep_plan *p)
+{
+	bool excused = p->refused;
+
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *u = &in->replica[i];
+
+		excused |= u->fate == UPKEEP_LOST ||
+			   (u->diskless && u->open && u->fate == UPKEEP_LEAVES);
+	}
+	return excused;
+}
+
+static void check_basis(struct life *l, int r, const struct upkeep_input *in,
+			const struct upkeep_plan *p)
+{
+	int standing = 0, copies = 0, waiting = 0;
+
+	for (int i = 0; i < in->n; i++) {
+		standing += stands(in, &in->replica[i]);
+		copies += !in->replica[i].diskless && !in->replica[i].deleting;
+		waiting += in->replica[i].waits;
+	}
+	if (p->what == UPKEEP_REMOVE)
+		check_removal(l, r, in, p->which, standing);
+	if (p->what == UPKEEP_ADD)
+		cr_assert_lt(standing, in->copies, "seed %llu: %s: %d count, one more is made",
+			     (unsigned long long)l->seed, life_names[r], standing);
+	if (p->what == UPKEEP_DISK)
+		cr_assert_eq(waiting, 0, "seed %llu: %s: two copies wait",
+			     (unsigned long long)l->seed, life_names[r]);
+	if (p->what == UPKEEP_NOTHING && copies > 0)
+		cr_assert(standing >= in->copies || is_excused(in, p),
+			  "seed %llu: %s: %d count, and nothing is done: %s",
+			  (unsigned long long)l->seed, life_names[r], standing, p->why);
+}
+
 static bool apply(struct life *l, struct txn *t, int rv, bool interrupted)
 {
 	bool wrote = rv == 0 && !txn_is_empty(t);
@@ -158,11 +239,30 @@ static void count(const struct upkeep_plan *p)
 	sum.refusals += p->refused;
 }
 
+/* How many are wanted only somebody says; or he has said that copies made where it is used stay. */
+static void check_wanted(struct life *l, int r, int before, const struct upkeep_plan *p)
+{
+	struct bundle b;
+	struct shape now;
+	bool stays;
+
+	cr_assert(look(l, r, &now) && life_load(l, r, &b));
+	stays = strcmp(jget_str(jget(b.doc, "props"), "DrbdOptions/auto-diskful-allow-cleanup",
+				"yes"),
+		       "no") == 0;
+	bundle_release(&b);
+	cr_assert_eq(now.wanted, before + (p->what == UPKEEP_DISK && stays),
+		     "seed %llu: %s: %d copies wanted, %d before: %s", (unsigned long long)l->seed,
+		     life_names[r], now.wanted, before, p->why);
+}
+
 static void act_upkeep(struct life *l, int r, bool calm)
 {
 	struct upkeep_sight s = sight(l);
+	struct upkeep_input in;
 	struct upkeep_plan plan;
 	struct shape was;
+	struct bundle b;
 	struct txn *t;
 	int rv;
 
@@ -170,15 +270,22 @@ static void act_upkeep(struct life *l, int r, bool calm)
 		return;
 	note_change(l, r, &was);
 	t = world_txn();
+	cr_assert_eq(bundle_load(&l->w.env, t, life_names[r], &b, NULL), 0);
+	cr_assert_eq(place_look(&b, &s, &in, NULL), 0);
+	txn_free(t);
+	t = world_txn();
 	rv = change_upkeep(&l->w.env, t, life_names[r], &s, &plan, &l->w.err);
 	cr_assert_eq(rv, 0, "seed %llu: %s: %s", (unsigned long long)l->seed, life_names[r],
 		     l->w.err.text);
 	cr_assert_eq(plan.what == UPKEEP_NOTHING, txn_is_empty(t), "seed %llu: %s",
 		     (unsigned long long)l->seed, plan.why);
+	check_basis(l, r, &in, &plan);
+	bundle_release(&b);
 	if (apply(l, t, rv, !calm && life_draw(10) == 0)) {
 		life_tell(l, "%s: %s", life_names[r], plan.why);
 		count(&plan);
 		check_step(l, r, &was, false, plan.why);
+		check_wanted(l, r, was.wanted, &plan);
 		check_open(l, r, &was);
 	}
 }
@@ -210,8 +317,50 @@ static void act_reap(struct life *l, int r)
 	}
 }
 
+/* What the pools are told to be like, in whole per cent, says the same: far enough from each other,
+ * and the one that gets it is not the fuller one then. */
+static void check_move(struct life *l, const char *why)
+{
+	int from, to, from_percent, to_percent;
+	struct bundle b;
+	double gives, takes;
+	char name[8];
+
+	if (sscanf(why, "resource %7s moves from n%d/ssd (%d %% full) to n%d/ssd (%d", name, &from,
+		   &from_percent, &to, &to_percent) != 5)
+		return;
+	cr_assert(life_load(l, name[1] - 'a', &b));
+	takes = (double)resource_size_kib(&b.resource);
+	gives = takes / (from <= 3 ? 1 : 2); /* as copylife.c reports it */
+	bundle_release(&b);
+	cr_assert_geq(from_percent - to_percent, BALANCE_STEP_PERCENT, "seed %llu: %s",
+		      (unsigned long long)l->seed, why);
+	cr_assert_leq(to_percent + 100 * takes / (double)l->total_kib[to - 1],
+		      from_percent + 1 - 100 * gives / (double)l->total_kib[from - 1],
+		      "seed %llu: it makes the other one fuller: %s", (unsigned long long)l->seed,
+		      why);
+}
+
+/* the copy that was made for it has not taken the other one's place yet */
+static bool is_moving(struct life *l)
+{
+	json *doc = world_doc(&l->w, "balance/self");
+	char key[STORE_KEY_MAX];
+	json *replica;
+	bool is;
+
+	replica_key(jget_str(doc, "resource", "none"), jget_str(doc, "to", "none"), key,
+		    sizeof(key));
+	replica = world_doc(&l->w, key);
+	is = doc && strcmp(jget_str(replica, "migrates", ""), jget_str(doc, "from", "-")) == 0;
+	json_object_put(replica);
+	json_object_put(doc);
+	return is;
+}
+
 static void act_balance(struct life *l, bool calm)
 {
+	bool moving = is_moving(l);
 	struct upkeep_sight s = sight(l);
 	char why[BALANCE_TEXT_MAX];
 	struct shape was[LIFE_RESOURCES];
@@ -227,6 +376,7 @@ static void act_balance(struct life *l, bool calm)
 	if (!apply(l, t, rv, !calm && life_draw(10) == 0))
 		return;
 	life_tell(l, "balance: %s", why);
+	check_move(l, why);
 	if (why[0])
 		l->moved = l->causes;
 	for (int r = 0; r < LIFE_RESOURCES; r++) {
@@ -235,11 +385,15 @@ static void act_balance(struct life *l, bool calm)
 		if (!there[r] || !look(l, r, &now))
 			continue;
 		cr_assert_leq(now.copies - was[r].copies, 1);
+		cr_assert_eq(now.wanted, was[r].wanted, "seed %llu: %s: %d copies wanted, not %d",
+			     (unsigned long long)l->seed, life_names[r], now.wanted, was[r].wanted);
 		changed += now.copies != was[r].copies;
 		cr_assert(now.copies == was[r].copies || was[r].missing == 0, "seed %llu: %s",
 			  (unsigned long long)l->seed, why);
 		check_step(l, r, &was[r], true, why);
 	}
+	cr_assert(!moving || changed == 0, "seed %llu: another one moves: %s",
+		  (unsigned long long)l->seed, why);
 	cr_assert_leq(changed, 1, "seed %llu: one at a time", (unsigned long long)l->seed);
 	sum.moves += changed;
 }

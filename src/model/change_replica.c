@@ -39,15 +39,11 @@ static int check_absent(struct bundle *b, const char *node, bool diskless, struc
 
 static int add_diskless(struct bundle *b, const char *node, struct err *err)
 {
-	char name[NAME_MAX_LEN + 1];
-	int rv;
-
 	if (!b->record_doc)
 		return err_set(err, -E_INVALID,
 			       "resource %s: has no copy yet; place its copies first",
 			       b->resource.name);
-	rv = node_docs_find(b->env, b->t, node, name, err);
-	return rv < 0 ? rv : bundle_add_replica(b, name, NULL, NULL, err);
+	return bundle_add_replica(b, node, NULL, NULL, err);
 }
 
 /* one more copy, on this node, in the pool that is named or one of those that the group says */
@@ -89,12 +85,15 @@ static int place_on(struct bundle *b, const char *node, const char *pool, struct
 static int create_in(struct bundle *b, const char *node, const char *pool, bool diskless,
 		     struct err *err)
 {
+	char name[NAME_MAX_LEN + 1]; /* as it is written in its document */
 	int rv;
 
-	if ((rv = check_absent(b, node, diskless, err)) < 0 ||
+	/* the node first: that there is none of the name is told by a code of its own */
+	if ((rv = node_docs_find(b->env, b->t, node, name, err)) < 0 ||
+	    (rv = check_absent(b, name, diskless, err)) < 0 ||
 	    (rv = place_check(b, diskless ? 0 : 1, err)) < 0)
 		return rv;
-	rv = diskless ? add_diskless(b, node, err) : place_on(b, node, pool, err);
+	rv = diskless ? add_diskless(b, name, err) : place_on(b, name, pool, err);
 	if (rv == 0 && !diskless)
 		bundle_want_those(b);
 	return rv;

@@ -193,7 +193,7 @@ static bool on_is_member(const struct tls_peer *peer, const char *alpn, void *ar
 	struct daemon *d = arg;
 	enum membership known;
 
-	if (strcmp(peer->cluster, d->id.cluster) != 0)
+	if (strcmp(peer->cluster, d->id.cluster) != 0 || founding_bars_others(d->founding))
 		return false;
 	known = membership_find(d->store, peer->node, peer->node_id, peer->fingerprint);
 	if (known == MEMBERSHIP_UNKNOWN)
@@ -351,6 +351,29 @@ static int start_consensus(struct daemon *d, struct err *err)
 	return consensus_start(&config, &d->consensus, err);
 }
 
+static void on_recovered(void *arg)
+{
+	api_hold_members(((struct daemon *)arg)->api, false);
+}
+
+static int start_founding(struct daemon *d, struct err *err)
+{
+	struct founding_config config = {
+		.loop = &d->loop,
+		.dir = d->config.dir,
+		.store = d->store,
+		.consensus = d->consensus,
+		.observed = api_observed(d->api),
+		.recovered = on_recovered,
+		.arg = d,
+	};
+	int rv = founding_new(&config, &d->founding, err);
+
+	if (rv == 0)
+		api_hold_members(d->api, founding_bars_others(d->founding));
+	return rv;
+}
+
 static int start_api(struct daemon *d, struct err *err)
 {
 	struct api_config config = {
@@ -375,9 +398,6 @@ static int start_api(struct daemon *d, struct err *err)
 	config.vault = d->vault;
 	if (rv == 0)
 		rv = api_new(&config, &d->api, err);
-	if (rv == 0)
-		rv = founding_new(&d->loop, d->config.dir, d->store, d->consensus,
-				  api_observed(d->api), &d->founding, err);
 	return rv;
 }
 
@@ -564,6 +584,8 @@ static int start(struct daemon *d, struct err *err)
 		rv = start_consensus(d, err);
 	if (rv == 0)
 		rv = start_api(d, err);
+	if (rv == 0)
+		rv = start_founding(d, err);
 	if (rv == 0)
 		rv = start_plane(d, err);
 	if (rv == 0)

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/fs.h"
+#include "base/stall.h"
 #include "cluster/authority.h"
 #include "cluster/identity.h"
 #include "cluster/nodeport.h"
@@ -72,6 +73,7 @@ struct daemon {
 	struct web *web;
 	uv_signal_t term, interrupt;
 	uv_timer_t watchdog, trim;
+	struct stall stall;
 	int exit_status;
 	bool handles; /* the signals and the timers are open */
 	bool stopping;
@@ -361,6 +363,7 @@ static int start_api(struct daemon *d, struct err *err)
 		.node = d->id.node,
 		.node_id = d->id.node_id,
 		.version = SDSD_VERSION,
+		.stall = &d->stall,
 		.sign = authority_sign,
 		.sign_user = authority_sign_user,
 		.join_extra = authority_join_extra,
@@ -598,6 +601,7 @@ static void close_handles(struct daemon *d)
 	uv_close((uv_handle_t *)&d->term, NULL);
 	uv_close((uv_handle_t *)&d->interrupt, NULL);
 	uv_close((uv_handle_t *)&d->trim, NULL);
+	stall_stop(&d->stall);
 }
 
 static void on_consensus_stopped(void *arg)
@@ -729,6 +733,7 @@ static void open_handles(struct daemon *d)
 	d->term.data = d->interrupt.data = d->watchdog.data = d;
 	uv_signal_start(&d->term, on_signal, SIGTERM);
 	uv_signal_start(&d->interrupt, on_signal, SIGINT);
+	stall_start(&d->stall, &d->loop);
 	d->handles = true;
 }
 

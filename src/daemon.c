@@ -733,7 +733,6 @@ static void open_handles(struct daemon *d)
 	d->term.data = d->interrupt.data = d->watchdog.data = d;
 	uv_signal_start(&d->term, on_signal, SIGTERM);
 	uv_signal_start(&d->interrupt, on_signal, SIGINT);
-	stall_start(&d->stall, &d->loop);
 	d->handles = true;
 }
 
@@ -763,6 +762,7 @@ int daemon_run(const struct config *config)
 			 d->config.dir);
 		notify_systemd("READY=1");
 	}
+	stall_start(&d->stall, &d->loop);
 	while (!d->stopped && uv_run(&d->loop, UV_RUN_ONCE))
 		;
 	drain(d);

@@ -44,10 +44,7 @@ void api_put(struct api *a)
 	if (--a->refs > 0)
 		return;
 	observed_free(a->observed);
-	json_object_put(a->reaper.resources);
 	json_object_put(a->listeners);
-	upkeep_stop(a);
-	balance_stop(a);
 	free(a);
 }
 
@@ -92,14 +89,16 @@ static void on_tick(uv_timer_t *t)
 	struct api *a = t->data;
 	int64_t now = api_mono_ms();
 	int period_ms = API_FAST_MS;
+	bool more;
 
 	if (consensus_leader(a->config.consensus, NULL))
 		a->leader_seen_ms = now;
 	wait_check(a);
 	leader_tick(a->leader);
+	more = a->members && survey_tick(a);
 	if (now - a->tick_ms >= tick_period_ms(a))
 		slow_tick(a, now);
-	if (!a->waits && leader_is_idle(a->leader))
+	if (!a->waits && !more && leader_is_idle(a->leader))
 		period_ms = tick_period_ms(a);
 	if (period_ms != a->period_ms) {
 		a->period_ms = period_ms;
@@ -184,12 +183,13 @@ void api_on_leader(struct api *a, bool is_leader)
 		a->led_since_ms = api_mono_ms();
 		observed_begin(a->observed, a->led_since_ms);
 		a->members = members_new(a->config.consensus);
+		survey_begin(a);
 		api_update_members(a);
 	} else if (!is_leader && a->members) {
 		a->led_since_ms = -1;
 		members_free(a->members);
 		a->members = NULL;
-		upkeep_stop(a);
+		survey_end(a);
 		balance_stop(a);
 	}
 	if (!a->closing)
@@ -583,6 +583,7 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
 	a->leader = leader_new(a);
 	a->events = events_new(a);
 	a->texts = texts_new(a);
+	survey_watch(a);
 	rv = uv_timer_init(config->loop, &a->timer);
 	if (rv < 0)
 		abort(); /* only a broken loop fails here */
@@ -607,7 +608,6 @@ void api_free(struct api *a)
 	a->closing = true;
 	leader_free(a->leader);
 	a->leader = NULL;
-	schedules_free(a);
 	take_abandon(a);
 	verify_abandon(a);
 	peer_abandon(a);
@@ -616,6 +616,9 @@ void api_free(struct api *a)
 	a->events = NULL;
 	texts_free(a->texts);
 	a->texts = NULL;
+	survey_unwatch(a);
+	survey_end(a);
+	balance_stop(a);
 	mutations_abandon(a);
 	members_free(a->members);
 	a->members = NULL;

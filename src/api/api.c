@@ -281,10 +281,20 @@ static void carried_finish(void *arg, bool in_time)
 {
 	struct carried *k = arg;
 
+	k->call->api->following--;
 	k->call->revision = k->revision;
 	call_reply(k->call, k->status, k->body.data, k->body.len);
 	buf_release(&k->body);
 	free(k);
+}
+
+/* The store got further: perhaps as far as somebody waits for. */
+static void on_applied(const char *key, uint64_t revision, void *arg)
+{
+	struct api *a = arg;
+
+	if (a->following > 0)
+		api_soon(a);
 }
 
 static void on_carried(const struct leader_answer *answer, void *arg)
@@ -311,6 +321,7 @@ static void on_carried(const struct leader_answer *answer, void *arg)
 	buf_init(&k->body, answer->body->len + 1);
 	if (buf_append(&k->body, answer->body->data, answer->body->len) < 0)
 		abort();
+	c->api->following++;
 	wait_start(c->api, APPLIED_WAIT_MS, carried_applied, carried_finish, k);
 }
 
@@ -584,6 +595,9 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
 	a->events = events_new(a);
 	a->texts = texts_new(a);
 	survey_watch(a);
+	a->applied = store_watch(config->store, "", on_applied, a);
+	if (!a->applied)
+		abort();
 	rv = uv_timer_init(config->loop, &a->timer);
 	if (rv < 0)
 		abort(); /* only a broken loop fails here */
@@ -617,6 +631,7 @@ void api_free(struct api *a)
 	texts_free(a->texts);
 	a->texts = NULL;
 	survey_unwatch(a);
+	store_unwatch(a->config.store, a->applied);
 	survey_end(a);
 	balance_stop(a);
 	mutations_abandon(a);

@@ -94,7 +94,9 @@ struct api {
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
 	struct texts *texts; /* of replicas, kept (view_texts.h) */
-	struct walk *walks;  /* over all resources, the first is under way (view_walk.c) */
+	struct store_watch *applied;
+	int following;      /* answers of the leader that wait for this node's store */
+	struct walk *walks; /* over all resources, the first is under way (view_walk.c) */
 	struct mutation *turns,
 		*turns_end; /* users' changes in order; the first is being decided */
 	uv_timer_t timer;

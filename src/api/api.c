@@ -96,6 +96,7 @@ static void on_tick(uv_timer_t *t)
 	wait_check(a);
 	leader_tick(a->leader);
 	more = a->members && survey_tick(a);
+	more |= a->members && texts_warm(a->texts, api_mono_ms());
 	if (now - a->tick_ms >= tick_period_ms(a))
 		slow_tick(a, now);
 	if (!a->waits && !more && leader_is_idle(a->leader))
@@ -184,12 +185,14 @@ void api_on_leader(struct api *a, bool is_leader)
 		observed_begin(a->observed, a->led_since_ms);
 		a->members = members_new(a->config.consensus);
 		survey_begin(a);
+		texts_lead(a->texts, true, a->led_since_ms);
 		api_update_members(a);
 	} else if (!is_leader && a->members) {
 		a->led_since_ms = -1;
 		members_free(a->members);
 		a->members = NULL;
 		survey_end(a);
+		texts_lead(a->texts, false, api_mono_ms());
 		balance_stop(a);
 	}
 	if (!a->closing)
@@ -309,6 +312,7 @@ static void on_carried(const struct leader_answer *answer, void *arg)
 	}
 	if (c->api->closing || store_applied(c->api->config.store) >= answer->revision) {
 		c->revision = answer->revision;
+		c->give = answer->give;
 		call_reply(c, answer->status, answer->body->data, answer->body->len);
 		return;
 	}
@@ -429,7 +433,10 @@ static void on_http_reply(struct api_call *c, int status, const void *body, size
 		http_reply_header(r, "WWW-Authenticate", "Bearer realm=\"linstor-controller\"");
 	if (c->allow[0])
 		http_reply_header(r, "Allow", c->allow);
-	http_reply(r, status, body, len);
+	if (c->give)
+		http_reply_take(r, status, c->give);
+	else
+		http_reply(r, status, body, len);
 }
 
 static bool id_is_fine(const char *id)

@@ -15,6 +15,7 @@
 #include "api/metric.h"
 #include "api/verdict.h"
 #include "api/view.h"
+#include "api/view_texts.h"
 #include "base/clock.h"
 #include "base/stall.h"
 #include "net/tls.h"
@@ -45,6 +46,9 @@ static void write_process(struct api *a, struct buf *out)
 	metric_one(out, "sdsd_loop_longest_turn_cpu_seconds", "gauge",
 		   "The same, of CPU: what a busy machine has no part in.",
 		   (double)a->config.stall->longest_cpu_ns / 1e9);
+	metric_one(out, "sdsd_list_cache_bytes", "gauge",
+		   "Elements of the list of resources that are kept.",
+		   (double)texts_kept(a->texts));
 	metric_one(out, "sdsd_event_streams", "gauge", "Streams of events that are open.",
 		   events_count(a->events));
 	metric_one(out, "sdsd_certificate_expiry_timestamp_seconds", "gauge",

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/fs.h"
+#include "base/stall.h"
 #include "cluster/authority.h"
 #include "cluster/identity.h"
 #include "cluster/nodeport.h"
@@ -72,6 +73,7 @@ struct daemon {
 	struct web *web;
 	uv_signal_t term, interrupt;
 	uv_timer_t watchdog, trim;
+	struct stall stall;
 	int exit_status;
 	bool handles; /* the signals and the timers are open */
 	bool stopping;
@@ -384,6 +386,7 @@ static int start_api(struct daemon *d, struct err *err)
 		.node = d->id.node,
 		.node_id = d->id.node_id,
 		.version = SDSD_VERSION,
+		.stall = &d->stall,
 		.sign = authority_sign,
 		.sign_user = authority_sign_user,
 		.join_extra = authority_join_extra,
@@ -620,6 +623,7 @@ static void close_handles(struct daemon *d)
 	uv_close((uv_handle_t *)&d->term, NULL);
 	uv_close((uv_handle_t *)&d->interrupt, NULL);
 	uv_close((uv_handle_t *)&d->trim, NULL);
+	stall_stop(&d->stall);
 }
 
 static void on_consensus_stopped(void *arg)
@@ -780,6 +784,7 @@ int daemon_run(const struct config *config)
 			 d->config.dir);
 		notify_systemd("READY=1");
 	}
+	stall_start(&d->stall, &d->loop);
 	while (!d->stopped && uv_run(&d->loop, UV_RUN_ONCE))
 		;
 	drain(d);

@@ -44,11 +44,7 @@ void api_put(struct api *a)
 	if (--a->refs > 0)
 		return;
 	observed_free(a->observed);
-	json_object_put(a->reaper.resources);
 	json_object_put(a->listeners);
-	upkeep_stop(a);
-	balance_stop(a);
-	services_stop(a);
 	free(a);
 }
 
@@ -93,14 +89,17 @@ static void on_tick(uv_timer_t *t)
 	struct api *a = t->data;
 	int64_t now = api_mono_ms();
 	int period_ms = API_FAST_MS;
+	bool more;
 
 	if (consensus_leader(a->config.consensus, NULL))
 		a->leader_seen_ms = now;
 	wait_check(a);
 	leader_tick(a->leader);
+	more = a->members && survey_tick(a);
+	more |= a->members && texts_warm(a->texts, api_mono_ms());
 	if (now - a->tick_ms >= tick_period_ms(a))
 		slow_tick(a, now);
-	if (!a->waits && leader_is_idle(a->leader))
+	if (!a->waits && !more && leader_is_idle(a->leader))
 		period_ms = tick_period_ms(a);
 	if (period_ms != a->period_ms) {
 		a->period_ms = period_ms;
@@ -193,12 +192,15 @@ void api_on_leader(struct api *a, bool is_leader)
 		a->led_since_ms = api_mono_ms();
 		observed_begin(a->observed, a->led_since_ms);
 		a->members = members_new(a->config.consensus);
+		survey_begin(a);
+		texts_lead(a->texts, true, a->led_since_ms);
 		api_update_members(a);
 	} else if (!is_leader && a->members) {
 		a->led_since_ms = -1;
 		members_free(a->members);
 		a->members = NULL;
-		upkeep_stop(a);
+		survey_end(a);
+		texts_lead(a->texts, false, api_mono_ms());
 		balance_stop(a);
 		services_stop(a);
 	}
@@ -291,10 +293,20 @@ static void carried_finish(void *arg, bool in_time)
 {
 	struct carried *k = arg;
 
+	k->call->api->following--;
 	k->call->revision = k->revision;
 	call_reply(k->call, k->status, k->body.data, k->body.len);
 	buf_release(&k->body);
 	free(k);
+}
+
+/* The store got further: perhaps as far as somebody waits for. */
+static void on_applied(const char *key, uint64_t revision, void *arg)
+{
+	struct api *a = arg;
+
+	if (a->following > 0)
+		api_soon(a);
 }
 
 static void on_carried(const struct leader_answer *answer, void *arg)
@@ -309,6 +321,7 @@ static void on_carried(const struct leader_answer *answer, void *arg)
 	}
 	if (c->api->closing || store_applied(c->api->config.store) >= answer->revision) {
 		c->revision = answer->revision;
+		c->give = answer->give;
 		call_reply(c, answer->status, answer->body->data, answer->body->len);
 		return;
 	}
@@ -321,6 +334,7 @@ static void on_carried(const struct leader_answer *answer, void *arg)
 	buf_init(&k->body, answer->body->len + 1);
 	if (buf_append(&k->body, answer->body->data, answer->body->len) < 0)
 		abort();
+	c->api->following++;
 	wait_start(c->api, APPLIED_WAIT_MS, carried_applied, carried_finish, k);
 }
 
@@ -428,7 +442,10 @@ static void on_http_reply(struct api_call *c, int status, const void *body, size
 		http_reply_header(r, "WWW-Authenticate", "Bearer realm=\"linstor-controller\"");
 	if (c->allow[0])
 		http_reply_header(r, "Allow", c->allow);
-	http_reply(r, status, body, len);
+	if (c->give)
+		http_reply_take(r, status, c->give);
+	else
+		http_reply(r, status, body, len);
 }
 
 static bool id_is_fine(const char *id)
@@ -600,7 +617,11 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
 		abort();
 	a->leader = leader_new(a);
 	a->events = events_new(a);
-	a->texts = texts_new(a, TEXTS_KEPT_MAX);
+	a->texts = texts_new(a);
+	survey_watch(a);
+	a->applied = store_watch(config->store, "", on_applied, a);
+	if (!a->applied)
+		abort();
 	rv = uv_timer_init(config->loop, &a->timer);
 	if (rv < 0)
 		abort(); /* only a broken loop fails here */
@@ -625,7 +646,6 @@ void api_free(struct api *a)
 	a->closing = true;
 	leader_free(a->leader);
 	a->leader = NULL;
-	schedules_free(a);
 	take_abandon(a);
 	verify_abandon(a);
 	peer_abandon(a);
@@ -634,6 +654,11 @@ void api_free(struct api *a)
 	a->events = NULL;
 	texts_free(a->texts);
 	a->texts = NULL;
+	survey_unwatch(a);
+	store_unwatch(a->config.store, a->applied);
+	survey_end(a);
+	balance_stop(a);
+	services_stop(a);
 	mutations_abandon(a);
 	members_free(a->members);
 	a->members = NULL;

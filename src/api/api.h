@@ -24,6 +24,7 @@ struct api_config { /* all borrowed for the life of the api */
 	const char *node; /* this node's name */
 	uint32_t node_id;
 	const char *version;
+	const struct stall *stall; /* of the main loop */
 	/* Signs a newcomer's request (cluster/join.c); the api does not know certificates. Fills
 	 * ret_cert_pem; reads ca/self through the store. */
 	int (*sign)(const char *csr_pem, const char *node, uint32_t node_id,

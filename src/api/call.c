@@ -79,6 +79,13 @@ void call_reply(struct api_call *c, int status, const void *body, size_t len)
 	call_free(c);
 }
 
+void call_reply_take(struct api_call *c, int status, struct buf *body)
+{
+	c->give = body;
+	call_reply(c, status, body->data, body->len);
+	buf_release(body);
+}
+
 void call_drop(struct api_call *c)
 {
 	api_count_end(c, 0);
@@ -312,7 +319,7 @@ void call_list_push(struct call_list *l, json *element)
 	json_object_put(element);
 }
 
-const struct buf *call_list_end(struct call_list *l)
+struct buf *call_list_end(struct call_list *l)
 {
 	if (l->text.len == 0)
 		l->full = l->full || buf_append(&l->text, "[", 1) < 0;
@@ -327,11 +334,11 @@ void call_list_release(struct call_list *l)
 
 void call_list_reply(struct call_list *l)
 {
-	const struct buf *text = call_list_end(l);
+	struct buf *text = call_list_end(l);
 	struct err err;
 
 	if (text) {
-		call_reply(l->call, 200, text->data, text->len);
+		call_reply_take(l->call, 200, text);
 	} else {
 		err_set(&err, -EMSGSIZE,
 			"the list is too long: ask with limit and offset, or a filter");

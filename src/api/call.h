@@ -51,6 +51,7 @@ struct api_call {
 	char allow[CALL_ALLOW_MAX]; /* goes out as Allow when not "": the methods of the path */
 	void (*reply)(struct api_call *c, int status, const void *body, size_t len, void *arg);
 	void *reply_arg;
+	struct buf *give; /* of the answer's body: reply may take its memory; NULL: it may not */
 	struct http_request
 		*http; /* where it came from; NULL: from this process. Until it is answered */
 };
@@ -60,6 +61,8 @@ struct api_call *call_new(struct api *api, const char *method, const char *url, 
 			  size_t len);
 /* Sends the answer and frees c. */
 void call_reply(struct api_call *c, int status, const void *body, size_t len);
+/* The same of a long one, without a copy of it; body is empty after it. */
+void call_reply_take(struct api_call *c, int status, struct buf *body);
 /* Frees c without an answer: its request was taken elsewhere. */
 void call_drop(struct api_call *c);
 void call_reply_json(struct api_call *c, int status, json *doc); /* takes doc */
@@ -110,7 +113,7 @@ bool call_list_is_done(const struct call_list *l);
 void call_list_push(struct call_list *l, json *element);                     /* takes it */
 void call_list_push_text(struct call_list *l, const char *text, size_t len); /* an element */
 /* The finished text of the list, owned by l until it is released; NULL when it got too long. */
-const struct buf *call_list_end(struct call_list *l);
+struct buf *call_list_end(struct call_list *l);
 void call_list_release(struct call_list *l);
 /* Answers 200 with the list, or 500 when it got too long; releases l. */
 void call_list_reply(struct call_list *l);

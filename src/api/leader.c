@@ -94,11 +94,16 @@ static void answer(struct pending *p, const struct leader_answer *a)
 	cb(a, arg);
 }
 
-static void answer_body(struct pending *p, int status, const struct buf *body, uint64_t revision,
-			bool reached)
+/* give: as of leader_answer */
+static void answer_body(struct pending *p, int status, const struct buf *body, struct buf *give,
+			uint64_t revision, bool reached)
 {
 	struct leader_answer a = {
-		.status = status, .body = body, .revision = revision, .reached = reached
+		.status = status,
+		.body = body,
+		.give = give,
+		.revision = revision,
+		.reached = reached,
 	};
 	json *doc = NULL;
 
@@ -123,7 +128,7 @@ static void give_up(struct pending *p, const char *why)
 	buf_init(&body, HTTP_BODY_MAX);
 	buf_append(&body, json_text(list), strlen(json_text(list)));
 	json_object_put(list);
-	answer_body(p, p->maybe ? 504 : 503, &body, 0, false);
+	answer_body(p, p->maybe ? 504 : 503, &body, NULL, 0, false);
 	buf_release(&body);
 }
 
@@ -176,7 +181,7 @@ static void on_own_reply(struct api_call *c, int status, const void *data, size_
 		again(p);
 		return;
 	}
-	answer_body(p, status, &body, c->revision, true);
+	answer_body(p, status, &body, c->give, c->revision, true);
 }
 
 static void try_here(struct pending *p)
@@ -267,7 +272,7 @@ static void on_answer(const struct httpc_answer *a, void *arg)
 		again(p);
 		return;
 	}
-	answer_body(p, a->status, a->body, answer_revision(a), true);
+	answer_body(p, a->status, a->body, NULL, answer_revision(a), true);
 }
 
 static const char *origin_name(unsigned who)

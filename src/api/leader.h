@@ -14,6 +14,7 @@ struct leader;
 struct leader_answer {
 	int status; /* HTTP; 503: no leader was found in time, 504: the outcome is unknown */
 	const struct buf *body;
+	struct buf *give;  /* the same; its memory may be taken. NULL: it may not */
 	json *doc;         /* the body parsed, NULL when it is no JSON; borrowed */
 	uint64_t revision; /* X-Revision: what a reader of the own store should wait for; 0 none */
 	bool reached;      /* a leader gave this answer; else it was made here */

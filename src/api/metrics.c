@@ -17,6 +17,7 @@
 #include "api/view.h"
 #include "api/view_texts.h"
 #include "base/clock.h"
+#include "base/stall.h"
 #include "net/tls.h"
 
 #define KIB 1024.0
@@ -39,9 +40,15 @@ static void write_process(struct api *a, struct buf *out)
 		   a->config.node, NULL);
 	metric_one(out, "sdsd_uptime_seconds", "gauge", "Time since the API began.",
 		   (double)(api_mono_ms() - a->started_ms) / 1000);
-	metric_one(out, "sdsd_list_texts_bytes", "gauge",
-		   "Texts that are kept for the next list of resources.",
-		   (double)texts_bytes(a->texts));
+	metric_one(out, "sdsd_loop_longest_turn_seconds", "gauge",
+		   "The longest that the main loop did nothing else, since the start.",
+		   (double)a->config.stall->longest_ms / 1e3);
+	metric_one(out, "sdsd_loop_longest_turn_cpu_seconds", "gauge",
+		   "The same, of CPU: what a busy machine has no part in.",
+		   (double)a->config.stall->longest_cpu_ns / 1e9);
+	metric_one(out, "sdsd_list_cache_bytes", "gauge",
+		   "Elements of the list of resources that are kept.",
+		   (double)texts_kept(a->texts));
 	metric_one(out, "sdsd_event_streams", "gauge", "Streams of events that are open.",
 		   events_count(a->events));
 	metric_one(out, "sdsd_certificate_expiry_timestamp_seconds", "gauge",

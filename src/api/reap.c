@@ -18,23 +18,35 @@
 /* is about to become something else */
 static void find_deleting(json *doc, void *arg)
 {
+	char *resource = arg;
+
 	if (jget_bool(doc, "deleting", false) || jget_bool(doc, "inactive", false) ||
 	    jget_str(doc, "migrates", "")[0])
-		jset_bool(arg, jget_str(doc, "resource", ""), true);
+		snprintf(resource, NAME_MAX_LEN + 1, "%s", jget_str(doc, "resource", ""));
 }
 
-/* Looking through all replicas is for when one of them has changed. */
-static void look(struct api *a)
+void reap_look(struct api *a, const char *name)
 {
 	struct reaper *r = &a->reaper;
-	struct store_count count;
+	char prefix[STORE_KEY_MAX], resource[NAME_MAX_LEN + 1] = "";
 
-	if (store_count(a->config.store, "replica/", &count) < 0 || count.changed == r->changed)
-		return;
-	json_object_put(r->resources);
-	r->resources = view_object();
-	view_docs(a, "replica/", find_deleting, r->resources);
-	r->changed = count.changed;
+	snprintf(prefix, sizeof(prefix), "replica/%s/", name);
+	view_docs(a, prefix, find_deleting, resource);
+	if (resource[0]) {
+		if (!r->resources)
+			r->resources = view_object();
+		jset_str(r->resources, name, resource);
+	} else if (r->resources) {
+		json_object_object_del(r->resources, name);
+	}
+	if (r->resources && json_object_object_length(r->resources) == 0)
+		reap_forget(a);
+}
+
+void reap_forget(struct api *a)
+{
+	json_object_put(a->reaper.resources);
+	a->reaper.resources = NULL;
 }
 
 /* as is_covered of change_replica.c */
@@ -89,18 +101,16 @@ void api_reap(struct api *a)
 {
 	int n = 0;
 
-	look(a);
 	if (a->reaper.asked > 0 || !a->reaper.resources)
 		return;
 	json_object_object_foreach(a->reaper.resources, name, value)
 	{
 		json *body;
 
-		(void)value;
 		if (!is_due(a, name))
 			continue;
 		body = view_object();
-		jset_str(body, "resource", name);
+		jset_str(body, "resource", json_object_get_string(value));
 		a->reaper.asked++;
 		leader_call(a->leader, "POST", "/v1/sds/reap", json_text(body), NULL, REAP_CALL_MS,
 			    on_asked, a);

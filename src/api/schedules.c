@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * schedules.c - snapshots by the clock, on the leader: which resources have a schedule is
- * looked up when a definition has changed, what is due every few seconds. Taking and
+ * looked up when their definition has changed (survey.c), what is due every few seconds. Taking and
  * deleting are the requests that people make, too. When something is due is
  * model/schedule.c's.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/metric.h"
 #include "api/view.h"
@@ -31,34 +32,25 @@ struct schedule {
 
 /* ---- which resources ---- */
 
-static struct schedule *find(struct api *a, const char *resource)
+static struct schedule *find(struct api *a, const char *name)
 {
 	for (struct schedule *s = a->schedules.list; s; s = s->next) {
-		if (strcmp(s->resource, resource) == 0)
+		if (strcasecmp(s->resource, name) == 0)
 			return s;
 	}
 	return NULL;
 }
 
-static void look_at_resource(json *doc, void *arg)
+static struct schedule *add(struct api *a, const char *resource)
 {
-	struct api *a = arg;
-	struct policy policy = policy_load(a->config.store, doc);
-	struct schedule *s;
+	struct schedule *s = calloc(1, sizeof(*s));
 
-	if (!policy.snapshot_every_s)
-		return;
-	s = find(a, jget_str(doc, "name", ""));
-	if (!s) {
-		s = calloc(1, sizeof(*s));
-		if (!s)
-			abort();
-		snprintf(s->resource, sizeof(s->resource), "%s", jget_str(doc, "name", ""));
-		s->next = a->schedules.list;
-		a->schedules.list = s;
-	}
-	s->policy = policy;
-	s->wanted = true;
+	if (!s)
+		abort();
+	snprintf(s->resource, sizeof(s->resource), "%s", resource);
+	s->next = a->schedules.list;
+	a->schedules.list = s;
+	return s;
 }
 
 static void drop_unwanted(struct api *a)
@@ -77,25 +69,26 @@ static void drop_unwanted(struct api *a)
 	}
 }
 
-/* Looking through all definitions is for when one of them has changed. */
-static void look(struct api *a)
+void schedules_look(struct api *a, const char *name, json *doc)
 {
-	struct store_count resources, groups, controller;
-	struct scheduler *known = &a->schedules;
+	struct schedule *s = find(a, name);
+	struct policy policy;
 
-	if (store_count(a->config.store, "resource/", &resources) < 0 ||
-	    store_count(a->config.store, "group/", &groups) < 0 ||
-	    store_count(a->config.store, "controller/", &controller) < 0)
-		return;
-	if (resources.changed == known->resources && groups.changed == known->groups &&
-	    controller.changed == known->controller)
-		return;
-	known->resources = resources.changed;
-	known->groups = groups.changed;
-	known->controller = controller.changed;
-	for (struct schedule *s = known->list; s; s = s->next)
+	if (doc && (policy = policy_load(a->config.store, doc)).snapshot_every_s) {
+		if (!s)
+			s = add(a, jget_str(doc, "name", ""));
+		s->policy = policy;
+		s->wanted = true;
+	} else if (s) {
 		s->wanted = false;
-	view_docs(a, "resource/", look_at_resource, a);
+		drop_unwanted(a);
+	}
+}
+
+void schedules_forget(struct api *a)
+{
+	for (struct schedule *s = a->schedules.list; s; s = s->next)
+		s->wanted = false;
 	drop_unwanted(a);
 }
 
@@ -186,7 +179,7 @@ void schedules_tick(struct api *a)
 	if (now < a->schedules.next_ms)
 		return;
 	a->schedules.next_ms = now + SCHEDULES_MS;
-	look(a);
+	drop_unwanted(a); /* those that waited for an answer */
 	if (!a->schedules.list)
 		return;
 	p = calloc(1, sizeof(*p));
@@ -195,13 +188,6 @@ void schedules_tick(struct api *a)
 	for (struct schedule *s = a->schedules.list; s; s = s->next)
 		keep(a, s, p);
 	free(p);
-}
-
-void schedules_free(struct api *a)
-{
-	for (struct schedule *s = a->schedules.list; s; s = s->next)
-		s->wanted = false; /* and leader_free has answered all */
-	drop_unwanted(a);
 }
 
 static int64_t newest(const struct present *p)

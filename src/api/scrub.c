@@ -20,28 +20,6 @@
 #define SCRUB_WAIT_MS 10000 /* for copies that are not in sync yet */
 #define SCRUB_NEVER INT64_MAX
 
-struct search {
-	struct api *api;
-	int64_t due_ms; /* of the resource below, or the first to come */
-	char resource[NAME_MAX_LEN + 1];
-	int mib_s;
-};
-
-/* As one number: has anything changed that could make something due? */
-static uint64_t basis(struct api *a)
-{
-	static const char *const prefixes[] = { "resource/", "group/", "controller/", "scrub/" };
-	struct store_count count;
-	uint64_t sum = 1;
-
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		if (store_count(a->config.store, prefixes[i], &count) < 0)
-			return 0;
-		sum = sum * 31 + count.changed;
-	}
-	return sum;
-}
-
 /* What was repaired is compared when it has caught up, and not before. */
 static bool all_in_sync(struct api *a, const char *resource)
 {
@@ -56,46 +34,102 @@ static bool all_in_sync(struct api *a, const char *resource)
 	return all;
 }
 
-static void look_at(json *doc, void *arg)
+static int64_t due_of(struct api *a, const char *name, json *doc)
 {
-	struct search *s = arg;
-	const char *name = jget_str(doc, "name", "");
-	struct policy policy = policy_load(s->api->config.store, doc);
-	struct scrub last = view_scrub(s->api, name, jget_str(doc, "uuid", ""));
-	int64_t due = scrub_due_ms(&last, policy.scrub_every_s, jget_i64_or(doc, "created_ms", 0));
-	int64_t now = clock_wall_ms();
+	struct policy policy = policy_load(a->config.store, doc);
+	struct scrub last = view_scrub(a, name, jget_str(doc, "uuid", ""));
 
-	if (due < 0)
-		return;
-	if (last.again && due <= now && !all_in_sync(s->api, name))
-		due = now + SCRUB_WAIT_MS;
-	if (due >= s->due_ms)
-		return;
-	s->due_ms = due;
-	s->mib_s = policy.scrub_rate;
-	snprintf(s->resource, sizeof(s->resource), "%s", name);
+	return scrub_due_ms(&last, policy.scrub_every_s, jget_i64_or(doc, "created_ms", 0));
+}
+
+/* due_ms < 0: at no time */
+static void set_due(struct api *a, const char *name, int64_t due_ms)
+{
+	struct scrubber *s = &a->scrubs;
+
+	if (due_ms >= 0) {
+		if (!s->due)
+			s->due = view_object();
+		jset_i64(s->due, name, due_ms);
+		if (due_ms < s->next_ms)
+			s->next_ms = due_ms;
+	} else if (s->due) {
+		json_object_object_del(s->due, name);
+		if (json_object_object_length(s->due) == 0)
+			scrub_forget(a);
+	}
+}
+
+void scrub_look(struct api *a, const char *name, json *doc)
+{
+	set_due(a, name, doc ? due_of(a, name, doc) : -1);
+}
+
+void scrub_forget(struct api *a)
+{
+	json_object_put(a->scrubs.due);
+	a->scrubs.due = NULL;
+	a->scrubs.next_ms = SCRUB_NEVER;
+}
+
+/* the one that is due for longest, or next, or NULL; *ret_ms: when; borrowed */
+static const char *first_due(struct api *a, int64_t *ret_ms)
+{
+	const char *first = NULL;
+
+	*ret_ms = SCRUB_NEVER;
+	if (!a->scrubs.due)
+		return NULL;
+	json_object_object_foreach(a->scrubs.due, name, value)
+	{
+		if (json_object_get_int64(value) >= *ret_ms)
+			continue;
+		*ret_ms = json_object_get_int64(value);
+		first = name;
+	}
+	return first;
+}
+
+/* false: not yet, though it is due */
+static bool begin(struct api *a, const char *name)
+{
+	char key[STORE_KEY_MAX];
+	struct scrub last;
+	json *doc = NULL;
+	bool ready;
+
+	resource_key(name, key, sizeof(key));
+	if (store_get(a->config.store, key, &doc, NULL) < 0)
+		return false; /* deleted a moment ago */
+	last = view_scrub(a, name, jget_str(doc, "uuid", ""));
+	ready = !last.again || all_in_sync(a, name);
+	if (ready) {
+		log_info("api", "resource=%s its copies are compared by the clock",
+			 jget_str(doc, "name", ""));
+		verify_begin(a, jget_str(doc, "name", ""),
+			     policy_load(a->config.store, doc).scrub_rate);
+	}
+	json_object_put(doc);
+	return ready;
 }
 
 void scrub_tick(struct api *a)
 {
-	struct search s = { .api = a, .due_ms = SCRUB_NEVER };
-	int64_t now = clock_wall_ms();
-	uint64_t seen;
+	int64_t now = clock_wall_ms(), due_ms;
+	char name[NAME_MAX_LEN + 1];
+	const char *first;
 
-	if (verify_running(a))
+	if (now < a->scrubs.next_ms || verify_running(a))
 		return;
-	seen = basis(a);
-	if (seen == a->scrubs.seen && now < a->scrubs.due_ms)
-		return;
-	a->scrubs.seen = seen;
-	view_docs(a, "resource/", look_at, &s);
-	a->scrubs.due_ms = s.due_ms;
-	if (s.due_ms > now)
-		return;
-	/* the result changes what is due; if it cannot be kept, that is not at once again */
-	a->scrubs.due_ms = now + SCRUB_WAIT_MS;
-	log_info("api", "resource=%s its copies are compared by the clock", s.resource);
-	verify_begin(a, s.resource, s.mib_s);
+	while ((first = first_due(a, &due_ms)) && due_ms <= now) {
+		snprintf(name, sizeof(name), "%s", first);
+		/* the result changes what is due; if it cannot be kept, that is not at once again
+		 */
+		set_due(a, name, now + SCRUB_WAIT_MS);
+		if (begin(a, name))
+			return;
+	}
+	a->scrubs.next_ms = due_ms;
 }
 
 /* ---- results ---- */

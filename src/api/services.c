@@ -154,7 +154,7 @@ static int64_t since_of(struct api *a, const struct stand *x)
 	name_key(x->s.name, low);
 	seen = jget(a->services_seen, low);
 	return strcmp(jget_str(seen, "state", ""), x->state) == 0
-		       ? jget_i64_or(seen, "since_ms", clock_wall_ms())
+		       ? jget_i64_or(seen, "state_since_ms", clock_wall_ms())
 		       : clock_wall_ms();
 }
 
@@ -532,7 +532,7 @@ static void on_decided(const struct leader_answer *answer, void *arg)
 struct look {
 	struct api *api;
 	bool all;   /* definitions have changed: also those that run are looked at */
-	json *seen; /* name -> {"state","since_ms"}, of this look */
+	json *seen; /* name -> {"state","state_since_ms"}, of this look */
 };
 
 /* One that is stopped and was not changed stays so: no node has to be looked at for it. */
@@ -547,7 +547,7 @@ static void note_state(struct look *l, const char *low, const struct stand *x)
 	json *o = view_object();
 
 	jset_str(o, "state", x->state);
-	jset_i64(o, "since_ms", since_of(l->api, x));
+	jset_i64(o, "state_since_ms", since_of(l->api, x));
 	jset(l->seen, low, o);
 }
 

@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "api/api_metrics.h"
+#include "api/backlog.h"
 #include "api/call.h"
 #include "api/events.h"
 #include "api/leader.h"
@@ -25,11 +26,19 @@
 struct wait;
 struct walk;
 
+/* which resources have changed, for those who do something by themselves, on the leader (survey.c)
+ */
+#define SURVEY_WATCHES 8
+struct survey {
+	struct store_watch *watch[SURVEY_WATCHES];
+	bool all;             /* every resource is to be looked at */
+	struct backlog names; /* those that are */
+};
+
 /* replicas marked for deletion: looked after once a second on the leader (reap.c) */
 struct reaper {
-	uint64_t changed; /* the replicas when they were last looked through: store_count */
-	json *resources;  /* names that have some; owned, NULL: none */
-	int asked;        /* requests under way */
+	json *resources; /* those that have some: lower case -> name; owned, NULL: none */
+	int asked;       /* requests under way */
 };
 
 /* snapshots that were taken for a clone: asked after once a second on the leader (clones.c) */
@@ -41,21 +50,21 @@ struct cloner {
 
 /* resources with a schedule of snapshots (schedules.c) */
 struct scheduler {
-	/* of the definitions when they were looked through */
-	uint64_t resources, groups, controller; /* store_count */
 	struct schedule *list;
 	int64_t next_ms;
 };
 
 /* what the cluster does by itself for each resource, on the leader (upkeep.c) */
 struct upkeep {
-	json *names;    /* of the pass that is under way, owned; NULL: none is */
-	size_t at;      /* the next of them */
-	json *notes;    /* resource -> what is waited for; owned, of the last look at each */
-	uint64_t seen;  /* what the last pass was based on, as one number */
-	int64_t due_ms; /* monotonic: another pass is due then, whatever has changed; 0: no */
-	int learning;   /* resources with a copy that catches up, in this pass */
-	int held;       /* new copies that waited for those */
+	bool all;             /* every resource is to be looked at */
+	bool looked;          /* every one was, since this node leads */
+	struct backlog names; /* those that are to be looked at */
+	uint64_t online;      /* which nodes answered at the last look, as one number */
+	/* by name in lower case, each owned, NULL: none */
+	json *notes;    /* what is waited for, of the last look */
+	json *due;      /* monotonic ms: it is looked at again then, whatever has changed */
+	json *learning; /* with a copy that catches up */
+	json *held;     /* a new copy was asked for, and it was not looked at since */
 	int asked;      /* requests under way */
 };
 
@@ -76,8 +85,8 @@ struct door {
 
 /* comparisons by the clock, on the leader (scrub.c) */
 struct scrubber {
-	uint64_t seen;  /* what it was last looked for in, as one number */
-	int64_t due_ms; /* wall clock: nothing is before */
+	json *due;       /* resource -> wall clock when it is; owned, NULL: none has a time */
+	int64_t next_ms; /* wall clock: nothing is due before */
 };
 
 struct api {
@@ -94,7 +103,9 @@ struct api {
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
 	struct texts *texts; /* of replicas, kept (view_texts.h) */
-	struct walk *walks;  /* over all resources, the first is under way (view_walk.c) */
+	struct store_watch *applied;
+	int following;      /* answers of the leader that wait for this node's store */
+	struct walk *walks; /* over all resources, the first is under way (view_walk.c) */
 	struct mutation *turns,
 		*turns_end; /* users' changes in order; the first is being decided */
 	uv_timer_t timer;
@@ -107,6 +118,7 @@ struct api {
 	int64_t state_seen; /* of observed, at the last look */
 	bool closing;
 	bool deriving; /* a key from a passphrase: one at a time */
+	struct survey survey;
 	struct reaper reaper;
 	struct cloner clones;
 	struct scheduler schedules;
@@ -141,14 +153,31 @@ void api_observe(struct api *a);
 /* every node document's id, address and presence, to the members driver */
 void api_update_members(struct api *a);
 
+/* The store is watched from the first to the second; leadership begins and ends. */
+void survey_watch(struct api *a);
+void survey_unwatch(struct api *a);
+void survey_begin(struct api *a);
+void survey_end(struct api *a);
+/* A slice of what is to be looked at; true: there is more. */
+bool survey_tick(struct api *a);
+/* all resources to b; false: the store cannot be read */
+bool survey_all(struct api *a, struct backlog *b);
+
+/* Something of the resource (name in lower case) has changed, or may have. doc: its definition,
+ * NULL when there is none (any more). The *_forget: nothing is known of any resource. */
+void reap_look(struct api *a, const char *name);
+void reap_forget(struct api *a);
+void schedules_look(struct api *a, const char *name, json *doc);
+void schedules_forget(struct api *a);
+void scrub_look(struct api *a, const char *name, json *doc);
+void scrub_forget(struct api *a);
+void upkeep_forget_all(struct api *a);
+
 void api_reap(struct api *a);
 void clone_tick(struct api *a);
 void schedules_tick(struct api *a);
-void schedules_free(struct api *a);
 void schedules_write(struct api *a, struct buf *out); /* their metrics */
 void upkeep_tick(struct api *a);
-/* leadership was lost, or the api ends */
-void upkeep_stop(struct api *a);
 void balance_tick(struct api *a);
 void balance_stop(struct api *a);
 struct upkeep_sight upkeep_sight(struct api *a); /* of the present moment */

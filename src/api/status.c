@@ -319,7 +319,7 @@ static void page_reply(struct page *p)
 			       "\"resources\":%s}",
 			       json_text(cluster), json_text(p->nodes.list), json_text(pools),
 			       json_text(services), (const char *)list->data) == 0)
-		call_reply(c, 200, text.data, text.len);
+		call_reply_take(c, 200, &text);
 	else
 		call_fail(c, -EMSGSIZE, NULL);
 	buf_release(&text);

@@ -4,8 +4,10 @@
  * second by api.c, and through routes.c. What is to be done is decided by model/upkeep.c; here is
  * when it is asked, for which resources, and how many things go on at a time.
  *
- * A pass goes over all resources, UPKEEP_PER_TICK in a second. It begins when something has changed
- * that could matter: definitions, records, who answers; or when something is due.
+ * A resource is looked at when one of its documents has changed (survey.c), when it is due, and
+ * every few seconds while it is not as it is to be, for what nodes report of it. All are looked at
+ * when the leader is new, or when nodes, pools, groups or who answers are different.
+ * UPKEEP_PER_TICK in a second.
  */
 #include "model/upkeep.h"
 
@@ -23,32 +25,96 @@
 #define UPKEEP_CALLS_MAX 16    /* requests under way */
 #define UPKEEP_LEARNING_MAX 16 /* resources whose copies are being made at a time */
 #define UPKEEP_CALL_MS 10000
-#define UPKEEP_AGAIN_MS 15000 /* for what could not be done */
-#define UPKEEP_AWAY_MS 30000  /* a node is away when it was not heard of for so long */
+#define UPKEEP_AGAIN_MS 15000   /* for what could not be done */
+#define UPKEEP_RESTLESS_MS 5000 /* for what is not as it is to be */
+#define UPKEEP_AWAY_MS 30000    /* a node is away when it was not heard of for so long */
+
+/* ---- what is known of resources, by name in lower case ---- */
+
+static void known_set(json **known, const char *name, json *value)
+{
+	if (!*known)
+		*known = view_object();
+	jset(*known, name, value);
+}
+
+/* Begun anew when it is empty: a table that was never empty becomes slow by what was taken out. */
+static void known_drop(json **known, const char *name)
+{
+	if (!*known)
+		return;
+	json_object_object_del(*known, name);
+	if (json_object_object_length(*known) > 0)
+		return;
+	json_object_put(*known);
+	*known = NULL;
+}
+
+static void known_mark(json **known, const char *name, bool yes)
+{
+	if (yes)
+		known_set(known, name, json_object_new_boolean(true));
+	else
+		known_drop(known, name);
+}
+
+static int count(json *known)
+{
+	return known ? json_object_object_length(known) : 0;
+}
+
+static void note(struct upkeep *u, const char *name, const char *text)
+{
+	if (text[0])
+		known_set(&u->notes, name, json_object_new_string(text));
+	else
+		known_drop(&u->notes, name);
+}
 
 const char *upkeep_note(struct api *a, const char *resource)
 {
-	return jget_str(a->upkeep.notes, resource, "");
+	char low[NAME_MAX_LEN + 1];
+
+	name_key(resource, low);
+	return jget_str(a->upkeep.notes, low, "");
 }
 
-void upkeep_stop(struct api *a)
+static void due_in(struct upkeep *u, const char *name, int64_t ms)
+{
+	int64_t at = api_mono_ms() + ms, before;
+
+	if (jget_i64(u->due, name, &before) < 0 || at < before)
+		known_set(&u->due, name, json_object_new_int64(at));
+}
+
+static void forget_one(struct upkeep *u, const char *name)
+{
+	known_drop(&u->notes, name);
+	known_drop(&u->due, name);
+	known_drop(&u->learning, name);
+	known_drop(&u->held, name);
+}
+
+void upkeep_forget_all(struct api *a)
 {
 	struct upkeep *u = &a->upkeep;
+	int asked = u->asked;
 
-	json_object_put(u->names);
+	backlog_clear(&u->names);
 	json_object_put(u->notes);
-	u->names = u->notes = NULL;
-	u->seen = 0;
-	u->due_ms = 0;
+	json_object_put(u->due);
+	json_object_put(u->learning);
+	json_object_put(u->held);
+	*u = (struct upkeep){ .asked = asked };
 }
+
+/* ---- requests to the leader, which is this node ---- */
 
 static void on_asked(const struct leader_answer *answer, void *arg)
 {
 	struct api *a = arg;
 
 	a->upkeep.asked--;
-	if (answer->status < 200 || answer->status >= 300)
-		a->upkeep.due_ms = api_mono_ms() + UPKEEP_AGAIN_MS;
 }
 
 /* takes body */
@@ -68,17 +134,25 @@ static bool is_away(struct api *a, const char *node, int64_t now)
 	return (age < 0 ? now - a->led_since_ms : age) >= UPKEEP_AWAY_MS;
 }
 
+struct nodes {
+	struct api *api;
+	uint64_t online; /* which of them answer, as one number */
+};
+
 static void look_at_node(json *doc, void *arg)
 {
-	struct api *a = arg;
+	struct nodes *l = arg;
+	struct api *a = l->api;
 	const char *name = jget_str(doc, "name", "");
 	int64_t now = api_mono_ms();
+	bool online = observed_online(a->observed, name, now);
 	bool noted = jget_i64_or(doc, "away_ms", 0) > 0, away = is_away(a, name, now);
 	json *body;
 
+	l->online = l->online * 31 + online;
 	if (a->upkeep.asked >= UPKEEP_CALLS_MAX)
 		return;
-	if (away ? !noted : noted && observed_online(a->observed, name, now)) {
+	if (away ? !noted : noted && online) {
 		body = view_object();
 		jset_str(body, "node", name);
 		jset_bool(body, "away", away);
@@ -91,84 +165,31 @@ static void look_at_node(json *doc, void *arg)
 	}
 }
 
-/* ---- passes ---- */
-
-struct online {
-	struct api *api;
-	uint64_t sum;
-};
-
-static void add_online(json *doc, void *arg)
+/* Others answer than at the last look: that concerns all resources. */
+static void look_at_nodes(struct api *a)
 {
-	struct online *o = arg;
+	struct nodes l = { .api = a, .online = 1 };
 
-	o->sum = o->sum * 31 +
-		 observed_online(o->api->observed, jget_str(doc, "name", ""), api_mono_ms());
+	view_docs(a, "node/", look_at_node, &l);
+	a->upkeep.all |= l.online != a->upkeep.online;
+	a->upkeep.online = l.online;
 }
 
-/* The documents that decisions are based on, as one number; 0: they cannot be read */
-static uint64_t docs_basis(struct api *a)
+/* ---- resources ---- */
+
+static void add_due(struct upkeep *u)
 {
-	static const char *const prefixes[] = { "node/",  "resource/",   "replica/", "record/",
-						"group/", "controller/", "pool/" };
-	struct store_count count;
-	uint64_t sum = 1;
-
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		if (store_count(a->config.store, prefixes[i], &count) < 0)
-			return 0;
-		sum = sum * 31 + count.changed;
-	}
-	return sum;
-}
-
-/* As one number: does any of what decisions are based on differ from the last time? */
-static uint64_t basis(struct api *a)
-{
-	struct online online = { .api = a, .sum = docs_basis(a) };
-
-	view_docs(a, "node/", add_online, &online);
-	return online.sum;
-}
-
-static void add_name(json *doc, void *arg)
-{
-	json_object_array_add(arg, json_object_new_string(jget_str(doc, "name", "")));
-}
-
-static bool begin_pass(struct api *a)
-{
-	struct upkeep *u = &a->upkeep;
 	int64_t now = api_mono_ms();
-	uint64_t seen = basis(a);
 
-	if (seen == u->seen && (u->due_ms == 0 || now < u->due_ms))
-		return false;
-	u->seen = seen;
-	u->due_ms = 0;
-	u->learning = u->held = 0;
-	u->at = 0;
-	u->names = view_list();
-	view_docs(a, "resource/", add_name, u->names);
-	return true;
-}
-
-static void due_in(struct upkeep *u, int64_t ms)
-{
-	int64_t at = api_mono_ms() + ms;
-
-	if (u->due_ms == 0 || at < u->due_ms)
-		u->due_ms = at;
-}
-
-static void note(struct upkeep *u, const char *resource, const char *text)
-{
-	if (!u->notes)
-		u->notes = view_object();
-	if (text[0])
-		jset_str(u->notes, resource, text);
-	else
-		json_object_object_del(u->notes, resource);
+	if (!u->due)
+		return;
+	json_object_object_foreach(u->due, name, value)
+	{
+		if (json_object_get_int64(value) > now)
+			continue;
+		backlog_add(&u->names, name);
+		json_object_object_del(u->due, name); /* the look says when again */
+	}
 }
 
 static int peek(struct api *a, const char *resource, const struct upkeep_sight *sight,
@@ -188,34 +209,51 @@ static int peek(struct api *a, const char *resource, const struct upkeep_sight *
 	return rv;
 }
 
-static void look_at(struct api *a, const char *resource, const struct upkeep_sight *sight)
+/* takes name in lower case; the request and what is logged have it as people wrote it */
+static void ask_for(struct api *a, const char *name)
+{
+	char key[STORE_KEY_MAX];
+	json *doc = NULL, *body = view_object();
+
+	resource_key(name, key, sizeof(key));
+	store_get(a->config.store, key, &doc, NULL);
+	jset_str(body, "resource", jget_str(doc, "name", name));
+	json_object_put(doc);
+	ask(a, "/v1/sds/upkeep", body);
+}
+
+/* What is not as it is to be is looked at again without a change of a document: it may wait for
+ * something that only reports show. So is what is asked for, as that may fail. */
+static void look_at(struct api *a, const char *name, const struct upkeep_sight *sight)
 {
 	struct upkeep *u = &a->upkeep;
 	struct upkeep_plan plan;
-	json *body;
 	bool adds;
+	int rv;
 
-	if (peek(a, resource, sight, &plan) < 0)
+	forget_one(u, name);
+	rv = peek(a, name, sight, &plan);
+	if (rv < 0 && rv != -E_NOT_FOUND)
+		due_in(u, name, UPKEEP_AGAIN_MS);
+	if (rv < 0)
 		return;
-	note(u, resource, plan.why);
-	u->learning += plan.learning;
+	note(u, name, plan.why);
+	known_mark(&u->learning, name, plan.learning);
 	if (plan.again_ms >= 0)
-		due_in(u, plan.again_ms);
+		due_in(u, name, plan.again_ms);
 	if (plan.what == UPKEEP_NOTHING) {
-		if (plan.refused)
-			due_in(u, UPKEEP_AGAIN_MS);
+		if (!plan.calm)
+			due_in(u, name, plan.refused ? UPKEEP_AGAIN_MS : UPKEEP_RESTLESS_MS);
 		return;
 	}
+	due_in(u, name, UPKEEP_AGAIN_MS);
 	adds = plan.what == UPKEEP_ADD || plan.what == UPKEEP_DISK;
-	if (adds && u->learning + u->held >= UPKEEP_LEARNING_MAX) {
-		note(u, resource, "another copy is made when fewer others are being made");
-		due_in(u, UPKEEP_AGAIN_MS);
+	if (adds && count(u->learning) + count(u->held) >= UPKEEP_LEARNING_MAX) {
+		note(u, name, "another copy is made when fewer others are being made");
 		return;
 	}
-	u->held += adds;
-	body = view_object();
-	jset_str(body, "resource", resource);
-	ask(a, "/v1/sds/upkeep", body);
+	known_mark(&u->held, name, adds);
+	ask_for(a, name);
 }
 
 struct upkeep_sight upkeep_sight(struct api *a)
@@ -232,33 +270,37 @@ bool upkeep_is_busy(struct api *a)
 {
 	const struct upkeep *u = &a->upkeep;
 
-	return u->names || u->asked || u->learning || u->held || u->seen == 0;
+	return u->all || !u->looked || !backlog_is_empty(&u->names) || u->asked ||
+	       count(u->learning) > 0 || count(u->held) > 0;
+}
+
+static void look_at_some(struct api *a)
+{
+	struct upkeep *u = &a->upkeep;
+	struct upkeep_sight sight = upkeep_sight(a);
+	const char *name;
+
+	for (int i = 0; i < UPKEEP_PER_TICK && u->asked < UPKEEP_CALLS_MAX; i++) {
+		name = backlog_next(&u->names);
+		if (!name)
+			return;
+		look_at(a, name, &sight);
+	}
 }
 
 void upkeep_tick(struct api *a)
 {
 	struct upkeep *u = &a->upkeep;
-	struct upkeep_sight sight;
-	size_t end;
 
 	if (u->asked >= UPKEEP_CALLS_MAX)
 		return;
-	if (!u->names) {
-		view_docs(a, "node/", look_at_node, a);
-		if (!begin_pass(a))
-			return;
-	}
-	sight = upkeep_sight(a);
-	end = u->at + UPKEEP_PER_TICK;
-	if (end > json_object_array_length(u->names))
-		end = json_object_array_length(u->names);
-	while (u->at < end && u->asked < UPKEEP_CALLS_MAX)
-		look_at(a, json_object_get_string(json_object_array_get_idx(u->names, u->at++)),
-			&sight);
-	if (u->at == json_object_array_length(u->names)) {
-		json_object_put(u->names);
-		u->names = NULL;
-	}
+	look_at_nodes(a);
+	if (u->all && !backlog_has_rest(&u->names) && survey_all(a, &u->names))
+		u->all = false;
+	add_due(u);
+	if (!backlog_is_empty(&u->names))
+		look_at_some(a);
+	u->looked |= backlog_is_empty(&u->names);
 }
 
 /* ---- requests ---- */

@@ -3,7 +3,8 @@
  * view_texts.c - made by view_shape.c, kept here. A text shows documents of its resource and the
  * kinds of pools: the store's watches drop what they concern. And it shows what the nodes of its
  * replicas report, and whether they do: that is compared whenever it is asked for, as one number,
- * since nodes also fall silent. Called by replicas.c on the main loop.
+ * since nodes also fall silent. Called by replicas.c on the main loop, and by api.c on the leader,
+ * which has them made while nothing else changes, so that a list finds them.
  */
 #include "api/view_texts.h"
 
@@ -15,6 +16,7 @@
 
 #define TEXTS_BUCKETS 8192
 #define TEXTS_WATCHES 4
+#define TEXTS_SLICE_MS 10 /* of making them before they are asked for */
 
 struct entry {
 	struct entry *next;
@@ -29,8 +31,15 @@ struct texts {
 	struct store_watch *watch[TEXTS_WATCHES];
 	struct entry *bucket[TEXTS_BUCKETS];
 	struct entry *loose; /* the last one that found no room */
-	size_t bytes, max_bytes;
+	size_t bytes;
 	int64_t asked_ms;
+
+	/* making them before they are asked for, while this node leads */
+	bool leads, quiet;   /* quiet: nothing was changed since the last tick */
+	bool all;            /* those of all resources */
+	struct backlog cold; /* of these */
+	int64_t warm_ms;     /* not before: nodes have still to report */
+	uint64_t applied;    /* at the last tick */
 };
 
 static struct entry **bucket_of(struct texts *t, const char *key)
@@ -86,6 +95,7 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 
 	if (!start || strncmp(key, "pool/", 5) == 0) {
 		drop_all(t);
+		t->all = true;
 		return;
 	}
 	len = strcspn(++start, "/");
@@ -96,9 +106,11 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 	at = find(t, name);
 	if (*at)
 		drop(t, at);
+	if (t->leads)
+		backlog_add(&t->cold, name);
 }
 
-struct texts *texts_new(struct api *a, size_t max_bytes)
+struct texts *texts_new(struct api *a)
 {
 	static const char *const prefixes[TEXTS_WATCHES] = { "resource/", "record/", "replica/",
 							     "pool/" };
@@ -107,7 +119,6 @@ struct texts *texts_new(struct api *a, size_t max_bytes)
 	if (!t)
 		abort();
 	t->api = a;
-	t->max_bytes = max_bytes;
 	for (int i = 0; i < TEXTS_WATCHES; i++) {
 		t->watch[i] = store_watch(a->config.store, prefixes[i], on_store, t);
 		if (!t->watch[i])
@@ -122,23 +133,35 @@ void texts_free(struct texts *t)
 		return;
 	for (int i = 0; i < TEXTS_WATCHES; i++)
 		store_unwatch(t->api->config.store, t->watch[i]);
+	backlog_clear(&t->cold);
 	drop_all(t);
 	entry_free(t->loose);
 	free(t);
 }
 
+size_t texts_kept(const struct texts *t)
+{
+	return t->bytes;
+}
+
+void texts_lead(struct texts *t, bool leads, int64_t now_ms)
+{
+	t->leads = t->all = leads;
+	t->warm_ms = now_ms + OBSERVED_FRESH_MS;
+	backlog_clear(&t->cold);
+}
+
 void texts_tick(struct texts *t, int64_t now_ms)
 {
-	if (now_ms - t->asked_ms < TEXTS_IDLE_MS)
+	uint64_t applied = store_applied(t->api->config.store);
+
+	t->quiet = applied == t->applied;
+	t->applied = applied;
+	if (t->leads || now_ms - t->asked_ms < TEXTS_IDLE_MS)
 		return;
 	drop_all(t);
 	entry_free(t->loose);
 	t->loose = NULL;
-}
-
-size_t texts_bytes(const struct texts *t)
-{
-	return t->bytes;
 }
 
 /* what is observed of all replicas, as one number */
@@ -205,7 +228,7 @@ static void keep(struct texts *t, struct entry *e)
 {
 	struct entry **bucket = bucket_of(t, e->key);
 
-	if (t->bytes + e->bytes > t->max_bytes) {
+	if (t->bytes + e->bytes > TEXTS_KEPT_MAX) {
 		entry_free(t->loose);
 		t->loose = e;
 		return;
@@ -215,14 +238,11 @@ static void keep(struct texts *t, struct entry *e)
 	t->bytes += e->bytes;
 }
 
-const struct view_texts *texts_of(struct texts *t, const char *name)
+static const struct view_texts *texts_at(struct texts *t, const char *name, int64_t now_ms)
 {
-	/* before anything is read: a node that falls silent meanwhile counts as different later */
-	int64_t now_ms = api_mono_ms();
 	struct entry **at = find(t, name), *e;
 	struct view v;
 
-	t->asked_ms = now_ms;
 	if (*at && seen_of(t, *at, now_ms) == (*at)->seen)
 		return (*at)->texts;
 	if (*at)
@@ -234,4 +254,33 @@ const struct view_texts *texts_of(struct texts *t, const char *name)
 	e->seen = seen_of(t, e, now_ms);
 	keep(t, e);
 	return e->texts;
+}
+
+const struct view_texts *texts_of(struct texts *t, const char *name)
+{
+	/* before anything is read: a node that falls silent meanwhile counts as different later */
+	t->asked_ms = api_mono_ms();
+	return texts_at(t, name, t->asked_ms);
+}
+
+bool texts_warm(struct texts *t, int64_t now_ms)
+{
+	int64_t end = now_ms + TEXTS_SLICE_MS;
+	const char *name;
+
+	if (!t->leads || !t->quiet || now_ms < t->warm_ms)
+		return false;
+	if (t->all && !backlog_has_rest(&t->cold) && survey_all(t->api, &t->cold))
+		t->all = false;
+	while (now_ms < end && (name = backlog_next(&t->cold)) != NULL) {
+		entry_free(t->loose);
+		t->loose = NULL;
+		texts_at(t, name, now_ms);
+		now_ms = api_mono_ms();
+		if (t->loose) { /* there is no room for more: they would be made for nothing */
+			backlog_clear(&t->cold);
+			return false;
+		}
+	}
+	return !backlog_is_empty(&t->cold);
 }

@@ -7,11 +7,13 @@
 #ifndef SDSD_API_VIEW_TEXTS_H
 #define SDSD_API_VIEW_TEXTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define TEXTS_KEPT_MAX (60u << 20) /* bytes of memory; what is beyond is made each time */
 #define TEXTS_IDLE_MS 120000       /* nobody has asked for so long: all are forgotten */
+/* not so on the leader, whom all are asked of */
 
 struct view_text {
 	const char *node, *pool; /* of the replica; of one without a disk POOL_DISKLESS */
@@ -26,13 +28,17 @@ struct view_texts {
 
 struct api;
 struct texts;
-/* max_bytes: of what is kept; TEXTS_KEPT_MAX */
-struct texts *texts_new(struct api *a, size_t max_bytes);
+struct texts *texts_new(struct api *a);
 void texts_free(struct texts *t); /* before the store is closed; NULL is fine */
 /* name: lower case. Borrowed until the next call, or the next transaction. NULL: there is no such
  * resource, or its documents cannot be read. */
 const struct view_texts *texts_of(struct texts *t, const char *name);
-void texts_tick(struct texts *t, int64_t now_ms);
-size_t texts_bytes(const struct texts *t); /* that are kept */
+void texts_tick(struct texts *t, int64_t now_ms); /* once a second or more often; monotonic */
+/* Leadership begins or ends. */
+void texts_lead(struct texts *t, bool leads, int64_t now_ms);
+/* On the leader: makes some of those that are missing, for a few ms, when nothing has changed
+ * lately. true: there are more to make. */
+bool texts_warm(struct texts *t, int64_t now_ms);
+size_t texts_kept(const struct texts *t); /* bytes, TEXTS_KEPT_MAX at most */
 
 #endif

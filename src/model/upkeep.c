@@ -351,5 +351,7 @@ void upkeep_decide(const struct upkeep_input *in, struct upkeep_plan *ret)
 		if (p.what == UPKEEP_NOTHING)
 			look_at_clients(in, copies, enough || in->no_place, &p);
 	}
+	p.calm = p.what == UPKEEP_NOTHING && !p.why[0] && !p.learning && p.again_ms < 0 &&
+		 copies == counted && good == counted && (copies == 0 || counted == in->copies);
 	*ret = p;
 }

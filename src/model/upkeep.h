@@ -80,6 +80,8 @@ struct upkeep_plan {
 	int which;
 	int64_t again_ms;          /* NOTHING: something is due in so much time; -1: no */
 	bool refused;              /* NOTHING, since the rules of leaving or placement say no */
+	bool calm;                 /* NOTHING, and nothing but a change of documents or of nodes
+				    * can lead to something */
 	bool learning;             /* a copy that counts has not everything yet */
 	char why[UPKEEP_TEXT_MAX]; /* what is done, or waited for, and why; "": all is well */
 };

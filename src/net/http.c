@@ -31,7 +31,6 @@
 #define HTTP_CODE_PARSE "-3458764513820540931"
 #define HTTP_CODE_OTHER "-4611686018427386906"
 #define HTTP_EXTRA_MAX 8192 /* headers added to one answer */
-#define HTTP_HEAD_MAX (HTTP_EXTRA_MAX + 1024)
 #define HTTP_HANDLES 2
 #define HTTP_LENT_LEAST (1u << 20) /* bytes of an answer that is not copied to be sent */
 
@@ -51,6 +50,7 @@ struct http_request {
 	struct http_headers headers;
 	struct buf extra;  /* headers of the answer */
 	struct buf answer; /* the whole of it, when it has to wait for those before */
+	struct buf taken;  /* but for this body, when its memory was taken */
 	struct tls_peer peer;
 };
 
@@ -118,6 +118,7 @@ static void request_free(struct http_request *r)
 	buf_release(&r->body);
 	buf_release(&r->extra);
 	buf_release(&r->answer);
+	buf_release(&r->taken);
 	headers_release(&r->headers);
 	free(r);
 }
@@ -147,28 +148,11 @@ static struct http_request *list_pop(struct http *h)
 
 /* -------------------------------------------------------------- answers -- */
 
-static bool has_body(int status)
+static int write_head(const struct http_request *r, int status, size_t len, struct buf *head)
 {
-	return status >= 200 && status != 204 && status != 304;
-}
+	const char *connection = r->close ? "close" : r->old ? "keep-alive" : NULL;
 
-/* status line and headers of an answer with len bytes; head has HTTP_HEAD_MAX */
-static int write_head(struct buf *head, const struct http_request *r, int status, size_t len)
-{
-	int rv;
-
-	rv = buf_printf(head, "HTTP/1.1 %d %s\r\n", status,
-			http_status_str((enum http_status)status));
-	if (rv == 0 && has_body(status))
-		rv = buf_printf(head, "%sContent-Length: %zu\r\n",
-				r->has_type ? "" : "Content-Type: application/json\r\n", len);
-	if (rv == 0)
-		rv = buf_append(head, r->extra.data, r->extra.len);
-	if (rv == 0 && r->close)
-		rv = buf_printf(head, "Connection: close\r\n");
-	else if (rv == 0 && r->old)
-		rv = buf_printf(head, "Connection: keep-alive\r\n");
-	return rv < 0 ? rv : buf_append(head, "\r\n", 2);
+	return message_head(status, len, !r->has_type, &r->extra, connection, head);
 }
 
 static void drop_conn(struct http *h)
@@ -199,28 +183,23 @@ static void close_behind_answer(struct http *h)
 		conn_close(h->c);
 }
 
-static void lent_back(void *arg)
+/* b is empty after 0 */
+static int lend(struct http *h, struct buf *b)
 {
-	struct buf *text = arg;
+	int rv = conn_write_borrowed(h->c, b->data, b->len, free, b->data);
 
-	buf_release(text);
-	free(text);
+	if (rv == 0)
+		buf_init(b, b->max);
+	return rv;
 }
 
 /* A long one is lent to the conn, which would need the same memory again. */
 static int send_answer(struct http *h, struct http_request *r)
 {
-	struct buf *text = r->answer.len >= HTTP_LENT_LEAST ? malloc(sizeof(*text)) : NULL;
-	int rv;
+	int rv = r->answer.len >= HTTP_LENT_LEAST ? lend(h, &r->answer)
+						  : conn_write(h->c, r->answer.data, r->answer.len);
 
-	if (!text)
-		return conn_write(h->c, r->answer.data, r->answer.len);
-	*text = r->answer;
-	buf_init(&r->answer, text->max);
-	rv = conn_write_borrowed(h->c, text->data, text->len, lent_back, text);
-	if (rv < 0)
-		lent_back(text);
-	return rv;
+	return rv == 0 && r->taken.len > 0 ? lend(h, &r->taken) : rv;
 }
 
 /* sends the answers whose turn it is */
@@ -248,14 +227,21 @@ static void send_answers(struct http *h)
 
 static void on_kick(uv_idle_t *idle);
 
-static void give_answer(struct http_request *r, int status, const void *body, size_t len)
+/* take: memory of body, or NULL */
+static void give_answer(struct http_request *r, int status, const void *body, size_t len,
+			struct buf *take)
 {
+	bool shown = r->method != HTTP_HEAD && message_has_body(status);
 	int rv;
 
 	buf_clear(&r->answer);
-	rv = write_head(&r->answer, r, status, len);
-	if (rv == 0 && r->method != HTTP_HEAD && has_body(status))
+	rv = write_head(r, status, len, &r->answer);
+	if (rv == 0 && shown && take) {
+		r->taken = *take;
+		buf_init(take, take->max);
+	} else if (rv == 0 && shown) {
 		rv = buf_append(&r->answer, body, len);
+	}
 	r->answered = true;
 	if (rv < 0) {
 		/* too large for the queue of a conn, or no memory */
@@ -265,7 +251,8 @@ static void give_answer(struct http_request *r, int status, const void *body, si
 	}
 }
 
-void http_reply(struct http_request *r, int status, const void *body, size_t len)
+static void reply(struct http_request *r, int status, const void *body, size_t len,
+		  struct buf *take)
 {
 	struct http *h = r->h;
 
@@ -274,12 +261,23 @@ void http_reply(struct http_request *r, int status, const void *body, size_t len
 		request_free(r);
 		return;
 	}
-	give_answer(r, status, body, len);
+	give_answer(r, status, body, len, take);
 	if (!h->taking_up) {
 		send_answers(h);
 		/* the next request must not be handled inside of this call */
 		uv_idle_start(&h->kick, on_kick);
 	}
+}
+
+void http_reply(struct http_request *r, int status, const void *body, size_t len)
+{
+	reply(r, status, body, len, NULL);
+}
+
+void http_reply_take(struct http_request *r, int status, struct buf *body)
+{
+	reply(r, status, body->data, body->len, body);
+	buf_release(body);
 }
 
 static bool is_clean(const char *text)
@@ -322,7 +320,7 @@ static void answer_error(struct http *h, int status, const char *text)
 	if (buf_printf(&body, "[{\"ret_code\":%s,\"message\":\"%s\"}]",
 		       status == 400 ? HTTP_CODE_PARSE : HTTP_CODE_OTHER, text) < 0)
 		buf_clear(&body);
-	give_answer(r, status, body.data, body.len);
+	give_answer(r, status, body.data, body.len, NULL);
 	buf_release(&body);
 }
 

@@ -60,6 +60,8 @@ bool http_is_unix(const struct http_request *r);
 void http_reply_header(struct http_request *r, const char *name, const char *value);
 /* body is copied; content type application/json. HEAD gets the length only. Frees r. */
 void http_reply(struct http_request *r, int status, const void *body, size_t len);
+/* The same, but the memory of body is taken, which is empty after it: for long ones. */
+void http_reply_take(struct http_request *r, int status, struct buf *body);
 
 /* Takes the conn away from HTTP, for an answer without an end (http_stream.h): the caller gives it
  * ops of its own at once. r is freed, and nothing else on the conn is answered. Not from inside of

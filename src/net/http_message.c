@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * http_message.c - headers of HTTP messages. Called from the parser callbacks
- * of http.c and httpc.c; knows neither of them nor the parser.
+ * http_message.c - headers of HTTP messages, and how answers begin. Called by http.c and httpc.c;
+ * knows neither of them nor the parser.
  */
 #include "net/http_message.h"
 
 #include <errno.h>
+#include <http_parser.h>
 #include <string.h>
 #include <strings.h>
 
@@ -124,4 +125,26 @@ int headers_finish(struct http_headers *h, struct err *err)
 	if (coding && strcasecmp(coding, "chunked") != 0)
 		return err_set(err, -E_INVALID, "the only Transfer-Encoding understood is chunked");
 	return 0;
+}
+
+bool message_has_body(int status)
+{
+	return status >= 200 && status != 204 && status != 304;
+}
+
+int message_head(int status, size_t len, bool json, const struct buf *extra, const char *connection,
+		 struct buf *head)
+{
+	int rv;
+
+	rv = buf_printf(head, "HTTP/1.1 %d %s\r\n", status,
+			http_status_str((enum http_status)status));
+	if (rv == 0 && message_has_body(status))
+		rv = buf_printf(head, "%sContent-Length: %zu\r\n",
+				json ? "Content-Type: application/json\r\n" : "", len);
+	if (rv == 0)
+		rv = buf_append(head, extra->data, extra->len);
+	if (rv == 0 && connection)
+		rv = buf_printf(head, "Connection: %s\r\n", connection);
+	return rv < 0 ? rv : buf_append(head, "\r\n", 2);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * http_message.h - the headers of one message as they come out of the parser
- * in pieces: collected, counted, looked up. Shared by http.c and httpc.c.
+ * in pieces: collected, counted, looked up; and how an answer begins. Shared by http.c and httpc.c.
  */
 #ifndef SDSD_NET_HTTP_MESSAGE_H
 #define SDSD_NET_HTTP_MESSAGE_H
@@ -29,5 +29,11 @@ const char *headers_get(const struct http_headers *h, const char *name, int nth)
  * different messages in it: odd names, repeated or contradicting lengths, other transfer codings
  * than chunked. -E_INVALID with a sentence. */
 int headers_finish(struct http_headers *h, struct err *err);
+
+bool message_has_body(int status);
+/* Appends status line and headers of an answer with len bytes; as buf_append. json: its type is the
+ * usual one; extra: further headers, whole lines; connection: what it says of it, or NULL. */
+int message_head(int status, size_t len, bool json, const struct buf *extra, const char *connection,
+		 struct buf *head);
 
 #endif

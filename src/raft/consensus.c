@@ -176,6 +176,8 @@ static void on_wake(uv_async_t *wake)
 
 	if (!c->running)
 		return; /* not started yet, or ended: free_instance answers */
+	if (!c->stopping && !c->fatal.code)
+		guard_spread(c);
 	consensus_turn_asks(c);
 	if (c->stopping)
 		return;

@@ -216,7 +216,28 @@ static int on_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, ra
 		r->voted_for = 0;
 	}
 	c->io_recv = recv;
+	c->tick = tick;
 	return c->io_start(io, msecs, tick, on_message);
+}
+
+/*
+ * The library tells followers what is committed with whatever it sends next, which on a quiet
+ * cluster is the heartbeat: until then a node that has carried a request waits for its own store,
+ * and nodes do not begin with what they are to do. So its clock is struck once more than the timer
+ * does, with every heartbeat due.
+ */
+void guard_spread(struct consensus *c)
+{
+	struct raft *r = &c->raft;
+	unsigned heartbeat = r->heartbeat_timeout;
+
+	if (r->state != RAFT_LEADER || !c->tick || r->commit_index <= c->spread ||
+	    raft_last_index(r) > r->commit_index || c->waiting.head)
+		return;
+	c->spread = r->commit_index;
+	raft_set_heartbeat_timeout(r, 0);
+	c->tick(&c->io);
+	raft_set_heartbeat_timeout(r, heartbeat);
 }
 
 void guard_watch(struct consensus *c)

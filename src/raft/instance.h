@@ -82,6 +82,8 @@ struct consensus {
 	int (*io_start)(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick,
 			raft_io_recv_cb recv);
 	raft_io_recv_cb io_recv;
+	raft_io_tick_cb tick; /* the library's, from its start on */
+	raft_index spread;    /* what the others were last told to be committed */
 	int (*io_send)(struct raft_io *io, struct raft_io_send *req, const struct raft_message *msg,
 		       raft_io_send_cb cb);
 
@@ -126,6 +128,9 @@ void fsm_init(struct consensus *c);
 
 /* guard.c: puts itself between the library and its messages */
 void guard_watch(struct consensus *c);
+/* On the leader, from the top of a turn: the others hear of a new commit now, and not with the next
+ * heartbeat or entry. While entries are on their way these tell it. */
+void guard_spread(struct consensus *c);
 
 /* disk.c: puts itself between the library and its own I/O */
 void disk_watch(struct consensus *c);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_view_texts.c - what lists of resources show, kept (api/view_texts.c): as much as may be, for
- * as long as somebody asks, and never what is not so any more.
+ * test_view_texts.c - elements of the list of resources, kept, and made before they are asked for
+ * (api/view_texts.c).
  */
 #include <criterion/criterion.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/state.h"
@@ -13,98 +13,116 @@
 
 TestSuite(view_texts);
 
-#define RESOURCES 12
+struct lab {
+	struct world w;
+	struct api a; /* only what texts need */
+	int64_t now;
+};
 
-static struct world w;
-static struct api api;
-static struct texts *texts;
-
-static void start(size_t max_bytes)
+static void spawn(struct lab *l, const char *name)
 {
-	struct change_place place = { .copies = 2 };
+	struct change_place place = { .copies = 2, .nodes = { "n1", "n2" }, .n_nodes = 2 };
 	const int64_t size = GIB;
-	char name[16];
+	struct world *w = &l->w;
 
-	world_cluster(&w, 3);
-	for (int i = 0; i < RESOURCES; i++) {
-		snprintf(name, sizeof(name), "r%02d", i);
-		cr_assert_eq(WORLD(&w, change_spawn, NULL, name, &size, 1, false, NULL, &place), 0,
-			     "%s", w.err.text);
-	}
-	api = (struct api){ .config = { .store = w.store, .node = "n1" },
-			    .observed = w.observed,
-			    .led_since_ms = 1 };
-	texts = texts_new(&api, max_bytes);
+	cr_assert_eq(WORLD(w, change_spawn, NULL, name, &size, 1, false, NULL, &place), 0, "%s",
+		     w->err.text);
 }
 
-static void stop(void)
+static void start(struct lab *l)
 {
-	texts_free(texts);
-	world_close(&w);
+	world_open(&l->w);
+	world_cluster(&l->w, 2);
+	l->a = (struct api){ .config.store = l->w.store, .observed = l->w.observed };
+	l->a.texts = texts_new(&l->a);
+	l->now = api_mono_ms();
 }
 
-static void ask_for_all(void)
+static void end(struct lab *l)
 {
-	const struct view_texts *v;
-	char name[16];
-
-	for (int i = 0; i < RESOURCES; i++) {
-		snprintf(name, sizeof(name), "r%02d", i);
-		v = texts_of(texts, name);
-		cr_assert(v && v->n == 2, "%s is shown, kept or not", name);
-		cr_assert(strstr(v->text[0].json, name), "%s: %s", name, v->text[0].json);
-		cr_assert_eq(strlen(v->text[0].json), v->text[0].len);
-	}
+	texts_free(l->a.texts);
+	world_close(&l->w);
 }
 
-Test(view_texts, as_many_as_may_be)
+/* a second later; how often there was more to do */
+static int tick(struct lab *l)
 {
-	size_t all, some;
+	int slices = 0;
 
-	start(TEXTS_KEPT_MAX);
-	ask_for_all();
-	all = texts_bytes(texts);
-	cr_expect_gt(all, RESOURCES * 200);
-	ask_for_all();
-	cr_expect_eq(texts_bytes(texts), all, "they were kept");
-	texts_free(texts);
-	texts = texts_new(&api, all / 2);
-	ask_for_all();
-	some = texts_bytes(texts);
-	cr_expect(some <= all / 2 && some > all / 4, "%zu of %zu", some, all);
-	ask_for_all();
-	cr_expect_eq(texts_bytes(texts), some);
-	stop();
+	l->now += 1000;
+	texts_tick(l->a.texts, l->now);
+	while (texts_warm(l->a.texts, l->now))
+		cr_assert_lt(++slices, 1000);
+	return slices;
 }
 
-Test(view_texts, for_as_long_as_somebody_asks)
+static void lead(struct lab *l)
 {
-	int64_t asked_ms;
-
-	start(TEXTS_KEPT_MAX / 2);
-	ask_for_all();
-	asked_ms = api_mono_ms();
-	texts_tick(texts, asked_ms + TEXTS_IDLE_MS - 1000);
-	cr_expect_gt(texts_bytes(texts), 0);
-	texts_tick(texts, asked_ms + TEXTS_IDLE_MS + 1);
-	cr_expect_eq(texts_bytes(texts), 0);
-	ask_for_all();
-	stop();
+	texts_lead(l->a.texts, true, l->now);
+	for (int i = 0; i * 1000 <= OBSERVED_FRESH_MS; i++)
+		tick(l);
 }
 
-Test(view_texts, until_it_changes)
+Test(view_texts, a_leader_makes_them_when_reports_have_come)
 {
-	json *body = world_json("{\"override_props\":{\"Aux/owner\":\"me\"}}");
-	size_t all;
+	static struct lab l;
 
-	start(TEXTS_KEPT_MAX);
-	ask_for_all();
-	all = texts_bytes(texts);
-	cr_assert_eq(WORLD(&w, change_resource_modify, "r03", body), 0, "%s", w.err.text);
-	cr_expect_lt(texts_bytes(texts), all, "one was dropped");
-	cr_expect_gt(texts_bytes(texts), all / 2, "and no other");
-	cr_assert_eq(WORLD(&w, change_resource_delete, "r04"), 0, "%s", w.err.text);
-	cr_expect_null(texts_of(texts, "r04"));
-	json_object_put(body);
-	stop();
+	start(&l);
+	spawn(&l, "db");
+	tick(&l);
+	tick(&l);
+	cr_expect_eq(texts_kept(l.a.texts), 0, "nobody has asked this node, which does not lead");
+	texts_lead(l.a.texts, true, l.now);
+	tick(&l);
+	cr_expect_eq(texts_kept(l.a.texts), 0, "they would not hold");
+	lead(&l);
+	cr_expect_gt(texts_kept(l.a.texts), 0);
+	l.now += 10 * TEXTS_IDLE_MS;
+	tick(&l);
+	cr_expect_gt(texts_kept(l.a.texts), 0, "a leader keeps them");
+	texts_lead(l.a.texts, false, l.now);
+	tick(&l);
+	cr_expect_eq(texts_kept(l.a.texts), 0, "others do not");
+	end(&l);
+}
+
+Test(view_texts, what_has_changed_is_made_again_when_nothing_changes_any_more)
+{
+	static struct lab l;
+	size_t one, two;
+
+	start(&l);
+	spawn(&l, "db");
+	lead(&l);
+	one = texts_kept(l.a.texts);
+	cr_assert_gt(one, 0);
+	spawn(&l, "Web");
+	tick(&l);
+	cr_expect_eq(texts_kept(l.a.texts), one, "something has changed since the last tick");
+	tick(&l);
+	two = texts_kept(l.a.texts);
+	cr_expect_gt(two, one);
+	cr_assert_eq(WORLD(&l.w, change_resource_delete, "db"), 0, "%s", l.w.err.text);
+	tick(&l);
+	tick(&l);
+	cr_expect_lt(texts_kept(l.a.texts), two);
+	cr_expect_gt(texts_kept(l.a.texts), 0);
+	cr_expect_null(texts_of(l.a.texts, "db"));
+	cr_expect_str_eq(texts_of(l.a.texts, "web")->text[1].node, "n2");
+	end(&l);
+}
+
+Test(view_texts, a_report_that_differs_is_seen)
+{
+	static struct lab l;
+
+	start(&l);
+	spawn(&l, "db");
+	lead(&l);
+	cr_expect(!strstr(texts_of(l.a.texts, "db")->text[0].json, "\"in_use\":true"));
+	l.w.env.mono_ms = api_mono_ms();
+	world_report_open(&l.w, "n1", "db", true);
+	cr_expect(strstr(texts_of(l.a.texts, "db")->text[0].json, "\"in_use\":true"), "%s",
+		  texts_of(l.a.texts, "db")->text[0].json);
+	end(&l);
 }

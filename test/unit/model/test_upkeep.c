@@ -94,6 +94,26 @@ Test(upkeep, all_is_well)
 	cr_expect_str_empty(p.why);
 	cr_expect_eq(p.again_ms, -1);
 	cr_expect_not(p.learning);
+	cr_expect(p.calm);
+}
+
+/* Whoever looks only when documents change would miss what reports alone show. */
+Test(upkeep, what_is_not_as_it_is_to_be_is_not_calm)
+{
+	struct upkeep_input in = two();
+
+	in.replica[1].fit = false;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING);
+	cr_expect_not(decide(&in).calm, "not attached (yet)");
+	in = two();
+	in.replica[1].in_set = false;
+	cr_expect_not(decide(&in).calm, "it catches up");
+	in = two();
+	away(&in.replica[1], 0);
+	cr_expect_not(decide(&in).calm, "it may come back");
+	in = two();
+	in.replica[1].fate = UPKEEP_LEAVES;
+	cr_expect_not(decide(&in).calm, "it is about to leave");
 }
 
 Test(upkeep, a_lost_copy_is_made_anew_after_its_time)

@@ -93,6 +93,48 @@ Test(consensus, recovered_from_one)
 	cr_expect_eq(consensus_recover(node->dir, 0, node->address, &err), -E_INVALID);
 }
 
+/* Nobody is told anything by the clock for a while, and nobody misses it. */
+static void stop_heartbeats(void)
+{
+	for (int i = 0; i < cl.n; i++) {
+		struct raft *r = &cl.nodes[i].consensus->raft;
+
+		raft_set_heartbeat_timeout(r, 600000);
+		raft_set_election_timeout(r, 900000);
+		if (r->state == RAFT_FOLLOWER)
+			r->follower_state.randomized_election_timeout = 900000;
+	}
+}
+
+static bool all_have_it(struct cluster *cluster, void *arg)
+{
+	const uint64_t *index = arg;
+
+	for (int i = 0; i < cluster->n; i++) {
+		if (store_applied(cluster->nodes[i].store) < *index)
+			return false;
+	}
+	return true;
+}
+
+Test(consensus, a_commit_is_told_without_a_heartbeat)
+{
+	struct cluster_node *leader;
+	uint64_t index;
+
+	start_three();
+	leader = cluster_leader(&cl);
+	cluster_put(leader, "k/0", 0);
+	cluster_converge(&cl);
+	stop_heartbeats();
+	for (int i = 1; i < 4; i++) {
+		cluster_put(leader, "k/1", i);
+		index = store_applied(leader->store);
+		cr_assert(cluster_until(&cl, all_have_it, &index, 10000), "change %d", i);
+		cr_expect_eq(leader->consensus->raft.heartbeat_timeout, 600000, "it is put back");
+	}
+}
+
 Test(consensus, three_nodes_lose_their_leader)
 {
 	struct cluster_node *old, *leader;

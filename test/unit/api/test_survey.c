@@ -25,7 +25,6 @@ static void start(struct lab *l)
 	const int64_t size = GIB;
 	struct world *w = &l->w;
 
-	world_open(w);
 	world_cluster(w, 2);
 	cr_assert_eq(WORLD(w, change_spawn, NULL, "db", &size, 1, false, NULL, &place), 0, "%s",
 		     w->err.text);

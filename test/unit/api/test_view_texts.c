@@ -31,7 +31,6 @@ static void spawn(struct lab *l, const char *name)
 
 static void start(struct lab *l)
 {
-	world_open(&l->w);
 	world_cluster(&l->w, 2);
 	l->a = (struct api){ .config.store = l->w.store, .observed = l->w.observed };
 	l->a.texts = texts_new(&l->a);

@@ -48,7 +48,12 @@ static void answer(struct http_request *r)
 		buf_append(&text, "................", 16);
 	http_reply_header(r, "X-Answer", "yes");
 	http_reply_header(r, "X-Evil", "a\r\nSet-Cookie: b");
-	http_reply(r, 200, text.data, text.len);
+	if (strncmp(http_path(r), "/take", 5) == 0) {
+		http_reply_take(r, 200, &text);
+		cr_expect_eq(text.len, 0, "its memory is not ours any more");
+	} else {
+		http_reply(r, 200, text.data, text.len);
+	}
 	buf_release(&text);
 }
 
@@ -587,6 +592,43 @@ Test(http, long_answer_before_the_end)
 			uv_run(&loop, UV_RUN_NOWAIT);
 	}
 	cr_expect_geq(total + got.len, answer_size, "%zu bytes came", total);
+}
+
+/* the answer to method path, and nothing else */
+static void fetch(const char *method, const char *path, struct buf *ret)
+{
+	char ask[128];
+
+	serve();
+	snprintf(ask, sizeof(ask), "%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+		 method, path);
+	say(ask, strlen(ask));
+	for (int i = 0; i < 100000 && turn(); i++)
+		;
+	*ret = got;
+	buf_init(&got, got.max);
+}
+
+/* It makes no difference to who asks. */
+Test(http, an_answer_whose_memory_is_taken)
+{
+	static const size_t sizes[] = { 0, 1000, 4u << 20 };
+	struct buf copied, taken;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		answer_size = sizes[i];
+		fetch("GET", "/copy", &copied);
+		fetch("GET", "/take", &taken);
+		cr_assert_eq(copied.len, taken.len, "%zu, %zu", copied.len, taken.len);
+		cr_expect_gt(taken.len, sizes[i]);
+		memcpy(strstr((char *)copied.data, "/copy"), "/take", 5);
+		cr_expect_eq(memcmp(copied.data, taken.data, taken.len), 0, "%zu", sizes[i]);
+		buf_release(&copied);
+		buf_release(&taken);
+		fetch("HEAD", "/take", &taken);
+		cr_expect_lt(taken.len, 300, "%zu", taken.len);
+		buf_release(&taken);
+	}
 }
 
 /* one byte now and then is not reading */

@@ -66,6 +66,7 @@ struct daemon {
 	struct records *records;
 	const struct plane_ops *plane_ops;
 	struct plane *plane;
+	struct plane *nvme; /* beside it */
 	struct agent *agent;
 	struct nodeport *nodeport;
 	struct listener *unix_socket;
@@ -422,9 +423,11 @@ static int start_plane(struct daemon *d, struct err *err)
 	d->records = records_new(&records);
 	rv = d->plane_ops->start(&d->loop, d->tls, d->id.cluster, d->id.node, d->id.node_id,
 				 d->boot, &hooks, &d->plane, err);
-	if (rv == 0)
-		records_set_plane(d->records, d->plane);
-	return rv;
+	if (rv < 0)
+		return rv;
+	records_set_plane(d->records, d->plane);
+	return plane_nvme.start(&d->loop, d->tls, d->id.cluster, d->id.node, d->id.node_id, d->boot,
+				&hooks, &d->nvme, err);
 }
 
 /* --- what the leader has this node do, api.h to agent.h ------------------ */
@@ -486,6 +489,8 @@ static int start_agent(struct daemon *d, struct err *err)
 		.certificate_ends = tls_expires(d->tls),
 		.plane_ops = d->plane_ops,
 		.plane = d->plane,
+		.nvme_ops = &plane_nvme,
+		.nvme = d->nvme,
 		.call = on_agent_call,
 		.unseal = on_unseal,
 		.arg = d,
@@ -608,7 +613,7 @@ static void on_consensus_stopped(void *arg)
 	d->stopped = true;
 }
 
-static void on_plane_stopped(void *arg)
+static void on_planes_stopped(void *arg)
 {
 	struct daemon *d = arg;
 
@@ -619,6 +624,16 @@ static void on_plane_stopped(void *arg)
 		consensus_stop(d->consensus, on_consensus_stopped, d);
 	else
 		on_consensus_stopped(d);
+}
+
+static void on_plane_stopped(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->nvme)
+		plane_nvme.stop(d->nvme, on_planes_stopped, d);
+	else
+		on_planes_stopped(d);
 }
 
 /* Whether another has taken over or not: who leads is found out anew. */

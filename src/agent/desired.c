@@ -187,8 +187,13 @@ static void fill_plane(struct agent *a, const struct bundle *b, const struct rep
 	r->handover = b->policy.handover;
 	r->copy_writes = copy[b->policy.copy_writes];
 	text_uuid_parse(own->uuid, r->replica_uuid);
-	for (int i = 0; i < b->n; i++)
-		fill_peer(a, &b->replica[i], &r->peer[b->replica[i].slot]);
+	for (int i = 0; i < b->n; i++) {
+		struct plane_peer *peer = &r->peer[b->replica[i].slot];
+
+		fill_peer(a, &b->replica[i], peer);
+		if (b->resource.nvme)
+			text_uuid_parse(b->replica[i].uuid, peer->replica);
+	}
 }
 
 static void want_replica(struct agent *a, const struct bundle *b, const struct replica *own)
@@ -204,6 +209,7 @@ static void want_replica(struct agent *a, const struct bundle *b, const struct r
 	fill_plane(a, b, own, &plane);
 	memcpy(o->resource_uuid, plane.uuid, sizeof(o->resource_uuid));
 	memcpy(o->pool, own->pool, sizeof(o->pool));
+	o->nvme = b->resource.nvme;
 	o->replica.wanted = true;
 	o->replica.diskless = own->diskless;
 	o->replica.deleting = own->deleting;
@@ -477,6 +483,8 @@ static void tell_defined(struct agent *a)
 		}
 	}
 	a->config.plane_ops->defined(a->config.plane, uuids, n);
+	if (a->config.nvme)
+		a->config.nvme_ops->defined(a->config.nvme, uuids, n);
 	free(uuids);
 }
 

@@ -8,6 +8,7 @@
 #ifndef SDSD_REPLICATION_NVME_PLAN_H
 #define SDSD_REPLICATION_NVME_PLAN_H
 
+#include "base/nvme.h"
 #include "replication/plane.h"
 #include "shared/port.h"
 
@@ -20,7 +21,6 @@
 #define NVME_RECONNECT_S 2    /* between attempts to reach a target that is away */
 #define NVME_GIVE_UP_S 600    /* for so long; I/O waits until then, and fails after it */
 #define NVME_KEEP_ALIVE_S 5   /* a target that is silent for so long counts as away */
-#define NVME_PREFIX "nqn.2026-11.invalid.sdsd:" /* of all our names; .invalid is nobody's domain */
 
 enum nvme_step {
 	NVME_IDLE, /* as wanted */

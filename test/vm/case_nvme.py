@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Volumes that are not replicated: shown by one node, reached by others by NVMe over TCP."""
+import time
+
 from case_demo_user import back, cluster
 from case_storage_sdsd import UserPlain
 from rig import Disk, at_most, wait_for
+
+PASSPHRASE = b"correct horse battery\n"
 
 PORT = 3373
 NVMET = "/sys/kernel/config/nvmet"
@@ -25,7 +29,7 @@ ln -s {t}/subsystems/{s} {t}/ports/1/subsystems/{s}
 
 class NvmeNode(UserPlain):
     def launch(self):
-        self.guest.run("modprobe -a nvmet-tcp nvme-tcp loop && "
+        self.guest.run("modprobe -a nvmet-tcp nvme-tcp loop dm-crypt algif_skcipher xts && "
                        "{ [ -d %s ] || mount -t configfs none /sys/kernel/config; }" % NVMET)
         super().launch()
 
@@ -181,6 +185,10 @@ def case_nvme_cuts(rig):
     writing = n2.guest.start_job("dd if=/tmp/a of=%s bs=1M seek=8 oflag=direct conv=notrunc,fsync"
                                  % DEVICE % "db")
     wait_for(lambda: "does not answer" in n3.replica("db", "n2")["error"], 60, "n2 says so")
+    rig.check("nvme" not in n3.cli("disk list"), "a volume is listed as a disk")
+    n3.cli("volume create own 16M --copies 1 --nodes n2", 60)    # LVM of n2 does not wait for n1
+    rig.check("own_00000" in n2.volumes(), "n2 has made nothing")
+    n3.cli("volume delete own", 60)
     rig.check(not writing.done(), "a write does not wait")
     back(n1)
     writing.wait(120)
@@ -210,3 +218,35 @@ def case_nvme_cuts(rig):
     rig.check(n1.names("subsystems") != [], "nothing was left behind at n1")
     n1.start()
     nowhere((n1, n2, n3))
+
+
+def killed(nodes, job, after):
+    """sdsd of those nodes is killed so many seconds after somebody has begun something."""
+    time.sleep(after)
+    for node in nodes:
+        node.kill()
+    job.wait(120, check=False)
+    for node in nodes:
+        node.launch()
+    for node in nodes:
+        node.answers()
+
+
+@at_most(1800)
+def case_nvme_killed(rig):
+    """Both daemons are killed at some moment of making and of taking away; the copy is encrypted."""
+    n1, n2, n3 = nvme_cluster(rig)
+    n3.cli("property set controller sds/nvme-plaintext=on")
+    n3.guest.run("sdsd encryption create-passphrase --file -", 60, stdin=PASSPHRASE)
+    for i in range(rig.fewer(4)):
+        at_last(n3, "volume create db 32M --nvme --encrypt --nodes n1")
+        killed((n1, n2), n3.guest.start_job("sdsd volume attach db n2"), 0.4 * i)
+        at_last(n3, "volume attach db n2")
+        wait_for(lambda: n2.has("db"), 120, "n2 has the device")
+        want = n2.put("db", "a")
+        rig.check(n1.sum("/dev/mapper/sdsd-db_00000") == want, "the copy has something else")
+        rig.check(n1.sum(LV % "db") != want, "the copy is not encrypted")
+        killed((n1, n2), n3.guest.start_job("sdsd volume delete db"), 0.4 * i)
+        at_last(n3, "volume delete db")
+        nowhere((n1, n2, n3))
+        wait_for(lambda: n1.volumes() == [], 60, "the files are gone")

@@ -279,5 +279,6 @@ int nvme_sweep_run(void *arg)
 	s->failed += l.n == NVME_SWEEP_MAX;
 	nvme_path(path, NVME_TARGET_DIR "/hosts");
 	nvme_each(path, drop_host, s);
+	nvme_target_tidy();
 	return 0;
 }

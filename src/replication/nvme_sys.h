@@ -41,6 +41,7 @@ struct nvme_place { /* of a target */
 int nvme_target_act(const struct nvme_place *at, enum nvme_step step, int i,
 		    const struct nvme_target *want, const struct nvme_target *seen,
 		    u64 told[PLANE_VOLUMES], struct err *err);
+void nvme_target_tidy(void); /* our port goes when it shows nothing */
 /* The kernel has one at all; with a sentence of what to load. -ENODEV */
 int nvme_target_there(struct err *err);
 

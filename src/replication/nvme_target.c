@@ -289,6 +289,15 @@ static int show(const struct nvme_place *at, struct err *err)
 		       at->address, NVME_PORT, err_name(-errno));
 }
 
+void nvme_target_tidy(void)
+{
+	char path[NVME_FILE_PATH_MAX];
+
+	port_path(path, "");
+	if (port_is_ours())
+		rmdir(path); /* one that shows something is not empty */
+}
+
 static int hide(const struct nvme_place *at)
 {
 	char path[NVME_FILE_PATH_MAX];
@@ -296,9 +305,8 @@ static int hide(const struct nvme_place *at)
 
 	shown_path(path, at->subsystem);
 	rv = drop_link(path);
-	port_path(path, "");
-	if (rv == 0 && port_is_ours())
-		rmdir(path); /* with the last one */
+	if (rv == 0)
+		nvme_target_tidy();
 	return rv;
 }
 

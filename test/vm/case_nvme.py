@@ -117,7 +117,7 @@ def made(rig, n1, n2):
     refused = n1.guest.run("sdsd volume create db 32M --nvme --nodes n1", check=False)
     rig.check(refused.status != 0 and "sds/nvme-plaintext" in refused.out + refused.err,
               "not refused without the property: %s" % (refused.out + refused.err))
-    n1.cli("property set controller sds/nvme-plaintext=on")
+    at_last(n1, "property set controller sds/nvme-plaintext=on")
     n1.cli("volume create db 32M --nvme --nodes n1")
     n1.cli("volume attach db n2")
     wait_for(lambda: n2.has("db"), 90, "n2 has the device")
@@ -176,7 +176,7 @@ def case_nvme(rig):
 def case_nvme_cuts(rig):
     """The target loses its power under a write, which waits; it is away while its client goes."""
     n1, n2, n3 = nvme_cluster(rig)
-    n3.cli("property set controller sds/nvme-plaintext=on")
+    at_last(n3, "property set controller sds/nvme-plaintext=on")
     n3.cli("volume create db 32M --nvme --nodes n1")
     at_last(n3, "volume attach db n2")
     wait_for(lambda: n2.has("db"), 90, "n2 has the device")
@@ -236,7 +236,7 @@ def killed(nodes, job, after):
 def case_nvme_killed(rig):
     """Both daemons are killed at some moment of making and of taking away; the copy is encrypted."""
     n1, n2, n3 = nvme_cluster(rig)
-    n3.cli("property set controller sds/nvme-plaintext=on")
+    at_last(n3, "property set controller sds/nvme-plaintext=on")
     n3.guest.run("sdsd encryption create-passphrase --file -", 60, stdin=PASSPHRASE)
     for i in range(rig.fewer(4)):
         at_last(n3, "volume create db 32M --nvme --encrypt --nodes n1")

@@ -56,24 +56,36 @@ static void say_compared(struct progress *p, struct pace *pace, const char *name
 	json_object_put(o);
 }
 
+/* the comparison that was begun then (0: a new one); it begins again when its leader has gone */
+static int ask(const char *path, int64_t started_ms, json **ret)
+{
+	json *body = json_object_new_object();
+
+	if (started_ms)
+		jset_i64(body, "started_ms", started_ms);
+	return client_call("POST", path, body, ret);
+}
+
 /* CLI_FAILED: copies differ, or could not be compared; *ret is the caller's, or NULL */
 static int compare(const char *name, bool quiet, json **ret)
 {
 	struct pace pace = { 0 };
 	struct progress p;
 	char path[512];
+	int64_t started_ms;
 	int rv;
 
 	*ret = NULL;
 	progress_begin(&p, quiet, "no longer waiting; the comparison goes on");
 	client_path(path, sizeof(path), "/v1/sds/verify/%", name, NULL);
-	rv = client_call("POST", path, json_object_new_object(), ret);
+	rv = ask(path, 0, ret);
 	while (rv == CLI_OK && jget_bool(*ret, "running", false)) {
 		say_compared(&p, &pace, name, *ret);
+		started_ms = jget_i64_or(*ret, "started_ms", 0);
 		json_object_put(*ret);
 		*ret = NULL;
 		progress_pause(VERIFY_PAUSE_MS);
-		rv = client_call("GET", path, NULL, ret);
+		rv = ask(path, started_ms, ret);
 	}
 	progress_end();
 	if (rv != CLI_OK)

@@ -55,6 +55,7 @@ static void judge(struct api *a, const char *name, enum access_kind kind, const 
 	if (access_check(found ? &have : NULL, kind, sha256, clock_wall_ms(), &m->why) < 0) {
 		m->status = 401;
 		m->number = RC_SIGN_IN;
+		m->unknown = !found || have.kind != kind || !text_equal_secret(have.sha256, sha256);
 		return;
 	}
 	m->read_only = have.read_only;

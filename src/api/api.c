@@ -48,6 +48,7 @@ void api_put(struct api *a)
 	json_object_put(a->listeners);
 	upkeep_stop(a);
 	balance_stop(a);
+	services_stop(a);
 	free(a);
 }
 
@@ -191,6 +192,7 @@ void api_on_leader(struct api *a, bool is_leader)
 		a->members = NULL;
 		upkeep_stop(a);
 		balance_stop(a);
+		services_stop(a);
 	}
 	if (!a->closing)
 		api_hurry(a);
@@ -469,6 +471,18 @@ void api_handle_local(struct http_request *r, void *api)
 	api_dispatch(c);
 }
 
+static void admitted(struct api_call *c, const struct admission *m)
+{
+	c->who = m->guest ? WHO_GUEST : WHO_USER;
+	if (m->status) {
+		refuse_entry(c, m);
+		return;
+	}
+	c->read_only = m->read_only;
+	snprintf(c->author, sizeof(c->author), "%s", m->author);
+	api_dispatch(c);
+}
+
 void api_handle_user(struct http_request *r, struct api *a, bool open)
 {
 	struct api_call *c = call_of(a, r);
@@ -477,14 +491,8 @@ void api_handle_user(struct http_request *r, struct api *a, bool open)
 	if (!c)
 		return;
 	access_admit(a, r, open, &m);
-	c->who = m.guest ? WHO_GUEST : WHO_USER;
-	if (m.status) {
-		refuse_entry(c, &m);
-		return;
-	}
-	c->read_only = m.read_only;
-	snprintf(c->author, sizeof(c->author), "%s", m.author);
-	api_dispatch(c);
+	if (!access_wait(c, r, open, &m, admitted))
+		admitted(c, &m);
 }
 
 size_t api_body_max(const struct http_request *r, struct api *a, bool open)

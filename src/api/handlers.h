@@ -207,6 +207,7 @@ void access_token_create(struct api_call *c);
 void access_token_delete(struct api_call *c);
 void access_certificate_create(struct api_call *c);
 void access_certificate_delete(struct api_call *c);
+void access_applied(struct api_call *c);
 void access_policy_get(struct api_call *c);
 void access_policy_put(struct api_call *c);
 /* sds.c, status.c: our own, below /v1/sds */

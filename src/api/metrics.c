@@ -380,6 +380,7 @@ static void on_resources(void *arg, bool in_time)
 		   "Files of former copies that nodes have still to remove.",
 		   count_below(a, "leftover/"));
 	schedules_write(a, out);
+	services_write(a, out);
 	metrics_reply(m);
 }
 

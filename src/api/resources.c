@@ -178,18 +178,23 @@ void definitions_modify(struct api_call *c)
 	mutate(c, 200, modify, NULL);
 }
 
+static int gone_already(struct mutation *m)
+{
+	const char *name = m->call->match.arg[0];
+
+	rc_ref(mutation_note(m, rc_code(RC_WARN, RC_DEL, RC_RSC_DFN, RC_WARN_NOT_FOUND),
+			     "Resource definition '%s' not found; nothing to delete.", name),
+	       "RscDfn", name);
+	return 0;
+}
+
 static int delete (struct mutation *m, struct change_env *env, struct txn *t, struct err *err)
 {
 	const char *name = m->call->match.arg[0];
 	int rv = change_resource_delete(env, t, name, err);
 
-	if (rv == -E_NOT_FOUND) {
-		rc_ref(mutation_note(m, rc_code(RC_WARN, RC_DEL, RC_RSC_DFN, RC_WARN_NOT_FOUND),
-				     "Resource definition '%s' not found; nothing to delete.",
-				     name),
-		       "RscDfn", name);
-		return 0;
-	}
+	if (rv == -E_NOT_FOUND)
+		return gone_already(m);
 	if (rv == 0)
 		rc_ref(mutation_done(m, RC_DELETED, "Resource definition '%s' deleted.", name),
 		       "RscDfn", name);
@@ -205,13 +210,8 @@ static int take_all(struct mutation *m, struct change_env *env, struct txn *t, s
 		env, t, name, call_query_bool(m->call, "delete_empty_resource_definition", false),
 		&gone, err);
 
-	if (rv == -E_NOT_FOUND) {
-		rc_ref(mutation_note(m, rc_code(RC_WARN, RC_DEL, RC_RSC_DFN, RC_WARN_NOT_FOUND),
-				     "Resource definition '%s' not found; nothing to delete.",
-				     name),
-		       "RscDfn", name);
-		return 0;
-	}
+	if (rv == -E_NOT_FOUND)
+		return gone_already(m);
 	if (rv < 0)
 		return rv;
 	rc_ref(mutation_done(m, RC_DELETED, "All resources of '%s' deleted.", name), "RscDfn",

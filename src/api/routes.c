@@ -208,6 +208,7 @@ const struct route api_routes[] = {
 	  access_certificate_create },
 	{ "DELETE", SDS "access/certificates/{}", KNOWN, PLACE_LEADER, RC_DEL, RC_CTRL,
 	  access_certificate_delete },
+	{ "GET", SDS "applied", WHO_NODE, PLACE_FRESH, 0, RC_CTRL, access_applied },
 	{ "GET", SDS "access-policy", ANY, PLACE_READ, 0, RC_CTRL, access_policy_get },
 	{ "PUT", SDS "access-policy", KNOWN, PLACE_LEADER, RC_MOD, RC_CTRL, access_policy_put },
 	{ "POST", SDS "join", WHO_JOIN, PLACE_LEADER, RC_CRT, RC_NODE, sds_join },

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "api/handlers.h"
+#include "api/metric.h"
 #include "api/view.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -24,7 +25,8 @@
 struct stand {
 	struct service s;
 	struct service_decision d;
-	const char *state;
+	bool due;          /* d would change something; not asked for of one that runs */
+	const char *state; /* static */
 	char error[SERVICE_WHY_MAX + 1]; /* of the node where it is to run */
 };
 
@@ -126,6 +128,7 @@ static int stand_of(struct api *a, json *doc, bool stale, struct stand *ret)
 	if (rv < 0)
 		return rv;
 	memset(&ret->d, 0, sizeof(ret->d));
+	ret->due = false;
 	ret->error[0] = '\0';
 	ret->state = "unknown";
 	if (stale)
@@ -134,11 +137,25 @@ static int stand_of(struct api *a, json *doc, bool stale, struct stand *ret)
 		rv = peek(a, ret->s.name, &ret->d, &after);
 		if (rv < 0)
 			return rv;
+		ret->due = rv > 0;
 	}
 	snprintf(ret->error, sizeof(ret->error), "%s",
 		 jget_str(report_of(a, ret->s.node, ret->s.name), "error", ""));
 	ret->state = state_of(a, ret);
 	return 0;
+}
+
+/* Since when it is so (wall clock), as far as this leader has seen */
+static int64_t since_of(struct api *a, const struct stand *x)
+{
+	char low[NAME_MAX_LEN + 1];
+	json *seen;
+
+	name_key(x->s.name, low);
+	seen = jget(a->services_seen, low);
+	return strcmp(jget_str(seen, "state", ""), x->state) == 0
+		       ? jget_i64_or(seen, "since_ms", clock_wall_ms())
+		       : clock_wall_ms();
 }
 
 static json *failures(const struct service *s)
@@ -156,7 +173,7 @@ static json *failures(const struct service *s)
 	return list;
 }
 
-static json *shape(const struct stand *x)
+static json *shape(struct api *a, const struct stand *x)
 {
 	const struct service *s = &x->s;
 	json *o = view_object(), *nodes = view_list();
@@ -174,9 +191,11 @@ static json *shape(const struct stand *x)
 	jset(o, "nodes", nodes);
 	jset_bool(o, "enabled", s->enabled);
 	jset_str(o, "state", x->state);
+	jset_i64(o, "state_since_ms", since_of(a, x));
 	jset_str(o, "node", s->node);
 	jset_str(o, "moves_to", s->wish);
 	jset_i64(o, "generation", s->generation);
+	jset_i64(o, "starts", s->starts);
 	jset_i64(o, "decided_ms", s->decided_ms);
 	jset_str(o, "why", x->d.why[0] ? x->d.why : s->why);
 	jset_str(o, "error", x->error);
@@ -201,9 +220,9 @@ static void list_one(json *doc, void *arg)
 	if (stand_of(l->api, doc, l->stale, &x) < 0)
 		return;
 	if (l->list)
-		call_list_push(l->list, shape(&x));
+		call_list_push(l->list, shape(l->api, &x));
 	else
-		view_push(l->array, shape(&x));
+		view_push(l->array, shape(l->api, &x));
 }
 
 void services_list(struct api_call *c)
@@ -249,7 +268,7 @@ void services_get(struct api_call *c)
 		call_fail(c, rv, &err);
 		return;
 	}
-	call_reply_json(c, 200, shape(&x));
+	call_reply_json(c, 200, shape(c->api, &x));
 }
 
 struct user {
@@ -512,22 +531,50 @@ static void on_decided(const struct leader_answer *answer, void *arg)
 
 struct look {
 	struct api *api;
-	bool all; /* definitions have changed: also those that run are looked at */
+	bool all;   /* definitions have changed: also those that run are looked at */
+	json *seen; /* name -> {"state","since_ms"}, of this look */
 };
+
+/* One that is stopped and was not changed stays so: no node has to be looked at for it. */
+static bool is_at_rest(const struct look *l, json *doc, const char *low)
+{
+	return !l->all && !jget_bool(doc, "enabled", true) &&
+	       strcmp(jget_str(jget(l->api->services_seen, low), "state", ""), "stopped") == 0;
+}
+
+static void note_state(struct look *l, const char *low, const struct stand *x)
+{
+	json *o = view_object();
+
+	jset_str(o, "state", x->state);
+	jset_i64(o, "since_ms", since_of(l->api, x));
+	jset(l->seen, low, o);
+}
 
 static void look_at(json *doc, void *arg)
 {
 	struct look *l = arg;
 	struct api *a = l->api;
+	char low[NAME_MAX_LEN + 1];
 	struct service_decision d;
 	struct service s;
+	struct stand x;
 	json *body;
 
-	if (a->services_asked >= SERVICE_CALLS_MAX || service_parse(doc, &s, NULL) < 0 ||
-	    !s.enabled || (!l->all && is_steady(a, &s)) || peek(a, s.name, &d, &s) <= 0)
+	name_key(jget_str(doc, "name", ""), low);
+	if (is_at_rest(l, doc, low)) {
+		jset(l->seen, low, json_object_get(jget(a->services_seen, low)));
+		return;
+	}
+	if (stand_of(a, doc, false, &x) < 0)
+		return;
+	note_state(l, low, &x);
+	if (a->services_asked >= SERVICE_CALLS_MAX || !x.s.enabled)
+		return;
+	if (!x.due && !(l->all && is_steady(a, &x.s) && peek(a, x.s.name, &d, &s) > 0))
 		return;
 	body = view_object();
-	jset_str(body, "service", s.name);
+	jset_str(body, "service", x.s.name);
 	a->services_asked++;
 	leader_call(a->leader, "POST", "/v1/sds/service-decide", json_text(body), NULL,
 		    SERVICE_CALL_MS, on_decided, a);
@@ -543,5 +590,60 @@ void services_look(struct api *a)
 	if (a->services_asked > 0)
 		return;
 	a->services_applied = applied;
+	l.seen = view_object();
 	view_docs(a, "service/", look_at, &l);
+	json_object_put(a->services_seen);
+	a->services_seen = l.seen;
+}
+
+void services_stop(struct api *a)
+{
+	json_object_put(a->services_seen);
+	a->services_seen = NULL;
+}
+
+/* ---- metrics ---- */
+
+static void write_number(struct buf *out, json *list, const char *name, const char *type,
+			 const char *help, const char *field, double factor)
+{
+	metric_begin(out, name, type, help);
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		json *o = json_object_array_get_idx(list, i);
+
+		metric_add(out, name, "", (double)jget_i64_or(o, field, 0) * factor, "service",
+			   jget_str(o, "name", ""), NULL);
+	}
+}
+
+static void write_word(struct buf *out, json *list, const char *name, const char *help,
+		       const char *field)
+{
+	metric_begin(out, name, "gauge", help);
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		json *o = json_object_array_get_idx(list, i);
+		const char *word = jget_str(o, field, "");
+
+		if (word[0])
+			metric_add(out, name, "", 1, "service", jget_str(o, "name", ""), field,
+				   word, NULL);
+	}
+}
+
+void services_write(struct api *a, struct buf *out)
+{
+	json *list = services_view(a, false);
+
+	write_word(out, list, "sdsd_service_state",
+		   "1, with the state: running, starting, stopping, moving, stopped, waiting, "
+		   "failed, unknown.",
+		   "state");
+	write_word(out, list, "sdsd_service_node", "1, with the node where it is to run.", "node");
+	write_number(out, list, "sdsd_service_state_since_timestamp_seconds", "gauge",
+		     "Since when it is in its state, as far as this leader has seen.",
+		     "state_since_ms", 0.001);
+	write_number(out, list, "sdsd_service_starts_total", "counter",
+		     "How often it was given to a node: once, and for each move and fail-over.",
+		     "starts", 1);
+	json_object_put(list);
 }

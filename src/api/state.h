@@ -66,6 +66,14 @@ struct balancer {
 	char note[BALANCE_TEXT_MAX]; /* what is done or waited for, of the last look; "" */
 };
 
+/* users who have shown what this node does not know (access_wait.c) */
+struct door {
+	int waiting;              /* requests of theirs */
+	uint64_t asked, answered; /* questions to the leader: the last that began, that ended */
+	int64_t asked_ms;         /* monotonic: it began */
+	uint64_t revision;        /* the highest that was answered */
+};
+
 /* comparisons by the clock, on the leader (scrub.c) */
 struct scrubber {
 	uint64_t seen;  /* what it was last looked for in, as one number */
@@ -104,8 +112,10 @@ struct api {
 	struct upkeep upkeep;
 	struct balancer balance;
 	struct scrubber scrubs;
+	struct door door;
 	int services_asked;        /* decisions under way (services.c) */
 	uint64_t services_applied; /* the store's last entry at the last look */
+	json *services_seen;       /* their states and since when; owned, while this node leads */
 	struct peer *peers;        /* connections to single nodes */
 	struct verify *verifies;   /* comparisons, the newest first */
 	struct take *takes;        /* snapshots that are being taken, or were a moment ago */
@@ -148,6 +158,8 @@ const char *upkeep_note(struct api *a, const char *resource);
 void verify_abandon(struct api *a);
 void scrub_tick(struct api *a);
 void services_look(struct api *a);
+void services_stop(struct api *a);                   /* leadership was lost, or the api ends */
+void services_write(struct api *a, struct buf *out); /* their metrics */
 /* all of them as they stand; the caller's */
 json *services_view(struct api *a, bool stale);
 /* the service that uses the resource; "" none */

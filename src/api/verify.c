@@ -336,6 +336,16 @@ static uint64_t count_regions(const struct view *view)
 	return n;
 }
 
+/* this leader is new: there may be copies that it has not heard of */
+static bool awaits_copies(const struct verify *v)
+{
+	for (int i = 0; i < v->view.n; i++) {
+		if (observed_awaited(v->api->observed, v->view.rep[i].r.node, api_mono_ms()))
+			return true;
+	}
+	return false;
+}
+
 static void look(struct verify *v)
 {
 	if (v->loaded)
@@ -354,7 +364,10 @@ static void look(struct verify *v)
 	if (v->at_volume >= v->view.res.n_volumes) {
 		end(v, "");
 	} else if (!consensus_is_leader(v->api->config.consensus)) {
+		v->moved = true;
 		end(v, "another node leads now: begin again");
+	} else if (gather(v) < 2 && awaits_copies(v)) {
+		pause_then_look(v);
 	} else if (gather(v) < 2) {
 		end(v,
 		    "fewer than two copies are in sync and reachable: there is nothing to compare");
@@ -499,11 +512,21 @@ struct verify *verify_begin(struct api *a, const char *resource, int mib_s)
 	return v;
 }
 
+/* With "started_ms" somebody asks for the comparison that he has begun. It is told as long as this
+ * leader knows it; its leader may have gone meanwhile, and then it begins again. */
 void verify_start(struct api_call *c)
 {
-	struct verify *v = verify_begin(c->api, c->match.arg[0], VERIFY_MIB_S);
+	struct verify *v = verify_find(c->api, c->match.arg[0]);
 	struct err err;
 
+	if (!call_object(c))
+		return;
+	if (call_check_type(c->doc, "started_ms", json_type_int, &err) < 0) {
+		call_bad_body(c, "%s", err.text);
+		return;
+	}
+	if (!v || v->moved || v->started_ms != jget_i64_or(c->doc, "started_ms", 0))
+		v = verify_begin(c->api, c->match.arg[0], VERIFY_MIB_S);
 	if (v) {
 		call_reply_json(c, 200, shape(v));
 		return;

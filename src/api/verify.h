@@ -46,6 +46,7 @@ struct verify {
 	struct difference shown[VERIFY_SHOWN_MAX];
 	uint32_t unlike[REPLICAS_MAX]; /* of all differences, as blame.h has it */
 	bool repaired;                 /* it says how things were before that */
+	bool moved;                    /* it ended as another node leads now */
 	char error[ERR_TEXT_MAX];
 	int refs; /* the list, and what is under way */
 };

@@ -242,6 +242,16 @@ struct replica *bundle_replica_at(struct bundle *b, int slot)
 	return NULL;
 }
 
+int bundle_replica_doc(const struct bundle *b, const struct replica *r, char key[STORE_KEY_MAX],
+		       json **ret, struct err *err)
+{
+	int rv;
+
+	replica_key(r->resource, r->node, key, STORE_KEY_MAX);
+	rv = txn_get(b->t, b->env->store, key, ret);
+	return rv < 0 ? err_set(err, rv, "%s: %s", key, err_name(rv)) : 0;
+}
+
 int bundle_copies(const struct bundle *b)
 {
 	int n = 0;
@@ -473,10 +483,9 @@ int bundle_put_plans(struct bundle *b, const struct replica *r, struct err *err)
 	json *doc;
 	int rv;
 
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
+	rv = bundle_replica_doc(b, r, key, &doc, err);
 	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
+		return rv;
 	replica_write_plans(doc, r);
 	txn_put(b->t, key, doc);
 	return 0;
@@ -490,10 +499,9 @@ int bundle_drop_disk(struct bundle *b, struct replica *r, struct err *err)
 
 	if (rv < 0)
 		return rv;
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
+	rv = bundle_replica_doc(b, r, key, &doc, err);
 	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
+		return rv;
 	r->diskless = true;
 	r->pool[0] = r->migrates[0] = '\0';
 	r->open_ms = r->drawn_ms = 0; /* whoever is to get a disk again has to wait again */
@@ -523,10 +531,9 @@ int bundle_give_disk(struct bundle *b, struct replica *r, const char *pool, stru
 					    resource_extra_kib(&b->resource), 1 });
 	if (rv < 0)
 		return err_set(err, rv, "pool %s/%s: %s", r->node, pool, err_name(rv));
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
+	rv = bundle_replica_doc(b, r, key, &doc, err);
 	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
+		return rv;
 	r->diskless = false;
 	snprintf(r->pool, sizeof(r->pool), "%s", pool);
 	jset_bool(doc, "diskless", false);
@@ -559,10 +566,9 @@ int bundle_renew_replica(struct bundle *b, struct replica *r, bool born, struct 
 	json *doc;
 	int rv;
 
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
+	rv = bundle_replica_doc(b, r, key, &doc, err);
 	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
+		return rv;
 	for (int i = 0; i < b->resource.n_volumes && !r->diskless; i++)
 		bundle_put_leftover(b, r, &b->resource.volume[i]);
 	b->env->uuid(r->uuid);

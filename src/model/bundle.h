@@ -40,6 +40,10 @@ void bundle_save(struct bundle *b);
 /* NULL when there is none */
 struct replica *bundle_replica_on(struct bundle *b, const char *node);
 struct replica *bundle_replica_at(struct bundle *b, int slot);
+/* The replica's document as the transaction has it, and its key, to be put with what is changed of
+ * it. ret: the caller's. -E_NOT_FOUND, or what the store says. */
+int bundle_replica_doc(const struct bundle *b, const struct replica *r, char key[STORE_KEY_MAX],
+		       json **ret, struct err *err);
 int bundle_copies(const struct bundle *b); /* with a disk, not being deleted */
 int bundle_wanted(const struct bundle *b); /* copies it is to have: upkeep.h sees to it */
 void bundle_want(struct bundle *b, int copies);

@@ -309,10 +309,9 @@ static int forget_made(struct bundle *b, struct replica *r, int number, struct e
 
 	if (!(r->made & 1u << number))
 		return 0;
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
+	rv = bundle_replica_doc(b, r, key, &doc, err);
 	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
+		return rv;
 	r->made &= ~(1u << number);
 	replica_write_made(doc, r->made);
 	txn_put(b->t, key, doc);

@@ -49,10 +49,9 @@ static int write_quarantine(struct bundle *b, const struct replica *r, const cha
 	json *doc;
 	int rv;
 
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
+	rv = bundle_replica_doc(b, r, key, &doc, err);
 	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
+		return rv;
 	replica_write_quarantine(doc, complaint, b->env->now_ms);
 	txn_put(b->t, key, doc);
 	return 0;

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/text.h"
 #include "model/connection.h"
 #include "model/node_docs.h"
 #include "model/place.h"
@@ -40,15 +39,11 @@ static int check_absent(struct bundle *b, const char *node, bool diskless, struc
 
 static int add_diskless(struct bundle *b, const char *node, struct err *err)
 {
-	char name[NAME_MAX_LEN + 1];
-	int rv;
-
 	if (!b->record_doc)
 		return err_set(err, -E_INVALID,
 			       "resource %s: has no copy yet; place its copies first",
 			       b->resource.name);
-	rv = node_docs_find(b->env, b->t, node, name, err);
-	return rv < 0 ? rv : bundle_add_replica(b, name, NULL, NULL, err);
+	return bundle_add_replica(b, node, NULL, NULL, err);
 }
 
 /* one more copy, on this node, in the pool that is named or one of those that the group says */
@@ -90,12 +85,15 @@ static int place_on(struct bundle *b, const char *node, const char *pool, struct
 static int create_in(struct bundle *b, const char *node, const char *pool, bool diskless,
 		     struct err *err)
 {
+	char name[NAME_MAX_LEN + 1]; /* as it is written in its document */
 	int rv;
 
-	if ((rv = check_absent(b, node, diskless, err)) < 0 ||
+	/* the node first: that there is none of the name is told by a code of its own */
+	if ((rv = node_docs_find(b->env, b->t, node, name, err)) < 0 ||
+	    (rv = check_absent(b, name, diskless, err)) < 0 ||
 	    (rv = place_check(b, diskless ? 0 : 1, err)) < 0)
 		return rv;
-	rv = diskless ? add_diskless(b, node, err) : place_on(b, node, pool, err);
+	rv = diskless ? add_diskless(b, name, err) : place_on(b, name, pool, err);
 	if (rv == 0 && !diskless)
 		bundle_want_those(b);
 	return rv;
@@ -251,6 +249,25 @@ static int delete_one(struct bundle *b, struct replica *r, struct err *err)
 	return place_leave(b, r, err);
 }
 
+/* the replica on the node, of a resource that is heard; the caller releases *b when this is 0 */
+static int load_heard(struct change_env *env, struct txn *t, const char *resource, const char *node,
+		      struct bundle *b, struct replica **ret, struct err *err)
+{
+	int rv = bundle_load(env, t, resource, b, err);
+
+	if (rv < 0)
+		return rv;
+	*ret = bundle_replica_on(b, node);
+	if (!*ret)
+		rv = err_set(err, -E_NOT_FOUND, "resource %s: has no replica on %.60s",
+			     b->resource.name, node);
+	else
+		rv = bundle_check_heard(b, err);
+	if (rv < 0)
+		bundle_release(b);
+	return rv;
+}
+
 int change_replica_delete(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, struct err *err)
 {
@@ -258,17 +275,10 @@ int change_replica_delete(struct change_env *env, struct txn *t, const char *res
 	struct bundle b;
 	int rv;
 
-	rv = bundle_load(env, t, resource, &b, err);
+	rv = load_heard(env, t, resource, node, &b, &r, err);
 	if (rv < 0)
 		return rv;
-	r = bundle_replica_on(&b, node);
-	if (!r)
-		rv = err_set(err, -E_NOT_FOUND, "resource %s: has no replica on %.60s",
-			     b.resource.name, node);
-	else
-		rv = bundle_check_heard(&b, err);
-	if (rv == 0)
-		rv = delete_one(&b, r, err);
+	rv = delete_one(&b, r, err);
 	if (rv == 0)
 		bundle_save(&b);
 	bundle_release(&b);
@@ -283,16 +293,10 @@ int change_replica_unavailable(struct change_env *env, struct txn *t, const char
 	struct bundle b;
 	int rv;
 
-	rv = bundle_load(env, t, resource, &b, err);
+	rv = load_heard(env, t, resource, node, &b, &r, err);
 	if (rv < 0)
 		return rv;
-	r = bundle_replica_on(&b, node);
-	if (!r)
-		rv = err_set(err, -E_NOT_FOUND, "resource %s: has no replica on %.60s",
-			     b.resource.name, node);
-	else
-		rv = bundle_check_heard(&b, err);
-	if (rv == 0 && bundle_is_open_on(&b, node))
+	if (bundle_is_open_on(&b, node))
 		rv = err_set(err, -E_IN_USE, "resource %s: open on %s: close it there first",
 			     b.resource.name, r->node);
 	if (rv == 0) {
@@ -352,25 +356,19 @@ static int drop_disk(struct bundle *b, struct replica *r, struct err *err)
 	return rv < 0 ? rv : bundle_drop_disk(b, r, err);
 }
 
-/* *ret_r: the replica on the node, for a change of what it is */
+/* *ret: the replica on the node, for a change of what it is */
 static int load_one(struct change_env *env, struct txn *t, const char *resource, const char *node,
-		    struct bundle *b, struct replica **ret_r, struct err *err)
+		    struct bundle *b, struct replica **ret, struct err *err)
 {
-	int rv = bundle_load(env, t, resource, b, err);
+	int rv = load_heard(env, t, resource, node, b, ret, err);
 
 	if (rv < 0)
 		return rv;
-	*ret_r = bundle_replica_on(b, node);
-	if (!*ret_r)
-		rv = err_set(err, -E_NOT_FOUND, "resource %s: has no replica on %.60s",
-			     b->resource.name, node);
-	else if ((*ret_r)->deleting && !(*ret_r)->becomes_client)
-		rv = err_set(err, -E_IN_USE, "resource %s: its replica on %s is being deleted",
-			     b->resource.name, (*ret_r)->node);
-	else
-		rv = bundle_check_heard(b, err);
-	if (rv < 0)
-		bundle_release(b);
+	if (!(*ret)->deleting || (*ret)->becomes_client)
+		return 0;
+	rv = err_set(err, -E_IN_USE, "resource %s: its replica on %s is being deleted",
+		     b->resource.name, (*ret)->node);
+	bundle_release(b);
 	return rv;
 }
 
@@ -712,86 +710,4 @@ int change_replica_reap(struct change_env *env, struct txn *t, const char *resou
 		bundle_save(&b);
 	bundle_release(&b);
 	return rv;
-}
-
-/* whether the resource has this very volume: a number may be in use again */
-static int check_volume(struct change_env *env, struct txn *t, const char *resource, int number,
-			const char *uuid, struct err *err)
-{
-	const struct volume *v;
-	struct resource r;
-	char key[STORE_KEY_MAX];
-	json *doc = NULL;
-	int rv;
-
-	resource_key(resource, key, sizeof(key));
-	rv = txn_get(t, env->store, key, &doc);
-	if (rv < 0 && rv != -E_NOT_FOUND)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	if (rv == 0)
-		rv = resource_parse(doc, &r, err);
-	json_object_put(doc);
-	if (rv < 0 && rv != -E_NOT_FOUND)
-		return rv;
-	v = rv == 0 ? resource_volume(&r, number) : NULL;
-	if (v && strcasecmp(v->uuid, uuid) == 0)
-		return 0;
-	return err_set(err, -E_NOT_FOUND, "resource %.60s: has no volume %d (%.36s) any more",
-		       resource, number, uuid);
-}
-
-int change_replica_created(struct change_env *env, struct txn *t, const char *resource,
-			   const char *node, const char *uuid, int number, const char *volume,
-			   struct err *err)
-{
-	char key[STORE_KEY_MAX];
-	struct replica r;
-	json *doc = NULL;
-	int rv;
-
-	replica_key(resource, node, key, sizeof(key));
-	rv = txn_get(t, env->store, key, &doc);
-	if (rv < 0 && rv != -E_NOT_FOUND)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	if (rv == 0)
-		rv = replica_parse(doc, &r, err);
-	if (rv == -E_NOT_FOUND || (rv == 0 && strcmp(r.uuid, uuid) != 0))
-		rv = err_set(err, -E_NOT_FOUND,
-			     "resource %.60s: has no replica %.36s on %.60s (any more)", resource,
-			     uuid, node);
-	/* volume 0 lives as long as the replica, whose uuid was compared */
-	if (rv == 0 && number != 0)
-		rv = check_volume(env, t, resource, number, volume, err);
-	if (rv == 0 && !(r.made & 1u << number)) {
-		replica_write_made(doc, r.made | 1u << number);
-		txn_put(t, key, json_object_get(doc));
-	}
-	json_object_put(doc);
-	return rv;
-}
-
-int change_leftover_done(struct change_env *env, struct txn *t, const char *node, const char *uuid,
-			 int number, const char *volume, struct err *err)
-{
-	char key[STORE_KEY_MAX], id[LEFTOVER_ID_MAX];
-	uint8_t raw[16];
-	json *doc;
-	int rv;
-
-	/* it becomes a part of a key */
-	rv = text_uuid_parse(uuid, raw) < 0 || (number != 0 && text_uuid_parse(volume, raw) < 0)
-		     ? -E_NOT_FOUND
-		     : 0;
-	if (rv == 0) {
-		leftover_id(uuid, number, volume, id);
-		leftover_key(node, id, key, sizeof(key));
-		rv = txn_get(t, env->store, key, &doc);
-	}
-	if (rv == -E_NOT_FOUND)
-		return err_set(err, rv, "node %.60s: has no leftover %.36s (any more)", node, uuid);
-	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	json_object_put(doc);
-	txn_put(t, key, NULL);
-	return 0;
 }

@@ -68,10 +68,9 @@ static int look_at_client(struct bundle *b, const struct replica *r, struct upke
 	json *doc;
 	int rv;
 
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
+	rv = bundle_replica_doc(b, r, key, &doc, err);
 	if (rv < 0)
-		return err_set(err, rv, "%s: %s", key, err_name(rv));
+		return rv;
 	u->diskful_ms = b->resource.nvme
 				? -1
 				: policy_load_replica(b->env->store, b->doc, doc).diskful_after_ms;
@@ -181,8 +180,7 @@ static int draw(struct bundle *b, const struct upkeep_input *in, struct upkeep_p
 	bool stays;
 	json *doc;
 
-	replica_key(r->resource, r->node, key, sizeof(key));
-	rv = txn_get(b->t, b->env->store, key, &doc);
+	rv = bundle_replica_doc(b, r, key, &doc, &err);
 	if (rv < 0)
 		return rv;
 	stays = policy_load_replica(b->env->store, b->doc, doc).diskful_stays;

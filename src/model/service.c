@@ -250,6 +250,7 @@ int service_parse(json *doc, struct service *ret, struct err *err)
 		return rv;
 	s.enabled = jget_bool(doc, "enabled", true);
 	s.generation = jget_i64_or(doc, "generation", 1);
+	s.starts = jget_i64_or(doc, "starts", 0);
 	s.decided_ms = jget_i64_or(doc, "decided_ms", 0);
 	snprintf(s.why, sizeof(s.why), "%s", jget_str(doc, "why", ""));
 	parse_failures(doc, &s);
@@ -273,6 +274,7 @@ void service_write(json *doc, const struct service *s)
 	jset_str(doc, "node", s->node);
 	jset_str(doc, "wish", s->wish);
 	jset_i64(doc, "generation", s->generation);
+	jset_i64(doc, "starts", s->starts);
 	jset_i64(doc, "decided_ms", s->decided_ms);
 	jset_str(doc, "why", s->why);
 	jset(doc, "failed", failed);

@@ -5,12 +5,13 @@
  * (service_decide.h) and obeyed by the agents.
  * "service/<name>": {"name","resource","number":0,"mount":"/srv/db","options":"noatime",
  *   "unit":"postgresql.service","vip":"10.0.0.5/24","interface":"eth0","nodes":["n1","n2"],
- *   "enabled":true,"node":"n1","wish":"n2","generation":3,"why","decided_ms",
+ *   "enabled":true,"node":"n1","wish":"n2","generation":3,"starts":2,"why","decided_ms",
  *   "failed":[{"node":"n2","why","at_ms"}]}
  * nodes: in order of preference; none: those that have a replica of the resource, copies first.
  * node: where it is to run now; "" nowhere. wish: where somebody wants it, until it is there.
  * generation: raised by each decision, so that what a node says can be told from what it said
- * before. failed: nodes that could not start it. No interface: the one whose network vip is in.
+ * before. starts: how often it was given to a node: once, and for each move or fail-over.
+ * failed: nodes that could not start it. No interface: the one whose network vip is in.
  * Pure.
  */
 #ifndef SDSD_MODEL_SERVICE_H
@@ -49,6 +50,7 @@ struct service {
 	bool enabled;
 	char node[NAME_MAX_LEN + 1], wish[NAME_MAX_LEN + 1];
 	int64_t generation;
+	int64_t starts;
 	int64_t decided_ms; /* wall clock */
 	char why[SERVICE_WHY_MAX + 1];
 	int n_failed;
@@ -58,7 +60,8 @@ struct service {
 /* A document, or what a request says of a new one. -E_INVALID, with what is possible */
 int service_parse(json *doc, struct service *ret, struct err *err);
 json *service_doc(const struct service *s); /* a new document */
-/* What decisions change, in a present document: enabled, node, wish, generation, why, failed */
+/* What decisions change, in a present document: enabled, node, wish, generation, starts, why,
+ * failed */
 void service_write(json *doc, const struct service *s);
 void service_key(const char *name, char *out, size_t len);
 /* Both do the same on a node: volume, mount, options, unit, address */

@@ -209,5 +209,6 @@ bool service_apply(struct service *s, const struct service_decision *d,
 		snprintf(s->why, sizeof(s->why), "%s", d->why);
 	s->decided_ms = now_ms;
 	s->generation++;
+	s->starts += d->what == SERVICE_ASSIGN;
 	return true;
 }

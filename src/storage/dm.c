@@ -15,6 +15,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "storage/block_queue.h"
+
 #define CONTROL DM_NODES DM_CONTROL_NODE
 #define SECTOR 512u
 #define ANSWER_MAX 4096
@@ -84,31 +86,11 @@ int dm_thin_mapped(const char *name, uint64_t *ret_bytes)
 	return 0;
 }
 
-static uint64_t queue_limit(const struct dm_device *d, const char *limit)
-{
-	unsigned long long value = 0;
-	char path[96];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/%s", d->major, d->minor, limit);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%llu", &value) != 1)
-		value = 0;
-	fclose(f);
-	return value;
-}
-
 uint32_t dm_discard_bytes(const char *name)
 {
 	struct dm_device d;
-	uint64_t bytes;
 
-	if (dm_look(name, &d) < 0 || queue_limit(&d, "discard_max_bytes") == 0)
-		return 0;
-	bytes = queue_limit(&d, "discard_granularity");
-	return bytes <= UINT32_MAX && bytes % SECTOR == 0 ? (uint32_t)bytes : 0;
+	return dm_look(name, &d) < 0 ? 0 : block_queue_discard(d.major, d.minor);
 }
 
 int dm_resume(const char *name)

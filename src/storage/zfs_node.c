@@ -16,9 +16,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "storage/block_queue.h"
 
 #define BLKZNAME _IOR(0x12, 125, char[ZFS_NAME_MAX + 1])
 #define LINKS "/dev/zvol/"
@@ -121,26 +124,11 @@ uint64_t zfs_node_bytes(const char *path)
 	return bytes;
 }
 
-static uint64_t queue_limit(const char *path, const char *limit)
-{
-	unsigned long long value = 0;
-	char file[96];
-	FILE *f;
-
-	snprintf(file, sizeof(file), "/sys/block/%.20s/queue/%s", zfs_base_name(path), limit);
-	f = fopen(file, "re");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%llu", &value) != 1)
-		value = 0;
-	fclose(f);
-	return value;
-}
-
 uint32_t zfs_node_discard(const char *path)
 {
-	uint64_t bytes = queue_limit(path, "discard_granularity");
+	struct stat st;
 
-	return queue_limit(path, "discard_max_bytes") > 0 && bytes <= UINT32_MAX ? (uint32_t)bytes
-										 : 0;
+	if (stat(path, &st) < 0)
+		return 0;
+	return block_queue_discard(major(st.st_rdev), minor(st.st_rdev));
 }

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cluster import SDSD, Cluster, Tap, free_port, need_sdsd, wait_for  # noqa: E402
@@ -85,7 +86,7 @@ def tokens(c, n):
             {"resource_definition": {"name": "by-token-" + n.name}}, token=token, context=context)
     tap.eq(a.status, 201, "a token may change things")
     for other in c.nodes:
-        a = wait_for(lambda o=other: ask(o.https_port, token=token, context=context), 5)
+        a = ask(other.https_port, token=token, context=context)
         tap.eq(a.status, 200, "it is valid on %s, too" % other.name)
     tap.ok(any("token=ci" in x for x in authors(n)), "the history says whose token it was")
     tap.ok(not secret_stored(c, token.split(".")[2]), "the secret is in no file of any node")
@@ -98,6 +99,52 @@ def tokens(c, n):
                  "it is refused on %s" % other.name)
     tap.ok(True, "a deleted token is refused on each node")
     tap.ok("nothing to delete" in n.cli("access", "token", "delete", "ci").err, "deleted again")
+
+
+def made_elsewhere(c):
+    """A token is valid on a node that has not heard of it yet: frozen while it is made."""
+    leader, behind = c.leader(), c.followers()[0]
+    context = tls_context(leader.dir + "/ca.pem")
+    good = []
+    for i in range(8):
+        behind.freeze()
+        made = leader.http("POST", "/v1/sds/access/tokens", {"name": "fresh-%d" % i})
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(ask, behind.https_port, token=made.json["token"], context=context)
+            time.sleep(0.1)
+            behind.thaw()
+            good.append(asked.result().status)
+        leader.http("DELETE", "/v1/sds/access/tokens/fresh-%d" % i)
+    tap.eq(good, [200] * 8, "a token that was made on another node this moment")
+
+
+def strangers(c):
+    """What is not known is asked for at the leader: not too often, nor for too many at a time."""
+    leader, follower = c.leader(), c.followers()[0]
+    context = tls_context(leader.dir + "/ca.pem")
+
+    def try_one(i):
+        began = time.monotonic()
+        a = ask(follower.https_port, token="sdsd1.nobody%d.%s" % (i, "0" * 64), context=context)
+        return refused(a, 401, SIGN_IN), time.monotonic() - began
+
+    began = time.monotonic()
+    each = [try_one(i) for i in range(20)]
+    took = time.monotonic() - began
+    tap.ok(all(ok for ok, _ in each), "20 that are made up: refused", each)
+    tap.ok(took > 19 * 0.05, "one after the other: not more than 20 questions in a second", took)
+    others = [n for n in c.nodes if n is not follower]
+    for n in others:
+        n.freeze()
+    with ThreadPoolExecutor(96) as pool:
+        each = list(pool.map(try_one, range(96)))
+    for n in others:
+        n.thaw()
+    waited = sum(took > 1.9 for _, took in each)
+    tap.ok(all(ok for ok, _ in each), "96 at a time, and no leader answers: refused", each)
+    tap.ok(32 <= waited <= 64, "64 of them wait, the others do not (%d)" % waited)
+    c.leader()
+    c.wait_online()
 
 
 def authors(n):
@@ -305,6 +352,8 @@ with Cluster(3, pools=False, prepare=listen) as cluster:
     loopback(first)
     for node in (cluster.leader(), cluster.followers()[0]):
         tokens(cluster, node)
+    made_elsewhere(cluster)
+    strangers(cluster)
     limits_of_tokens(first)
     auth_json(cluster, first)
     certificates(cluster, cluster.followers()[0])

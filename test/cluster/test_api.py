@@ -404,6 +404,15 @@ def talk_clients(via, who, name, nodes, third):
     refused(who + "a resource on a missing node", via.http("POST", rd + "/resources/nix", {}), 404, 300)
     refused(who + "a resource of a missing definition",
             via.http("POST", "/v1/resource-definitions/nix/resources/n1", {}), 404, 301)
+    bare = "/v1/resource-definitions/bare-" + name
+    via.http("POST", "/v1/resource-definitions", {"resource_definition": {"name": "bare-" + name}})
+    via.http("POST", bare + "/volume-definitions", {"volume_definition": {"size_kib": 8192}})
+    for body in ({}, {"diskful": True}):
+        refused(who + "available on a missing node, of what has no copy: %s" % body,
+                via.http("POST", bare + "/resources/nix/make-available", body), 404, 300)
+    refused(who + "a client of what has no copy",
+            via.http("POST", bare + "/resources/%s/make-available" % third, {}), 500)
+    done(who + "a definition without copies goes", via.http("DELETE", bare), 200)
     done(who + "detached", via.http("DELETE", rd + "/resources/" + third), 200)
     gone = via.http("DELETE", rd + "/resources/" + third)
     tap.ok(gone.status == 200 and gone.number() == 3000, who + "detaching again warns", gone)

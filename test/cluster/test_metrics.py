@@ -210,6 +210,32 @@ def check_values(tap, c):
     tap.ok(read(c.node("n1"))[0].one("sdsd_api_requests_in_flight") >= 1, "this one is in flight")
 
 
+def check_services(tap, c):
+    """Without the kernel module no node can have one: it is stopped, or it waits."""
+    n = c.node("n1")
+    for name, state, args in (("calm", "stopped", ["--stopped"]), ("svc", "waiting", [])):
+        if name == "svc":
+            n.cli("service", "delete", "calm")
+        r = n.cli("service", "add", name, "--volume", "db", "--mount", "/srv/db", "--stopped")
+        tap.ok(r.code == 0, "service add %s" % name, r)
+        if not args:
+            n.cli("service", "start", name)
+        began = time.time()
+        leader = c.leader()
+        wait_for(lambda: read(leader)[0].one("sdsd_service_state", service=name, state=state), 15,
+                 "%s is %s" % (name, state))
+        m = read(leader)[0]
+        tap.eq(m.get("sdsd_service_state", service=name), [1], "in one state: %s" % state)
+        tap.eq(m.get("sdsd_service_node", service=name), [], "it has no node")
+        tap.eq(m.one("sdsd_service_starts_total", service=name), 0, "it was given to none")
+        time.sleep(2.5)
+        since = read(leader)[0].one("sdsd_service_state_since_timestamp_seconds", service=name)
+        tap.ok(began - 45 < since < time.time() - 1, "since when", (began, since, time.time()))
+    follower = c.followers()[0]
+    tap.eq(read(follower)[0].get("sdsd_service_state"), [], "the leader alone tells of them")
+    tap.eq(read(leader)[0].get("sdsd_service_state", service="calm"), [], "one that was deleted")
+
+
 def check_absent_node(tap, c):
     n3 = c.node("n3")
     if n3.is_leader():
@@ -243,6 +269,7 @@ def main():
             check_io(tap, c.node("n1"))
         else:
             tap.note("python3-libnbd is not installed: counters of I/O are not looked at")
+        check_services(tap, c)
         check_absent_node(tap, c)
     tap.done()
 

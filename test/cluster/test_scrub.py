@@ -183,6 +183,35 @@ def killed(c):
     tap.ok(alike(c), "the node has gone on with it")
 
 
+def leader_goes(c):
+    """who waits for a comparison gets it, whoever leads meanwhile"""
+    made = c.any().cli("volume", "create", "big", "200M", "--nodes", "n1,n2,n3")
+    tap.ok(made.code == 0, "volume create big", made)
+    c.wait_verdict("big")
+    first = c.nodes[0].http("POST", "/v1/sds/verify/big", {}).json
+    r = c.nodes[0].http("POST", "/v1/sds/verify/big", {"started_ms": first["started_ms"]}).json
+    tap.ok(first["running"] and r["started_ms"] == first["started_ms"], "the one of that time", r)
+    wait_for(lambda: not c.nodes[0].get("/v1/sds/verify/big")["running"], 60, "its end")
+    r = c.nodes[0].http("POST", "/v1/sds/verify/big", {"started_ms": first["started_ms"]}).json
+    tap.ok(not r["running"] and r["regions_compared"] == 3200, "and what it found", r)
+    r = c.nodes[0].http("POST", "/v1/sds/verify/big", {"started_ms": "soon"})
+    tap.eq(r.status, 400, "a time in words")
+    leader = c.leader()
+    other = next(n for n in c.nodes if n is not leader)
+    waits = threading.Thread(target=lambda: found.append(
+        other.cli("volume", "verify", "big", "--quiet")))
+    found = []
+    waits.start()
+    wait_for(lambda: other.get("/v1/sds/verify/big")["running"], 10, "it is under way")
+    leader.kill()
+    waits.join(60)
+    tap.ok(found and found[0].code == 0 and "200.00 MiB compared, 0 regions differ" in found[0].out,
+           "compared under the next leader", found)
+    leader.start()
+    c.wait_verdict("big", timeout=60)
+    tap.eq(other.cli("volume", "delete", "big").code, 0, "volume delete big")
+
+
 def by_clock(c):
     n1 = c.nodes[0]
     r = n1.http("PUT", "/v1/resource-definitions/db", {"override_props": {"sds/scrub-every": "1h"}})
@@ -210,6 +239,7 @@ def main():
         by_word(c)
         too_many(c)
         killed(c)
+        leader_goes(c)
         by_clock(c)
     tap.done()
 

@@ -7,6 +7,7 @@ from kmod import kmod_lab
 from rig import quick
 
 PAIR = "rvolctl pair /dev/ram0 /dev/ram1 /dev/ram2 /dev/ram3 --daemon --record /tmp/record"
+WRITES = 4000
 COUNTS = r"^lulls (\d+) writes=(\d+) full=(\d+) late=(\d+)$"
 
 
@@ -30,10 +31,12 @@ def case_kmod_lull(rig):
     g = kmod_lab(rig).guests[0]
     g.run(PAIR)
     hold_open(g)
-    n = rig.fewer(4000)
+    n = rig.fewer(WRITES)
     lulls, writes, full, _ = write(g, "--iodepth=128 --number_ios=%d" % n)
-    rig.check(writes > n // 2 and writes > 4 * lulls, "%d writes in %d lulls" % (writes, lulls))
-    rig.check(full > 0, "no lull was full")
+    rig.check(lulls > 0 and writes > lulls, "%d writes in %d lulls" % (writes, lulls))
+    if n == WRITES:  # a kernel that checks itself submits few writes within the time of a lull
+        rig.check(writes > n // 2 and writes > 4 * lulls, "%d writes in %d lulls" % (writes, lulls))
+        rig.check(full > 0, "no lull was full")
     # they are copied as they are submitted: the processor is not free for a while
     late = write(g, "--bs=1m --iodepth=24 --number_ios=%d" % rig.fewer(96))[3]
     rig.check(late > 0, "no lull has ended by time")

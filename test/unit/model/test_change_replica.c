@@ -93,10 +93,11 @@ Test(change_replica, create)
 	cr_assert_eq(WORLD(&w, change_volume_create, "db", -1, GIB, NULL, &number), 0);
 	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n1", NULL, true), -E_INVALID);
 	cr_expect(world_says(&w, "no copy yet"), "%s", w.err.text);
+	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n9", NULL, true), -E_NOT_FOUND);
 	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n1", "hdd", false), -E_NO_NODES);
 	cr_expect(world_says(&w, "n1/hdd: no report from the node yet"), "%s", w.err.text);
-	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n9", NULL, false), -E_NO_NODES);
-	cr_expect(world_says(&w, "n9: no such node"), "%s", w.err.text);
+	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n9", NULL, false), -E_NOT_FOUND);
+	cr_expect(world_says(&w, "n9: there is no such node"), "%s", w.err.text);
 	cr_assert_eq(WORLD(&w, change_replica_create, "db", "N2", NULL, false), 0);
 	cr_expect_eq(record(&w).in_sync, 1);
 	cr_expect_eq(record(&w).epoch, 1);

@@ -258,6 +258,7 @@ Test(service_decide, first_that_can)
 	cr_expect_eq(s.generation, 2);
 	cr_expect_eq(look().what, SERVICE_KEEP);
 	cr_expect_eq(s.generation, 2, "nothing new, no new decision");
+	cr_expect_eq(s.starts, 1, "it was given to a node once");
 }
 
 Test(service_decide, rank_before_order)
@@ -310,6 +311,7 @@ Test(service_decide, move_stops_it_first)
 	runs_on("");
 	look();
 	runs_on("n3");
+	cr_expect_eq(s.starts, 2, "a release is no start");
 	cr_expect_str_eq(s.wish, "");
 }
 

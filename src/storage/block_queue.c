@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * block_queue.c - see block_queue.h. Called by the devices of LVM and of ZFS.
+ */
+#include "storage/block_queue.h"
+
+#include <stdio.h>
+
+#define SECTOR 512u
+
+/* 0: not told */
+static uint64_t limit(unsigned int major, unsigned int minor, const char *name)
+{
+	unsigned long long value = 0;
+	char path[96];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/%s", major, minor, name);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &value) != 1)
+		value = 0;
+	fclose(f);
+	return value;
+}
+
+uint32_t block_queue_discard(unsigned int major, unsigned int minor)
+{
+	uint64_t bytes = limit(major, minor, "discard_granularity");
+
+	if (limit(major, minor, "discard_max_bytes") == 0)
+		return 0;
+	return bytes <= UINT32_MAX && bytes % SECTOR == 0 ? (uint32_t)bytes : 0;
+}

@@ -462,14 +462,13 @@ static void load_pools(struct agent *a)
 	observe_changed(a);
 }
 
-/* The plane hears once what this node is to have at all, whether its files are found or not: all
- * but what is in quarantine. */
-static void tell_defined(struct agent *a)
+/* what this node is to have at all, whether its files are found or not: all but what is in
+ * quarantine; 16 bytes each, the caller's */
+static uint8_t *list_defined(struct agent *a, size_t *ret_n)
 {
 	uint8_t *uuids = NULL;
 	size_t n = 0;
 
-	a->told = true;
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
 		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
 			if (o->kind != AGENT_REPLICA || !o->replica.wanted ||
@@ -482,9 +481,32 @@ static void tell_defined(struct agent *a)
 			       sizeof(o->resource_uuid));
 		}
 	}
+	*ret_n = n;
+	return uuids;
+}
+
+/* The plane hears of it once. */
+static void tell_defined(struct agent *a)
+{
+	size_t n;
+	uint8_t *uuids = list_defined(a, &n);
+
+	a->told = true;
 	a->config.plane_ops->defined(a->config.plane, uuids, n);
 	if (a->config.nvme)
 		a->config.nvme_ops->defined(a->config.nvme, uuids, n);
+	free(uuids);
+}
+
+void desired_tell_nvme(struct agent *a)
+{
+	uint8_t *uuids;
+	size_t n;
+
+	if (!a->told || !a->config.nvme)
+		return;
+	uuids = list_defined(a, &n);
+	a->config.nvme_ops->defined(a->config.nvme, uuids, n);
 	free(uuids);
 }
 

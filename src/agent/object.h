@@ -202,6 +202,8 @@ void agent_text_set(char **text, const char *value); /* value NULL or "": none *
 /* desired.c: store documents -> the wanted half of objects */
 void desired_dirty(struct agent *a, const char *key);
 void desired_work(struct agent *a); /* a batch; arms the work timer when there is more */
+/* plane_nvme hears what this node is to have, if it has heard before */
+void desired_tell_nvme(struct agent *a);
 /* what the plane is to be given for o now, for the caller to release; -ENOENT when it is not wanted
  * (any more) */
 int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err *err);

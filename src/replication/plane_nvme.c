@@ -24,6 +24,7 @@ struct nvme_plane {
 	size_t n_told;
 	u8 (*defined)[16]; /* the sweep's */
 	bool sweeping;
+	bool sweep_due; /* told anew meanwhile */
 	uv_timer_t again;
 	bool closed;
 };
@@ -278,6 +279,7 @@ static void sweep(struct nvme_plane *env)
 		memcpy(env->defined[env->sweep.n], env->told[env->sweep.n], sizeof(*env->told));
 	plane_each(&env->plane, add_item);
 	env->sweeping = true;
+	env->sweep_due = false;
 	env->sweep.defined = (const u8(*)[16])env->defined;
 	work->call = nvme_sweep_run;
 	work->call_arg = &env->sweep;
@@ -304,7 +306,9 @@ static void on_swept(struct disk_job *work, void *owner)
 
 	env->sweeping = false;
 	plane_each(&env->plane, let_go);
-	if (env->sweep.failed > 0 && !env->plane.ending)
+	if (env->sweep_due && !env->plane.ending)
+		sweep(env);
+	else if (env->sweep.failed > 0 && !env->plane.ending)
 		uv_timer_start(&env->again, on_again, NVME_SWEEP_AGAIN_MS, 0);
 	check_closed(env);
 }
@@ -313,6 +317,7 @@ static void on_defined(struct plane *p, const u8 *uuids, size_t n)
 {
 	struct nvme_plane *env = of(p);
 
+	free(env->told);
 	env->told = n ? malloc(n * sizeof(*env->told)) : NULL;
 	if (n && !env->told)
 		abort(); /* as for any letter */
@@ -321,7 +326,10 @@ static void on_defined(struct plane *p, const u8 *uuids, size_t n)
 	env->n_told = n;
 	memcpy(env->sweep.cluster, p->links.cluster, sizeof(env->sweep.cluster));
 	memcpy(env->sweep.node, p->node, sizeof(env->sweep.node));
-	sweep(env);
+	if (env->sweeping)
+		env->sweep_due = true;
+	else
+		sweep(env);
 }
 
 /* ---- the kind ---- */

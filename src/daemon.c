@@ -194,7 +194,7 @@ static bool on_is_member(const struct tls_peer *peer, const char *alpn, void *ar
 	struct daemon *d = arg;
 	enum membership known;
 
-	if (strcmp(peer->cluster, d->id.cluster) != 0)
+	if (strcmp(peer->cluster, d->id.cluster) != 0 || founding_bars_others(d->founding))
 		return false;
 	known = membership_find(d->store, peer->node, peer->node_id, peer->fingerprint);
 	if (known == MEMBERSHIP_UNKNOWN)
@@ -352,6 +352,29 @@ static int start_consensus(struct daemon *d, struct err *err)
 	return consensus_start(&config, &d->consensus, err);
 }
 
+static void on_recovered(void *arg)
+{
+	api_hold_members(((struct daemon *)arg)->api, false);
+}
+
+static int start_founding(struct daemon *d, struct err *err)
+{
+	struct founding_config config = {
+		.loop = &d->loop,
+		.dir = d->config.dir,
+		.store = d->store,
+		.consensus = d->consensus,
+		.observed = api_observed(d->api),
+		.recovered = on_recovered,
+		.arg = d,
+	};
+	int rv = founding_new(&config, &d->founding, err);
+
+	if (rv == 0)
+		api_hold_members(d->api, founding_bars_others(d->founding));
+	return rv;
+}
+
 static int start_api(struct daemon *d, struct err *err)
 {
 	struct api_config config = {
@@ -376,9 +399,6 @@ static int start_api(struct daemon *d, struct err *err)
 	config.vault = d->vault;
 	if (rv == 0)
 		rv = api_new(&config, &d->api, err);
-	if (rv == 0)
-		rv = founding_new(&d->loop, d->config.dir, d->store, d->consensus,
-				  api_observed(d->api), &d->founding, err);
 	return rv;
 }
 
@@ -570,6 +590,8 @@ static int start(struct daemon *d, struct err *err)
 	if (rv == 0)
 		rv = start_api(d, err);
 	if (rv == 0)
+		rv = start_founding(d, err);
+	if (rv == 0)
 		rv = start_plane(d, err);
 	if (rv == 0)
 		rv = start_agent(d, err);
@@ -613,10 +635,17 @@ static void on_consensus_stopped(void *arg)
 	d->stopped = true;
 }
 
-static void on_planes_stopped(void *arg)
+/* of one plane, then of the other */
+static void on_plane_stopped(void *arg)
 {
 	struct daemon *d = arg;
+	struct plane *nvme = d->nvme;
 
+	d->nvme = NULL;
+	if (nvme) {
+		plane_nvme.stop(nvme, on_plane_stopped, d);
+		return;
+	}
 	records_free(d->records);
 	founding_free(d->founding);
 	api_free(d->api);
@@ -624,16 +653,6 @@ static void on_planes_stopped(void *arg)
 		consensus_stop(d->consensus, on_consensus_stopped, d);
 	else
 		on_consensus_stopped(d);
-}
-
-static void on_plane_stopped(void *arg)
-{
-	struct daemon *d = arg;
-
-	if (d->nvme)
-		plane_nvme.stop(d->nvme, on_planes_stopped, d);
-	else
-		on_planes_stopped(d);
 }
 
 /* Whether another has taken over or not: who leads is found out anew. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verbs.c - sdsd run, init and join: options in, a call of daemon.c or cluster/,
+ * verbs.c - sdsd run, init, join and recover: options in, a call of daemon.c or cluster/,
  * words out. They live above cli/ since that folder does not know the daemon.
  */
 #include "verbs.h"
@@ -15,11 +15,13 @@
 #include "cli/cli.h"
 #include "cluster/init.h"
 #include "cluster/join.h"
+#include "cluster/recover.h"
 #include "cluster/statedir.h"
 #include "daemon.h"
 #include "version.h"
 
 #define TOKEN_FILE_MAX 4096
+#define LISTED_MAX 20 /* names in one line */
 
 static int usage(const char *verb, const struct err *err)
 {
@@ -43,10 +45,11 @@ static int verb_run(int argc, char **argv)
 	return daemon_run(&config);
 }
 
-/* the options of init and join; each takes those it knows */
+/* the options of init, join and recover; each takes those it knows */
 struct options {
 	const char *dir, *node, *cluster, *address, *token, *token_file, *wait;
 	const char *word; /* the argument that is no option */
+	bool force;
 };
 
 static int parse(int argc, char **argv, const struct option *known, struct options *o,
@@ -78,6 +81,9 @@ static int parse(int argc, char **argv, const struct option *known, struct optio
 			break;
 		case 'w':
 			o->wait = optarg;
+			break;
+		case 'F':
+			o->force = true;
 			break;
 		default:
 			return err_set(err, -E_INVALID, "unknown option, or one without its value");
@@ -237,6 +243,82 @@ static int verb_join(int argc, char **argv)
 	return rv;
 }
 
+/* "n2, n3" */
+static void print_names(const char *what, json *names)
+{
+	size_t n = json_object_array_length(names);
+
+	printf("%s (%zu)%s", what, n, n > 0 ? ":" : "");
+	for (size_t i = 0; i < n && i < LISTED_MAX; i++)
+		printf("%s %s", i > 0 ? "," : "",
+		       json_object_get_string(json_object_array_get_idx(names, i)));
+	printf("%s\n", n > LISTED_MAX ? ", ..." : "");
+}
+
+static void print_survey(json *o)
+{
+	printf("Node %s of cluster %s has all changes up to number %lld.\n\n",
+	       jget_str(o, "node", ""), jget_str(o, "cluster", ""),
+	       (long long)jget_i64_or(o, "applied", 0));
+	print_names("Nodes that are given up", jget(o, "others"));
+	print_names("Volumes whose data is here", jget(o, "here"));
+	print_names("Volumes whose data is not here, and which are defined only",
+		    jget(o, "elsewhere"));
+	printf("\n");
+}
+
+static void print_before(void)
+{
+	printf("Nothing was done. With --force-new-cluster this node is a cluster of its own:\n"
+	       "- Only when more than half of the voters are gone for ever, and on one node:\n"
+	       "  the one with the highest number above.\n"
+	       "- What the others have changed after that number is gone: definitions, and\n"
+	       "  what was written to a volume after its copy here was no longer in sync.\n"
+	       "- The others are lost from then on. None of them may run any more before its\n"
+	       "  state directory was removed: more than half of them would be the old cluster.\n");
+}
+
+static void print_after(const char *dir)
+{
+	printf("This node is a cluster of its own from now on. Start it:\n");
+	print_start(dir);
+	printf("\nThe others are lost and will be refused. To have one of them again, remove its\n"
+	       "state directory and what is in its pools, and let it join like a new one: sdsd\n"
+	       "token create here, sdsd join there. Copies are made anew where there is room.\n");
+}
+
+static int verb_recover(int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "dir", required_argument, NULL, 'd' },
+		{ "force-new-cluster", no_argument, NULL, 'F' },
+		{ 0 },
+	};
+	struct options o = { .dir = NULL };
+	const char *dir;
+	struct err err = { 0 };
+	json *found;
+	int rv;
+
+	log_init(LOG_LEVEL_WARN);
+	rv = parse(argc, argv, known, &o, &err);
+	if (rv == 0 && o.word)
+		rv = err_set(&err, -E_INVALID, "unexpected argument \"%.100s\"", o.word);
+	if (rv < 0)
+		return usage("recover", &err);
+	dir = config_dir(o.dir);
+	rv = o.force ? recover_force(dir, &found, &err) : recover_look(dir, &found, &err);
+	if (rv < 0)
+		return failed(&err);
+	print_survey(found);
+	json_object_put(found);
+	if (o.force)
+		print_after(dir);
+	else
+		print_before();
+	return CLI_OK;
+}
+
 static const struct cli_verb table[] = {
 	{ "run", NULL,
 	  "[--dir D] [--run-dir R] [--listen HOST:PORT] [--http A:P|off] [--https A:P|off] "
@@ -267,6 +349,13 @@ static const struct cli_verb table[] = {
 	  "  --wait S          seconds to wait for a peer that is not there yet (30)\n"
 	  "  --dir D           state directory (" CONFIG_DIR_DEFAULT ", $SDSD_DIR)\n"
 	  "\nExample: sdsd join 10.0.0.1 --token sds1-... --name n2 --address 10.0.0.2" },
+	{ "recover", NULL, "[--force-new-cluster] [--dir D]",
+	  "make a cluster of this node alone when the majority is lost for ever", verb_recover,
+	  "Without the option it says what there is on this node, and does nothing. The daemon\n"
+	  "must not run.\n\n"
+	  "  --force-new-cluster  do it: the other nodes are given up\n"
+	  "  --dir D              state directory (" CONFIG_DIR_DEFAULT ", $SDSD_DIR)\n"
+	  "\nExample: sdsd recover" },
 };
 
 void verbs_register(void)

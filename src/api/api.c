@@ -148,7 +148,7 @@ static int add_wish(const char *key, json *doc, uint64_t revision, void *arg)
 	struct node node;
 	struct err err;
 
-	if (w->n == CONSENSUS_SERVERS_MAX)
+	if (w->n == CONSENSUS_SERVERS_MAX || node_is_barred(doc))
 		return 0;
 	if (node_parse(doc, &node, &err) < 0) {
 		/* a wish that lacks one node would remove it from the configuration */
@@ -163,10 +163,18 @@ static int add_wish(const char *key, json *doc, uint64_t revision, void *arg)
 	return 0;
 }
 
+void api_hold_members(struct api *a, bool hold)
+{
+	a->members_held = hold;
+}
+
 void api_update_members(struct api *a)
 {
-	struct wishes *w = calloc(1, sizeof(*w));
+	struct wishes *w;
 
+	if (a->members_held)
+		return;
+	w = calloc(1, sizeof(*w));
 	if (!w)
 		abort();
 	w->api = a;
@@ -526,6 +534,7 @@ static bool is_member(struct api *a, const struct tls_peer *peer)
 	char key[STORE_KEY_MAX];
 	struct node node;
 	json *doc = NULL;
+	bool barred;
 	int rv;
 
 	if (name_check("node name", peer->node, NAME_MIN_LEN, NULL) < 0)
@@ -537,8 +546,9 @@ static bool is_member(struct api *a, const struct tls_peer *peer)
 	if (rv < 0)
 		return false;
 	rv = node_parse(doc, &node, NULL);
+	barred = node_is_barred(doc);
 	json_object_put(doc);
-	return rv == 0 && node.id == peer->node_id &&
+	return rv == 0 && !barred && node.id == peer->node_id &&
 	       strcasecmp(node.fingerprint, peer->fingerprint) == 0;
 }
 

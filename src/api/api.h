@@ -91,6 +91,8 @@ struct leader *api_leader(struct api *a);
 struct observed *api_observed(struct api *a);
 /* what the leader has answered to a report of this node; doc may be NULL */
 void api_heard(struct api *a, json *doc);
+/* hold: who is a server of consensus stays as it is, whatever the definitions say */
+void api_hold_members(struct api *a, bool hold);
 /* from consensus_config.on_leader: clears or starts the leader's work (observed, members) */
 void api_on_leader(struct api *a, bool is_leader);
 

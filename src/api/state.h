@@ -90,6 +90,7 @@ struct api {
 	struct events *events;
 	struct api_counts counts;
 	struct members *members; /* while this node leads */
+	bool members_held;       /* they are left as they are */
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
 	struct texts *texts; /* of replicas, kept (view_texts.h) */

@@ -7,15 +7,22 @@
 #include "cluster/nodeport.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "model/limits.h"
+
+#define WARN_EVERY_NS (60 * 1000000000ull) /* of one node that is refused; it tries on and on */
 
 struct nodeport {
 	struct listener *listener;
 	struct nodeport_ops ops;
 	void *arg;
+	char refused[NAME_MAX_LEN + 1]; /* the node that was refused last; "" none, or unknown */
+	uint64_t warned_ns;             /* that was said then */
 };
 
 typedef void (*taker)(struct conn *c, void *arg);
@@ -39,6 +46,18 @@ static taker find(const struct nodeport *np, const char *alpn)
 	return NULL;
 }
 
+static void warn(struct nodeport *np, const struct conn *c, const char *node)
+{
+	uint64_t now = clock_boot_ns();
+
+	if (np->warned_ns && now - np->warned_ns < WARN_EVERY_NS && strcmp(np->refused, node) == 0)
+		return;
+	np->warned_ns = now;
+	snprintf(np->refused, sizeof(np->refused), "%s", node);
+	log_warn("node-port", "peer=%s node=%s closed: not known as a node of this cluster",
+		 conn_name(c), node);
+}
+
 static void on_accept(struct conn *c, void *arg)
 {
 	struct nodeport *np = arg;
@@ -52,8 +71,7 @@ static void on_accept(struct conn *c, void *arg)
 	}
 	/* a newcomer has no certificate yet */
 	if (take != np->ops.on_join && (!peer || !np->ops.is_member(peer, conn_alpn(c), np->arg))) {
-		log_warn("node-port", "peer=%s node=%s closed: not known as a node of this cluster",
-			 conn_name(c), peer ? peer->node : "unknown");
+		warn(np, c, peer ? peer->node : "unknown");
 		conn_close(c);
 		return;
 	}

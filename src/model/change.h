@@ -12,7 +12,8 @@
  * into the same transaction. Exception: change_token_use with change_node_add.
  *
  * Documents that belong to no header of their own:
- * "cluster/self": {"cluster":"<uuid>","name","next_node_id":2,"next_minor":1000,"options":{}}
+ * "cluster/self": {"cluster":"<uuid>","name","next_node_id":2,"next_minor":1000,"options":{},
+ *   "recovering":"<key>"}: of the last record whose epoch was raised, while that goes on
  * "ca/self": {"cert_pem","key_sealed"}
  * "encryption/self": the sealed master key of encrypted volumes (cluster/vault.h)
  * "access/<name>": model/access.h
@@ -442,6 +443,14 @@ int change_pool_done(struct change_env *env, struct txn *t, const char *node, co
  * init: {"cluster","name","ca_cert_pem","ca_key_sealed","node":{node document, id 1},
  *        "token":{"id","secret_sha256","expires_ms"} or null} */
 int change_cluster_init(struct change_env *env, struct txn *t, json *init, struct err *err);
+/* What sdsd recover leaves to be done, recovery is its file (cluster/recover.h): a step of it,
+ * until there is nothing to do (txn_is_empty). First the epochs of all records become higher than
+ * any that the others can have agreed on; then the nodes that are named are lost and barred, and
+ * ids that the others may have given are not given again. */
+#define RECOVER_RECORDS_MAX 1000 /* in one transaction */
+#define RECOVER_EPOCH_STEP 65536
+#define RECOVER_ID_STEP 10000
+int change_cluster_recover(struct change_env *env, struct txn *t, json *recovery, struct err *err);
 /* doc, borrowed: the sealed master key. -E_EXISTS */
 int change_encryption_create(struct change_env *env, struct txn *t, json *doc, struct err *err);
 /* The same key under another passphrase. former: the document it was taken from; -E_CONFLICT when

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * change_cluster.c - the first transaction of a cluster. Called once, by the
- * cluster folder's init through the API of the first node.
+ * change_cluster.c - the first transaction of a cluster, and the first one after it
+ * was recovered from one node. Called by founding.c.
  */
 #include "model/change.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "model/field.h"
@@ -123,4 +126,124 @@ int change_cluster_init(struct change_env *env, struct txn *t, json *init, struc
 	    (rv = put_default_group(env, t, err)) < 0)
 		return rv;
 	return put_token(t, jget(init, "token"), err);
+}
+
+/* The document of a node that is lost, as it is; NULL: it is barred already, gone, or another one
+ * of that name */
+static int read_lost(struct change_env *env, struct txn *t, json *lost, char key[STORE_KEY_MAX],
+		     json **ret, struct err *err)
+{
+	int rv;
+
+	*ret = NULL;
+	node_key(jget_str(lost, "name", ""), key, STORE_KEY_MAX);
+	rv = txn_get(t, env->store, key, ret);
+	if (rv == -E_NOT_FOUND)
+		return 0;
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", key, err_name(rv));
+	if (jget_i64_or(*ret, "id", 0) != jget_i64_or(lost, "id", -1) || node_is_barred(*ret)) {
+		json_object_put(*ret);
+		*ret = NULL;
+	}
+	return 0;
+}
+
+/* how many are still to be barred; bar: they are */
+static int look_at_lost(struct change_env *env, struct txn *t, json *list, bool bar,
+			struct err *err)
+{
+	size_t n = json_object_array_length(list);
+	char key[STORE_KEY_MAX];
+	int rv = 0, left = 0;
+	json *doc;
+
+	for (size_t i = 0; rv == 0 && i < n; i++) {
+		rv = read_lost(env, t, json_object_array_get_idx(list, i), key, &doc, err);
+		left += doc != NULL;
+		if (doc && bar) {
+			node_bar(doc);
+			txn_put(t, key, json_object_get(doc));
+		}
+		json_object_put(doc);
+	}
+	return rv < 0 ? rv : left;
+}
+
+struct raising {
+	struct change_env *env;
+	struct txn *t;
+	char last[STORE_KEY_MAX]; /* the last key that is done */
+	int n;
+	struct err *err;
+};
+
+static int raise_epoch(const char *key, void *arg)
+{
+	struct raising *x = arg;
+	struct record record;
+	json *doc;
+	int rv;
+
+	if (strcmp(key, x->last) <= 0)
+		return 0;
+	if (x->n == RECOVER_RECORDS_MAX)
+		return 1;
+	rv = txn_get(x->t, x->env->store, key, &doc);
+	if (rv == 0)
+		rv = record_parse(doc, &record, x->err);
+	if (rv < 0)
+		return rv;
+	/* the writer stays: it has died, as far as the copies are concerned */
+	if (record.epoch < EPOCH_LAST - RECOVER_EPOCH_STEP)
+		record.epoch += RECOVER_EPOCH_STEP;
+	record_write(doc, &record);
+	txn_put(x->t, key, doc);
+	snprintf(x->last, sizeof(x->last), "%s", key);
+	x->n++;
+	return 0;
+}
+
+/* 1: there are none left */
+static int raise_epochs(struct change_env *env, struct txn *t, json *cluster, struct err *err)
+{
+	struct raising x = { .env = env, .t = t, .err = err };
+	int rv;
+
+	snprintf(x.last, sizeof(x.last), "%s", jget_str(cluster, "recovering", ""));
+	rv = store_list_keys(env->store, "record/", raise_epoch, &x);
+	if (rv < 0)
+		return err_set(err, rv, "records: %s", err_name(rv));
+	if (x.n == 0)
+		return 1;
+	jset_str(cluster, "recovering", x.last);
+	return 0;
+}
+
+int change_cluster_recover(struct change_env *env, struct txn *t, json *recovery, struct err *err)
+{
+	json *lost = jget(recovery, "lost"), *cluster;
+	int rv;
+
+	if (!json_object_is_type(lost, json_type_array))
+		return err_set(err, -E_INVALID, "recovery: \"lost\" must be a list");
+	rv = look_at_lost(env, t, lost, false, err);
+	if (rv <= 0)
+		return rv;
+	rv = txn_get(t, env->store, CLUSTER_KEY, &cluster);
+	if (rv < 0)
+		return err_set(err, rv, CLUSTER_KEY ": %s", err_name(rv));
+	rv = raise_epochs(env, t, cluster, err);
+	if (rv == 1) {
+		rv = look_at_lost(env, t, lost, true, err);
+		json_object_object_del(cluster, "recovering");
+		/* who joined the others, and this node has not heard of, has an id from here on */
+		jset_i64(cluster, "next_node_id",
+			 jget_i64_or(cluster, "next_node_id", 1) + RECOVER_ID_STEP);
+	}
+	if (rv < 0)
+		json_object_put(cluster);
+	else
+		txn_put(t, CLUSTER_KEY, cluster);
+	return rv < 0 ? rv : 0;
 }

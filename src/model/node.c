@@ -132,6 +132,18 @@ void node_write_flag(json *doc, const char *flag, bool on)
 	jset(doc, "flags", flags);
 }
 
+bool node_is_barred(json *doc)
+{
+	return jget_bool(doc, "barred", false);
+}
+
+void node_bar(json *doc)
+{
+	node_write_flag(doc, NODE_EVACUATE, false);
+	node_write_flag(doc, NODE_LOST, true);
+	jset_bool(doc, "barred", true);
+}
+
 static bool is_cordoned(json *props)
 {
 	const char *cordon = jget_str(props, NODE_CORDON, "");

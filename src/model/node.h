@@ -5,6 +5,8 @@
  * certificate>",
  *  "joined_ms":..., "flags":["EVACUATE"], "away_ms":..., "props":{},
  *  "net_interfaces":[further ones, netif.h]}
+ *  "barred":true: its certificate opens nothing any more, since it belongs to the cluster as it was
+ * before sdsd recover; there with LOST only.
  * flags: EVACUATE: what is on it moves to others; LOST: it will never be back, and is forgotten
  * as soon as nothing is on it any more. away_ms: since then (wall clock) it does not answer; not
  * there: it does, or has not been away for long.
@@ -40,6 +42,8 @@ bool node_has_flag(json *doc, const char *flag);
 #define NODE_EVACUATE "EVACUATE"
 #define NODE_LOST "LOST"
 void node_write_flag(json *doc, const char *flag, bool on);
+bool node_is_barred(json *doc);
+void node_bar(json *doc); /* and it is lost */
 /* Whether placement may use it. named: a person has named the node. *ret_why, on false: in words,
  * static; may be NULL */
 bool node_takes_new(json *doc, bool named, const char **ret_why);

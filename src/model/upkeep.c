@@ -84,7 +84,8 @@ static void remove_it(struct upkeep_plan *p, int which, const char *node, const 
 	say(p, "the replica on %s goes: %s", node, why);
 }
 
-/* What is on a node that will never be back goes at once, if the data is elsewhere. */
+/* What is on a node that will never be back goes at once, if the data is elsewhere. If it is not,
+ * nothing is done: another copy could learn from nobody. */
 static bool drop_lost(const struct upkeep_input *in, struct upkeep_plan *p)
 {
 	for (int i = 0; i < in->n; i++) {
@@ -102,7 +103,7 @@ static bool drop_lost(const struct upkeep_input *in, struct upkeep_plan *p)
 		remove_it(p, i, r->node, "its node is lost");
 		return true;
 	}
-	return false;
+	return p->why[0] != '\0';
 }
 
 /* A client leaves a node that is evacuated as soon as nobody has it open. */

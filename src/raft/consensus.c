@@ -388,25 +388,51 @@ int consensus_start(const struct consensus_config *config, struct consensus **re
 	return 0;
 }
 
-static int write_bootstrap(struct consensus *c, struct err *err)
-{
-	struct raft_configuration first;
-	int rv;
+/* --- while nothing runs --- */
 
-	raft_configuration_init(&first);
-	rv = raft_configuration_add(&first, c->id, c->address, RAFT_VOTER);
-	if (rv == 0)
-		rv = raft_bootstrap(&c->raft, &first);
-	raft_configuration_close(&first);
-	if (rv == RAFT_CANTBOOTSTRAP)
-		return err_set(err, -E_EXISTS, "%s has a Raft log already", c->raft_dir);
-	if (rv != 0)
-		return err_set(err, consensus_code(rv), "cannot write the Raft log in %s: %s",
-			       c->raft_dir, c->io.errmsg[0] ? c->io.errmsg : raft_strerror(rv));
-	return 0;
+static int log_failed(struct consensus *c, int rv, struct err *err)
+{
+	return err_set(err, consensus_code(rv), "cannot write the Raft log in %s: %s", c->raft_dir,
+		       c->io.errmsg[0] ? c->io.errmsg : raft_strerror(rv));
 }
 
-int consensus_bootstrap(const char *dir, uint32_t id, const char *address, struct err *err)
+/* this node alone, as a voter; fn writes it */
+static int write_alone(struct consensus *c,
+		       int (*fn)(struct raft *r, const struct raft_configuration *conf))
+{
+	struct raft_configuration alone;
+	int rv;
+
+	raft_configuration_init(&alone);
+	rv = raft_configuration_add(&alone, c->id, c->address, RAFT_VOTER);
+	if (rv == 0)
+		rv = fn(&c->raft, &alone);
+	raft_configuration_close(&alone);
+	return rv;
+}
+
+static int write_bootstrap(struct consensus *c, struct err *err)
+{
+	int rv = write_alone(c, raft_bootstrap);
+
+	if (rv == RAFT_CANTBOOTSTRAP)
+		return err_set(err, -E_EXISTS, "%s has a Raft log already", c->raft_dir);
+	return rv != 0 ? log_failed(c, rv, err) : 0;
+}
+
+/* It becomes the last entry, of term 1, which no entry of a cluster has that had a leader. */
+static int write_recovery(struct consensus *c, struct err *err)
+{
+	int rv = segment_check_dir(c->raft_dir, err);
+
+	if (rv < 0)
+		return rv;
+	rv = write_alone(c, raft_recover);
+	return rv != 0 ? log_failed(c, rv, err) : 0;
+}
+
+static int write_offline(const char *dir, uint32_t id, const char *address,
+			 int (*fn)(struct consensus *c, struct err *err), struct err *err)
 {
 	struct consensus_config config = { .dir = dir, .id = id, .address = address };
 	struct consensus *c;
@@ -432,12 +458,22 @@ int consensus_bootstrap(const char *dir, uint32_t id, const char *address, struc
 		goto close_loop;
 	}
 	open_handles(c);
-	rv = write_bootstrap(c, err);
+	rv = fn(c, err);
 	consensus_stop(c, NULL, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
 close_loop:
 	uv_loop_close(&loop);
 	return rv;
+}
+
+int consensus_bootstrap(const char *dir, uint32_t id, const char *address, struct err *err)
+{
+	return write_offline(dir, id, address, write_bootstrap, err);
+}
+
+int consensus_recover(const char *dir, uint32_t id, const char *address, struct err *err)
+{
+	return write_offline(dir, id, address, write_recovery, err);
 }
 
 /* --- small ones --- */

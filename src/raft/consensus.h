@@ -48,6 +48,10 @@ struct consensus;
 /* Writes the first configuration (this node alone, voter) into an empty dir. -E_EXISTS when the
  * dir has a log. Called by sdsd init; not while running. */
 int consensus_bootstrap(const char *dir, uint32_t id, const char *address, struct err *err);
+/* Makes this node the only server of the log in dir, which keeps all its entries: for who has lost
+ * the majority for ever. Not while running. Whoever else has that log must be kept out from then
+ * on, since he may have entries that this one lacks. -E_CORRUPT */
+int consensus_recover(const char *dir, uint32_t id, const char *address, struct err *err);
 /* Starts. -E_CORRUPT with the file when a segment or snapshot is damaged. */
 int consensus_start(const struct consensus_config *config, struct consensus **ret, struct err *err);
 /* Ends; closed is called on the loop, then everything is freed. Requests that are still pending are

@@ -151,6 +151,7 @@ static void out_on_open(struct conn *c, void *owner)
 		link_abort(l, &why);
 		return;
 	}
+	l->greeted = true;
 	if (conn_write(c, l->greeting, l->greeting_len) < 0)
 		end(l, -EIO, "cannot send the greeting");
 }
@@ -187,8 +188,14 @@ static void far_on_close(struct conn *c, const struct err *reason, void *owner)
 
 	l->far = NULL;
 	if (l->state != LINK_CLOSING) {
+		/* the node port closes so before it hands anything on */
+		if (l->state == LINK_CONNECTING && l->greeted && reason->code == 0)
+			err_set(&l->why, -E_DENIED,
+				"it closes the connection when this node has shown who it is: to "
+				"it this is not, or not any more, a node of the cluster");
+		else
+			l->why = *reason;
 		l->state = LINK_CLOSING;
-		l->why = *reason;
 		/* accepted: what has arrived is still read by the library; connected: its next
 		 * write must fail, so that it connects anew */
 		if (l->near && l->outgoing)

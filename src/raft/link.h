@@ -47,6 +47,7 @@ struct link {
 	enum link_state state;
 	bool outgoing;
 	bool was_open;
+	bool greeted; /* out: the greeting was sent */
 	uv_loop_t *loop;
 	struct conn *far, *near; /* NULL: not yet or no longer */
 	uint32_t id;             /* the peer's; out: expected, in: after the greeting */

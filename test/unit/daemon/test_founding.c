@@ -42,4 +42,11 @@ Test(founding, membership)
 	world_add_node(&w, "n2", 4);
 	cr_expect_eq(find("n2", 2, 2), MEMBERSHIP_NO, "removed, and the name given again");
 	cr_expect_eq(find("n2", 3, 4), MEMBERSHIP_YES);
+	json *file = world_json("{\"lost\":[{\"name\":\"n2\",\"id\":3}]}");
+
+	cr_assert_eq(WORLD(&w, change_cluster_recover, file), 0, "%s", w.err.text);
+	json_object_put(file);
+	cr_expect_eq(find("n2", 3, 4), MEMBERSHIP_NO, "barred");
+	cr_expect_eq(find("n7", 7, 7), MEMBERSHIP_NO, "unknown, and of before the recovery");
+	cr_expect_eq(find("n1", 1, 1), MEMBERSHIP_YES);
 }

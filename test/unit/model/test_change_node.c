@@ -79,6 +79,65 @@ Test(change_node, init_refuses)
 	world_close(&w);
 }
 
+/* Those that the file names are lost and barred, not one that has the name of one of them since. */
+Test(change_node, recover)
+{
+	json *file = world_json("{\"node\":\"n1\",\"lost\":[{\"name\":\"n2\",\"id\":2},"
+				"{\"name\":\"n3\",\"id\":9},{\"name\":\"n8\",\"id\":8}]}");
+	json *bad = world_json("{\"lost\":7}"), *doc;
+	int64_t next;
+	struct world w;
+	struct txn *t;
+
+	world_cluster(&w, 3);
+	doc = world_doc(&w, CLUSTER_KEY);
+	next = jget_i64_or(doc, "next_node_id", 0);
+	json_object_put(doc);
+	for (int i = 0; i < RECOVER_RECORDS_MAX + 5; i++) {
+		char key[STORE_KEY_MAX];
+
+		t = world_txn();
+		snprintf(key, sizeof(key), "record/r%d", i);
+		txn_put(t, key,
+			world_json("{\"uuid\":\"22222222-2222-4222-8222-222222222222\","
+				   "\"epoch\":7,\"writer\":1,\"in_sync\":3}"));
+		cr_assert_eq(world_apply(&w, t), TXN_APPLIED);
+	}
+	cr_expect_eq(WORLD(&w, change_cluster_recover, bad), -E_INVALID);
+	for (int i = 0; i < 3; i++) {
+		doc = world_doc(&w, "node/n2");
+		cr_expect_not(node_is_barred(doc), "epochs first");
+		json_object_put(doc);
+		cr_assert_eq(WORLD(&w, change_cluster_recover, file), 0, "%s", w.err.text);
+	}
+	for (int i = 0; i < RECOVER_RECORDS_MAX + 5; i++) {
+		char key[STORE_KEY_MAX];
+
+		snprintf(key, sizeof(key), "record/r%d", i);
+		doc = world_doc(&w, key);
+		cr_expect_eq(jget_i64_or(doc, "epoch", 0), 7 + RECOVER_EPOCH_STEP, "%s", key);
+		cr_expect_eq(jget_i64_or(doc, "writer", 0), 1);
+		json_object_put(doc);
+	}
+	doc = world_doc(&w, "node/n2");
+	cr_expect(node_is_barred(doc) && node_has_flag(doc, NODE_LOST));
+	json_object_put(doc);
+	doc = world_doc(&w, "node/n3");
+	cr_expect(!node_is_barred(doc) && !node_has_flag(doc, NODE_LOST), "another one");
+	json_object_put(doc);
+	doc = world_doc(&w, CLUSTER_KEY);
+	cr_expect_eq(jget_i64_or(doc, "next_node_id", 0), next + RECOVER_ID_STEP);
+	cr_expect_not(jget(doc, "recovering"));
+	json_object_put(doc);
+	t = world_txn();
+	cr_expect_eq(change_cluster_recover(&w.env, t, file, &w.err), 0);
+	cr_expect(txn_is_empty(t), "it was done already");
+	txn_free(t);
+	json_object_put(file);
+	json_object_put(bad);
+	world_close(&w);
+}
+
 Test(change_node, add)
 {
 	struct node n = world_node("n2", 2);

@@ -64,6 +64,35 @@ Test(consensus, one_node)
 	cluster_put(&cl.nodes[0], "a/3", 3);
 }
 
+/* Two of three are lost; the third one goes on with all it has, and takes new ones. */
+Test(consensus, recovered_from_one)
+{
+	struct consensus_server servers[3];
+	struct cluster_node *node = &cl.nodes[2];
+	struct err err = { 0 };
+
+	start_three();
+	for (int i = 0; i < 30; i++)
+		cluster_put(cluster_leader(&cl), "k/x", i);
+	cluster_converge(&cl);
+	for (int i = 0; i < 3; i++)
+		node_stop(&cl.nodes[i]);
+	for (int again = 0; again < 2; again++)
+		cr_assert_eq(consensus_recover(node->dir, node->id, node->address, &err), 0, "%s",
+			     err.text);
+	node_start(node);
+	cr_assert_eq(cluster_leader(&cl), node);
+	cr_expect_eq(consensus_servers(node->consensus, servers, 3), 1);
+	cr_expect_eq(servers[0].id, node->id);
+	cr_expect_eq(scratch_n(node->store, "k/x", NULL), 29);
+	cluster_put(node, "k/y", 1);
+	node_stop(node);
+	node_start(node);
+	cluster_put(cluster_leader(&cl), "k/z", 1);
+	cr_expect_eq(scratch_n(node->store, "k/y", NULL), 1);
+	cr_expect_eq(consensus_recover(node->dir, 0, node->address, &err), -E_INVALID);
+}
+
 Test(consensus, three_nodes_lose_their_leader)
 {
 	struct cluster_node *old, *leader;

@@ -19,13 +19,14 @@
 #include "cli/verbs.h"
 #include "cli/verify.h"
 
-#define CREATE_ARGS "<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--explain] [--wait]"
+#define CREATE_ARGS \
+	"<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--nvme] [--explain] [--wait]"
 #define ADOPT_ARGS "<node> </dev/vg/lv> [--name NAME] [--group GROUP]"
 #define ADD_ARGS "<name> <size> [--volume N]"
 #define GROW_ARGS "<name> <size> [--volume N]"
 #define DELETE_ARGS "<name>... | <name> --volume N"
 #define CLONE_ARGS "<name> <new name> [--group GROUP]"
-#define CREATE_SPECS 4 /* beside those of rules */
+#define CREATE_SPECS 5 /* beside those of rules */
 #define CLONE_PAUSE_NS 300000000
 #define NUMBER_MAX 65535 /* the daemon knows the real one */
 #define GROUP_DEFAULT "DfltRscGrp"
@@ -33,7 +34,7 @@
 struct create_options {
 	struct rules_options rules;
 	const char *group;
-	bool encrypt, explain, wait;
+	bool encrypt, nvme, explain, wait;
 };
 
 static int filter_of(const struct create_options *o, json *filter, struct err *err)
@@ -46,7 +47,10 @@ static int filter_of(const struct create_options *o, json *filter, struct err *e
 	nodes = jget(filter, "node_name_list");
 	if (nodes && !o->rules.copies) /* whoever names two nodes wants two copies */
 		jset_i64(filter, "place_count", (int64_t)json_object_array_length(nodes));
-	if (o->encrypt)
+	if (o->nvme)
+		jset(filter, "layer_stack",
+		     show_split(o->encrypt ? "nvme,luks,storage" : "nvme,storage"));
+	else if (o->encrypt)
 		jset(filter, "layer_stack", show_split("drbd,luks,storage"));
 	return 0;
 }
@@ -75,6 +79,7 @@ static int create(int argc, char **argv)
 	struct create_options o = { .group = GROUP_DEFAULT };
 	struct option_spec specs[RULES_SPECS + CREATE_SPECS] = { { "--group", &o.group, NULL },
 								 { "--encrypt", NULL, &o.encrypt },
+								 { "--nvme", NULL, &o.nvme },
 								 { "--explain", NULL, &o.explain },
 								 { "--wait", NULL, &o.wait } };
 	json *body, *sizes, *filter, *doc;

@@ -67,6 +67,7 @@ struct daemon {
 	struct records *records;
 	const struct plane_ops *plane_ops;
 	struct plane *plane;
+	struct plane *nvme; /* beside it */
 	struct agent *agent;
 	struct nodeport *nodeport;
 	struct listener *unix_socket;
@@ -445,9 +446,11 @@ static int start_plane(struct daemon *d, struct err *err)
 	d->records = records_new(&records);
 	rv = d->plane_ops->start(&d->loop, d->tls, d->id.cluster, d->id.node, d->id.node_id,
 				 d->boot, &hooks, &d->plane, err);
-	if (rv == 0)
-		records_set_plane(d->records, d->plane);
-	return rv;
+	if (rv < 0)
+		return rv;
+	records_set_plane(d->records, d->plane);
+	return plane_nvme.start(&d->loop, d->tls, d->id.cluster, d->id.node, d->id.node_id, d->boot,
+				&hooks, &d->nvme, err);
 }
 
 /* --- what the leader has this node do, api.h to agent.h ------------------ */
@@ -509,6 +512,8 @@ static int start_agent(struct daemon *d, struct err *err)
 		.certificate_ends = tls_expires(d->tls),
 		.plane_ops = d->plane_ops,
 		.plane = d->plane,
+		.nvme_ops = &plane_nvme,
+		.nvme = d->nvme,
 		.call = on_agent_call,
 		.unseal = on_unseal,
 		.arg = d,
@@ -634,10 +639,17 @@ static void on_consensus_stopped(void *arg)
 	d->stopped = true;
 }
 
+/* of one plane, then of the other */
 static void on_plane_stopped(void *arg)
 {
 	struct daemon *d = arg;
+	struct plane *nvme = d->nvme;
 
+	d->nvme = NULL;
+	if (nvme) {
+		plane_nvme.stop(nvme, on_plane_stopped, d);
+		return;
+	}
 	records_free(d->records);
 	founding_free(d->founding);
 	api_free(d->api);

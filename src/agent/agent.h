@@ -29,6 +29,9 @@ struct agent_config {
 	int64_t certificate_ends; /* of this node; s since 1970, 0: unknown */
 	const struct plane_ops *plane_ops;
 	struct plane *plane;
+	/* of what is not replicated (plane_nvme); NULL: there is none of it */
+	const struct plane_ops *nvme_ops;
+	struct plane *nvme;
 	agent_call call;
 	/* the key of an encrypted volume; -E_LOCKED: not now, see agent_unlocked */
 	int (*unseal)(const char *sealed, uint8_t key[STORAGE_KEY_BYTES], struct err *err,

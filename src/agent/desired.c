@@ -187,8 +187,13 @@ static void fill_plane(struct agent *a, const struct bundle *b, const struct rep
 	r->handover = b->policy.handover;
 	r->copy_writes = copy[b->policy.copy_writes];
 	text_uuid_parse(own->uuid, r->replica_uuid);
-	for (int i = 0; i < b->n; i++)
-		fill_peer(a, &b->replica[i], &r->peer[b->replica[i].slot]);
+	for (int i = 0; i < b->n; i++) {
+		struct plane_peer *peer = &r->peer[b->replica[i].slot];
+
+		fill_peer(a, &b->replica[i], peer);
+		if (b->resource.nvme)
+			text_uuid_parse(b->replica[i].uuid, peer->replica);
+	}
 }
 
 static void want_replica(struct agent *a, const struct bundle *b, const struct replica *own)
@@ -204,6 +209,7 @@ static void want_replica(struct agent *a, const struct bundle *b, const struct r
 	fill_plane(a, b, own, &plane);
 	memcpy(o->resource_uuid, plane.uuid, sizeof(o->resource_uuid));
 	memcpy(o->pool, own->pool, sizeof(o->pool));
+	o->nvme = b->resource.nvme;
 	o->replica.wanted = true;
 	o->replica.diskless = own->diskless;
 	o->replica.deleting = own->deleting;
@@ -456,14 +462,13 @@ static void load_pools(struct agent *a)
 	observe_changed(a);
 }
 
-/* The plane hears once what this node is to have at all, whether its files are found or not: all
- * but what is in quarantine. */
-static void tell_defined(struct agent *a)
+/* what this node is to have at all, whether its files are found or not: all but what is in
+ * quarantine; 16 bytes each, the caller's */
+static uint8_t *list_defined(struct agent *a, size_t *ret_n)
 {
 	uint8_t *uuids = NULL;
 	size_t n = 0;
 
-	a->told = true;
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
 		for (struct agent_object *o = a->bucket[i]; o; o = o->next) {
 			if (o->kind != AGENT_REPLICA || !o->replica.wanted ||
@@ -476,7 +481,32 @@ static void tell_defined(struct agent *a)
 			       sizeof(o->resource_uuid));
 		}
 	}
+	*ret_n = n;
+	return uuids;
+}
+
+/* The plane hears of it once. */
+static void tell_defined(struct agent *a)
+{
+	size_t n;
+	uint8_t *uuids = list_defined(a, &n);
+
+	a->told = true;
 	a->config.plane_ops->defined(a->config.plane, uuids, n);
+	if (a->config.nvme)
+		a->config.nvme_ops->defined(a->config.nvme, uuids, n);
+	free(uuids);
+}
+
+void desired_tell_nvme(struct agent *a)
+{
+	uint8_t *uuids;
+	size_t n;
+
+	if (!a->told || !a->config.nvme)
+		return;
+	uuids = list_defined(a, &n);
+	a->config.nvme_ops->defined(a->config.nvme, uuids, n);
 	free(uuids);
 }
 

@@ -89,6 +89,14 @@ struct agent_pool *agent_pool_find(struct agent *a, const char *name)
 	return NULL;
 }
 
+struct agent_plane agent_plane_of(const struct agent_object *o)
+{
+	const struct agent_config *c = &o->agent->config;
+
+	return o->nvme ? (struct agent_plane){ c->nvme_ops, c->nvme }
+		       : (struct agent_plane){ c->plane_ops, c->plane };
+}
+
 void agent_text_set(char **text, const char *value)
 {
 	free(*text);

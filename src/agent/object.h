@@ -112,6 +112,7 @@ struct agent_object {
 	char pool[NAME_MAX_LEN + 1];
 	char snapshot[NAME_MAX_LEN + 1]; /* the leftover is of this one, whose uuid it has; or "" */
 	uint8_t resource_uuid[16];
+	bool nvme; /* not replicated: plane_nvme has it */
 	/* by number; several of one number while a former one is in use; a leftover has one */
 	struct agent_volume **volume;
 	int n_volumes;
@@ -191,11 +192,19 @@ struct agent_object *agent_object_new(struct agent *a, enum agent_kind kind, con
 void agent_object_drop(struct agent_object *o); /* out of its bucket, freed */
 void agent_each(struct agent *a, void (*each)(struct agent_object *o));
 struct agent_pool *agent_pool_find(struct agent *a, const char *name);
+/* which of this node's planes a resource is given to */
+struct agent_plane {
+	const struct plane_ops *ops;
+	struct plane *plane;
+};
+struct agent_plane agent_plane_of(const struct agent_object *o);
 void agent_text_set(char **text, const char *value); /* value NULL or "": none */
 
 /* desired.c: store documents -> the wanted half of objects */
 void desired_dirty(struct agent *a, const char *key);
 void desired_work(struct agent *a); /* a batch; arms the work timer when there is more */
+/* plane_nvme hears what this node is to have, if it has heard before */
+void desired_tell_nvme(struct agent *a);
 /* what the plane is to be given for o now, for the caller to release; -ENOENT when it is not wanted
  * (any more) */
 int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err *err);

@@ -163,6 +163,7 @@ static void on_status(const struct plane_status *s, void *arg)
 
 static void ask_status(struct agent_object *o, bool quiet)
 {
+	struct agent_plane p = agent_plane_of(o);
 	struct agent *a = o->agent;
 	struct status_call *call = calloc(1, sizeof(*call));
 
@@ -173,7 +174,7 @@ static void ask_status(struct agent_object *o, bool quiet)
 	memcpy(call->key, o->key, sizeof(call->key));
 	memcpy(call->uuid, o->uuid, sizeof(call->uuid));
 	agent_get(a);
-	a->config.plane_ops->status(a->config.plane, o->name, on_status, call);
+	p.ops->status(p.plane, o->name, on_status, call);
 }
 
 void observe_status(struct agent_object *o)
@@ -410,7 +411,7 @@ static json *volume_json(const struct agent_object *o, const struct agent_volume
 		jset_i64(j, "size_kib", (int64_t)(volumes_size(o, v) / 1024));
 	if (v->allocated_kib >= 0)
 		jset_i64(j, "allocated_kib", v->allocated_kib);
-	if (v->plane) {
+	if (v->plane && !o->nvme) {
 		volumes_nbd(o, v->number, nbd, sizeof(nbd));
 		jset_str(j, "nbd", nbd);
 	}

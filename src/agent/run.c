@@ -479,7 +479,7 @@ static void tell_voided(struct agent_object *o)
 /* at once; refused is what keeps it from being set */
 static void plane_set(struct agent_object *o)
 {
-	struct agent *a = o->agent;
+	struct agent_plane p = agent_plane_of(o);
 	struct plane_resource r;
 	struct err err = { 0 };
 	int rv;
@@ -495,7 +495,7 @@ static void plane_set(struct agent_object *o)
 	for (int i = 0; i < o->n_volumes; i++)
 		o->volume[i]->plane = volumes_usable(o, o->volume[i]);
 	o->replica.plane = true;
-	a->config.plane_ops->set(a->config.plane, &r);
+	p.ops->set(p.plane, &r);
 	plane_resource_release(&r);
 	observe_status(o);
 	step_end(o, 0, ""); /* a leftover may have waited until its volume was not given any more */
@@ -513,11 +513,10 @@ static void on_plane_removed(void *arg)
 
 static void plane_remove(struct agent_object *o)
 {
-	struct agent *a = o->agent;
+	struct agent_plane p = agent_plane_of(o);
 
 	step_begin(o, PLAN_PLANE_REMOVE, NULL);
-	a->config.plane_ops->remove(a->config.plane, o->name, o->resource_uuid, on_plane_removed,
-				    o);
+	p.ops->remove(p.plane, o->name, o->resource_uuid, on_plane_removed, o);
 }
 
 /* --- the next step ------------------------------------------------------ */
@@ -642,12 +641,15 @@ static void forget(struct agent_object *o)
 {
 	struct agent *a = o->agent;
 	char key[NAME_MAX_LEN + 1];
+	bool nvme = o->kind == AGENT_REPLICA && o->nvme;
 
 	memcpy(key, o->key, sizeof(key));
 	if (o->kind == AGENT_REPLICA)
 		observe_gone(a, o->name);
 	agent_object_drop(o);
-	run_bucket(a, key); /* the name or the files are free now */
+	if (nvme)
+		desired_tell_nvme(a); /* the kernel may have it from an earlier life */
+	run_bucket(a, key);           /* the name or the files are free now */
 }
 
 void run_advance(struct agent_object *o)

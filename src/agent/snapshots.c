@@ -299,8 +299,8 @@ void agent_freeze(struct agent *a, const char *resource, uint64_t token, int dea
 	h->frozen = cb;
 	o = planned(h, resource);
 	if (o)
-		a->config.plane_ops->freeze(a->config.plane, o->name, o->resource_uuid, token,
-					    deadline_ms, on_frozen, h);
+		agent_plane_of(o).ops->freeze(agent_plane_of(o).plane, o->name, o->resource_uuid,
+					      token, deadline_ms, on_frozen, h);
 }
 
 void agent_thaw(struct agent *a, const char *resource, uint64_t token, agent_snapshot_cb cb,
@@ -313,6 +313,6 @@ void agent_thaw(struct agent *a, const char *resource, uint64_t token, agent_sna
 	h->thawed = cb;
 	o = planned(h, resource);
 	if (o)
-		a->config.plane_ops->thaw(a->config.plane, o->name, o->resource_uuid, token,
-					  on_thawed, h);
+		agent_plane_of(o).ops->thaw(agent_plane_of(o).plane, o->name, o->resource_uuid,
+					    token, on_thawed, h);
 }

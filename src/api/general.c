@@ -87,17 +87,20 @@ int check_layers(struct api *a, const char *resource, json *list, struct err *er
 {
 	enum layers layers;
 	struct view v;
-	bool encrypted;
+	bool encrypted, nvme;
 	int rv = layers_parse(list, &layers, err);
 
 	/* the other way round is fine: clients send what they take for the default */
-	if (rv < 0 || layers != LAYERS_LUKS || view_load(a, resource, &v) < 0)
+	if (rv < 0 || layers == LAYERS_UNSAID || layers == LAYERS_PLAIN ||
+	    view_load(a, resource, &v) < 0)
 		return rv;
 	encrypted = v.res.encrypted;
+	nvme = v.res.nvme;
 	view_release(&v);
-	return encrypted ? 0
-			 : err_set(err, -E_BAD_LAYERS,
-				   "resource %s was made without LUKS, and layers do not change: "
-				   "create another one and copy",
-				   resource);
+	if ((encrypted || !layers_encrypted(layers)) && (nvme || !layers_nvme(layers)))
+		return 0;
+	return err_set(err, -E_BAD_LAYERS,
+		       "resource %s was made without %s, and layers do not change: "
+		       "create another one and copy",
+		       resource, encrypted || !layers_encrypted(layers) ? "NVME" : "LUKS");
 }

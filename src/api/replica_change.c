@@ -38,22 +38,48 @@ static uint64_t missing_object(struct api *a, const char *resource, const char *
 	return RC_STOR_POOL;
 }
 
-/* DISKLESS or DRBD_DISKLESS among the flags, or the pool of that kind */
-static bool wants_diskless(json *resource)
+static bool has_flag(json *resource, const char *wanted)
 {
 	json *flags = jget(resource, "flags");
 	size_t n =
 		json_object_is_type(flags, json_type_array) ? json_object_array_length(flags) : 0;
-	const char *pool = jget_str(jget(resource, "props"), "StorPoolName", "");
 
 	for (size_t i = 0; i < n; i++) {
 		json *flag = json_object_array_get_idx(flags, i);
-		const char *text = flag ? json_object_get_string(flag) : "";
 
-		if (strcasecmp(text, "DISKLESS") == 0 || strcasecmp(text, "DRBD_DISKLESS") == 0)
+		if (flag && strcasecmp(json_object_get_string(flag), wanted) == 0)
 			return true;
 	}
-	return strcasecmp(pool, POOL_DISKLESS) == 0;
+	return false;
+}
+
+/* by a flag, or the pool of that kind */
+static bool wants_diskless(json *resource)
+{
+	const char *pool = jget_str(jget(resource, "props"), "StorPoolName", "");
+
+	return has_flag(resource, "DISKLESS") || has_flag(resource, "DRBD_DISKLESS") ||
+	       has_flag(resource, "NVME_INITIATOR") || strcasecmp(pool, POOL_DISKLESS) == 0;
+}
+
+/* A client is what the layers of its resource make of it: one by NVMe of a replicated resource, or
+ * the other way round, is a mistake. */
+static int check_client(struct api *a, const char *name, json *resource, struct err *err)
+{
+	bool nvme = has_flag(resource, "NVME_INITIATOR");
+	bool drbd = has_flag(resource, "DRBD_DISKLESS");
+	struct view v;
+	int rv = 0;
+
+	if ((!nvme && !drbd) || view_load(a, name, &v) < 0)
+		return 0;
+	if (v.res.nvme ? drbd : nvme)
+		rv = err_set(err, -E_BAD_LAYERS,
+			     "resource %s is made of %s,STORAGE: flag %s is of others", v.res.name,
+			     v.res.nvme ? "NVME" : "DRBD",
+			     nvme ? "NVME_INITIATOR" : "DRBD_DISKLESS");
+	view_release(&v);
+	return rv;
 }
 
 /* 1: there and of this kind, noted; 0: not there; negative: there and of the other kind */
@@ -118,6 +144,8 @@ static int create(struct mutation *m, struct change_env *env, struct txn *t, str
 		diskless ? NULL : jget_str(jget(resource, "props"), "StorPoolName", NULL);
 	int rv = check_layers(m->call->api, name, jget(m->call->doc, "layer_list"), err);
 
+	if (rv == 0)
+		rv = check_client(m->call->api, name, resource, err);
 	if (rv < 0)
 		return rv;
 	/* the first entry is a plain success: some clients look at nothing else */

@@ -153,6 +153,8 @@ static void judge(struct api *a, bool stale, int64_t now, const struct view *v,
 	verdict_of(&in, ret);
 	if (d.regions > 0 && !stale)
 		verdict_add_difference(&d, ret);
+	if (v->res.nvme)
+		verdict_add_nvme(ret);
 }
 
 void status_judge(struct api *a, const struct view *v, struct verdict_result *ret)

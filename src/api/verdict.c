@@ -181,3 +181,8 @@ void verdict_add_difference(const struct verdict_difference *d, struct verdict_r
 	else
 		say(r->next, "sdsd volume verify %s --repair", d->resource);
 }
+
+void verdict_add_nvme(struct verdict_result *r)
+{
+	say(r->reason, "reached by NVMe: no failover, not encrypted on the network");
+}

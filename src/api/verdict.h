@@ -69,6 +69,9 @@ struct verdict_difference { /* as the last comparison of the copies has found */
 };
 void verdict_add_difference(const struct verdict_difference *d, struct verdict_result *r);
 
+/* the resource is not replicated, but reached by NVMe */
+void verdict_add_nvme(struct verdict_result *r);
+
 const char *verdict_name(enum verdict v); /* "safe", "degraded", "at risk", "unavailable" */
 
 #endif

@@ -14,8 +14,10 @@
 #include "model/netif.h"
 
 #define TYPE_DRBD "DRBD"
+#define TYPE_NVME "NVME"
 #define TYPE_LUKS "LUKS"
 #define TYPE_STORAGE "STORAGE"
+#define DEVICE_MAX 80 /* of a device's path, with the end */
 #define PEER_SLOTS (REPLICAS_MAX - 1)
 #define PROMOTION_SCORE 10100 /* plus the copies that can be read: what clients take for healthy */
 
@@ -93,6 +95,7 @@ json *view_node(struct api *a, json *doc)
 	jset(o, "net_interfaces", view_netifs(&n, doc));
 	jset(o, "storage_providers", providers_of(a, n.name));
 	jset(o, "resource_layers", layers_doc(true));
+	view_push(jget(o, "resource_layers"), json_object_new_string(TYPE_NVME));
 	jset(o, "unsupported_providers", view_object());
 	jset(o, "unsupported_layers", view_object());
 	jset_str(o, "uuid", n.uuid);
@@ -287,7 +290,10 @@ json *view_volume_definition(const struct view *v, int k)
 {
 	json *o = view_object(), *layers = view_list();
 
-	view_push(layers, typed(TYPE_DRBD, drbd_volume_definition(v, k)));
+	if (v->res.nvme)
+		view_push(layers, typed(TYPE_NVME, view_object()));
+	else
+		view_push(layers, typed(TYPE_DRBD, drbd_volume_definition(v, k)));
 	if (v->res.encrypted)
 		view_push(layers, typed(TYPE_LUKS, view_object()));
 	view_push(layers, typed(TYPE_STORAGE, view_object()));
@@ -306,7 +312,10 @@ json *view_definition(const struct view *v, bool with_volumes)
 {
 	json *o = view_object(), *layers = view_list();
 
-	view_push(layers, typed(TYPE_DRBD, drbd_definition()));
+	if (v->res.nvme)
+		view_push(layers, typed(TYPE_NVME, view_object()));
+	else
+		view_push(layers, typed(TYPE_DRBD, drbd_definition()));
 	if (v->res.encrypted)
 		view_push(layers, typed(TYPE_LUKS, view_object()));
 	view_push(layers, typed(TYPE_STORAGE, view_object()));
@@ -372,11 +381,14 @@ static int readable_copies(const struct view *v)
 	return n;
 }
 
-/* "" where it is not served */
+/* "" where it is not served. What is reached by NVMe is another device on each node and after each
+ * connection: it goes by its name; and where its copy is nobody is to use it. */
 static void device_path(const struct view *v, int i, int k, char *out, size_t len)
 {
 	out[0] = '\0';
-	if (!v->rep[i].r.inactive)
+	if (v->res.nvme && v->rep[i].r.diskless)
+		snprintf(out, len, "/dev/rvol/by-res/%s/%d", v->res.name, v->res.volume[k].number);
+	else if (!v->rep[i].r.inactive && !v->res.nvme)
 		snprintf(out, len, "/dev/rvol%d", v->res.volume[k].minor);
 }
 
@@ -387,10 +399,25 @@ static int64_t allocated_kib(const struct view *v, int i, int k)
 	return jget_i64_or(view_volume_seen(v, i, k), "allocated_kib", kib);
 }
 
+static json *nvme_volume(const struct view *v, int i, int k)
+{
+	json *o = view_object();
+	char path[DEVICE_MAX];
+
+	device_path(v, i, k, path, sizeof(path));
+	jset_i64(o, "volume_number", v->res.volume[k].number);
+	jset_str(o, "device_path", path);
+	jset_str(o, "backing_device", "");
+	jset_str(o, "disk_state", disk_state(v, i, k));
+	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
+	jset_i64(o, "usable_size_kib", v->res.volume[k].size_kib);
+	return o;
+}
+
 static json *drbd_volume(const struct view *v, int i, int k)
 {
 	json *o = view_object();
-	char path[64];
+	char path[DEVICE_MAX];
 
 	device_path(v, i, k, path, sizeof(path));
 	jset(o, "drbd_volume_definition", drbd_volume_definition(v, k));
@@ -510,15 +537,28 @@ static json *drbd_layer(const struct view *v, int i)
 	return o;
 }
 
+static json *nvme_layer(const struct view *v, int i)
+{
+	json *o = view_object(), *volumes = view_list();
+
+	for (int k = 0; k < v->res.n_volumes; k++)
+		view_push(volumes, nvme_volume(v, i, k));
+	jset(o, "nvme_volumes", volumes);
+	return o;
+}
+
 static json *layer_object(const struct view *v, int i)
 {
 	json *o = view_object(), *children = view_list();
 
 	view_push(children, v->res.encrypted ? luks_layer(v, i) : storage_layer(v, i));
-	jset_str(o, "type", TYPE_DRBD);
+	jset_str(o, "type", v->res.nvme ? TYPE_NVME : TYPE_DRBD);
 	jset_str(o, "resource_name_suffix", "");
 	jset(o, "children", children);
-	jset(o, "drbd", drbd_layer(v, i));
+	if (v->res.nvme)
+		jset(o, "nvme", nvme_layer(v, i));
+	else
+		jset(o, "drbd", drbd_layer(v, i));
 	return o;
 }
 
@@ -595,14 +635,15 @@ json *view_volume(struct api *a, const struct view *v, int i, int k)
 	const struct view_replica *rep = &v->rep[i];
 	json *o = view_object(), *layers = view_list(), *props, *state;
 	const char *nbd = jget_str(view_volume_seen(v, i, k), "nbd", "");
-	char text[64];
+	char text[DEVICE_MAX];
 
 	snprintf(text, sizeof(text), "%d", v->res.volume[k].number);
 	props = view_props(jget(jget(rep->doc, REPLICA_VOLUMES), text));
 	device_path(v, i, k, text, sizeof(text));
 	if (nbd[0])
 		jset_str(props, "Sdsd/NbdSocket", nbd);
-	view_push(layers, typed(TYPE_DRBD, drbd_volume(v, i, k)));
+	view_push(layers, v->res.nvme ? typed(TYPE_NVME, nvme_volume(v, i, k))
+				      : typed(TYPE_DRBD, drbd_volume(v, i, k)));
 	if (v->res.encrypted)
 		view_push(layers, typed(TYPE_LUKS, luks_volume(v, i, k)));
 	view_push(layers, typed(TYPE_STORAGE, storage_volume(v, i, k)));
@@ -627,13 +668,13 @@ json *view_volume(struct api *a, const struct view *v, int i, int k)
 	return o;
 }
 
-static json *resource_flags(const struct replica *r)
+static json *resource_flags(const struct replica *r, bool nvme)
 {
 	json *list = view_list();
 
 	if (r->diskless) {
 		view_push(list, json_object_new_string("DISKLESS"));
-		view_push(list, json_object_new_string("DRBD_DISKLESS"));
+		view_push(list, json_object_new_string(nvme ? "NVME_INITIATOR" : "DRBD_DISKLESS"));
 	}
 	if (r->deleting && r->becomes_client) {
 		view_push(list, json_object_new_string("DISK_REMOVE_REQUESTED"));
@@ -655,7 +696,7 @@ json *view_resource(struct api *a, const struct view *v, int i, bool with_volume
 	jset_str(o, "name", v->res.name);
 	jset_str(o, "node_name", rep->r.node);
 	jset(o, "props", props);
-	jset(o, "flags", resource_flags(&rep->r));
+	jset(o, "flags", resource_flags(&rep->r, v->res.nvme));
 	jset(o, "layer_object", layer_object(v, i));
 	if (is_known(v, i)) {
 		state = view_object();

@@ -161,6 +161,18 @@ static int need_encryption(struct change_env *env, struct txn *t, const char *na
 	return 0;
 }
 
+/* All else that leaves a node is encrypted: whoever wants this has to say so. */
+static int check_plaintext(struct bundle *b, struct err *err)
+{
+	if (!b->resource.nvme || policy_load(b->env->store, b->doc).nvme_plaintext)
+		return 0;
+	return err_set(err, -E_BAD_LAYERS,
+		       "resource %s: NVMe over TCP carries its content unencrypted: set the "
+		       "property " POLICY_NVME " to on, of the resource, its group or the "
+		       "controller, where the network is trusted",
+		       b->resource.name);
+}
+
 int bundle_make(struct change_env *env, struct txn *t, const char *name, const char *group,
 		enum layers layers, json *props, struct bundle *b, struct err *err)
 {
@@ -172,7 +184,8 @@ int bundle_make(struct change_env *env, struct txn *t, const char *name, const c
 	if ((rv = check_new(env, t, name, err)) < 0 ||
 	    (rv = find_group(env, t, group, b->resource.group, &layers, err)) < 0)
 		return rv;
-	b->resource.encrypted = layers == LAYERS_LUKS;
+	b->resource.encrypted = layers_encrypted(layers);
+	b->resource.nvme = layers_nvme(layers);
 	if (b->resource.encrypted && (rv = need_encryption(env, t, name, err)) < 0)
 		return rv;
 	snprintf(what, sizeof(what), "resource %s", name);
@@ -184,7 +197,8 @@ int bundle_make(struct change_env *env, struct txn *t, const char *name, const c
 	b->resource.created_ms = env->now_ms;
 	b->doc = resource_doc(&b->resource);
 	jset(b->doc, "props", checked);
-	return policy_check(what, checked, err);
+	rv = policy_check(what, checked, err);
+	return rv < 0 ? rv : check_plaintext(b, err);
 }
 
 void bundle_release(struct bundle *b)
@@ -360,6 +374,21 @@ static int free_slot(struct bundle *b)
 	return -1;
 }
 
+/* What goes over NVMe is not replicated. */
+static int check_one(const struct bundle *b, struct err *err)
+{
+	int copies = 0;
+
+	for (int i = 0; i < b->n; i++)
+		copies += !b->replica[i].diskless;
+	if (!b->resource.nvme || copies == 0)
+		return 0;
+	return err_set(err, -E_INVALID,
+		       "resource %s: of the layers NVME and STORAGE, which have one copy: others "
+		       "reach it without a disk",
+		       b->resource.name);
+}
+
 static int add_replica(struct bundle *b, const char *node, const char *pool, bool born,
 		       int *ret_slot, struct err *err)
 {
@@ -374,6 +403,9 @@ static int add_replica(struct bundle *b, const char *node, const char *pool, boo
 			"resource %s: %d nodes have a replica, which is the limit; delete one "
 			"that is not needed first",
 			b->resource.name, REPLICAS_MAX);
+	rv = pool ? check_one(b, err) : check_plaintext(b, err);
+	if (rv < 0)
+		return rv;
 	*r = (struct replica){ .slot = slot, .diskless = !pool, .born = born };
 	snprintf(r->resource, sizeof(r->resource), "%s", b->resource.name);
 	snprintf(r->node, sizeof(r->node), "%s", node);
@@ -490,8 +522,10 @@ int bundle_give_disk(struct bundle *b, struct replica *r, const char *pool, stru
 {
 	char key[STORE_KEY_MAX];
 	json *doc;
-	int rv;
+	int rv = check_one(b, err);
 
+	if (rv < 0)
+		return rv;
 	rv = promise_add(b->t, b->env->store, r->node, pool,
 			 &(struct promise){ resource_size_kib(&b->resource),
 					    resource_extra_kib(&b->resource), 1 });

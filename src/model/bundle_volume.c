@@ -134,6 +134,43 @@ static int give_key(struct bundle *b, struct volume *v, struct err *err)
 	return env->volume_key(v->key, err, env->arg);
 }
 
+static json *props_of(struct bundle *b, const char *key, json **ret)
+{
+	return txn_get(b->t, b->env->store, key, ret) == 0 ? jget(*ret, "props") : NULL;
+}
+
+/* what all properties together say of the file system of a volume that has these of its own */
+static bool wants_filesystem(struct bundle *b, json *props, struct filesystem *ret)
+{
+	json *group = NULL, *controller = NULL;
+	struct props_chain c = { { NULL } };
+	char key[STORE_KEY_MAX];
+	bool wanted;
+
+	group_key(b->resource.group, key, sizeof(key));
+	c.level[PROPS_VOLUME_DEFINITION] = props;
+	c.level[PROPS_RESOURCE_DEFINITION] = jget(b->doc, "props");
+	c.level[PROPS_RESOURCE_GROUP] = props_of(b, key, &group);
+	c.level[PROPS_CONTROLLER] = props_of(b, CONTROLLER_KEY, &controller);
+	wanted = filesystem_of(&c, ret);
+	json_object_put(controller);
+	json_object_put(group);
+	return wanted;
+}
+
+/* They are made on the replication's devices. */
+static int check_filesystem(struct bundle *b, json *props, struct err *err)
+{
+	struct filesystem f;
+
+	if (!b->resource.nvme || !wants_filesystem(b, props, &f))
+		return 0;
+	return err_set(err, -E_INVALID,
+		       "resource %s: no file system is made on a volume that is reached by NVMe: "
+		       "unset FileSystem/Type and make it on the node that uses it",
+		       b->resource.name);
+}
+
 int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *props, struct err *err)
 {
 	struct volume v = { .number = number };
@@ -149,7 +186,8 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	rv = props_new(what, props, &checked, err);
 	if (rv < 0)
 		return rv;
-	if ((rv = filesystem_check(what, checked, err)) < 0 || (rv = give_key(b, &v, err)) < 0 ||
+	if ((rv = filesystem_check(what, checked, err)) < 0 ||
+	    (rv = check_filesystem(b, checked, err)) < 0 || (rv = give_key(b, &v, err)) < 0 ||
 	    (rv = take_minor(b, number, &v.minor, err)) < 0 ||
 	    (rv = promise_more(b, v.size_kib, volume_extra_kib(v.size_kib, b->resource.encrypted),
 			       err)) < 0) {
@@ -172,11 +210,6 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	return 0;
 }
 
-static json *props_of(struct bundle *b, const char *key, json **ret)
-{
-	return txn_get(b->t, b->env->store, key, ret) == 0 ? jget(*ret, "props") : NULL;
-}
-
 void bundle_write_filesystem(struct bundle *b, int number, const struct filesystem *f)
 {
 	b->resource.volume[volume_at(b, number)].filesystem = *f;
@@ -187,25 +220,14 @@ void bundle_write_filesystem(struct bundle *b, int number, const struct filesyst
 void bundle_want_filesystem(struct bundle *b, int number)
 {
 	const struct volume *v = &b->resource.volume[volume_at(b, number)];
-	json *group = NULL, *controller = NULL;
-	struct props_chain c = { { NULL } };
-	char key[STORE_KEY_MAX];
 	struct filesystem f;
 
-	if (v->origin.uuid[0] || v->adopts.lv[0])
+	if (v->origin.uuid[0] || v->adopts.lv[0] || b->resource.nvme ||
+	    !wants_filesystem(b, jget(bundle_volume_doc(b, number), "props"), &f))
 		return;
-	group_key(b->resource.group, key, sizeof(key));
-	c.level[PROPS_VOLUME_DEFINITION] = jget(bundle_volume_doc(b, number), "props");
-	c.level[PROPS_RESOURCE_DEFINITION] = jget(b->doc, "props");
-	c.level[PROPS_RESOURCE_GROUP] = props_of(b, key, &group);
-	c.level[PROPS_CONTROLLER] = props_of(b, CONTROLLER_KEY, &controller);
-	if (filesystem_of(&c, &f)) {
-		b->env->uuid(f.uuid);
-		f.since_ms = b->env->now_ms;
-		bundle_write_filesystem(b, number, &f);
-	}
-	json_object_put(controller);
-	json_object_put(group);
+	b->env->uuid(f.uuid);
+	f.since_ms = b->env->now_ms;
+	bundle_write_filesystem(b, number, &f);
 }
 
 void bundle_set_origin(struct bundle *b, int number, const struct volume_origin *o)
@@ -231,7 +253,7 @@ void bundle_set_adopted(struct bundle *b, int number, const struct volume_adopte
 void bundle_encrypt(struct bundle *b)
 {
 	b->resource.encrypted = true;
-	jset(b->doc, "layers", layers_doc(true));
+	jset(b->doc, "layers", b->resource.nvme ? layers_nvme_doc(true) : layers_doc(true));
 	b->dirty = true;
 }
 

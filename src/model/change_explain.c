@@ -126,7 +126,8 @@ static int imagine(struct change_env *env, struct txn *t, json *body, const stru
 	if (rv < 0)
 		return rv;
 	layers = p->layers != LAYERS_UNSAID ? p->layers : f->layers;
-	b->resource.encrypted = layers == LAYERS_LUKS;
+	b->resource.encrypted = layers_encrypted(layers);
+	b->resource.nvme = layers_nvme(layers);
 	return add_sizes(b, jget(body, "volume_sizes"), err);
 }
 

@@ -130,6 +130,8 @@ int place_want(struct bundle *b, const struct change_place *place, struct group_
 	if (rv < 0)
 		return err_prefix(err, "resource %s", b->resource.name);
 	f->diskless_on_remaining |= place->diskless_on_remaining;
+	if (b->resource.nvme && place->copies == 0)
+		f->place_count = 1; /* whatever the group has for those that are replicated */
 	if (f->place_count == 0)
 		f->place_count = COPIES_DEFAULT;
 	*ret = (struct placement_want){

@@ -59,7 +59,8 @@ static int check_layers(const char *what, json *doc, json *body, struct err *err
 	if (rv < 0 || wanted == LAYERS_UNSAID)
 		return rv;
 	layers_parse(jget(doc, "layers"), &has, NULL);
-	if ((has == LAYERS_LUKS) == (wanted == LAYERS_LUKS))
+	if (layers_encrypted(has) == layers_encrypted(wanted) &&
+	    layers_nvme(has) == layers_nvme(wanted))
 		return 0;
 	return err_set(err, -E_BAD_LAYERS,
 		       "%s: its layers cannot change: create another one and copy", what);

@@ -157,6 +157,11 @@ static int check_volume(struct change_env *env, struct txn *t, struct service *s
 	if (!resource_volume(&b.resource, s->number))
 		rv = err_set(err, -E_INVALID, "service %s: resource %s has no volume %d", s->name,
 			     b.resource.name, s->number);
+	else if (b.resource.nvme)
+		rv = err_set(err, -E_INVALID,
+			     "service %s: resource %s is not replicated (NVME): nothing keeps two "
+			     "nodes from writing to it at once",
+			     s->name, b.resource.name);
 	else if (policy.handover)
 		rv = err_set(
 			err, -E_INVALID,

@@ -71,7 +71,9 @@ static int look_at_client(struct bundle *b, const struct replica *r, struct upke
 	rv = bundle_replica_doc(b, r, key, &doc, err);
 	if (rv < 0)
 		return rv;
-	u->diskful_ms = policy_load_replica(b->env->store, b->doc, doc).diskful_after_ms;
+	u->diskful_ms = b->resource.nvme
+				? -1
+				: policy_load_replica(b->env->store, b->doc, doc).diskful_after_ms;
 	if (r->open_ms > 0)
 		u->open_ms = r->open_ms < now ? now - r->open_ms : 0;
 	json_object_put(doc);

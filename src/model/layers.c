@@ -17,7 +17,7 @@ static const char *name_of(json *one)
 
 int layers_parse(json *list, enum layers *ret, struct err *err)
 {
-	bool luks = false;
+	bool luks = false, nvme = false;
 	size_t n;
 
 	*ret = LAYERS_UNSAID;
@@ -30,6 +30,10 @@ int layers_parse(json *list, enum layers *ret, struct err *err)
 		const char *name = name_of(json_object_array_get_idx(list, i));
 		bool drbd = strcasecmp(name, "drbd") == 0;
 
+		if (drbd && nvme)
+			return err_set(err, -E_BAD_LAYERS,
+				       "Layers 'NVME' and 'DRBD' do not go together: what NVMe "
+				       "shows to others is not replicated");
 		if (drbd && luks)
 			return err_set(err, -E_BAD_LAYERS,
 				       "Layer 'LUKS' above DRBD is not supported, since every node "
@@ -37,6 +41,12 @@ int layers_parse(json *list, enum layers *ret, struct err *err)
 				       "DRBD,LUKS,STORAGE");
 		if (strcasecmp(name, "luks") == 0)
 			luks = true;
+		else if (strcasecmp(name, "nvme") == 0 && i == 0)
+			nvme = true;
+		else if (strcasecmp(name, "nvme") == 0)
+			return err_set(err, -E_BAD_LAYERS,
+				       "Layer 'NVME' is the first one, of NVME,STORAGE or "
+				       "NVME,LUKS,STORAGE");
 		else if (!drbd && strcasecmp(name, "storage") != 0)
 			return err_set(err, -E_BAD_LAYERS,
 				       "Layer '%.40s' is not supported: use DRBD,STORAGE or "
@@ -44,17 +54,38 @@ int layers_parse(json *list, enum layers *ret, struct err *err)
 				       name);
 	}
 	if (n > 0)
-		*ret = luks ? LAYERS_LUKS : LAYERS_PLAIN;
+		*ret = nvme ? (luks ? LAYERS_NVME_LUKS : LAYERS_NVME)
+			    : (luks ? LAYERS_LUKS : LAYERS_PLAIN);
 	return 0;
 }
 
-json *layers_doc(bool encrypted)
+static json *doc_of(const char *first, bool encrypted)
 {
 	json *list = json_object_new_array();
 
-	json_object_array_add(list, json_object_new_string("DRBD"));
+	json_object_array_add(list, json_object_new_string(first));
 	if (encrypted)
 		json_object_array_add(list, json_object_new_string("LUKS"));
 	json_object_array_add(list, json_object_new_string("STORAGE"));
 	return list;
+}
+
+json *layers_doc(bool encrypted)
+{
+	return doc_of("DRBD", encrypted);
+}
+
+json *layers_nvme_doc(bool encrypted)
+{
+	return doc_of("NVME", encrypted);
+}
+
+bool layers_encrypted(enum layers l)
+{
+	return l == LAYERS_LUKS || l == LAYERS_NVME_LUKS;
+}
+
+bool layers_nvme(enum layers l)
+{
+	return l == LAYERS_NVME || l == LAYERS_NVME_LUKS;
 }

@@ -127,6 +127,7 @@ int policy_check(const char *what, json *props, struct err *err)
 			       "round-robin, least-pending and striped",
 			       what, text);
 	if ((rv = check_on_off(what, props, POLICY_HANDOVER, err)) < 0 ||
+	    (rv = check_on_off(what, props, POLICY_NVME, err)) < 0 ||
 	    (rv = check_on_off(what, props, POLICY_BALANCE, err)) < 0)
 		return rv;
 	text = jget_str(props, POLICY_COPY, NULL);
@@ -263,6 +264,7 @@ struct policy policy_of(const struct props_chain *c, json *connections)
 		.rebuild_after_ms = after_of(c, POLICY_REBUILD, POLICY_AUTO_EVICT,
 					     UPKEEP_REBUILD_DEFAULT_S * 1000),
 		.diskful_after_ms = after_of(c, POLICY_DISKFUL, POLICY_AUTO_DISKFUL, -1),
+		.nvme_plaintext = nearest(c, POLICY_NVME, on_off) == 1,
 		.diskful_stays = nearest(c, POLICY_DISKFUL_CLEANUP, yes_no) == 0,
 	};
 }

@@ -23,6 +23,8 @@
  *                     from then on, else another one goes for it
  *   sds/balance       off (default), on; of the controller only: copies move from full pools to
  *                     emptier ones (balance.h)
+ *   sds/nvme-plaintext off (default), on: volumes may be reached by NVMe over TCP, which
+ *                     nobody encrypts (docs/security.md)
  * LINSTOR's drivers ask for a handover, for a live migration, by setting
  * DrbdOptions/Net/allow-two-primaries to "yes", of the resource or of the connection
  * between two of its nodes; that counts as on.
@@ -43,6 +45,7 @@
 #define POLICY_SCRUB_RATE "sds/scrub-rate"
 #define POLICY_REBUILD "sds/rebuild-after"
 #define POLICY_AUTO_EVICT "DrbdOptions/AutoEvictAfterTime"
+#define POLICY_NVME "sds/nvme-plaintext"
 #define POLICY_BALANCE "sds/balance"
 #define POLICY_DISKFUL "sds/diskful-after"
 #define POLICY_AUTO_DISKFUL "DrbdOptions/auto-diskful"
@@ -74,6 +77,7 @@ struct policy {
 	int64_t rebuild_after_ms; /* -1: never */
 	int64_t diskful_after_ms; /* -1: never */
 	bool diskful_stays;       /* the copies that are there stay, too */
+	bool nvme_plaintext;
 };
 
 /* the cluster's own properties, which all objects inherit: {"props":{}} */

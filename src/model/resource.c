@@ -186,7 +186,8 @@ int resource_parse(json *doc, struct resource *ret, struct err *err)
 	    (rv = field_i64(doc, what, "created_ms", 0, INT64_MAX, &r.created_ms, err)) < 0 ||
 	    (rv = layers_parse(jget(doc, "layers"), &layers, err)) < 0)
 		return rv;
-	r.encrypted = layers == LAYERS_LUKS;
+	r.encrypted = layers_encrypted(layers);
+	r.nvme = layers_nvme(layers);
 	if (jget(doc, "copies") &&
 	    (rv = field_i64(doc, what, "copies", 1, COPIES_MAX, &copies, err)) < 0)
 		return rv;
@@ -328,7 +329,9 @@ json *resource_doc(const struct resource *r)
 	jset_str(doc, "group", r->group);
 	jset_i64(doc, "created_ms", r->created_ms);
 	jset(doc, "props", json_object_new_object());
-	if (r->encrypted)
+	if (r->nvme)
+		jset(doc, "layers", layers_nvme_doc(r->encrypted));
+	else if (r->encrypted)
 		jset(doc, "layers", layers_doc(true));
 	if (r->copies)
 		jset_i64(doc, "copies", r->copies);

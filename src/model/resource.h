@@ -15,8 +15,9 @@
  *                     content, on the node of its first copy. filesystem: it is born with
  *                     (filesystem.h). external_name: what its user calls
  *                     it, where that is no name of a resource; for the API only. No layers: DRBD
- *                     and STORAGE. key: of an encrypted volume, sealed by the master key
- *                     (cluster/vault.h). copies: it is to have so many; unsaid: as many as it has.
+ *                     and STORAGE; NVME may stand in the place of DRBD. key: of an encrypted
+ *                     volume, sealed by the master key (cluster/vault.h). copies: it is to have
+ *                     so many; unsaid: as many as it has.
  * "record/<name>":   {"uuid","epoch":1,"writer":-1,"in_sync":3,
  *                     "tag":{"node":0,"boot":"0","counter":0}}
  *                     (boot, 64 bit, is a decimal string). Exists from the first copy on.
@@ -91,6 +92,7 @@ struct resource {
 	char group[NAME_MAX_LEN + 1];
 	int64_t created_ms;
 	bool encrypted; /* a LUKS layer under each of its copies */
+	bool nvme;      /* not replicated: clients reach its only copy by NVMe over TCP */
 	int copies;     /* it is to have; 0: unsaid */
 	int n_volumes;
 	struct volume volume[VOLUMES_PER_RESOURCE_MAX];

@@ -11,6 +11,7 @@
 
 #include "base/fs.h"
 #include "net/conn_priv.h"
+#include "net/hosts.h"
 
 #define HOSTS_PATH "/etc/hosts"
 #define HOSTS_SIZE_MAX (1u << 20)
@@ -75,4 +76,17 @@ int hosts_resolve(const char *host, int port, struct sockaddr_storage *ret, stru
 			       host);
 	*ret = addr;
 	return 0;
+}
+
+int hosts_address(const char *host, char out[HOSTS_ADDRESS_MAX], bool *ret_v6, struct err *err)
+{
+	struct sockaddr_storage addr;
+	int rv = hosts_resolve(host, 0, &addr, err);
+
+	if (rv < 0)
+		return rv;
+	*ret_v6 = addr.ss_family == AF_INET6;
+	rv = *ret_v6 ? uv_ip6_name((struct sockaddr_in6 *)&addr, out, HOSTS_ADDRESS_MAX)
+		     : uv_ip4_name((struct sockaddr_in *)&addr, out, HOSTS_ADDRESS_MAX);
+	return rv < 0 ? err_set(err, -E_INVALID, "\"%.80s\" is no usable address", host) : 0;
 }

@@ -10,7 +10,12 @@
 
 #include "replication/plane.h"
 
+#define KERNEL_DEVICE_MAX 32 /* "rvol1000" */
+
 void kernel_names_set(const char *dev_dir, const struct plane_resource *r);
+/* The same with devices that have no minor of their own ("nvme0n1"), by number; "": none */
+void kernel_names_lead(const char *dev_dir, const char *resource,
+		       const char device[PLANE_VOLUMES][KERNEL_DEVICE_MAX]);
 void kernel_names_remove(const char *dev_dir, const char *resource);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * plane.h - how the daemon drives a data plane, whichever it is: the one that
- * runs the mirror itself (plane_user), or the one that configures the kernel
- * module for it (plane_kernel). All calls and callbacks on the main loop; a
- * plane has threads of its own. Slots, epochs and sets are those of
- * docs/protocol.md.
+ * runs the mirror itself (plane_user), the one that configures the kernel
+ * module for it (plane_kernel), or the one without a mirror (plane_nvme). All
+ * calls and callbacks on the main loop; a plane has threads of its own. Slots,
+ * epochs and sets are those of docs/protocol.md.
  */
 #ifndef SDSD_REPLICATION_PLANE_H
 #define SDSD_REPLICATION_PLANE_H
@@ -35,6 +35,7 @@ struct plane_peer { /* one slot of a resource */
 	char node[64];
 	char address[128]; /* host */
 	int port;
+	uint8_t replica[16]; /* plane_nvme only: its uuid; zeros for the others */
 };
 
 /* Who answers reads at the writer: the own copy (another only when the own is not in sync), each in
@@ -188,7 +189,8 @@ struct plane_ops {
 	void (*set)(struct plane *p, const struct plane_resource *r);
 	/* Told once, when all definitions have been looked at: the uuids of all resources that this
 	 * node is to have, 16 bytes each. What the plane has of an earlier life and is none of them
-	 * was left behind. */
+	 * was left behind. plane_nvme is told again when a resource of its own is forgotten: it may
+	 * have been deleted before it was given to the plane in this life. */
 	void (*defined)(struct plane *p, const uint8_t *uuids, size_t n);
 	void (*remove)(struct plane *p, const char *name, const uint8_t uuid[16],
 		       void (*removed)(void *arg), void *arg);
@@ -220,6 +222,10 @@ struct plane_ops {
 			   const struct plane_record *now);
 };
 extern const struct plane_ops plane_user, plane_kernel;
+/* Beside either of them, for resources that are not replicated: the node with the copy shows it to
+ * the others by NVMe over TCP, by the kernel's own means (nvme_sys.h). It has no records, takes no
+ * links and freezes nothing. */
+extern const struct plane_ops plane_nvme;
 
 /* Whether the kernel module is there and speaks our version, and how many resources it has; why
  * not, in a sentence. Blocking, for a moment. */

@@ -19,7 +19,7 @@ static bool begins(const char *text, const char *with)
 
 bool disk_is_hidden(const struct disk_facts *f)
 {
-	return f->size_bytes == 0 || begins(f->name, "ram") || begins(f->name, "rvol") ||
+	return f->size_bytes == 0 || f->nvme || begins(f->name, "ram") || begins(f->name, "rvol") ||
 	       begins(f->name, "fd") || begins(f->name, "zram") || begins(f->name, "zd") ||
 	       begins(f->dm_uuid, "LVM-") || begins(f->dm_name, "sdsd-");
 }
@@ -27,7 +27,7 @@ bool disk_is_hidden(const struct disk_facts *f)
 /* of what nobody may take */
 static bool is_foreign_kind(const struct disk_facts *f, struct disk *ret)
 {
-	if (begins(f->name, "rvol"))
+	if (begins(f->name, "rvol") || f->nvme)
 		SAY("it is a volume of sdsd");
 	else if (begins(f->dm_name, "sdsd-"))
 		SAY("it is a device of sdsd (%s)", f->dm_name);

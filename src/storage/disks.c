@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/nvme.h"
 
 #define TABLE_MAX (8u << 20) /* of the text of mountinfo */
 #define SECTOR 512
@@ -218,6 +219,7 @@ static void gather(const struct look *l, const char *name, struct disk_facts *f,
 	f->size_bytes = strtoull(text, NULL, 10) * SECTOR;
 	read_line(text, sizeof(text), "%s/sys/class/block/%s/ro", l->root, name);
 	f->read_only = text[0] == '1';
+	f->nvme = nvme_is_ours(l->root, name);
 	read_line(f->dm_uuid, sizeof(f->dm_uuid), "%s/sys/class/block/%s/dm/uuid", l->root, name);
 	read_line(f->dm_name, sizeof(f->dm_name), "%s/sys/class/block/%s/dm/name", l->root, name);
 	node_path(l, f, path, len);

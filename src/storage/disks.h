@@ -39,6 +39,7 @@ struct disk_facts {
 	bool silent;        /* reading it did not end in time */
 	bool failed;        /* or it ended with an error */
 	bool swap;          /* it or a partition of it */
+	bool nvme;          /* a volume of ours on another node, reached by NVMe */
 	char name[64];      /* as struct disk */
 	char dm_uuid[160];  /* of a device of device-mapper */
 	char dm_name[128];  /* the same */

@@ -19,17 +19,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nvme.h"
 #include "storage/tool.h"
 
-#define LVM_CONFIG                                                                            \
-	"devices { filter = [ \"r|^/dev/rvol.*|\", \"r|^/dev/drbd.*|\", \"r|^/dev/nbd.*|\","  \
-	" \"r|^/dev/mapper/sdsd-.*|\", \"r|^/dev/zd.*|\", \"r|^/dev/zvol/.*|\" ]"             \
-	" scan_lvs = 0 hints = \"none\" }"                                                    \
-	" log { report_command_log = 0 }"                                                     \
-	" report { compact_output = 0 compact_output_cols = \"\" list_item_separator = \",\"" \
+/* %s: more that is rejected */
+#define LVM_CONFIG                                                                             \
+	"devices { filter = [%s \"r|^/dev/rvol.*|\", \"r|^/dev/drbd.*|\", \"r|^/dev/nbd.*|\"," \
+	" \"r|^/dev/mapper/sdsd-.*|\", \"r|^/dev/zd.*|\", \"r|^/dev/zvol/.*|\" ]"              \
+	" scan_lvs = 0 hints = \"none\" }"                                                     \
+	" log { report_command_log = 0 }"                                                      \
+	" report { compact_output = 0 compact_output_cols = \"\" list_item_separator = \",\""  \
 	" binary_values_as_numeric = 0 }"
 
 #define WORDS_MAX 48
+#define NVME_NAMES_MAX 3072 /* of volumes by NVMe: of a few hundred */
+#define CONFIG_MAX 4096
 #define PATH_MAX_LVM (2 * LVM_NAME_MAX + 2)
 #define SELECT_MAX (LVM_LOOK_MAX * (LVM_NAME_MAX + 20))
 
@@ -37,6 +41,7 @@
 struct words {
 	const char *v[WORDS_MAX + 1];
 	int n;
+	char config[CONFIG_MAX];
 };
 
 static void put(struct words *w, const char *word)
@@ -46,12 +51,24 @@ static void put(struct words *w, const char *word)
 	w->v[w->n] = NULL;
 }
 
+/* What is reached by NVMe has names as any other disk has, and to read it waits while its node is
+ * away: it is left out by name. */
+static void put_config(struct words *w)
+{
+	char names[NVME_NAMES_MAX], reject[NVME_NAMES_MAX + 40] = "";
+
+	if (nvme_ours("", names, sizeof(names)) > 0)
+		snprintf(reject, sizeof(reject), "\"r#^/dev/(%s)(p[0-9]+)?$#\", ", names);
+	snprintf(w->config, sizeof(w->config), LVM_CONFIG, reject);
+	put(w, w->config);
+}
+
 static void begin(struct words *w, const char *tool)
 {
 	w->n = 0;
 	put(w, tool);
 	put(w, "--config");
-	put(w, LVM_CONFIG);
+	put_config(w);
 }
 
 static void put_report(struct words *w, const char *fields)

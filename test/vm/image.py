@@ -73,6 +73,7 @@ MODULES = """
     brd null_blk loop nbd drbd ublk_drv zram scsi_debug sd_mod scsi_dh_alua
     tls aesni_intel gcm ctr ccm ghash_generic chacha20poly1305 chacha_generic poly1305_generic
     xts essiv sha256_generic algif_skcipher algif_hash
+    nvmet nvmet_tcp nvme nvme_tcp
     sch_netem sch_tbf sch_ingress cls_u32 cls_matchall act_gact
     softdog netconsole
 """.split()

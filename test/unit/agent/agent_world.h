@@ -136,6 +136,8 @@ static void plane_set(struct plane *p, const struct plane_resource *r)
 }
 
 static uint32_t n_defined, defined_calls; /* as told last */
+static uint32_t n_nvme, nvme_calls;       /* the same of the other plane */
+static uint32_t nvme_sets;                /* what it was given */
 
 static void plane_defined(struct plane *p, const uint8_t *uuids, size_t n)
 {
@@ -164,6 +166,27 @@ static void plane_status(struct plane *p, const char *name,
 	l->status = cb;
 	snprintf(l->name, sizeof(l->name), "%s", name);
 }
+
+static void nvme_defined(struct plane *p, const uint8_t *uuids, size_t n)
+{
+	n_nvme = (uint32_t)n;
+	nvme_calls++;
+}
+
+static void nvme_set(struct plane *p, const struct plane_resource *r)
+{
+	nvme_sets++;
+	plane_set(p, r);
+}
+
+/* of what is not replicated; it has what it is given in the same list */
+static struct plane_ops nvme_plane = {
+	.name = "nvme",
+	.set = nvme_set,
+	.defined = nvme_defined,
+	.remove = plane_remove,
+	.status = plane_status,
+};
 
 static struct plane_ops plane = {
 	.name = "test",
@@ -278,6 +301,8 @@ static void agent_up(void)
 				       .run_dir = run_dir,
 				       .boot = 5,
 				       .plane_ops = &plane,
+				       .nvme_ops = &nvme_plane,
+				       .nvme = (struct plane *)&nvme_plane,
 				       .call = on_call,
 				       .unseal = on_unseal };
 	struct err err = { 0 };

@@ -322,6 +322,68 @@ Test(agent, diskless_and_peers_that_change)
 	cr_assert(until(is_gone, "db"));
 }
 
+static void add_nvme(const char *name)
+{
+	json *body = world_json("{\"override_props\":{\"sds/nvme-plaintext\":\"on\"}}");
+	int number;
+
+	cr_assert_eq(WORLD(&w, change_controller_modify, body), 0, "%s", w.err.text);
+	json_object_put(body);
+	cr_assert_eq(WORLD(&w, change_resource_create, name, GROUP_DEFAULT, LAYERS_NVME, NULL), 0,
+		     "%s", w.err.text);
+	cr_assert_eq(WORLD(&w, change_volume_create, name, -1, 4096, NULL, &number), 0, "%s",
+		     w.err.text);
+}
+
+Test(agent, by_nvme)
+{
+	static const uint8_t none[16];
+	struct held *h;
+
+	add_resource("plain");
+	add_copy("plain", "n1", false);
+	cr_assert(until(is_up, "plain"));
+	add_nvme("db");
+	add_copy("db", "n1", false);
+	add_copy("db", "n2", true);
+	cr_assert(until(is_up, "db"));
+	cr_expect_gt(nvme_sets, 0, "the plane of replicated ones has it");
+	h = find_held("db");
+	cr_expect(memcmp(h->r.peer[1 - h->r.self].replica, none, 16) != 0, "who may connect");
+	cr_expect_str_eq(nbd_of("db", "0"), "", "it is served over NBD");
+	cr_expect_eq(memcmp(find_held("plain")->r.peer[0].replica, none, 16), 0);
+	drop_resource("db");
+	cr_assert(until(is_gone, "db"));
+	cr_expect_null(find_held("db"));
+}
+
+static bool was_told_again(const void *arg)
+{
+	return nvme_calls > 1;
+}
+
+/* What the kernel has of an earlier life goes, also when this life never gave it to the plane. */
+Test(agent, by_nvme_deleted_before_it_was_found)
+{
+	char away[128];
+
+	add_nvme("db");
+	add_copy("db", "n1", false);
+	cr_assert(until(is_up, "db"));
+	agent_down();
+	snprintf(away, sizeof(away), "%s/away", dir);
+	cr_assert_eq(rename(pool_dir, away), 0);
+	nvme_sets = nvme_calls = 0;
+	agent_up();
+	cr_assert(until(is_failed, "db"));
+	cr_expect(nvme_sets == 0 && nvme_calls == 1 && n_nvme == 1);
+	drop_resource("db");
+	cr_assert(until(was_told_again, NULL));
+	cr_expect(nvme_calls == 2 && n_nvme == 0, "told %u times, of %u", nvme_calls, n_nvme);
+	cr_assert_eq(rename(away, pool_dir), 0);
+	cr_assert(until(is_gone, "db"));
+}
+
 Test(agent, plane_cannot_attach)
 {
 	plane_breaks = true;

@@ -242,3 +242,12 @@ Test(verdict, copies_that_differ)
 	cr_expect_str_eq(r.reason, "copies differ in 1 region (n2)");
 	cr_expect(strstr(r.next, "compared again") != NULL);
 }
+
+Test(verdict, by_nvme)
+{
+	struct verdict_result r = { .reason = "one copy" };
+
+	verdict_add_nvme(&r);
+	cr_expect(strstr(r.reason, "one copy; ") == r.reason, "%s", r.reason);
+	cr_expect(strstr(r.reason, "no failover") != NULL, "%s", r.reason);
+}

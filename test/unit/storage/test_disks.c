@@ -74,6 +74,7 @@ Test(disks, judge_kinds)
 		{ "dm-2", "mpath-36", "mpatha", "", false },
 		{ "nvme0n1", "", "", "", false },
 	};
+	struct disk_facts by_nvme = fine;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct disk_facts f = { .size_bytes = 1ull << 40 };
@@ -85,6 +86,9 @@ Test(disks, judge_kinds)
 		cr_expect_eq(disk_is_hidden(&f), rows[i].hidden, "%s", rows[i].name);
 	}
 	cr_expect(disk_is_hidden(&(struct disk_facts){ .name = "loop0" }), "nothing is in it");
+	by_nvme.nvme = true;
+	judged(&by_nvme, "it is a volume of sdsd", false);
+	cr_expect(disk_is_hidden(&by_nvme), "a volume by NVMe");
 }
 
 static const char mountinfo[] = "22 28 0:21 / /sys rw,nosuid - sysfs sysfs rw\n"

@@ -10,13 +10,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
@@ -35,6 +33,7 @@
 #include "net/http.h"
 #include "net/tls.h"
 #include "notify.h"
+#include "process.h"
 #include "raft/consensus.h"
 #include "records.h"
 #include "replication/plane.h"
@@ -43,11 +42,6 @@
 #include "unlock.h"
 #include "web.h"
 
-#define MALLOC_MAP_BYTES (256 << 10) /* a block from here on is a mapping of its own */
-#define MALLOC_TRIM_MS 30000
-#define MALLOC_KEEP_BYTES (512 << 10) /* free at the end of a heap that is kept */
-#define POOL_THREADS "16"             /* one pool whose file system hangs takes one */
-#define FILES_MAX 65536
 #define DRAIN_MS 300 /* for connections that other ends keep open */
 
 struct daemon {
@@ -617,7 +611,7 @@ static void on_watchdog(uv_timer_t *timer)
  * the end of a heap: a leader that has read the reports of all nodes kept twice what it needs. */
 static void on_trim(uv_timer_t *timer)
 {
-	malloc_trim(MALLOC_KEEP_BYTES);
+	process_trim();
 }
 
 static void close_handles(struct daemon *d)
@@ -731,39 +725,13 @@ static void drain(struct daemon *d)
 
 /* --- life --------------------------------------------------------------- */
 
-static void raise_files(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	if (limit.rlim_max < FILES_MAX) {
-		struct rlimit more = { FILES_MAX, FILES_MAX };
-
-		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-			return;
-	}
-	limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
-	setrlimit(RLIMIT_NOFILE, &limit); /* with fewer it runs too, until it says which it lacks */
-}
-
-void daemon_prepare(void)
-{
-	setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 1);
-	/* Fixed, or the first large block that is freed raises it, and from then on every thread
-	 * keeps what its large blocks took and large zeroed ones are written to at once. */
-	mallopt(M_MMAP_THRESHOLD, MALLOC_MAP_BYTES);
-	mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP_BYTES);
-	signal(SIGPIPE, SIG_IGN);
-}
-
 static void open_handles(struct daemon *d)
 {
 	uv_signal_init(&d->loop, &d->term);
 	uv_signal_init(&d->loop, &d->interrupt);
 	uv_timer_init(&d->loop, &d->watchdog);
 	uv_timer_init(&d->loop, &d->trim);
-	uv_timer_start(&d->trim, on_trim, MALLOC_TRIM_MS, MALLOC_TRIM_MS);
+	uv_timer_start(&d->trim, on_trim, PROCESS_TRIM_MS, PROCESS_TRIM_MS);
 	d->term.data = d->interrupt.data = d->watchdog.data = d;
 	uv_signal_start(&d->term, on_signal, SIGTERM);
 	uv_signal_start(&d->interrupt, on_signal, SIGINT);
@@ -778,7 +746,7 @@ int daemon_run(const struct config *config)
 	d->config = *config;
 	log_init(config->log_level);
 	crash_watch();
-	raise_files();
+	process_raise_files();
 	rand_bytes(&d->boot, sizeof(d->boot));
 	if (uv_loop_init(&d->loop) < 0) {
 		log_error("daemon", "cannot make an event loop");

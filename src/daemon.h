@@ -11,8 +11,6 @@
 #define DAEMON_STOP_MS 5000 /* the end may take so long before the process ends anyway */
 #define DAEMON_UNIX_CONNS_MAX 1024
 
-/* Sets what must be set before libuv is first used. Called once, first thing in main. */
-void daemon_prepare(void);
 /* Runs until SIGTERM or SIGINT. Returns the exit status: 0 after an ordered end, 1 when it could
  * not start (one sentence on standard error) or failed. */
 int daemon_run(const struct config *config);

@@ -5,12 +5,12 @@
  * else is found by cli/.
  */
 #include "cli/cli.h"
-#include "daemon.h"
+#include "process.h"
 #include "verbs.h"
 
 int main(int argc, char **argv)
 {
-	daemon_prepare();
+	process_prepare();
 	verbs_register();
 	return cli_main(argc, argv);
 }

@@ -600,8 +600,8 @@ static void fetch(const char *method, const char *path, struct buf *ret)
 	char ask[128];
 
 	serve();
-	snprintf(ask, sizeof(ask), "%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-		 method, path);
+	snprintf(ask, sizeof(ask), "%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", method,
+		 path);
 	say(ask, strlen(ask));
 	for (int i = 0; i < 100000 && turn(); i++)
 		;

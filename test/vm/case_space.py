@@ -9,7 +9,9 @@ from rig import Disk, at_most, wait_for
 
 # state; pools of different size are made of these; the last two are to extend them
 DISKS = [Disk(256), Disk(64), Disk(96), Disk(128)]
-CONTENT = ("dd if=/dev/mapper/sdsd_ssd-db_00000 bs=1M count=80 iflag=direct 2>/dev/null | sha256sum")
+SIZE_MIB = 79  # with its metadata less than twice the smaller pool, which is all it promises
+CONTENT = ("dd if=/dev/mapper/sdsd_ssd-db_00000 bs=1M count=%d iflag=direct 2>/dev/null | "
+           "sha256sum" % SIZE_MIB)
 FILL = "dd if=/dev/urandom of=%s bs=64k count=%d conv=fsync %s"
 
 
@@ -46,7 +48,7 @@ class LargeTaker(Taker):
 def smaller_pool(rig, n1, n2):
     """The pool of one copy runs full: the application notices nothing, the status says it in words,
     and with more space the copy is back."""
-    n1.guest.run(FILL % (n1.device("db"), 1280, "oflag=direct"), 300)
+    n1.guest.run(FILL % (n1.device("db"), 16 * SIZE_MIB, "oflag=direct"), 300)
     wait_for(lambda: re.search("n2: no space left in pool ssd", n1.resource("db")["reason"]), 60,
              "the status says why")
     rig.check(n1.resource("db")["in_sync"] == 1, "not out of the set")
@@ -95,7 +97,7 @@ def case_space_kernel(rig):
     n1, n2 = case_demo_kernel.cluster(rig, 2, DISKS, [LargeTaker, Taker])
     for node in (n1, n2):
         node.made("ssd")
-    n1.cli("volume create db 80M --copies 2")
+    n1.cli("volume create db %dM --copies 2" % SIZE_MIB)
     wait_for(lambda: n1.verdict("db") == "safe" and n1.knows_device("db"), 120, "it is there")
     smaller_pool(rig, n1, n2)
     last_copy(rig, n1)

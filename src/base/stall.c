@@ -59,6 +59,8 @@ void stall_start(struct stall *s, uv_loop_t *loop)
 
 void stall_stop(struct stall *s)
 {
+	if (!s->after.data) /* of a daemon that did not get so far */
+		return;
 	uv_close((uv_handle_t *)&s->after, NULL);
 	uv_close((uv_handle_t *)&s->before, NULL);
 }

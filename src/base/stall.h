@@ -24,7 +24,7 @@ struct stall {
 /* Watches loop from now on, on its own thread; does not keep it alive. A turn that takes more than
  * STALL_WARN_MS of CPU is logged as what the daemon has to answer for. */
 void stall_start(struct stall *s, uv_loop_t *loop);
-/* Closes its handles: s must stay until the loop has run once more. */
+/* Closes its handles: s must stay until the loop has run once more. Nothing when it is all zero. */
 void stall_stop(struct stall *s);
 
 #endif

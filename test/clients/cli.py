@@ -155,7 +155,7 @@ REFUSED = run(Ask("POST", RD, b"{", refused(400), eq("[0].ret_code", -3458764513
     run(Ask("DELETE", RG + "/DfltRscGrp", None, refused(500))) + \
     run(Ask("POST", RD, {"resource_definition": {"name": "1bad"}}, fails(202, 500))) + \
     run(Ask("POST", RD, {"resource_definition": {"name": "all"}}, fails(202, 500))) + \
-    run(Ask("POST", RG, {"name": "nvme", "select_filter": {"layer_stack": ["nvme"]}},
+    run(Ask("POST", RG, {"name": "bcache", "select_filter": {"layer_stack": ["bcache"]}},
             fails(225, 500))) + \
     run(Ask("PUT", RD + "/cli-res", dict(NOTHING, override_props={"sds/handover": "perhaps"}),
             fails(213, 500))) + \

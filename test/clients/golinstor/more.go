@@ -162,8 +162,8 @@ func refusals(ctx context.Context, t *tap, c *client.Client) {
 	t.refused(d.Create(ctx, client.ResourceDefinitionCreate{
 		ResourceDefinition: client.ResourceDefinition{Name: "9"}}), linstor.FailInvldRscName, "a name")
 	t.refused(d.Create(ctx, client.ResourceDefinitionCreate{
-		ResourceDefinition: client.ResourceDefinition{Name: "nvme", LayerData: layers(
-			devicelayerkind.Nvme, devicelayerkind.Storage)}}), linstor.FailInvldLayerStack, "layers")
+		ResourceDefinition: client.ResourceDefinition{Name: "bcache", LayerData: layers(
+			devicelayerkind.Bcache, devicelayerkind.Storage)}}), linstor.FailInvldLayerStack, "layers")
 	t.missing(d.CreateVolumeDefinition(ctx, "none", client.VolumeDefinitionCreate{
 		VolumeDefinition: client.VolumeDefinition{SizeKib: sizeKiB}}), "a volume of nothing")
 	if !t.good(d.Create(ctx, client.ResourceDefinitionCreate{

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/known.h"
 #include "api/view.h"
 
 #define REAP_AT_ONCE_MAX 64 /* resources asked in one second */
@@ -33,14 +34,10 @@ void reap_look(struct api *a, const char *name)
 	snprintf(prefix, sizeof(prefix), "replica/%s/", name);
 	view_docs(a, prefix, find_deleting, resource);
 	if (resource[0]) {
-		if (!r->resources)
-			r->resources = view_object();
-		jset_str(r->resources, name, resource);
-	} else if (r->resources) {
-		json_object_object_del(r->resources, name);
+		known_set(&r->resources, name, json_object_new_string(resource));
+	} else {
+		known_drop(&r->resources, name);
 	}
-	if (r->resources && json_object_object_length(r->resources) == 0)
-		reap_forget(a);
 }
 
 void reap_forget(struct api *a)

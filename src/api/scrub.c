@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/known.h"
 #include "api/verify.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -48,15 +49,11 @@ static void set_due(struct api *a, const char *name, int64_t due_ms)
 	struct scrubber *s = &a->scrubs;
 
 	if (due_ms >= 0) {
-		if (!s->due)
-			s->due = view_object();
-		jset_i64(s->due, name, due_ms);
+		known_set(&s->due, name, json_object_new_int64(due_ms));
 		if (due_ms < s->next_ms)
 			s->next_ms = due_ms;
-	} else if (s->due) {
-		json_object_object_del(s->due, name);
-		if (json_object_object_length(s->due) == 0)
-			scrub_forget(a);
+	} else {
+		known_drop(&s->due, name); /* next_ms: then it is seen that nothing is */
 	}
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/known.h"
 #include "api/view.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -30,38 +31,6 @@
 #define UPKEEP_AWAY_MS 30000    /* a node is away when it was not heard of for so long */
 
 /* ---- what is known of resources, by name in lower case ---- */
-
-static void known_set(json **known, const char *name, json *value)
-{
-	if (!*known)
-		*known = view_object();
-	jset(*known, name, value);
-}
-
-/* Begun anew when it is empty: a table that was never empty becomes slow by what was taken out. */
-static void known_drop(json **known, const char *name)
-{
-	if (!*known)
-		return;
-	json_object_object_del(*known, name);
-	if (json_object_object_length(*known) > 0)
-		return;
-	json_object_put(*known);
-	*known = NULL;
-}
-
-static void known_mark(json **known, const char *name, bool yes)
-{
-	if (yes)
-		known_set(known, name, json_object_new_boolean(true));
-	else
-		known_drop(known, name);
-}
-
-static int count(json *known)
-{
-	return known ? json_object_object_length(known) : 0;
-}
 
 static void note(struct upkeep *u, const char *name, const char *text)
 {
@@ -248,7 +217,7 @@ static void look_at(struct api *a, const char *name, const struct upkeep_sight *
 	}
 	due_in(u, name, UPKEEP_AGAIN_MS);
 	adds = plan.what == UPKEEP_ADD || plan.what == UPKEEP_DISK;
-	if (adds && count(u->learning) + count(u->held) >= UPKEEP_LEARNING_MAX) {
+	if (adds && known_count(u->learning) + known_count(u->held) >= UPKEEP_LEARNING_MAX) {
 		note(u, name, "another copy is made when fewer others are being made");
 		return;
 	}
@@ -271,7 +240,7 @@ bool upkeep_is_busy(struct api *a)
 	const struct upkeep *u = &a->upkeep;
 
 	return u->all || !u->looked || !backlog_is_empty(&u->names) || u->asked ||
-	       count(u->learning) > 0 || count(u->held) > 0;
+	       known_count(u->learning) > 0 || known_count(u->held) > 0;
 }
 
 static void look_at_some(struct api *a)

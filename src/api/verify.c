@@ -366,14 +366,14 @@ static void look(struct verify *v)
 	} else if (!consensus_is_leader(v->api->config.consensus)) {
 		v->moved = true;
 		end(v, "another node leads now: begin again");
-	} else if (gather(v) < 2 && awaits_copies(v)) {
-		pause_then_look(v);
-	} else if (gather(v) < 2) {
-		end(v,
-		    "fewer than two copies are in sync and reachable: there is nothing to compare");
-	} else {
+	} else if (gather(v) >= 2) {
 		v->step = STEP_LOOK;
 		ask_checksums(v);
+	} else if (awaits_copies(v)) {
+		pause_then_look(v);
+	} else {
+		end(v,
+		    "fewer than two copies are in sync and reachable: there is nothing to compare");
 	}
 }
 

@@ -50,12 +50,12 @@ static void judge(struct api *a, const char *name, enum access_kind kind, const 
 		  struct admission *m)
 {
 	struct access have;
-	bool found = find(a, name, &have);
+	const struct access *found = find(a, name, &have) ? &have : NULL;
 
-	if (access_check(found ? &have : NULL, kind, sha256, clock_wall_ms(), &m->why) < 0) {
+	if (access_check(found, kind, sha256, clock_wall_ms(), &m->why) < 0) {
 		m->status = 401;
 		m->number = RC_SIGN_IN;
-		m->unknown = !found || have.kind != kind || !text_equal_secret(have.sha256, sha256);
+		m->unknown = !access_matches(found, kind, sha256);
 		return;
 	}
 	m->read_only = have.read_only;

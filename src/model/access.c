@@ -80,10 +80,15 @@ json *access_doc(const struct access *a)
 	return doc;
 }
 
+bool access_matches(const struct access *a, enum access_kind kind, const char *sha256)
+{
+	return a && a->kind == kind && text_equal_secret(a->sha256, sha256);
+}
+
 int access_check(const struct access *a, enum access_kind kind, const char *sha256, int64_t now_ms,
 		 struct err *err)
 {
-	if (!a || a->kind != kind || !text_equal_secret(a->sha256, sha256))
+	if (!access_matches(a, kind, sha256))
 		return err_set(err, -E_DENIED, "this %s is not, or not any more, valid here",
 			       access_kind_name(kind));
 	if (a->expires_ms > 0 && now_ms >= a->expires_ms)

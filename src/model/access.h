@@ -38,6 +38,9 @@ void access_key(const char *name, char *out, size_t len);
 /* -E_INVALID with a sentence */
 int access_parse(json *doc, struct access *ret, struct err *err);
 json *access_doc(const struct access *a); /* the caller owns it */
+/* What was shown (kind and hash) is what the store knows of that name, be it expired. a NULL: it
+ * knows none. */
+bool access_matches(const struct access *a, enum access_kind kind, const char *sha256);
 /* What was shown (kind and hash) against what the store knows of that name; a NULL: it knows none.
  * 0; -E_DENIED with a sentence for whoever showed it: the same for all that is wrong but the
  * time. */

@@ -343,8 +343,7 @@ static int start_consensus(struct daemon *d, struct err *err)
 		.arg = d,
 	};
 
-	snprintf(address, sizeof(address), strchr(d->id.address, ':') ? "[%.100s]:%d" : "%.100s:%d",
-		 d->id.address, d->id.port);
+	consensus_address(d->id.address, d->id.port, address);
 	return consensus_start(&config, &d->consensus, err);
 }
 

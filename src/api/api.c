@@ -156,8 +156,7 @@ static int add_wish(const char *key, json *doc, uint64_t revision, void *arg)
 	}
 	wish = &w->wish[w->n++];
 	wish->id = node.id;
-	snprintf(wish->address, sizeof(wish->address),
-		 strchr(node.address, ':') ? "[%.100s]:%d" : "%.100s:%d", node.address, node.port);
+	consensus_address(node.address, node.port, wish->address);
 	wish->reachable = node_reachable(w->api, node.name, w->now);
 	return 0;
 }

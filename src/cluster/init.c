@@ -155,8 +155,7 @@ static int write_files(const struct founding *f, struct err *err)
 	const char *dir = f->id.dir;
 	int rv;
 
-	snprintf(address, sizeof(address), strchr(f->id.address, ':') ? "[%.100s]:%d" : "%.100s:%d",
-		 f->id.address, f->id.port);
+	consensus_address(f->id.address, f->id.port, address);
 	rv = write_init_json(f, err);
 	if (rv == 0)
 		rv = statedir_wipe(dir, err);

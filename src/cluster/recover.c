@@ -136,9 +136,7 @@ static int force(const struct survey *s, struct err *err)
 
 	if (rv < 0)
 		return rv;
-	snprintf(address, sizeof(address),
-		 strchr(s->id->address, ':') ? "[%.100s]:%d" : "%.100s:%d", s->id->address,
-		 s->id->port);
+	consensus_address(s->id->address, s->id->port, address);
 	return consensus_recover(s->id->dir, s->id->node_id, address, err);
 }
 

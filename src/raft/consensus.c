@@ -390,6 +390,12 @@ int consensus_start(const struct consensus_config *config, struct consensus **re
 	return 0;
 }
 
+void consensus_address(const char *host, int port, char out[CONSENSUS_ADDRESS_MAX])
+{
+	snprintf(out, CONSENSUS_ADDRESS_MAX, strchr(host, ':') ? "[%.100s]:%d" : "%.100s:%d", host,
+		 port);
+}
+
 /* --- while nothing runs --- */
 
 static int log_failed(struct consensus *c, int rv, struct err *err)

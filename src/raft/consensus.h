@@ -45,6 +45,8 @@ struct consensus_config {
 
 struct consensus;
 
+/* "10.0.0.1:7700", "[fd00::1]:7700": how a node is named to the others */
+void consensus_address(const char *host, int port, char out[CONSENSUS_ADDRESS_MAX]);
 /* Writes the first configuration (this node alone, voter) into an empty dir. -E_EXISTS when the
  * dir has a log. Called by sdsd init; not while running. */
 int consensus_bootstrap(const char *dir, uint32_t id, const char *address, struct err *err);

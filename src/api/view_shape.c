@@ -94,7 +94,7 @@ json *view_node(struct api *a, json *doc)
 	jset(o, "props", view_props(doc));
 	jset(o, "net_interfaces", view_netifs(&n, doc));
 	jset(o, "storage_providers", providers_of(a, n.name));
-	jset(o, "resource_layers", layers_doc(true));
+	jset(o, "resource_layers", layers_doc(false, true));
 	view_push(jget(o, "resource_layers"), json_object_new_string(TYPE_NVME));
 	jset(o, "unsupported_providers", view_object());
 	jset(o, "unsupported_layers", view_object());
@@ -236,7 +236,7 @@ json *view_group(json *doc)
 	if (!jget(filter, "place_count"))
 		jset_i64(filter, "place_count", COPIES_DEFAULT);
 	if (!jget(filter, "layer_stack"))
-		jset(filter, "layer_stack", layers_doc(false));
+		jset(filter, "layer_stack", layers_doc(false, false));
 	jset_str(o, "name", jget_str(doc, "name", ""));
 	jset_str(o, "description", jget_str(doc, "description", ""));
 	jset(o, "props", view_props(doc));

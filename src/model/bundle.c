@@ -184,8 +184,7 @@ int bundle_make(struct change_env *env, struct txn *t, const char *name, const c
 	if ((rv = check_new(env, t, name, err)) < 0 ||
 	    (rv = find_group(env, t, group, b->resource.group, &layers, err)) < 0)
 		return rv;
-	b->resource.encrypted = layers_encrypted(layers);
-	b->resource.nvme = layers_nvme(layers);
+	resource_set_layers(&b->resource, layers);
 	if (b->resource.encrypted && (rv = need_encryption(env, t, name, err)) < 0)
 		return rv;
 	snprintf(what, sizeof(what), "resource %s", name);

@@ -253,7 +253,7 @@ void bundle_set_adopted(struct bundle *b, int number, const struct volume_adopte
 void bundle_encrypt(struct bundle *b)
 {
 	b->resource.encrypted = true;
-	jset(b->doc, "layers", b->resource.nvme ? layers_nvme_doc(true) : layers_doc(true));
+	jset(b->doc, "layers", layers_doc(b->resource.nvme, true));
 	b->dirty = true;
 }
 

@@ -126,8 +126,7 @@ static int imagine(struct change_env *env, struct txn *t, json *body, const stru
 	if (rv < 0)
 		return rv;
 	layers = p->layers != LAYERS_UNSAID ? p->layers : f->layers;
-	b->resource.encrypted = layers_encrypted(layers);
-	b->resource.nvme = layers_nvme(layers);
+	resource_set_layers(&b->resource, layers);
 	return add_sizes(b, jget(body, "volume_sizes"), err);
 }
 

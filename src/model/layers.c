@@ -59,25 +59,15 @@ int layers_parse(json *list, enum layers *ret, struct err *err)
 	return 0;
 }
 
-static json *doc_of(const char *first, bool encrypted)
+json *layers_doc(bool nvme, bool encrypted)
 {
 	json *list = json_object_new_array();
 
-	json_object_array_add(list, json_object_new_string(first));
+	json_object_array_add(list, json_object_new_string(nvme ? "NVME" : "DRBD"));
 	if (encrypted)
 		json_object_array_add(list, json_object_new_string("LUKS"));
 	json_object_array_add(list, json_object_new_string("STORAGE"));
 	return list;
-}
-
-json *layers_doc(bool encrypted)
-{
-	return doc_of("DRBD", encrypted);
-}
-
-json *layers_nvme_doc(bool encrypted)
-{
-	return doc_of("NVME", encrypted);
 }
 
 bool layers_encrypted(enum layers l)

@@ -14,8 +14,7 @@ enum layers { LAYERS_UNSAID, LAYERS_PLAIN, LAYERS_LUKS, LAYERS_NVME, LAYERS_NVME
 /* A list of names, or of {"type"}, in any case; NULL and [] say nothing. -E_BAD_LAYERS for layers
  * that we could only ignore. */
 int layers_parse(json *list, enum layers *ret, struct err *err);
-json *layers_doc(bool encrypted);      /* a new list */
-json *layers_nvme_doc(bool encrypted); /* the same, with NVME in the place of DRBD */
+json *layers_doc(bool nvme, bool encrypted); /* a new list */
 bool layers_encrypted(enum layers l);
 bool layers_nvme(enum layers l);
 

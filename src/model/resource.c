@@ -186,8 +186,7 @@ int resource_parse(json *doc, struct resource *ret, struct err *err)
 	    (rv = field_i64(doc, what, "created_ms", 0, INT64_MAX, &r.created_ms, err)) < 0 ||
 	    (rv = layers_parse(jget(doc, "layers"), &layers, err)) < 0)
 		return rv;
-	r.encrypted = layers_encrypted(layers);
-	r.nvme = layers_nvme(layers);
+	resource_set_layers(&r, layers);
 	if (jget(doc, "copies") &&
 	    (rv = field_i64(doc, what, "copies", 1, COPIES_MAX, &copies, err)) < 0)
 		return rv;
@@ -303,6 +302,12 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 	return 0;
 }
 
+void resource_set_layers(struct resource *r, enum layers layers)
+{
+	r->encrypted = layers_encrypted(layers);
+	r->nvme = layers_nvme(layers);
+}
+
 json *resource_doc(const struct resource *r)
 {
 	json *doc = json_object_new_object(), *volumes = json_object_new_array(), *v;
@@ -329,10 +334,8 @@ json *resource_doc(const struct resource *r)
 	jset_str(doc, "group", r->group);
 	jset_i64(doc, "created_ms", r->created_ms);
 	jset(doc, "props", json_object_new_object());
-	if (r->nvme)
-		jset(doc, "layers", layers_nvme_doc(r->encrypted));
-	else if (r->encrypted)
-		jset(doc, "layers", layers_doc(true));
+	if (r->nvme || r->encrypted)
+		jset(doc, "layers", layers_doc(r->nvme, r->encrypted));
 	if (r->copies)
 		jset_i64(doc, "copies", r->copies);
 	jset(doc, "volumes", volumes);

@@ -52,6 +52,7 @@
 
 #include "base/json.h"
 #include "model/filesystem.h"
+#include "model/layers.h"
 #include "model/name.h"
 #include "model/refetch.h"
 
@@ -137,6 +138,7 @@ int resource_check_name(const char *name, struct err *err);
 int resource_parse(json *doc, struct resource *ret, struct err *err);
 int record_parse(json *doc, struct record *ret, struct err *err);
 int replica_parse(json *doc, struct replica *ret, struct err *err);
+void resource_set_layers(struct resource *r, enum layers layers); /* unsaid: DRBD and STORAGE */
 json *resource_doc(const struct resource *r);
 json *record_doc(const struct record *r, const char *resource_uuid);
 /* sets the record's fields in a present document, whose uuid and unknown fields stay */

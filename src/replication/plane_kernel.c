@@ -399,16 +399,7 @@ static int kernel_start(uv_loop_t *main_loop, struct tls *tls, const char *clust
 const struct plane_ops plane_kernel = {
 	.name = "kernel",
 	.start = kernel_start,
-	.stop = plane_stop,
-	.set = plane_set,
-	.defined = plane_defined,
-	.remove = plane_remove,
-	.status = plane_get_status,
-	.freeze = plane_freeze,
-	.thaw = plane_thaw,
-	.accept = plane_accept,
-	.record_read = plane_record_read,
-	.record_cas = plane_record_cas,
+	PLANE_LOOP_OPS,
 };
 
 /* ---- before there is a plane ---- */

@@ -97,7 +97,7 @@ struct plane {
 	bool ending;
 };
 
-/* plane_ops of all kinds, but for start; main loop */
+/* PLANE_LOOP_OPS: plane_ops of all kinds, but for name and start; main loop */
 int plane_start(const struct plane_kind *kind, uv_loop_t *main_loop, struct tls *tls,
 		const char *cluster_uuid, const char *node, uint32_t node_id, uint64_t boot,
 		const struct plane_hooks *hooks, struct plane **ret, struct err *err);
@@ -116,6 +116,11 @@ void plane_accept(struct plane *p, struct conn *data_link);
 void plane_record_read(struct plane *p, uint64_t token, const struct plane_record *now);
 void plane_record_cas(struct plane *p, uint64_t token, bool accepted,
 		      const struct plane_record *now);
+
+#define PLANE_LOOP_OPS                                                                          \
+	.stop = plane_stop, .set = plane_set, .defined = plane_defined, .remove = plane_remove, \
+	.status = plane_get_status, .freeze = plane_freeze, .thaw = plane_thaw,                 \
+	.accept = plane_accept, .record_read = plane_record_read, .record_cas = plane_record_cas
 
 /* for kinds and their resources; the plane's thread */
 void plane_item_init(struct plane_item *i, struct plane *p, const struct plane_resource *r,

@@ -406,14 +406,5 @@ static int nvme_start(uv_loop_t *main_loop, struct tls *tls, const char *cluster
 const struct plane_ops plane_nvme = {
 	.name = "nvme",
 	.start = nvme_start,
-	.stop = plane_stop,
-	.set = plane_set,
-	.defined = plane_defined,
-	.remove = plane_remove,
-	.status = plane_get_status,
-	.freeze = plane_freeze,
-	.thaw = plane_thaw,
-	.accept = plane_accept,
-	.record_read = plane_record_read,
-	.record_cas = plane_record_cas,
+	PLANE_LOOP_OPS,
 };

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scratch.h - a directory of its own for one test, and small helpers around
+ * scratch.h - a directory of its own for one test (scratch_dir.h), and small helpers around
  * the store. Used by the tests of src/store and src/raft.
  */
 #ifndef SDSD_TEST_SUPPORT_SCRATCH_H
 #define SDSD_TEST_SUPPORT_SCRATCH_H
 
 #include <criterion/criterion.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "store/txn.h"
+#include "support/scratch_dir.h"
 
 /* there only when built with the address sanitizer */
 extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
@@ -24,31 +21,6 @@ __attribute__((unused)) static void scratch_no_leaks(void)
 {
 	if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check())
 		abort();
-}
-
-__attribute__((unused)) static int scratch_remove_one(const char *path, const struct stat *st,
-						      int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-__attribute__((unused)) static void scratch_remove(const char *dir)
-{
-	nftw(dir, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* in memory when the machine allows it: most tests do not need a real disk's fsync. SDSD_TEST_DIR:
- * somewhere else, to run them on a real one. */
-__attribute__((unused)) static const char *scratch_make(char path[64])
-{
-	const char *base = getenv("SDSD_TEST_DIR");
-
-	if (!base)
-		base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-
-	snprintf(path, 64, "%s/sdsd-test-XXXXXX", base);
-	cr_assert(mkdtemp(path), "mkdtemp %s", path);
-	return path;
 }
 
 __attribute__((unused)) static struct store *scratch_open(const char *dir, uint64_t map)

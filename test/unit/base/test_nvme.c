@@ -3,29 +3,23 @@
 #include "base/nvme.h"
 
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
+#include "support/scratch_dir.h"
 
 static char root[64];
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static void setup(void)
 {
-	snprintf(root, sizeof(root), "/tmp/sdsd-nvme-XXXXXX");
-	cr_assert(mkdtemp(root));
+	scratch_make(root);
 }
 
 static void teardown(void)
 {
-	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(root);
 }
 
 TestSuite(nvme, .init = setup, .fini = teardown);

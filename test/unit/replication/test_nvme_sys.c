@@ -6,13 +6,13 @@
 #include "replication/nvme_sys.h"
 
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "support/scratch_dir.h"
 
 #define UUID "02000000-0000-0000-0000-000000000000"
 #define SUBSYSTEM NVME_PREFIX "copy:01000000-0000-0000-0000-000000000000:n1:" UUID
@@ -22,22 +22,16 @@
 static const u8 cluster[16] = { 1 }, resource[16] = { 2 };
 static char root[64];
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static void setup(void)
 {
-	snprintf(root, sizeof(root), "/tmp/sdsd-nvme-XXXXXX");
-	cr_assert(mkdtemp(root));
+	scratch_make(root);
 	nvme_sys_fake(root);
 }
 
 static void teardown(void)
 {
 	nvme_sys_fake(NULL);
-	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(root);
 }
 
 TestSuite(nvme_sys, .init = setup, .fini = teardown);

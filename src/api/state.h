@@ -102,7 +102,7 @@ struct api {
 	bool members_held;       /* they are left as they are */
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
-	struct texts *texts; /* of replicas, kept (view_texts.h) */
+	struct texts *texts; /* what lists show, kept (view_texts.h) */
 	struct store_watch *applied;
 	int following;      /* answers of the leader that wait for this node's store */
 	struct walk *walks; /* over all resources, the first is under way (view_walk.c) */

@@ -137,6 +137,8 @@ struct api {
 };
 
 int64_t api_mono_ms(void);
+/* the present, for what decides (model/change.h) */
+struct change_env api_env(struct api *a);
 void api_get(struct api *a);
 void api_put(struct api *a);
 /* somebody waits now, or something happened that waiting calls should look at */

@@ -20,7 +20,7 @@
 struct wait {
 	const char *node;
 	bool empty; /* until nothing is on it, not only until nothing depends on it alone */
-	struct progress progress;
+	struct progress *progress;
 	char told[WAITS_TOLD_MAX]; /* what waits for what, as it was told last */
 };
 
@@ -51,11 +51,11 @@ static void tell_waits(struct wait *w, json *waits)
 			 jget_str(o, "why", ""));
 		if (strstr(w->told, one) || n++ >= WAITS_SHOWN_MAX)
 			continue;
-		progress_tell(&w->progress, "  %s: %s", jget_str(o, "resource", ""),
+		progress_tell(w->progress, "  %s: %s", jget_str(o, "resource", ""),
 			      jget_str(o, "why", ""));
 	}
 	if (n > WAITS_SHOWN_MAX)
-		progress_tell(&w->progress, "  and %d more", n - WAITS_SHOWN_MAX);
+		progress_tell(w->progress, "  and %d more", n - WAITS_SHOWN_MAX);
 	memcpy(w->told, now, sizeof(w->told));
 }
 
@@ -68,21 +68,22 @@ static void say_left(struct wait *w, json *doc)
 	char left[128];
 
 	if (catching_up > 0)
-		progress_say(&w->progress, "%s: %s: %lld; %lld copying: %s", w->node, what, n,
+		progress_say(w->progress, "%s: %s: %lld; %lld copying: %s", w->node, what, n,
 			     catching_up, show_progress(doc, left, sizeof(left)));
 	else
-		progress_say(&w->progress, "%s: %s: %lld", w->node, what, n);
+		progress_say(w->progress, "%s: %s: %lld", w->node, what, n);
 }
 
-/* CLI_OK; *ret: it is done */
-static int look(struct wait *w, bool *ret)
+static int look(struct progress *p, void *arg, bool *ret)
 {
+	struct wait *w = arg;
 	char path[512];
 	json *doc;
 	int rv = client_call("GET",
 			     client_path(path, sizeof(path), "/v1/sds/drain/%", w->node, NULL),
 			     NULL, &doc);
 
+	w->progress = p;
 	if (rv != CLI_OK)
 		return rv;
 	*ret = w->empty ? jget_i64_or(doc, "replicas", 1) == 0 : jget_bool(doc, "ready", false);
@@ -96,25 +97,21 @@ static int look(struct wait *w, bool *ret)
 
 static int wait_for(const char *node, bool empty, bool quiet, int64_t timeout_s)
 {
-	int64_t until = progress_now_ms() + 1000 * timeout_s;
+	static const char emptied[] = "no longer waiting; its copies move on: sdsd status, "
+				      "sdsd node restore";
+	static const char drained[] = "no longer waiting; it takes no new copies until "
+				      "sdsd node uncordon";
 	struct wait w = { .node = node, .empty = empty };
-	bool ready = false;
-	int rv;
+	char late[128];
+	const struct progress_goal goal = {
+		.goes_on = empty ? emptied : drained,
+		.late = late,
+		.look = look,
+		.arg = &w,
+	};
 
-	progress_begin(
-		&w.progress, quiet,
-		empty ? "no longer waiting; its copies move on: sdsd status, sdsd node restore"
-		      : "no longer waiting; it takes no new copies until sdsd node uncordon");
-	while ((rv = look(&w, &ready)) == CLI_OK && !ready) {
-		if (progress_now_ms() >= until) {
-			progress_end();
-			return client_fail(CLI_FAILED, "node %s: not done after %lld s; it goes on",
-					   node, (long long)timeout_s);
-		}
-		progress_pause(PROGRESS_LOOK_MS);
-	}
-	progress_end();
-	return rv;
+	snprintf(late, sizeof(late), "node %s: not done", node);
+	return progress_wait(&goal, quiet, timeout_s);
 }
 
 /* PUT or DELETE on the node, and the messages of the answer */

@@ -106,6 +106,24 @@ void progress_pause(int ms)
 	nanosleep(&t, NULL);
 }
 
+int progress_wait(const struct progress_goal *goal, bool quiet, int64_t timeout_s)
+{
+	int64_t until = progress_now_ms() + 1000 * timeout_s;
+	bool reached = false;
+	struct progress p;
+	int rv;
+
+	progress_begin(&p, quiet, goal->goes_on);
+	while ((rv = goal->look(&p, goal->arg, &reached)) == CLI_OK && !reached &&
+	       progress_now_ms() < until)
+		progress_pause(PROGRESS_LOOK_MS);
+	progress_end();
+	if (rv != CLI_OK || reached)
+		return rv;
+	return client_fail(CLI_FAILED, "%s after %lld s; it goes on", goal->late,
+			   (long long)timeout_s);
+}
+
 int progress_timeout(const char *text, int64_t *ret_s)
 {
 	struct err err;
@@ -140,19 +158,17 @@ static bool is_whole(json *r)
 	       jget_i64_or(r, "in_sync", 0) == jget_i64_or(r, "copies", -1);
 }
 
-/* one look; *ret: it is whole */
-static int look_at_volume(struct progress *p, const char *name, bool *ret)
+static int look_at_volume(struct progress *p, void *arg, bool *ret)
 {
+	const char *name = *(const char **)arg;
 	json *doc, *r;
 	int rv = client_call("GET", "/v1/sds/status", NULL, &doc);
 
-	*ret = false;
 	if (rv != CLI_OK)
 		return rv;
 	r = show_find(doc, name);
-	if (r && is_whole(r))
-		*ret = true;
-	else if (r)
+	*ret = r && is_whole(r);
+	if (r && !*ret)
 		progress_volume(p, r);
 	json_object_put(doc);
 	return r ? CLI_OK : client_fail(CLI_FAILED, "%s is gone", name);
@@ -160,20 +176,14 @@ static int look_at_volume(struct progress *p, const char *name, bool *ret)
 
 int progress_wait_volume(const char *name, bool quiet, int64_t timeout_s)
 {
-	int64_t until = progress_now_ms() + 1000 * timeout_s;
-	struct progress p;
-	bool whole;
-	int rv;
+	char late[LINE_MAX_BYTES];
+	const struct progress_goal goal = {
+		.goes_on = "no longer waiting; the copies go on by themselves: sdsd status",
+		.late = late,
+		.look = look_at_volume,
+		.arg = &name,
+	};
 
-	progress_begin(&p, quiet, "no longer waiting; the copies go on by themselves: sdsd status");
-	while ((rv = look_at_volume(&p, name, &whole)) == CLI_OK && !whole) {
-		if (progress_now_ms() >= until) {
-			progress_end();
-			return client_fail(CLI_FAILED, "%s: not in sync after %lld s; it goes on",
-					   name, (long long)timeout_s);
-		}
-		progress_pause(PROGRESS_LOOK_MS);
-	}
-	progress_end();
-	return rv;
+	snprintf(late, sizeof(late), "%s: not in sync", name);
+	return progress_wait(&goal, quiet, timeout_s);
 }

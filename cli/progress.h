@@ -32,6 +32,17 @@ void progress_tell(struct progress *p, const char *fmt, ...) __attribute__((form
 /* nothing more is said; Ctrl-C is what it was */
 void progress_end(void);
 
+struct progress_goal {
+	const char *goes_on; /* as in progress_begin */
+	const char *late;    /* what is said when it takes too long: "db: not in sync" */
+	/* CLI_OK, and *ret: is it reached? else the waiting ends. Says by p how it stands. */
+	int (*look)(struct progress *p, void *arg, bool *ret);
+	void *arg;
+};
+/* Looks until it is reached: CLI_OK; CLI_FAILED, and has said so, after timeout_s; else as look.
+ * All of the above is done in it. */
+int progress_wait(const struct progress_goal *goal, bool quiet, int64_t timeout_s);
+
 int64_t progress_now_ms(void); /* monotonic */
 void progress_pause(int ms);
 

@@ -18,7 +18,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster import (PYTHON, SKIPPED, Cluster, Tap, need_libnbd, need_sdsd,  # noqa: E402
+import blocks  # noqa: E402
+from cluster import (SKIPPED, Cluster, Tap, need_libnbd, need_sdsd,  # noqa: E402
                      wait_for)
 
 SIZES = {"n1": 200}  # MiB
@@ -27,34 +28,7 @@ VOLUMES = (("lone", 46, "n4"), ("used", 40, "n2"), ("mid", 36, "n2"), ("small", 
 LOOK_S = 10 + 5           # BALANCE_EVERY_MS, and some
 SETTLE_S = 30 + LOOK_S    # BALANCE_SETTLE_MS
 
-FILL = """
-import nbd, sys
-h = nbd.NBD()
-h.connect_unix(sys.argv[1])
-for i in range(100):
-    h.pwrite(bytes([i + 1]) * 65536, i * 65536)
-h.flush()
-h.shutdown()
-"""
-
-LOOK = """
-import nbd, sys
-h = nbd.NBD()
-h.connect_unix(sys.argv[1])
-for i in range(100):
-    if h.pread(65536, i * 65536) != bytes([i + 1]) * 65536:
-        sys.exit("block %d is wrong" % i)
-h.shutdown()
-"""
-
-HOLD = """
-import nbd, sys
-h = nbd.NBD()
-h.connect_unix(sys.argv[1])
-print("open", flush=True)
-sys.stdin.read()
-h.shutdown()
-"""
+BLOCKS = 100
 
 
 def size(node):
@@ -94,20 +68,13 @@ def note(c):
     return c.leader().get("/v1/sds/status")["cluster"]["balance"]
 
 
-def run(script, node, volume):
-    path = wait_for(lambda: node.nbd_socket(volume), 20, "socket of %s" % volume)
-    r = subprocess.run([PYTHON, "-c", script, path], capture_output=True, text=True, timeout=60,
-                       check=False)
-    return r.returncode == 0, r.stderr
-
-
 def fill(tap, c):
     n1 = c.node("n1")
     for name, mib, other in VOLUMES:
         made = n1.cli("volume", "create", name, "%dM" % mib, "--nodes", "n1,%s" % other)
         tap.ok(made.code == 0, "volume create %s" % name, made)
         c.wait_verdict(name)
-        ok, why = run(FILL, n1, name)
+        ok, why = blocks.run("write", n1, name, BLOCKS)
         tap.ok(ok, "%s is written" % name, why)
 
 
@@ -161,9 +128,7 @@ def off(tap, c):
 def in_use(tap, c):
     n1, n2 = c.node("n1"), c.node("n2")
     path = wait_for(lambda: n1.nbd_socket("used"), 20, "socket of used")
-    with subprocess.Popen([PYTHON, "-c", HOLD, path], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as user:
-        tap.eq(user.stdout.readline(), b"open\n", "used is open on n1")
+    with blocks.hold(path) as user:
         on = c.any().cli("property", "set", "controller", "sds/balance=on")
         tap.ok(on.code == 0, "sds/balance is on", on)
         moves(tap, c, "mid", ["n2", "n3"])
@@ -187,7 +152,7 @@ def at_rest(tap, c):
     tap.eq([s.split()[1] for s in said], ["mid", "small", "used"], "the log tells of three moves")
     tap.ok("from n1/pool" in said[0] and "to n3/pool" in said[0], "from where to where", said)
     for name, _, _ in VOLUMES:
-        ok, why = run(LOOK, c.node(where(c, name)[-1]), name)
+        ok, why = blocks.run("read", c.node(where(c, name)[-1]), name, BLOCKS)
         tap.ok(ok, "every block of %s is there" % name, why)
 
 

@@ -6,41 +6,19 @@ joins again as a new one (docs/raft.md#recovery)."""
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster import (PYTHON, Cluster, Tap, need_libnbd, need_sdsd, run_cli,  # noqa: E402
+import blocks  # noqa: E402
+from cluster import (Cluster, Tap, need_libnbd, need_sdsd, run_cli,  # noqa: E402
                      wait_for)
 
 BLOCKS = 60
-WRITE = """
-import nbd, sys
-h = nbd.NBD()
-h.connect_unix(sys.argv[1])
-for i in range(%d):
-    h.pwrite(bytes([(i + int(sys.argv[2])) %% 251 + 1]) * 65536, i * 65536)
-h.flush()
-h.shutdown()
-""" % BLOCKS
-READ = """
-import nbd, sys
-h = nbd.NBD()
-h.connect_unix(sys.argv[1])
-for i in range(%d):
-    if h.pread(65536, i * 65536) != bytes([(i + int(sys.argv[2])) %% 251 + 1]) * 65536:
-        sys.exit("block %%d is wrong" %% i)
-h.shutdown()
-""" % BLOCKS
-HOLD = WRITE.replace("h.shutdown()", 'print("open", flush=True)\nsys.stdin.read()')
 
 
-def run(script, node, volume, key):
-    path = wait_for(lambda: node.nbd_socket(volume), 30, "socket of %s" % volume)
-    r = subprocess.run([PYTHON, "-c", script, path, str(key)], capture_output=True, text=True,
-                       timeout=90, check=False)
-    return r.returncode == 0, r.stderr
+def run(verb, node, volume, key):
+    return blocks.run(verb, node, volume, BLOCKS, key)
 
 
 def recover(node, *args):
@@ -70,7 +48,7 @@ def define(tap, c):
     n1.cli("property", "set", "controller", "Aux/site=here")
     n1.cli("volume", "set", "two", "Aux/owner=me")
     for name, node in (("three", c.node("n2")), ("two", n1)):
-        ok, why = run(WRITE, node, name, 7)
+        ok, why = run("write", node, name, 7)
         tap.ok(ok, "%s is written on %s" % (name, node.name), why)
     for name in ("three", "two", "busy"):
         c.wait_verdict(name)
@@ -109,9 +87,7 @@ def lose_the_others(tap, c):
     """One of them has a volume open meanwhile: what it has flushed is here, too."""
     n2 = c.node("n2")
     path = wait_for(lambda: n2.nbd_socket("busy"), 20, "socket of busy")
-    with subprocess.Popen([PYTHON, "-c", HOLD, path, "7"], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as user:
-        tap.eq(user.stdout.readline(), b"open\n", "busy is written on n2, and open")
+    with blocks.hold(path, BLOCKS, 7) as user:
         for n in ("n2", "n3"):
             c.node(n).kill()
         user.stdin.close()
@@ -151,10 +127,10 @@ def serve(tap, c):
     n1 = c.node("n1")
     for name in ("three", "two", "busy"):
         # a copy that cannot ask the others waits for their leases first, longer than one opening
-        wait_for(lambda n=name: run(READ, n1, n, 7)[0], 60, "%s can be opened" % name)
-        ok, why = run(READ, n1, name, 7)
+        wait_for(lambda n=name: run("read", n1, n, 7)[0], 60, "%s can be opened" % name)
+        ok, why = run("read", n1, name, 7)
         tap.ok(ok, "every block of %s is there" % name, why)
-        ok, why = run(WRITE, n1, name, 9)
+        ok, why = run("write", n1, name, 9)
         tap.ok(ok, "%s can be written" % name, why)
     v = c.volume("others")
     tap.eq(v["verdict"], "unavailable", "what was on the others only is defined, and not there")
@@ -185,7 +161,7 @@ def old_returns(tap, c):
     tap.eq(n1.http("GET", "/v1/resource-definitions/second").status, 404, "anywhere")
     tap.ok("n2" in n1.log() and "not known as a node" in n1.log(), "n1 says who was refused",
            n1.log_tail())
-    tap.ok(n2.nbd_socket("three") is None or not run(READ, n2, "three", 9)[0],
+    tap.ok(n2.nbd_socket("three") is None or not run("read", n2, "three", 9)[0],
            "n2 does not serve what it has")
     tap.ok("not any more, a node of the cluster" in n2.log(), "n2 says that it is refused",
            n2.log_tail())
@@ -208,7 +184,7 @@ def join_again(tap, c):
     c.add_pool(n2)
     wait_for(lambda: sorted(r["node"] for r in c.volume("three")["replicas"] if r["in_sync"]) ==
              ["n1", "n2"], 90, "it gets a copy by itself")
-    ok, why = run(READ, n2, "three", 9)
+    ok, why = run("read", n2, "three", 9)
     tap.ok(ok, "with every block", why)
 
 

@@ -6,52 +6,18 @@ dies; a client that is open for long becomes a copy; a node is lost and forgotte
 block is there afterwards."""
 import filecmp
 import os
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster import PYTHON, Cluster, Tap, need_libnbd, need_sdsd, wait_for  # noqa: E402
+import blocks  # noqa: E402
+from cluster import Cluster, Tap, need_libnbd, need_sdsd, wait_for  # noqa: E402
 
 BLOCKS = 200
 
-WRITE = """
-import nbd, sys
-h = nbd.NBD()
-h.connect_unix(sys.argv[1])
-for i in range(int(sys.argv[2])):
-    h.pwrite(bytes([i % 251 + 1]) * 65536, i * 65536)
-h.flush()
-h.shutdown()
-"""
 
-READ = """
-import nbd, sys
-h = nbd.NBD()
-h.connect_unix(sys.argv[1])
-for i in range(int(sys.argv[2])):
-    if h.pread(65536, i * 65536) != bytes([i % 251 + 1]) * 65536:
-        sys.exit("block %d is wrong" % i)
-h.shutdown()
-"""
-
-HOLD = """
-import nbd, sys
-h = nbd.NBD()
-h.connect_unix(sys.argv[1])
-print("open", flush=True)
-sys.stdin.read()
-h.pwrite(bytes([1]) * 65536, 0)
-h.flush()
-h.shutdown()
-"""
-
-
-def run(script, node, n=BLOCKS):
-    path = wait_for(lambda: node.nbd_socket("db"), 20, "socket on %s" % node.name)
-    r = subprocess.run([PYTHON, "-c", script, path, str(n)], capture_output=True, text=True,
-                       timeout=120)
-    return r.returncode == 0, r.stderr
+def run(verb, node):
+    return blocks.run(verb, node, "db", BLOCKS)
 
 
 def copies(c):
@@ -84,7 +50,7 @@ def rebuild(tap, c):
                    {"override_props": {"sds/rebuild-after": "10s"}})
     tap.eq(set_.status, 200, "sds/rebuild-after is set")
     n2.kill()
-    ok, why = run(WRITE, n1)
+    ok, why = run("write", n1)
     tap.ok(ok, "writes go on without n2", why)
     wait_for(lambda: (c.volume("db") or {}).get("upkeep"), 20, "a word on what is waited for")
     tap.ok("n2" in c.volume("db")["upkeep"], "the status says what is waited for",
@@ -133,9 +99,7 @@ def diskful(tap, c):
     set_ = c.any().cli("volume", "set", "db", "sds/diskful-after=10s")
     tap.ok(set_.code == 0, "sds/diskful-after is set", set_)
     path = wait_for(lambda: node.nbd_socket("db"), 20, "socket on %s" % node.name)
-    with subprocess.Popen([PYTHON, "-c", HOLD, path], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as user:
-        tap.eq(user.stdout.readline(), b"open\n", "the client opens it")
+    with blocks.hold(path, 1) as user:
         wait_for(lambda: not replica_of(c, node).get("diskless", True), 60, "it gets a disk")
         tap.ok(not copies(c)[node.name], "which waits while it is open")
         tap.eq(len(copies(c)), 3, "and stands for no other copy")
@@ -143,7 +107,7 @@ def diskful(tap, c):
         tap.eq(user.wait(20), 0, "the client has written and closed it")
     wait_for(lambda: node.name in copies(c) and both_good(c), 90, "it is one of two copies")
     tap.ok(same(c), "both copies are equal")
-    ok, why = run(READ, node)
+    ok, why = run("read", node)
     tap.ok(ok, "every block that was written is there", why)
 
 
@@ -163,7 +127,7 @@ def lose(tap, c):
     tap.ok(True, "%s is forgotten" % gone.name)
     wait_for(lambda: both_good(c, but=(gone.name,)), 60, "there are two copies again")
     tap.ok(same(c), "both copies are equal")
-    ok, why = run(READ, c.node(sorted(copies(c))[0]))
+    ok, why = run("read", c.node(sorted(copies(c))[0]))
     tap.ok(ok, "every block that was written is there", why)
     again = asked.http("DELETE", "/v1/nodes/%s/lost" % gone.name)
     tap.ok(again.status == 200 and again.number() == 3000, "lost again: nothing to do", again)

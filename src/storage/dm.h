@@ -27,4 +27,23 @@ int dm_thin_mapped(const char *name, uint64_t *ret_bytes);
 uint32_t dm_discard_bytes(const char *name);
 int dm_resume(const char *name);
 
+/* a device with one target of a type */
+#define DM_WORDS_MAX 256
+enum dm_words { DM_TABLE, DM_STATE };
+struct dm_target {
+	uint64_t bytes;
+	char words[DM_WORDS_MAX]; /* of its table, or of its state, as the target puts it; cut */
+};
+/* -ENXIO: there is none of that name; -EINVAL: it is of something else */
+int dm_target(const char *name, const char *type, enum dm_words which, struct dm_target *ret);
+/* Does the kernel have this target at present? */
+bool dm_knows(const char *type);
+/* May take as long as the target needs for it. */
+int dm_message(const char *name, const char *text);
+
+/* libdevmapper, and libcryptsetup on it, keep things of their process: whoever calls one of them
+ * does so between these two. */
+void dm_library_enter(void);
+void dm_library_leave(void);
+
 #endif

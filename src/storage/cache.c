@@ -136,13 +136,14 @@ static int check(const struct cache_parts *c, enum cache_state state, struct err
 		return rv;
 	cache_label(c->v, wanted);
 	ours = memcmp(label, wanted, sizeof(label)) == 0;
-	if (ours && (state == CACHE_NEW ||
-		     cache_superblock_ok(superblock, bytes - CACHE_HEAD_BYTES)))
+	if (ours &&
+	    (state == CACHE_NEW || cache_superblock_ok(superblock, bytes - CACHE_HEAD_BYTES)))
 		return 0;
 	return err_set(err, -E_CORRUPT,
 		       "write cache of %s: %s on %s; what was written last is lost with it, so the "
 		       "copy is not used. Replace it by one of the good ones (sdsd volume replace)",
-		       c->v->name, ours ? "its superblock is damaged" : "it is not this copy's cache",
+		       c->v->name,
+		       ours ? "its superblock is damaged" : "it is not this copy's cache",
 		       c->cache);
 }
 
@@ -223,6 +224,7 @@ static int run(int what, const char *name, uint64_t bytes, const char *table)
 		rv = dm_task_run(t) ? 0 : -dm_task_get_errno(t);
 	if (t)
 		dm_task_destroy(t);
+	dm_task_update_nodes(); /* else there is no device node before the process ends */
 	dm_library_leave();
 	return rv;
 }
@@ -303,13 +305,13 @@ static int take_over(const struct cache_parts *c, const char *name, const struct
 		if (rv == 0)
 			return 0;
 		if (d->opens > 0)
-			return failed(err, rv, "use it: it has failed and is in use",
-				      c->v->name);
+			return failed(err, rv, "use it: it has failed and is in use", c->v->name);
 		log_warn("storage", "volume=%s its write cache has failed and is opened anew",
 			 c->v->name);
 	} else if (d->live) {
 		return err_set(err, -E_EXISTS,
-			       "write cache of %s: " DM_NODES "%s is there already and does not lie "
+			       "write cache of %s: " DM_NODES
+			       "%s is there already and does not lie "
 			       "on %s and %s: close it (dmsetup remove)",
 			       c->v->name, name, c->origin, c->cache);
 	}

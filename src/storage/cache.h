@@ -13,7 +13,7 @@
 
 #include "storage/storage.h"
 
-#define CACHE_BLOCK 4096 /* its unit, and with it the logical block of the volume */
+#define CACHE_BLOCK STORAGE_BLOCK /* its unit, and with it the logical block of the volume */
 #define CACHE_HEAD_BYTES (1u << 20)
 #define CACHE_BYTES_MIN (16ull << 20)
 #define CACHE_PATH_MAX 128

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cached.c - see cached.h. Called by storage.c in worker threads, in the turn of the pool that has
- * the data: the cache's group has no turn of ours, as only LVM's own lock is needed there.
+ * cached.c - see cached.h. Called by storage.c in worker threads, in the turn of
+ * the pool that has the data: the cache's group has no turn of ours, as only LVM's
+ * own lock is needed there.
  *
  * Made after its pair, while nobody has written to that:
  *   1. <name>.cache is made, with the tag sdsd.making
- *   2. its head is written: the label, and zeros for the kernel, which takes them for a new cache
+ *   2. its head is written: the label, and zeros for the kernel, which takes them
+ *      for a new cache
  *   3. it is opened once, and the kernel writes its superblock
  *   4. the tag sdsd.making goes
- * What is found with that tag by the next attempt is dropped and made anew; without it, and when the
- * copy is looked for later, the cache has to be whole (cache.c): what it holds is nowhere else.
+ * What is found with that tag by the next attempt is dropped and made anew; without
+ * it, and when the copy is looked for later, the cache has to be whole (cache.c):
+ * what it holds is nowhere else.
  * Removal takes the data, then the cache, then the metadata, whose tag names the cache's group.
  */
 #include "storage/cached.h"
@@ -71,10 +74,11 @@ int cached_check(const struct storage_pool *p, const struct storage_volume *v, s
 	struct cached q;
 
 	if (!cached_can(p->kind))
-		return err_set(err, -E_INVALID,
-			       "pool %s: a volume in a pool of kind %s has no write cache: it takes "
-			       "one of LVM",
-			       p->name, p->kind);
+		return err_set(
+			err, -E_INVALID,
+			"pool %s: a volume in a pool of kind %s has no write cache: it takes "
+			"one of LVM",
+			p->name, p->kind);
 	if (v->cache.bytes < CACHE_BYTES_MIN || v->cache.bytes % CACHE_BLOCK)
 		return err_set(err, -E_INVALID, "pool %s: a write cache of %llu bytes cannot be",
 			       p->name, (unsigned long long)v->cache.bytes);
@@ -290,12 +294,15 @@ static int locate(const struct storage_pool *p, const struct storage_volume *v,
 	return rv < 0 ? rv : attach(p, v, ret, err);
 }
 
-/* What it grows by is made zero on the data device: the cache holds nothing of it. */
+/* What it grows by is made zero on the data device: the cache holds nothing of it. Nothing grows
+ * whose cache is not there. */
 static int grow(const struct storage_pool *p, const struct storage_volume *v,
 		struct storage_paths *ret, struct err *err)
 {
-	int rv = under(p)->grow(p, v, ret, err);
+	int rv = locate(p, v, ret, err);
 
+	if (rv == 0)
+		rv = under(p)->grow(p, v, ret, err);
 	if (rv < 0 || ret->zero_from < ret->zero_to)
 		return rv;
 	return attach(p, v, ret, err);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cached.h - volumes of LVM with a write cache: the operations of storage_ops over those of the
- * pool's kind. The cache is a logical volume <name>.cache in the volume group of another pool of the
- * node. Its tags are those of the pair; the pair's have the group's name (LVM_TAG_CACHE), so that
- * the cache is found when they are removed.
+ * cached.h - volumes of LVM with a write cache: the operations of storage_ops over
+ * those of the pool's kind. The cache is a logical volume <name>.cache in the volume
+ * group of another pool of the node. Its tags are those of the pair; the pair's have
+ * the group's name (LVM_TAG_CACHE), so that the cache is found when they are removed.
  */
 #ifndef SDSD_STORAGE_CACHED_H
 #define SDSD_STORAGE_CACHED_H

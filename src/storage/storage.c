@@ -178,13 +178,13 @@ static int check_adopt(const struct job *j, struct err *err)
 	if (!j->foreign.name[0])
 		return err_set(err, -E_INVALID, "pool %s: the name of what is to be adopted is %s",
 			       j->pool.name, "missing or too long");
-	if (j->verb == VERB_ADOPT &&
-	    (j->volume.encrypted || j->volume.cache.pool[0] ||
-	     j->volume.size_bytes < j->foreign.size_bytes))
-		return err_set(err, -E_INVALID,
-			       "pool %s: volume %s cannot be made of %.60s: it is encrypted, cached "
-			       "or smaller",
-			       j->pool.name, j->volume.name, j->foreign.name);
+	if (j->verb == VERB_ADOPT && (j->volume.encrypted || j->volume.cache.pool[0] ||
+				      j->volume.size_bytes < j->foreign.size_bytes))
+		return err_set(
+			err, -E_INVALID,
+			"pool %s: volume %s cannot be made of %.60s: it is encrypted, cached "
+			"or smaller",
+			j->pool.name, j->volume.name, j->foreign.name);
 	return 0;
 }
 

@@ -31,8 +31,7 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 	}
 	snprintf(own_group, sizeof(own_group), "%s", jget_str(doc, "group", GROUP_DEFAULT));
 	layers_parse(jget(doc, "layers"), &layers, NULL);
-	if (layers == LAYERS_UNSAID)
-		layers = LAYERS_PLAIN; /* as the source is, whatever its group says */
+	layers |= LAYERS_PLAIN; /* as the source is, whatever its group says */
 	target_props = json_copy(jget(doc, "props"));
 	json_object_put(doc);
 	if (props) {

@@ -445,7 +445,7 @@ static const struct command {
 	[RVOL_CMD_RESOURCE_DEL] = { A(UUID), A(FORCE), .on = on_resource_del },
 	[RVOL_CMD_VOLUME_ADD] = {
 		.needs = A(UUID) | A(NUMBER) | A(MINOR) | A(SIZE),
-		.takes = A(DATA_PATH) | A(META_PATH) | A(COPY_SIZE) | A(DISCARD),
+		.takes = A(DATA_PATH) | A(META_PATH) | A(COPY_SIZE) | A(DISCARD) | A(BLOCK),
 		.on = on_volume_add,
 	},
 	[RVOL_CMD_VOLUME_GROW] = { A(UUID) | A(NUMBER) | A(COPY_SIZE), .on = on_volume_grow },

@@ -331,9 +331,12 @@ int cache_open(const struct cache_parts *c, enum cache_state state, char ret_pat
 		rv = take_over(c, name, &d, err);
 	if (rv == 1)
 		rv = open_new(c, state, name, err);
-	if (rv == 0)
-		cache_path(c->v->name, ret_path);
-	return rv;
+	if (rv < 0)
+		return rv;
+	cache_path(c->v->name, ret_path);
+	if (dm_node(ret_path) < 0) /* who opened it was killed just then */
+		rv = run(DM_DEVICE_MKNODES, name, 0, NULL);
+	return rv < 0 ? failed(err, rv, "make its device node", c->v->name) : 0;
 }
 
 /* The new table takes over what the old one has committed, which a suspended one has all. */

@@ -128,12 +128,12 @@ static int reach(const struct cached *q, struct err *err)
 	int rv = 0, state;
 
 	let_go_on(q);
-	state = lvm_device_state(q->path);
+	state = dm_node(q->path);
 	if (state == -ENXIO)
 		rv = lvm_activate(&q->at, &name, 1, err);
 	else if (state < 0)
 		rv = lvm_nodes(&q->at, err);
-	if (rv < 0 || lvm_device_state(q->path) == 0)
+	if (rv < 0 || dm_node(q->path) == 0)
 		return rv;
 	return err_set(err, -ENODEV, "pool %s: %s/%s is active, but %s does not lead to it",
 		       q->at.name, q->at.source, q->name, q->path);
@@ -259,7 +259,7 @@ static int find(struct cached *q, struct err *err)
 {
 	int rv;
 
-	if (lvm_device_state(q->path) == 0)
+	if (dm_node(q->path) == 0)
 		return reach(q, err);
 	rv = cached_look(q, err);
 	if (rv == 0)

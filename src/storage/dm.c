@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -175,6 +176,19 @@ int dm_resume(const char *name)
 	struct question q;
 
 	return ask(name, DM_DEV_SUSPEND, 0, &q);
+}
+
+int dm_node(const char *path)
+{
+	struct dm_device d;
+	struct stat st;
+
+	if (dm_look(path + strlen(DM_NODES), &d) < 0 || !d.live)
+		return -ENXIO;
+	if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode) || major(st.st_rdev) != d.major ||
+	    minor(st.st_rdev) != d.minor)
+		return -ENODEV;
+	return 0;
 }
 
 /* --- the library ---------------------------------------------------------- */

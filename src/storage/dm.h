@@ -26,6 +26,9 @@ int dm_thin_mapped(const char *name, uint64_t *ret_bytes);
  * pool's chunk. 0: it takes none, or does not say. */
 uint32_t dm_discard_bytes(const char *name);
 int dm_resume(const char *name);
+/* 0: the path, below DM_NODES, leads to the device of that name; -ENXIO: there is none that is
+ * live; -ENODEV: no, or a wrong, node */
+int dm_node(const char *path);
 
 /* a device with one target of a type */
 #define DM_WORDS_MAX 256

@@ -217,22 +217,9 @@ int lvm_pair_resume(const struct lvm_pair *q, struct err *err)
 	return 0;
 }
 
-int lvm_device_state(const char *path)
-{
-	struct dm_device d;
-	struct stat st;
-
-	if (dm_look(path + strlen(DM_NODES), &d) < 0 || !d.live)
-		return -ENXIO;
-	if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode) || major(st.st_rdev) != d.major ||
-	    minor(st.st_rdev) != d.minor)
-		return -ENODEV;
-	return 0;
-}
-
 static int device_state(const struct lvm_pair *q, enum lvm_role role)
 {
-	return lvm_device_state(role == LVM_DATA ? q->paths.data : q->paths.meta);
+	return dm_node(role == LVM_DATA ? q->paths.data : q->paths.meta);
 }
 
 /* They can be read, without waiting for what was left suspended. */

@@ -38,9 +38,6 @@ int lvm_missing(const struct lvm_pair *q, enum lvm_role role, struct err *err);
 int lvm_pair_resume(const struct lvm_pair *q, struct err *err);
 /* LVM has the two (somebody has looked): they become devices. */
 int lvm_pair_usable(const struct lvm_pair *q, struct err *err);
-/* 0: the path, below DM_NODES, leads to a volume; -ENXIO: that is not active; -ENODEV: no, or a
- * wrong, node */
-int lvm_device_state(const char *path);
 /* metadata of its owner, as when the pair is made */
 int lvm_pair_format(const struct lvm_pair *q, struct err *err);
 /* the name of the device that the kernel has for it */

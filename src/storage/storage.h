@@ -52,7 +52,7 @@ struct storage_volume {
 	uint8_t key[STORAGE_KEY_BYTES]; /* of the volume, on all copies; printed nowhere */
 	bool label_stays;               /* the front door's: only the devices grow for now */
 	/* dm-writecache is over the backend's data device, and under LUKS (docs/storage.md): the
-	 * pool on this node that keeps the cache, of kind LVM. To be removed it need not be said. */
+	 * pool of this node that keeps the cache, an LVM one. Not said for a removal. */
 	struct storage_cache {
 		char pool[64];    /* "": there is none */
 		char source[128]; /* a volume group */

@@ -4,16 +4,16 @@ over it and without: one guest with storagectl. The cache is in the volume group
 from case_storage import MIB, Storage, pair
 from case_storage_cut import cut_everywhere
 from case_storage_luks import Encrypted
-from rig import Disk, at_most
+from rig import at_most
 
-CACHE_MIB = 32
-CACHE = "--cache beside,%d" % (CACHE_MIB * MIB)
+CACHE = "--cache beside,%d"
 SIZE = "--size %d" % (32 * MIB)
 MAPPING = "sdsd-db_00000.cached"
 
 
 class Cached(Storage):
     """Each call is for a volume with a write cache, unless it says of which."""
+    cache_mib = 32
 
     def boot(self, files):
         guest = super().boot(files)
@@ -24,7 +24,7 @@ class Cached(Storage):
         # whoever removes knows of no cache
         if "--cache" not in words and words.split()[0] in ("create", "locate", "grow", "snapshot",
                                                            "restore", "allocated"):
-            words += " " + CACHE
+            words += " " + CACHE % (self.cache_mib * MIB)
         return super().call(words, kind, environment, timeout)
 
     def left(self, *names):
@@ -168,3 +168,62 @@ def case_storage_cache(rig):
 def case_storage_cache_luks(rig):
     """The same under LUKS."""
     matrix(CachedEncrypted(rig))
+
+
+def steps(rig, kind, names):
+    s = Cached(rig, kind)
+    s.cache_mib = 16
+    found = ["%s %d" % (name, cut_everywhere(s, name)) for name in names]
+    print("     %s with a cache: cut at all steps of %s" % (kind, ", ".join(found)))
+
+
+@at_most(2400)
+def case_storage_cache_steps(rig):
+    """kill -9 at each step of each operation, then the operation again: a plain volume."""
+    steps(rig, "LVM", ("create", "grow", "remove"))
+
+
+@at_most(3600)
+def case_storage_cache_steps_thin(rig):
+    """The same of a thin one, with snapshots."""
+    steps(rig, "LVM_THIN", ("create", "grow", "remove", "snapshot", "restore"))
+
+
+@at_most(900)
+def case_storage_cache_discard(rig):
+    """A discard reaches the thin pool, what was in the cache of it is gone; a cache that has failed
+    is opened anew when nobody uses it."""
+    s = Cached(rig, "LVM_THIN")
+    db = s.ok("create db_00000")["data"]
+    s.put(db, "a", mib=8)
+    taken = int(s.ok("allocated db_00000")["allocated"])
+    s.ok("snapshot db_00000 db_00000_one")
+    s.ok("snapshot-remove db_00000 db_00000_one")
+    full = int(s.ok("allocated db_00000")["allocated"])
+    rig.check(full >= taken + 8000, "nothing was written back: %d, %d KiB" % (taken, full))
+    s.put(db, "b", mib=2)
+    s.guest.run("blkdiscard -o 0 -l %d %s" % (8 * MIB, db))
+    s.holds(db, "\\0", mib=8)
+    after = int(s.ok("allocated db_00000")["allocated"])
+    rig.check(after <= full - 8000, "no space came back: %d, %d KiB" % (full, after))
+    # the thin pool is full: what the cache holds cannot be written back
+    s.put(db, "c", mib=4)
+    rig.expect("dm-writecache|device-mapper: writecache|device-mapper: thin|Buffer I/O error|"
+               "I/O error, dev dm-|critical space allocation")
+    s.lvm("lvchange --errorwhenfull y vg/thin")
+    s.lvm("lvcreate -q -y --type thin -V 400M --thinpool thin -n eater vg")
+    s.guest.run("dd if=/dev/urandom of=/dev/mapper/vg-eater bs=1M oflag=direct 2>/dev/null; true", 300)
+    s.guest.run("dmsetup message %s 0 flush; true" % MAPPING)
+    words = s.guest.run("dmsetup status " + MAPPING).out.split()
+    rig.check(words[3] != "0", "it has not failed: %s" % words)
+    held = s.guest.run("exec 9<%s; storagectl LVM_THIN vg/thin locate db_00000 --cache beside,%d"
+                       % (db, 32 * MIB), check=False)
+    rig.check(held.status != 0 and "has failed and is in use" in held.out, "taken: %s" % held.out)
+    s.lvm("lvremove -q -y vg/eater")
+    rig.check(s.ok("locate db_00000")["data"] == db, "it is elsewhere")
+    s.holds(db, "c", mib=4)
+    s.ok("snapshot db_00000 db_00000_one")
+    s.holds(s.origin(), "c", mib=4)
+    s.ok("snapshot-remove db_00000 db_00000_one")
+    s.ok("remove db_00000")
+    s.left()

@@ -210,7 +210,7 @@ static const struct row not_booted[] = {
 	{ "a block of 256", VOL, -ERANGE, NULL, { U32(BLOCK, 256) } },
 	{ "a block of 8192", VOL, -ERANGE, NULL, { U32(BLOCK, 8192) } },
 	{ "a block of 1024", VOL, -EINVAL, "neither 512 nor 4096", { U32(BLOCK, 1024) } },
-	{ "a block of no volume", RVOL_CMD_VOLUME_GROW, -EINVAL, "no such attribute", { U32(BLOCK, 512) } },
+	{ "a block of growth", RVOL_CMD_VOLUME_GROW, -EINVAL, "no such", { U32(BLOCK, 512) } },
 	{ "growth of nothing", RVOL_CMD_VOLUME_GROW, -ENOENT, NULL, { { 0 } } },
 	{ "a volume", VOL, 0, NULL, { { 0 } } },
 	{ "its number again", VOL, -EEXIST, NULL, { U32(MINOR, MINOR + 1) } },

@@ -190,7 +190,7 @@ Test(lvm_report, tags)
 
 Test(lvm_report, the_tag_of_a_cache)
 {
-	char longest[LVM_NAME_MAX + 1], text[LVM_TAG_MAX + 1];
+	char longest[LVM_NAME_MAX + 1], text[LVM_TAG_MAX];
 	struct lvm_tags t;
 
 	lvm_tags_parse("a,sdsd.cache.vg+_.-1,sdsd.volume." U1, &t);
@@ -203,7 +203,7 @@ Test(lvm_report, the_tag_of_a_cache)
 	cr_expect_lt(snprintf(text, sizeof(text), LVM_TAG_CACHE "%s", longest), LVM_TAG_MAX);
 	lvm_tags_parse(text, &t);
 	cr_expect_str_eq(t.cache, longest);
-	strcat(text, "v");
+	snprintf(text, sizeof(text), LVM_TAG_CACHE "%sv", longest);
 	lvm_tags_parse(text, &t);
 	cr_expect_str_eq(t.cache, "", "no name of LVM");
 }

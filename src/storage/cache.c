@@ -25,6 +25,9 @@
 #include "storage/step.h"
 
 #define TARGET "writecache"
+/* Linux 5.14: before, flushes did not reach what had been written past a full cache. */
+#define TARGET_MAJOR 1
+#define TARGET_MINOR 5
 #define SECTOR 512u
 #define LABEL_MAGIC "sdsdwcache"
 #define LABEL_FORMAT 1
@@ -274,18 +277,22 @@ static int open_new(const struct cache_parts *c, enum cache_state state, const c
 	storage_step("cache open");
 	rv = run(DM_DEVICE_CREATE, name, bytes, table);
 	storage_step("cache opened");
-	if (rv < 0 && !dm_knows(TARGET))
+	if (rv < 0 && !dm_knows(TARGET, 0, 0))
 		return err_set(err, -EOPNOTSUPP,
 			       "write cache of %s: this kernel does not have dm-writecache: "
 			       "modprobe dm-writecache, and a line in /etc/modules-load.d",
 			       c->v->name);
 	if (rv < 0)
 		return failed(err, rv, "open it", c->v->name);
-	rv = error_of(name); /* then it shows what is on the data device */
-	if (rv == 0)
-		return 0;
-	cache_close(c->v->name, &ignored);
-	return failed(err, rv, "read what it holds", c->v->name);
+	if (!dm_knows(TARGET, TARGET_MAJOR, TARGET_MINOR))
+		rv = err_set(err, -EOPNOTSUPP,
+			     "write cache of %s: this kernel's dm-writecache is too old",
+			     c->v->name);
+	else if ((rv = error_of(name)) < 0) /* then it shows what is on the data device */
+		failed(err, rv, "read what it holds", c->v->name);
+	if (rv < 0)
+		cache_close(c->v->name, &ignored);
+	return rv;
 }
 
 /* Of an open one: 0, it is to be used; 1: closed, to be opened anew. */

@@ -79,6 +79,11 @@ int cached_check(const struct storage_pool *p, const struct storage_volume *v, s
 			"pool %s: a volume in a pool of kind %s has no write cache: it takes "
 			"one of LVM",
 			p->name, p->kind);
+	if (!v->cache.source[0])
+		return err_set(err, -E_INVALID,
+			       "storage pool %s, for the write cache of %s, is not defined on this "
+			       "node",
+			       v->cache.pool, v->name);
 	if (v->cache.bytes < CACHE_BYTES_MIN || v->cache.bytes % CACHE_BLOCK)
 		return err_set(err, -E_INVALID, "pool %s: a write cache of %llu bytes cannot be",
 			       p->name, (unsigned long long)v->cache.bytes);

@@ -131,7 +131,7 @@ int dm_target(const char *name, const char *type, enum dm_words which, struct dm
 	return 0;
 }
 
-bool dm_knows(const char *type)
+bool dm_knows(const char *type, uint32_t major, uint32_t minor)
 {
 	const struct dm_target_versions *v;
 	struct question q;
@@ -144,7 +144,8 @@ bool dm_knows(const char *type)
 	while (at < sizeof(q.answer) - sizeof(*v)) {
 		v = (const struct dm_target_versions *)(q.answer + at);
 		if (strcmp(v->name, type) == 0)
-			return true;
+			return v->version[0] > major ||
+			       (v->version[0] == major && v->version[1] >= minor);
 		if (!v->next)
 			return false;
 		at += v->next;

@@ -39,8 +39,8 @@ struct dm_target {
 };
 /* -ENXIO: there is none of that name; -EINVAL: it is of something else */
 int dm_target(const char *name, const char *type, enum dm_words which, struct dm_target *ret);
-/* Does the kernel have this target at present? */
-bool dm_knows(const char *type);
+/* Does the kernel have this target at present, of that version at least? */
+bool dm_knows(const char *type, uint32_t major, uint32_t minor);
 /* May take as long as the target needs for it. */
 int dm_message(const char *name, const char *text);
 

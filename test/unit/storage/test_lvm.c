@@ -348,7 +348,7 @@ Test(lvm, a_write_cache_that_cannot_be)
 	} rows[] = {
 		{ "FILE", "/tmp", "fast", 16 << 20, "it takes one of LVM" },
 		{ "ZFS", "tank", "fast", 16 << 20, "it takes one of LVM" },
-		{ "LVM", "vg", "", 16 << 20, "no name of a volume group" },
+		{ "LVM", "vg", "", 16 << 20, "is not defined on this node" },
 		{ "LVM", "vg", "fast/thin", 16 << 20, "no name of a volume group" },
 		{ "LVM", "vg", "fast", 8 << 20, "cannot be" },
 		{ "LVM_THIN", "vg/thin", "fast", (16 << 20) + 512, "cannot be" },

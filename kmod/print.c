@@ -255,9 +255,8 @@ void print_hot(struct seq_file *s, struct rvol *r)
 			pages[r->mirror->replica.map[i].state]++;
 	seq_printf(s, "hot=%u adding=%u leaving=%u free=%u of %u extents%s\n", n[HOTLOG_HOT],
 		   n[HOTLOG_ADDING], n[HOTLOG_LEAVING], n[HOTLOG_FREE], REPL_HOT_MAX,
-		   r->mirror->replica.hot_full ? ", one waits for room" : "");
-	seq_printf(s, "without_stamps=%u generation=%llu copy=%d\n", h->n_unloaded, h->generation,
-		   h->copy);
+		   r->mirror->replica.hot_short ? ", room is short" : "");
+	seq_printf(s, "generation=%llu copy=%d\n", h->generation, h->copy);
 	seq_printf(s, "map pages valid=%u reading=%u writing=%u free=%u damaged=%u\n",
 		   pages[MAP_VALID], pages[MAP_READING], pages[MAP_WRITING], pages[MAP_FREE],
 		   r->mirror->replica.bad_pages);

@@ -51,7 +51,7 @@ static void on_work(uv_timer_t *timer)
 }
 
 /* Nothing is read inside a watch: the transaction's other keys may still come. */
-static void work_soon(struct agent *a)
+void agent_work_soon(struct agent *a)
 {
 	if (!a->closing && !uv_is_active((uv_handle_t *)&a->work))
 		uv_timer_start(&a->work, on_work, 0, 0);
@@ -65,7 +65,7 @@ static void on_store(const char *key, uint64_t revision, void *arg)
 	const char *start = strchr(key, '/');
 	size_t len;
 
-	work_soon(a);
+	agent_work_soon(a);
 	if (!start)
 		a->reload_all = true;
 	/* an address or a property that resources inherit: all are looked at */
@@ -100,7 +100,7 @@ static void watch(struct agent *a)
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		a->watch[i] = store_watch(a->config.store, prefixes[i], on_store, a);
 	a->reload_all = true;
-	work_soon(a);
+	agent_work_soon(a);
 }
 
 /* --- life --------------------------------------------------------------- */
@@ -186,7 +186,7 @@ void agent_free(struct agent *a)
 void agent_unlocked(struct agent *a)
 {
 	a->reload_all = true;
-	work_soon(a);
+	agent_work_soon(a);
 }
 
 static void poke_object(struct agent_object *o)

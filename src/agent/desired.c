@@ -463,11 +463,11 @@ static void load_pools(struct agent *a)
 	observe_changed(a);
 }
 
-/* what this node is to have at all, whether its files are found or not: all but what is in
- * quarantine; 16 bytes each, the caller's */
-static uint8_t *list_defined(struct agent *a, size_t *ret_n)
+/* The planes hear what this node is to have at all, whether its files are found or not: all but
+ * what is in quarantine. */
+static void tell_defined(struct agent *a)
 {
-	uint8_t *uuids = NULL;
+	uint8_t(*uuids)[16] = NULL;
 	size_t n = 0;
 
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
@@ -475,40 +475,23 @@ static uint8_t *list_defined(struct agent *a, size_t *ret_n)
 			if (o->kind != AGENT_REPLICA || !o->replica.wanted ||
 			    o->replica.quarantined)
 				continue;
-			uuids = realloc(uuids, (n + 1) * sizeof(o->resource_uuid));
+			uuids = realloc(uuids, (n + 1) * sizeof(*uuids));
 			if (!uuids)
 				abort();
-			memcpy(uuids + n++ * sizeof(o->resource_uuid), o->resource_uuid,
-			       sizeof(o->resource_uuid));
+			memcpy(uuids[n++], o->resource_uuid, sizeof(*uuids));
 		}
 	}
-	*ret_n = n;
-	return uuids;
-}
-
-/* The plane hears of it once. */
-static void tell_defined(struct agent *a)
-{
-	size_t n;
-	uint8_t *uuids = list_defined(a, &n);
-
 	a->told = true;
-	a->config.plane_ops->defined(a->config.plane, uuids, n);
+	a->config.plane_ops->defined(a->config.plane, (uint8_t *)uuids, n);
 	if (a->config.nvme)
-		a->config.nvme_ops->defined(a->config.nvme, uuids, n);
+		a->config.nvme_ops->defined(a->config.nvme, (uint8_t *)uuids, n);
 	free(uuids);
 }
 
-void desired_tell_nvme(struct agent *a)
+void desired_retell(struct agent *a)
 {
-	uint8_t *uuids;
-	size_t n;
-
-	if (!a->told || !a->config.nvme)
-		return;
-	uuids = list_defined(a, &n);
-	a->config.nvme_ops->defined(a->config.nvme, uuids, n);
-	free(uuids);
+	a->told = false;
+	agent_work_soon(a);
 }
 
 void desired_work(struct agent *a)

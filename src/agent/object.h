@@ -157,7 +157,7 @@ struct agent {
 	struct agent_key *dirty;
 	size_t dirty_head, dirty_n, dirty_cap;
 	bool reload_all, reload_nodes, reload_pools, reload_leftovers, reload_services;
-	bool told;         /* the plane, what is defined */
+	bool told;         /* the planes, what is defined */
 	uv_timer_t work;   /* 0 ms: what changed in the store */
 	uv_timer_t retry;  /* at retry_ns */
 	uint64_t retry_ns; /* 0: not armed */
@@ -191,6 +191,7 @@ struct agent_object *agent_object_find(struct agent *a, enum agent_kind kind, co
 struct agent_object *agent_object_new(struct agent *a, enum agent_kind kind, const char *key,
 				      const char *name, const char *uuid);
 void agent_object_drop(struct agent_object *o); /* out of its bucket, freed */
+void agent_work_soon(struct agent *a);          /* desired_work, from the loop */
 void agent_each(struct agent *a, void (*each)(struct agent_object *o));
 struct agent_pool *agent_pool_find(struct agent *a, const char *name);
 /* which of this node's planes a resource is given to */
@@ -203,9 +204,8 @@ void agent_text_set(char **text, const char *value); /* value NULL or "": none *
 
 /* desired.c: store documents -> the wanted half of objects */
 void desired_dirty(struct agent *a, const char *key);
-void desired_work(struct agent *a); /* a batch; arms the work timer when there is more */
-/* plane_nvme hears what this node is to have, if it has heard before */
-void desired_tell_nvme(struct agent *a);
+void desired_work(struct agent *a);   /* a batch; arms the work timer when there is more */
+void desired_retell(struct agent *a); /* the planes hear soon, once more, what is to be here */
 /* what the plane is to be given for o now, for the caller to release; -ENOENT when it is not wanted
  * (any more) */
 int desired_plane(struct agent_object *o, struct plane_resource *ret, struct err *err);

@@ -641,15 +641,14 @@ static void forget(struct agent_object *o)
 {
 	struct agent *a = o->agent;
 	char key[NAME_MAX_LEN + 1];
-	bool nvme = o->kind == AGENT_REPLICA && o->nvme;
 
 	memcpy(key, o->key, sizeof(key));
-	if (o->kind == AGENT_REPLICA)
+	if (o->kind == AGENT_REPLICA) {
 		observe_gone(a, o->name);
+		desired_retell(a); /* the kernel may have it from an earlier life */
+	}
 	agent_object_drop(o);
-	if (nvme)
-		desired_tell_nvme(a); /* the kernel may have it from an earlier life */
-	run_bucket(a, key);           /* the name or the files are free now */
+	run_bucket(a, key); /* the name or the files are free now */
 }
 
 void run_advance(struct agent_object *o)

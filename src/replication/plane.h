@@ -190,10 +190,10 @@ struct plane_ops {
 	void (*stop)(struct plane *p, void (*stopped)(void *arg), void *arg);
 	/* create or reconfigure; r is copied */
 	void (*set)(struct plane *p, const struct plane_resource *r);
-	/* Told once, when all definitions have been looked at: the uuids of all resources that this
-	 * node is to have, 16 bytes each. What the plane has of an earlier life and is none of them
-	 * was left behind. plane_nvme is told again when a resource of its own is forgotten: it may
-	 * have been deleted before it was given to the plane in this life. */
+	/* Told when all definitions have been looked at: the uuids of all resources that this node
+	 * is to have, 16 bytes each. What the plane has of an earlier life and is none of them was
+	 * left behind. Told again when a resource was forgotten: it may have been deleted before it
+	 * was given to the plane in this life. */
 	void (*defined)(struct plane *p, const uint8_t *uuids, size_t n);
 	void (*remove)(struct plane *p, const char *name, const uint8_t uuid[16],
 		       void (*removed)(void *arg), void *arg);

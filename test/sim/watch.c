@@ -34,8 +34,8 @@ u32 sim_stamp(const struct sim_world *w, u8 node, u32 region)
 
 	if (core % REPL_REGIONS_PER_VOLUME >= replica_regions_of(r, core / REPL_REGIONS_PER_VOLUME))
 		return REPL_STAMP_FRESH;
-	if (at < REPL_HOT_MAX && r->hot.loaded[at])
-		return r->hot.stamp[at][core % REPL_REGIONS_PER_EXTENT];
+	if (at < REPL_HOT_MAX && hotlog_stamp(&r->hot, at, core, &stamp))
+		return stamp;
 	for (u32 i = 0; i < REPL_MAP_CACHE; i++)
 		if (r->map[i].key == map_key(extent) &&
 		    (r->map[i].state == MAP_VALID || r->map[i].state == MAP_WRITING))

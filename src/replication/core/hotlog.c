@@ -41,7 +41,7 @@ void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, 
 			continue; /* a damaged list names one twice */
 		h->extent[h->n] = extent[i];
 		h->state[h->n] = HOTLOG_HOT;
-		h->loaded[h->n] = 1;
+		h->known[h->n] = ~0ull;
 		hash_put(h, h->n++);
 	}
 	h->free_from = h->n;
@@ -59,21 +59,33 @@ enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent)
 	return h->state[s];
 }
 
-u32 hotlog_unloaded(const struct hotlog *h, u32 at)
+bool hotlog_stamp(const struct hotlog *h, u32 at, u32 region, u32 *ret)
 {
-	at = PORT_MAX(at, h->unloaded_from);
-	while (h->state[at] == HOTLOG_FREE || h->loaded[at])
-		at++;
-	return at;
+	u32 x = region % REPL_REGIONS_PER_EXTENT;
+
+	*ret = h->stamp[at][x];
+	return h->known[at] >> x & 1;
 }
 
-void hotlog_load(struct hotlog *h, u32 at, const u32 stamp[REPL_REGIONS_PER_EXTENT])
+void hotlog_stamp_set(struct hotlog *h, u32 at, u32 region, u32 stamp)
 {
-	memcpy(h->stamp[at], stamp, sizeof(h->stamp[at]));
-	h->loaded[at] = 1;
-	h->n_unloaded--;
-	if (at == h->unloaded_from)
-		h->unloaded_from++;
+	u32 x = region % REPL_REGIONS_PER_EXTENT;
+
+	h->stamp[at][x] = stamp;
+	h->known[at] |= 1ull << x;
+}
+
+bool hotlog_merge(const struct hotlog *h, u32 at, u32 stamp[REPL_REGIONS_PER_EXTENT])
+{
+	bool other = false;
+
+	for (u32 x = 0; h->known[at] && x < REPL_REGIONS_PER_EXTENT; x++) {
+		if (!(h->known[at] >> x & 1) || stamp[x] == h->stamp[at][x])
+			continue;
+		stamp[x] = h->stamp[at][x];
+		other = true;
+	}
+	return other;
 }
 
 bool hotlog_add(struct hotlog *h, u32 extent)
@@ -88,10 +100,9 @@ bool hotlog_add(struct hotlog *h, u32 extent)
 	h->extent[s] = extent;
 	h->state[s] = HOTLOG_ADDING;
 	h->used[s] = ++h->clock;
-	h->loaded[s] = 0;
+	h->known[s] = 0;
 	h->n++;
 	h->adding[h->n_adding++] = (u16)s;
-	h->unloaded_from = h->n_unloaded++ ? PORT_MIN(h->unloaded_from, s) : s;
 	hash_put(h, s);
 	return true;
 }
@@ -111,7 +122,12 @@ void hotlog_mark(struct hotlog *h, u32 extent)
 
 static bool may_leave(const struct hotlog *h, u32 s)
 {
-	return h->state[s] == HOTLOG_HOT && h->loaded[s] && !h->marked[s];
+	return h->state[s] == HOTLOG_HOT && !h->marked[s];
+}
+
+bool hotlog_is_short(const struct hotlog *h)
+{
+	return REPL_HOT_MAX - h->n < HOTLOG_ROOM;
 }
 
 u32 hotlog_pick(struct hotlog *h)
@@ -139,15 +155,19 @@ u32 hotlog_pick(struct hotlog *h)
 
 u32 hotlog_leaving(const struct hotlog *h, u32 out[HOTLOG_VICTIMS_MAX])
 {
-	u32 n = 0;
+	u32 n = 0, i;
 
-	for (u32 s = 0; s < REPL_HOT_MAX && n < HOTLOG_VICTIMS_MAX; s++)
-		if (h->state[s] == HOTLOG_LEAVING)
-			out[n++] = h->extent[s];
+	for (u32 s = 0; s < REPL_HOT_MAX && n < HOTLOG_VICTIMS_MAX; s++) {
+		if (h->state[s] != HOTLOG_LEAVING)
+			continue;
+		for (i = n++; i && out[i - 1] > h->extent[s]; i--)
+			out[i] = out[i - 1];
+		out[i] = h->extent[s];
+	}
 	return n;
 }
 
-static void drop_leaving(struct hotlog *h)
+void hotlog_drop_leaving(struct hotlog *h)
 {
 	u32 n = h->n;
 
@@ -165,7 +185,6 @@ void hotlog_page(struct hotlog *h, u8 page[REPL_META_PAGE])
 {
 	u32 n = 0;
 
-	drop_leaving(h);
 	for (u32 s = 0; n < h->n; s++)
 		if (h->state[s] != HOTLOG_FREE)
 			h->list[n++] = h->extent[s];

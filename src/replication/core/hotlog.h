@@ -5,9 +5,10 @@
  * table; which entries are durable is known by the generation of the page that
  * was written last. Who writes that page and when is replica_persist.c's.
  *
- * While an extent is here its stamps are here too: the page of the epoch map is
- * brought up to date when the extent leaves. So no other stamp ever differs from
- * what is on the disk, and the memory does not depend on the volume's size.
+ * Stamps that change while an extent is here are here: the page of the epoch map
+ * is brought up to date when the extent leaves. So no other stamp ever differs from
+ * what is on the disk, the page is not needed before that, and the memory does not
+ * depend on the volume's size.
  */
 #ifndef SDSD_REPL_HOTLOG_H
 #define SDSD_REPL_HOTLOG_H
@@ -16,6 +17,9 @@
 
 #define HOTLOG_HASH 2048u
 #define HOTLOG_VICTIMS_MAX 64u
+#define HOTLOG_ROOM (REPL_HOT_MAX / 6) /* with fewer free places extents begin to leave */
+
+_Static_assert(REPL_REGIONS_PER_EXTENT <= 64, "a bit for each region");
 
 enum hotlog_state {
 	HOTLOG_FREE,
@@ -28,17 +32,16 @@ struct hotlog {
 	u32 extent[REPL_HOT_MAX];
 	u8 state[REPL_HOT_MAX];
 	u8 marked[REPL_HOT_MAX];
-	u8 loaded[REPL_HOT_MAX]; /* stamp[] is filled */
 	u32 stamp[REPL_HOT_MAX][REPL_REGIONS_PER_EXTENT];
-	u64 used[REPL_HOT_MAX];       /* clock of the last touch, for choosing victims */
-	u16 hash[HOTLOG_HASH];        /* slot + 1; open addressing */
-	u32 list[REPL_HOT_MAX];       /* scratch of hotlog_page(): a kernel's stack has no room */
-	u32 free_from, unloaded_from; /* no place before it is free, or waits for its stamps */
-	u16 adding[REPL_HOT_MAX];     /* places of what is ADDING, in that order */
-	u32 n;                        /* not free */
+	u64 known[REPL_HOT_MAX];  /* bit x: stamp[][x] is it; else what the map's page says */
+	u64 used[REPL_HOT_MAX];   /* clock of the last touch, for choosing victims */
+	u16 hash[HOTLOG_HASH];    /* slot + 1; open addressing */
+	u32 list[REPL_HOT_MAX];   /* scratch of hotlog_page(): a kernel's stack has no room */
+	u32 free_from;            /* no place before it is free */
+	u16 adding[REPL_HOT_MAX]; /* places of what is ADDING, in that order */
+	u32 n;                    /* not free */
 	u32 n_adding;
 	u32 n_in_page; /* of adding[]: named by the page that is on its way to the disk */
-	u32 n_unloaded;
 	u64 clock;
 	u64 generation; /* of the page written last */
 	int copy;       /* where it is; the next goes to the other */
@@ -50,21 +53,25 @@ void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, 
 enum hotlog_state hotlog_touch(struct hotlog *h, u32 extent);
 /* its place in the table, in any state but FREE; REPL_HOT_MAX: it is not there */
 u32 hotlog_find(const struct hotlog *h, u32 extent);
-/* the next place from `at` on that has no stamps yet; there is one, n_unloaded counts them */
-u32 hotlog_unloaded(const struct hotlog *h, u32 at);
-/* fills the stamps of such a place */
-void hotlog_load(struct hotlog *h, u32 at, const u32 stamp[REPL_REGIONS_PER_EXTENT]);
+/* the stamp of a region of the extent at this place; false: the page of the map says it */
+bool hotlog_stamp(const struct hotlog *h, u32 at, u32 region, u32 *ret);
+void hotlog_stamp_set(struct hotlog *h, u32 at, u32 region, u32 stamp);
+/* brings the extent's stamps of a page up to date; true: they were others */
+bool hotlog_merge(const struct hotlog *h, u32 at, u32 stamp[REPL_REGIONS_PER_EXTENT]);
 /* asks for an extent that is FREE; false: the table is full, victims must leave first */
 bool hotlog_add(struct hotlog *h, u32 extent);
+/* fewer than HOTLOG_ROOM places are free */
+bool hotlog_is_short(const struct hotlog *h);
 /* Choosing victims: forget the marks, mark each extent that must stay, then pick: up to
- * HOTLOG_VICTIMS_MAX of the oldest unmarked, loaded HOT extents become LEAVING; returns how many.
- */
+ * HOTLOG_VICTIMS_MAX of the oldest unmarked HOT extents become LEAVING; returns how many. */
 void hotlog_unmark(struct hotlog *h);
 void hotlog_mark(struct hotlog *h, u32 extent);
 u32 hotlog_pick(struct hotlog *h);
-/* lists the extents still LEAVING */
+/* lists the extents still LEAVING, in ascending order */
 u32 hotlog_leaving(const struct hotlog *h, u32 out[HOTLOG_VICTIMS_MAX]);
-/* the page for the disk: drops LEAVING entries from the table, advances generation and copy */
+/* what is LEAVING is not in the table any more, nor in the pages from now on */
+void hotlog_drop_leaving(struct hotlog *h);
+/* the page for the disk; advances generation and copy */
 void hotlog_page(struct hotlog *h, u8 page[REPL_META_PAGE]);
 /* that page is durable: what was ADDING when it was made is HOT */
 void hotlog_durable(struct hotlog *h);

@@ -116,7 +116,7 @@ bool repl_replica_takes_input(const struct repl_replica *r, u32 link)
 
 bool repl_replica_busy(const struct repl_replica *r)
 {
-	return r->session || r->start.kind || r->goal != GOAL_NONE || r->disk_writes;
+	return r->session || r->start.kind || !persist_idle(r) || r->leave || r->disk_writes;
 }
 
 void replica_send(struct repl_replica *r, u32 link, const struct repl_msg *m)
@@ -190,8 +190,7 @@ void replica_fail(struct repl_replica *r)
 		return;
 	session_end(r);
 	r->start.kind = REPL_MSG_NONE;
-	r->goal = GOAL_NONE;
-	r->step = PERSIST_IDLE;
+	persist_forget(r);
 	replica_move(r, REPLICA_FAILED);
 	if (told) {
 		send_plain(r, link, REPL_MSG_REFUSED, r->re, REPL_DISK);
@@ -242,7 +241,7 @@ static void start_settle(struct repl_replica *r, u64 now)
 	struct repl_msg *m = &r->start;
 	bool unsure;
 
-	if (m->kind != REPL_MSG_START || r->disk_writes || r->goal != GOAL_NONE || !stream_hot(r))
+	if (m->kind != REPL_MSG_START || r->disk_writes || !persist_idle(r) || !stream_hot(r))
 		return; /* the stamps of U are about to change: they must be there, and stay */
 	/* R3, R14: since then a learner's stamps count inside their session only. An intact learner
 	 * goes on with them as a member. */
@@ -254,7 +253,7 @@ static void start_settle(struct repl_replica *r, u64 now)
 		/* The zeros are durable as they are: these extents are in the hot log. */
 		stream_stamp_uncommitted(r, REPL_STAMP_UNKNOWN, false);
 		r->state.learner_epoch = m->epoch;
-		persist_begin(r, GOAL_START);
+		persist_start(r);
 		return;
 	}
 	/* R2; after a restart the stamps of hot extents are unknown and get the epoch in
@@ -262,7 +261,7 @@ static void start_settle(struct repl_replica *r, u64 now)
 	stream_stamp_uncommitted(r, m->epoch, false);
 	r->state.learner_epoch = 0;
 	if (unsure) {
-		persist_begin(r, GOAL_START);
+		persist_start(r);
 		return;
 	}
 	r->state_stale = true;
@@ -559,11 +558,11 @@ void repl_replica_meta_read_done(struct repl_replica *r, u64 id, int status, con
  * older than learner_epoch with content that lacks one of them. */
 static void epoch_settle(struct repl_replica *r)
 {
-	if (r->start.kind != REPL_MSG_EPOCH || r->goal != GOAL_NONE || !stream_hot(r))
+	if (r->start.kind != REPL_MSG_EPOCH || !persist_idle(r) || !stream_hot(r))
 		return;
 	/* Not earlier: an EPOCH whose session ends before this is never written. */
 	r->state.learner_epoch = r->start.epoch;
-	persist_begin(r, GOAL_START);
+	persist_start(r);
 }
 
 void replica_settle(struct repl_replica *r, u64 now)
@@ -572,8 +571,7 @@ void replica_settle(struct repl_replica *r, u64 now)
 		source_settle(r, now);
 		return;
 	}
-	map_settle(r);
-	persist_map_settle(r); /* before others ask for pages: it has waited for this one */
+	persist_want(r);
 	stream_settle(r);
 	start_settle(r, now);
 	epoch_settle(r);

@@ -73,16 +73,24 @@ struct replica_serve {
 
 enum replica_flush_bit { FLUSH_STREAM = 1, FLUSH_JOIN = 2, FLUSH_EVICT = 4 };
 
+/* what of the metadata is being written */
 enum replica_persist_step {
 	PERSIST_IDLE,
-	PERSIST_FLUSH,
-	PERSIST_MAP_READ,
+	PERSIST_START, /* the state; a START or EPOCH waits for it */
+	PERSIST_HOT,
 	PERSIST_MAP,
 	PERSIST_MAP_FLUSH,
-	PERSIST_STATE,
-	PERSIST_HOT
+	PERSIST_LAZY /* the state; nobody waits */
 };
-enum replica_persist_goal { GOAL_NONE, GOAL_START, GOAL_HOT, GOAL_LAZY };
+
+/* Extents leave the hot log (R8): how far they are. */
+enum replica_leave {
+	LEAVE_NONE,
+	LEAVE_FLUSH, /* the data */
+	LEAVE_PAGES, /* of the map, one after another; what is on the disk like that is left out */
+	LEAVE_SYNC,  /* the pages */
+	LEAVE_GONE   /* the next page of the hot log is without them */
+};
 
 /* A page of the epoch map in memory. */
 #ifndef REPL_MAP_CACHE
@@ -147,11 +155,13 @@ struct repl_replica {
 
 	/* metadata writes, one at a time */
 	enum replica_persist_step step;
-	enum replica_persist_goal goal;
-	u32 goal_epoch;   /* of the START or EPOCH it is for */
-	bool hot_full;    /* an extent waits for room in the hot log */
+	u32 start_epoch; /* PERSIST_START: of the START or EPOCH it is for */
+	bool hot_last;   /* the one before was of the hot log: it is another's turn */
+	bool hot_short;  /* extents have to leave */
+	enum replica_leave leave;
 	bool map_written; /* some page needs the flush */
 	u32 victim_at;    /* next whose page is written */
+	u32 wanted_at;    /* next whose page is read */
 	u32 victim[HOTLOG_VICTIMS_MAX], n_victims;
 
 	/* learner */
@@ -228,31 +238,34 @@ void stream_mark_extents(struct repl_replica *r); /* of U, in the hot log */
 void stream_flushed(struct repl_replica *r);
 void stream_want_flush(struct repl_replica *r, u32 bit);
 /* replica_persist.c */
-/* true: durable, with its stamps in memory; else asks for it */
-bool persist_hot(struct repl_replica *r, u32 extent);
-void persist_begin(struct repl_replica *r, enum replica_persist_goal goal);
+bool persist_hot(struct repl_replica *r, u32 extent); /* true: durable; else asks for it */
+/* nothing of the metadata is being written */
+bool persist_idle(const struct repl_replica *r);
+/* the state, for r->start; idle before. replica_start_durable is called when it is done. */
+void persist_start(struct repl_replica *r);
+/* asks for the pages that are needed next, before others ask for pages */
+void persist_want(struct repl_replica *r);
 void persist_settle(struct repl_replica *r);
-void persist_map_settle(struct repl_replica *r); /* a page of stamps may have come */
 void persist_done(struct repl_replica *r, u64 now);
 void persist_flushed(struct repl_replica *r); /* FLUSH_EVICT is done */
+void persist_forget(struct repl_replica *r);  /* the disk is not written to any more */
 /* replica_map.c */
 u32 map_key(u32 extent);       /* of the page with its stamps */
 u32 map_page_rest(u32 region); /* regions from this one to the end of its page */
-/* the extent's stamps; NULL: they come later, replica_settle is called then */
-const u32 *map_stamps(struct repl_replica *r, u32 extent);
-bool map_stamp(struct repl_replica *r, u32 region, u32 *ret); /* false: later */
-void map_set(struct repl_replica *r, u32 region, u32 stamp);  /* its extent is hot and loaded */
-void map_settle(struct repl_replica *r);
+/* false: it comes later, replica_settle is called then */
+bool map_stamp(struct repl_replica *r, u32 region, u32 *ret);
+void map_set(struct repl_replica *r, u32 region, u32 stamp); /* its extent is hot */
+void map_want(struct repl_replica *r, u32 extent);           /* of a victim: its page, soon */
 void map_read_done(struct repl_replica *r, u32 index, int status, const u8 *page);
 void map_raise_unknown(struct repl_replica *r);          /* it became a member: V8 */
 void map_void(struct repl_replica *r, u32 from, u32 to); /* R3; the state must be persisted */
-/* fills r->page and where it belongs with the page of an extent that leaves */
+/* fills r->page and where it belongs with the page of the victim whose turn it is */
 enum map_write {
 	MAP_WRITE_WAIT, /* it is not in memory yet */
 	MAP_WRITE_SAME, /* it is on the disk like that */
 	MAP_WRITE_READY
 };
-enum map_write map_write(struct repl_replica *r, u32 extent, struct repl_effect *ret);
+enum map_write map_write(struct repl_replica *r, struct repl_effect *ret);
 void map_written(struct repl_replica *r);
 /* replica.c, called by persist when the goal is reached */
 void replica_start_durable(struct repl_replica *r, u64 now);

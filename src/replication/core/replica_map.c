@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * replica_map.c - the epoch map as a replica sees it. The stamps of extents in
- * the hot log are in the hot log; of all others the page on the disk is the
- * truth, and a few pages are kept in memory. Nothing here waits: who asks for
+ * replica_map.c - the epoch map as a replica sees it. Stamps that have changed
+ * since their extent is in the hot log are in the hot log; of all others the page
+ * on the disk is the truth, and a few pages are kept in memory. Nothing here waits: who asks for
  * stamps that are not there gets NULL, and is called again by replica_settle
  * when the page has come.
  */
@@ -38,6 +38,13 @@ static struct replica_page *find(struct repl_replica *r, u32 key)
 	return NULL;
 }
 
+/* What leaves the hot log waits for it: others' questions do not drive it out. */
+static bool is_awaited(const struct repl_replica *r, const struct replica_page *p)
+{
+	return r->leave == LEAVE_PAGES && r->victim_at < r->n_victims &&
+	       map_key(r->victim[r->victim_at]) == p->key;
+}
+
 /* room for one more; NULL when all are on their way to or from the disk */
 static struct replica_page *room(struct repl_replica *r)
 {
@@ -48,7 +55,8 @@ static struct replica_page *room(struct repl_replica *r)
 
 		if (p->state == MAP_FREE)
 			return p;
-		if (p->state == MAP_VALID && (!oldest || p->used < oldest->used))
+		if (p->state == MAP_VALID && (!oldest || p->used < oldest->used) &&
+		    !is_awaited(r, p))
 			oldest = p;
 	}
 	return oldest;
@@ -84,55 +92,27 @@ static struct replica_page *page_of(struct repl_replica *r, u32 key)
 	return p;
 }
 
-const u32 *map_stamps(struct repl_replica *r, u32 extent)
-{
-	u32 at = hotlog_find(&r->hot, extent);
-	struct replica_page *p;
-
-	if (at < REPL_HOT_MAX && r->hot.loaded[at])
-		return r->hot.stamp[at];
-	p = page_of(r, map_key(extent));
-	return p ? p->stamp + place_in_page(extent) : NULL;
-}
-
 bool map_stamp(struct repl_replica *r, u32 region, u32 *ret)
 {
-	const u32 *stamps = map_stamps(r, region / REPL_REGIONS_PER_EXTENT);
+	u32 extent = region / REPL_REGIONS_PER_EXTENT, at = hotlog_find(&r->hot, extent);
+	struct replica_page *p;
 
-	if (stamps)
-		*ret = stamps[region % REPL_REGIONS_PER_EXTENT];
-	return stamps != NULL;
+	if (at < REPL_HOT_MAX && hotlog_stamp(&r->hot, at, region, ret))
+		return true;
+	p = page_of(r, map_key(extent));
+	if (p)
+		*ret = p->stamp[place_in_page(extent) + region % REPL_REGIONS_PER_EXTENT];
+	return p != NULL;
 }
 
 void map_set(struct repl_replica *r, u32 region, u32 stamp)
 {
 	u32 at = hotlog_find(&r->hot, region / REPL_REGIONS_PER_EXTENT);
 
-	if (at < REPL_HOT_MAX && r->hot.loaded[at])
-		r->hot.stamp[at][region % REPL_REGIONS_PER_EXTENT] = stamp;
+	if (at < REPL_HOT_MAX)
+		hotlog_stamp_set(&r->hot, at, region, stamp);
 	else
 		replica_fail(r); /* a stamp that would be lost: stop here rather than trust it */
-}
-
-static void load_waiting(struct repl_replica *r)
-{
-	u32 at = 0;
-
-	for (u32 left = r->hot.n_unloaded; left; left--) {
-		struct replica_page *p;
-
-		at = hotlog_unloaded(&r->hot, at);
-		p = page_of(r, map_key(r->hot.extent[at]));
-		if (p)
-			hotlog_load(&r->hot, at, p->stamp + place_in_page(r->hot.extent[at]));
-		at++;
-	}
-}
-
-void map_settle(struct repl_replica *r)
-{
-	if (r->hot.n_unloaded && r->booted)
-		load_waiting(r);
 }
 
 /* V8: a member knows every region; V9: it may give any of them the present epoch. */
@@ -151,7 +131,7 @@ static bool raise_unknown(const struct repl_replica *r, u32 *stamp, u32 n)
 void map_raise_unknown(struct repl_replica *r)
 {
 	for (u32 i = 0; i < REPL_HOT_MAX; i++)
-		if (r->hot.state[i] != HOTLOG_FREE && r->hot.loaded[i])
+		if (r->hot.state[i] != HOTLOG_FREE)
 			raise_unknown(r, r->hot.stamp[i], REPL_REGIONS_PER_EXTENT);
 	for (u32 i = 0; i < REPL_MAP_CACHE; i++)
 		if ((r->map[i].state == MAP_VALID || r->map[i].state == MAP_WRITING) &&
@@ -204,34 +184,44 @@ void map_void(struct repl_replica *r, u32 from, u32 to)
 			r->map[i].state = MAP_FREE;
 }
 
-/* brings the page up to date with its extents that are leaving; true: it differs from the disk */
+/* It leaves with stamps that its page may not have, of a volume that is there. */
+static bool leaves(const struct repl_replica *r, u32 extent, u32 *ret_at)
+{
+	u32 at = *ret_at = hotlog_find(&r->hot, extent);
+
+	return at < REPL_HOT_MAX && r->hot.state[at] == HOTLOG_LEAVING && r->hot.known[at] &&
+	       replica_has(r, (u64)extent * REPL_EXTENT_BYTES, REPL_SECTOR);
+}
+
+void map_want(struct repl_replica *r, u32 extent)
+{
+	u32 at;
+
+	if (leaves(r, extent, &at))
+		page_of(r, map_key(extent));
+}
+
+/* brings the page up to date with its extents that are leaving, from this victim on; true: it
+ * differs from the disk */
 static bool merge(struct repl_replica *r, struct replica_page *p)
 {
 	bool differs = p->differs;
+	u32 at;
 
-	for (u32 i = 0; i < r->n_victims; i++) {
-		u32 extent = r->victim[i], at, *stamps;
-
-		if (map_key(extent) != p->key)
-			continue;
-		at = hotlog_find(&r->hot, extent);
-		stamps = p->stamp + place_in_page(extent);
-		if (at == REPL_HOT_MAX || r->hot.state[at] != HOTLOG_LEAVING ||
-		    !memcmp(stamps, r->hot.stamp[at], sizeof(r->hot.stamp[at])))
-			continue;
-		memcpy(stamps, r->hot.stamp[at], sizeof(r->hot.stamp[at]));
-		differs = true;
-	}
+	for (u32 i = r->victim_at; i < r->n_victims && map_key(r->victim[i]) == p->key; i++)
+		if (leaves(r, r->victim[i], &at) &&
+		    hotlog_merge(&r->hot, at, p->stamp + place_in_page(r->victim[i])))
+			differs = true;
 	return differs;
 }
 
-enum map_write map_write(struct repl_replica *r, u32 extent, struct repl_effect *ret)
+enum map_write map_write(struct repl_replica *r, struct repl_effect *ret)
 {
-	u32 key = map_key(extent);
+	u32 extent = r->victim[r->victim_at], key = map_key(extent), at;
 	struct replica_page *p;
 
-	if (!replica_has(r, (u64)extent * REPL_EXTENT_BYTES, REPL_SECTOR))
-		return MAP_WRITE_SAME; /* of a volume that is not there any more */
+	if (!leaves(r, extent, &at))
+		return MAP_WRITE_SAME;
 	p = page_of(r, key);
 	if (!p)
 		return MAP_WRITE_WAIT;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * replica_persist.c - metadata writes of a replica, strictly one after another:
- *   GOAL_START  the state; a START (R3) or EPOCH (R4) waits for it
- *   GOAL_HOT    [flush data, stamp pages of the victims, flush,] hot log page (R5, R8)
- *   GOAL_LAZY   the state, nobody waits for it
+ *   the state when a START (R3) or EPOCH (R4) waits for it
+ *   pages of the hot log, when extents wait to be in it (R5), and in turn with them
+ *   what extents that leave the hot log need (R8): their stamps, a flush, a page without them
+ *   the state when nobody waits for it
+ * Extents begin to leave when room is short, and writes need not wait for that.
  */
 #include "replication/core/replica.h"
+
+#define WANTED_MAX (REPL_MAP_CACHE / 2) /* pages that are read ahead for what leaves */
 
 /* What is in use keeps its entries: if that could fill the table, a write whose extent finds no
  * room would wait for commits that wait for it. */
@@ -15,12 +19,19 @@ bool persist_hot(struct repl_replica *r, u32 extent)
 {
 	enum hotlog_state s = hotlog_touch(&r->hot, extent);
 
-	if (s == HOTLOG_FREE && !hotlog_add(&r->hot, extent))
-		r->hot_full = true;
-	return s == HOTLOG_HOT && r->hot.loaded[hotlog_find(&r->hot, extent)];
+	if (s == HOTLOG_FREE && (!hotlog_add(&r->hot, extent) || hotlog_is_short(&r->hot)))
+		r->hot_short = true;
+	return s == HOTLOG_HOT;
 }
 
-static void meta_write(struct repl_replica *r, u64 off, bool fua)
+static void go(struct repl_replica *r, enum replica_persist_step step, const struct repl_effect *e)
+{
+	r->step = step;
+	r->hot_last = step == PERSIST_HOT;
+	r->sink->emit(r->sink, e);
+}
+
+static void meta_write(struct repl_replica *r, enum replica_persist_step step, u64 off)
 {
 	struct repl_effect e = { .kind = REPL_META_WRITE,
 				 .id = DISK_ID(DISK_META, 0),
@@ -28,137 +39,145 @@ static void meta_write(struct repl_replica *r, u64 off, bool fua)
 				 .off = off,
 				 .len = REPL_META_PAGE,
 				 .page = r->page,
-				 .fua = fua };
+				 .fua = true };
 
-	r->sink->emit(r->sink, &e);
+	go(r, step, &e);
 }
 
-static void write_state(struct repl_replica *r)
+static void write_state(struct repl_replica *r, enum replica_persist_step step)
 {
-	r->step = PERSIST_STATE;
 	r->state.generation++;
 	r->state_copy = !r->state_copy;
 	r->state_stale = false;
 	meta_put_state(r->page, &r->state);
-	meta_write(r, REPL_META_STATE_OFF(r->state_copy), true);
+	meta_write(r, step, REPL_META_STATE_OFF(r->state_copy));
 }
 
 static void write_hot(struct repl_replica *r)
 {
-	r->step = PERSIST_HOT;
-	r->hot_full = false;
+	if (r->leave == LEAVE_GONE) {
+		hotlog_drop_leaving(&r->hot);
+		r->leave = LEAVE_NONE;
+		r->hot_short |= hotlog_is_short(&r->hot);
+	}
 	hotlog_page(&r->hot, r->page);
-	meta_write(r, REPL_META_HOT_OFF(r->hot.copy), true);
+	meta_write(r, PERSIST_HOT, REPL_META_HOT_OFF(r->hot.copy));
 }
 
-/* the pages of the victims, one after another; those on the disk like that are passed over */
-static void step_map(struct repl_replica *r)
+/* ---- extents leave ---- */
+
+/* What is in use stays. When that is all, the next write that finds no room comes here again. */
+static void leave_begin(struct repl_replica *r)
 {
-	struct repl_effect flush = { .kind = REPL_META_FLUSH, .id = DISK_ID(DISK_META, 0) };
+	r->hot_short = false;
+	hotlog_unmark(&r->hot);
+	stream_mark_extents(r);
+	pull_mark_extents(r);
+	if (!hotlog_pick(&r->hot))
+		return;
+	r->n_victims = hotlog_leaving(&r->hot, r->victim);
+	r->victim_at = r->wanted_at = 0;
+	r->map_written = false;
+	r->leave = LEAVE_FLUSH;
+	stream_want_flush(r, FLUSH_EVICT);
+}
+
+void persist_flushed(struct repl_replica *r)
+{
+	if (r->leave == LEAVE_FLUSH)
+		r->leave = LEAVE_PAGES;
+}
+
+void persist_want(struct repl_replica *r)
+{
+	if (r->leave == LEAVE_PAGES && r->victim_at < r->n_victims)
+		map_want(r, r->victim[r->victim_at]);
+	if (r->leave != LEAVE_FLUSH && r->leave != LEAVE_PAGES)
+		return;
+	while (r->wanted_at < PORT_MIN(r->n_victims, r->victim_at + WANTED_MAX))
+		map_want(r, r->victim[r->wanted_at++]);
+}
+
+static void write_next_page(struct repl_replica *r)
+{
 	struct repl_effect write = { .kind = REPL_META_WRITE,
 				     .id = DISK_ID(DISK_META, 0),
 				     .len = REPL_META_PAGE,
 				     .page = r->page };
 
 	for (; r->victim_at < r->n_victims; r->victim_at++) {
-		switch (map_write(r, r->victim[r->victim_at], &write)) {
+		switch (map_write(r, &write)) {
 		case MAP_WRITE_WAIT:
-			r->step = PERSIST_MAP_READ; /* persist_settle goes on */
 			return;
 		case MAP_WRITE_SAME:
 			break;
 		case MAP_WRITE_READY:
-			r->step = PERSIST_MAP;
 			r->map_written = true;
-			r->sink->emit(r->sink, &write);
+			go(r, PERSIST_MAP, &write);
 			return;
 		}
 	}
-	if (!r->map_written) {
+	r->leave = r->map_written ? LEAVE_SYNC : LEAVE_GONE;
+}
+
+static void leave_settle(struct repl_replica *r)
+{
+	struct repl_effect flush = { .kind = REPL_META_FLUSH, .id = DISK_ID(DISK_META, 0) };
+
+	if (r->leave == LEAVE_NONE && r->hot_short)
+		leave_begin(r);
+	if (r->leave == LEAVE_PAGES)
+		write_next_page(r);
+	if (r->leave == LEAVE_SYNC)
+		go(r, PERSIST_MAP_FLUSH, &flush);
+	else if (r->leave == LEAVE_GONE)
 		write_hot(r);
-		return;
-	}
-	r->step = PERSIST_MAP_FLUSH;
-	r->sink->emit(r->sink, &flush);
 }
 
-/* Victims are chosen only when an extent finds no room. */
-static void begin_hot(struct repl_replica *r)
+/* ---- what is next ---- */
+
+bool persist_idle(const struct repl_replica *r)
 {
-	r->n_victims = 0;
-	if (r->hot_full) {
-		hotlog_unmark(&r->hot);
-		stream_mark_extents(r);
-		pull_mark_extents(r);
-		hotlog_pick(&r->hot);
-		r->n_victims = hotlog_leaving(&r->hot, r->victim);
-	}
-	if (r->n_victims) {
-		r->step = PERSIST_FLUSH;
-		stream_want_flush(r, FLUSH_EVICT);
-	} else if (r->hot.n_adding) {
-		write_hot(r);
-	} else {
-		r->goal = GOAL_NONE; /* all in use: the next commit makes room */
-		r->hot_full = false;
-	}
+	return r->step == PERSIST_IDLE;
 }
 
-void persist_begin(struct repl_replica *r, enum replica_persist_goal goal)
+void persist_start(struct repl_replica *r)
 {
-	r->goal = goal;
-	r->victim_at = 0;
-	r->map_written = false;
-	r->goal_epoch = r->start.epoch;
-	if (goal == GOAL_HOT)
-		begin_hot(r);
-	else
-		write_state(r);
-}
-
-void persist_flushed(struct repl_replica *r)
-{
-	if (r->step == PERSIST_FLUSH)
-		step_map(r);
+	r->start_epoch = r->start.epoch;
+	write_state(r, PERSIST_START);
 }
 
 void persist_done(struct repl_replica *r, u64 now)
 {
 	enum replica_persist_step step = r->step;
-	enum replica_persist_goal goal = r->goal;
 
 	r->step = PERSIST_IDLE;
-	switch (step) {
-	case PERSIST_MAP:
+	if (step == PERSIST_MAP)
 		map_written(r);
-		step_map(r);
-		return;
-	case PERSIST_MAP_FLUSH:
-		write_hot(r);
-		return;
-	case PERSIST_HOT:
+	else if (step == PERSIST_MAP_FLUSH)
+		r->leave = LEAVE_GONE;
+	else if (step == PERSIST_HOT)
 		hotlog_durable(&r->hot);
-		break;
-	default:
-		break;
-	}
-	r->goal = GOAL_NONE;
-	if (goal == GOAL_START && r->goal_epoch == r->start.epoch)
+	else if (step == PERSIST_START && r->start_epoch == r->start.epoch)
 		replica_start_durable(r, now);
-}
-
-void persist_map_settle(struct repl_replica *r)
-{
-	if (r->step == PERSIST_MAP_READ)
-		step_map(r);
 }
 
 void persist_settle(struct repl_replica *r)
 {
-	if (r->goal != GOAL_NONE || !r->booted)
+	if (!persist_idle(r) || !r->booted)
 		return;
-	if (r->hot.n_adding || r->hot_full)
-		persist_begin(r, GOAL_HOT);
-	else if (r->state_stale)
-		persist_begin(r, GOAL_LAZY);
+	if (r->hot.n_adding && !r->hot_last)
+		write_hot(r);
+	else
+		leave_settle(r);
+	if (persist_idle(r) && r->hot.n_adding)
+		write_hot(r);
+	else if (persist_idle(r) && r->state_stale)
+		write_state(r, PERSIST_LAZY);
+}
+
+void persist_forget(struct repl_replica *r)
+{
+	r->step = PERSIST_IDLE;
+	r->leave = LEAVE_NONE;
 }

@@ -357,31 +357,37 @@ Test(agent, by_nvme)
 	cr_expect_null(find_held("db"));
 }
 
-static bool was_told_again(const void *arg)
+static bool were_told_again(const void *arg)
 {
-	return nvme_calls > 1;
+	return nvme_calls > 1 && defined_calls > 1;
 }
 
-/* What the kernel has of an earlier life goes, also when this life never gave it to the plane. */
-Test(agent, by_nvme_deleted_before_it_was_found)
+/* What the kernel has of an earlier life goes, also when this life never gave it to a plane. */
+Test(agent, deleted_before_they_were_found)
 {
 	char away[128];
 
+	add_resource("plain");
+	add_copy("plain", "n1", false);
 	add_nvme("db");
 	add_copy("db", "n1", false);
-	cr_assert(until(is_up, "db"));
+	cr_assert(until(is_up, "db") && until(is_up, "plain"));
 	agent_down();
 	snprintf(away, sizeof(away), "%s/away", dir);
 	cr_assert_eq(rename(pool_dir, away), 0);
-	nvme_sets = nvme_calls = 0;
+	nvme_sets = nvme_calls = defined_calls = 0;
 	agent_up();
-	cr_assert(until(is_failed, "db"));
-	cr_expect(nvme_sets == 0 && nvme_calls == 1 && n_nvme == 1);
+	cr_assert(until(is_failed, "db") && until(is_failed, "plain"));
+	cr_expect(nvme_sets == 0 && nvme_calls == 1 && n_nvme == 2);
+	cr_expect(!find_held("plain") && defined_calls == 1 && n_defined == 2);
+	drop_resource("plain");
+	cr_assert(until(were_told_again, NULL));
+	cr_expect(nvme_calls == 2 && defined_calls == 2 && n_nvme == 1 && n_defined == 1,
+		  "told %u times, of %u", defined_calls, n_defined);
 	drop_resource("db");
-	cr_assert(until(was_told_again, NULL));
-	cr_expect(nvme_calls == 2 && n_nvme == 0, "told %u times, of %u", nvme_calls, n_nvme);
 	cr_assert_eq(rename(away, pool_dir), 0);
-	cr_assert(until(is_gone, "db"));
+	cr_assert(until(is_gone, "db") && until(is_gone, "plain"));
+	cr_expect_eq(n_defined, 0);
 }
 
 Test(agent, plane_cannot_attach)

@@ -39,18 +39,9 @@ static bool named(u32 extent)
 	return false;
 }
 
-static void load_all(void)
-{
-	static const u32 stamp[REPL_REGIONS_PER_EXTENT];
-
-	for (u32 s = 0; s < REPL_HOT_MAX; s++)
-		if (h.state[s] != HOTLOG_FREE && !h.loaded[s])
-			hotlog_load(&h, s, stamp);
-}
-
 static void write_page(void)
 {
-	load_all();
+	hotlog_drop_leaving(&h);
 	hotlog_page(&h, page);
 	hotlog_durable(&h);
 }
@@ -143,15 +134,14 @@ Test(hotlog, the_oldest_unmarked_leave)
 	cr_assert_eq(hotlog_pick(&h), HOTLOG_VICTIMS_MAX);
 	n = hotlog_leaving(&h, out);
 	cr_assert_eq(n, HOTLOG_VICTIMS_MAX);
+	for (u32 i = 1; i < n; i++)
+		cr_expect_gt(out[i], out[i - 1]);
 	for (u32 i = 0; i < n; i++)
 		cr_expect(out[i] >= 22 && out[i] < 22 + HOTLOG_VICTIMS_MAX, "%u", out[i]);
 }
 
-Test(hotlog, places_are_used_again_and_found_until_they_have_stamps)
+Test(hotlog, places_are_used_again)
 {
-	static const u32 stamp[REPL_REGIONS_PER_EXTENT];
-	u32 first, second;
-
 	empty();
 	fill(REPL_HOT_MAX);
 	for (u32 i = 0; i < 100; i++)
@@ -162,19 +152,18 @@ Test(hotlog, places_are_used_again_and_found_until_they_have_stamps)
 	for (u32 i = 0; i < HOTLOG_VICTIMS_MAX; i++)
 		cr_assert(hotlog_add(&h, REPL_HOT_MAX + i));
 	cr_expect_not(hotlog_add(&h, 100), "full again");
-	cr_expect_eq(h.n_unloaded, HOTLOG_VICTIMS_MAX);
-	first = hotlog_unloaded(&h, 0);
-	second = hotlog_unloaded(&h, first + 1);
-	cr_expect_eq(first, hotlog_find(&h, REPL_HOT_MAX), "the lowest place is the first");
-	cr_expect_eq(second, hotlog_find(&h, REPL_HOT_MAX + 1));
-	hotlog_load(&h, second, stamp); /* stamps come in any order */
-	cr_expect_eq(hotlog_unloaded(&h, 0), first);
-	hotlog_load(&h, first, stamp);
-	cr_expect_eq(hotlog_unloaded(&h, 0), hotlog_find(&h, REPL_HOT_MAX + 2));
 	write_page();
-	cr_expect_eq(h.n_unloaded, 0);
 	cr_expect_eq(h.n_adding, 0);
 	cr_expect_eq(hotlog_touch(&h, REPL_HOT_MAX + 63), HOTLOG_HOT);
+}
+
+Test(hotlog, room_is_short_before_there_is_none)
+{
+	empty();
+	fill(REPL_HOT_MAX - HOTLOG_ROOM);
+	cr_expect_not(hotlog_is_short(&h));
+	cr_assert(hotlog_add(&h, REPL_HOT_MAX));
+	cr_expect(hotlog_is_short(&h));
 }
 
 Test(hotlog, marks_and_adding_keep_an_extent)
@@ -214,6 +203,23 @@ Test(hotlog, a_write_rescues_an_extent_that_is_leaving)
 	cr_expect_eq(h.n, 1);
 }
 
+/* A page that is written while extents leave still names them. */
+Test(hotlog, what_leaves_is_named_until_it_is_dropped)
+{
+	empty();
+	fill(3);
+	hotlog_unmark(&h);
+	cr_expect_eq(hotlog_pick(&h), 3);
+	cr_assert(hotlog_add(&h, 9));
+	hotlog_page(&h, page);
+	hotlog_durable(&h);
+	cr_expect(on_page() == 4 && named(1) && named(9));
+	hotlog_drop_leaving(&h);
+	hotlog_page(&h, page);
+	hotlog_durable(&h);
+	cr_expect(on_page() == 1 && named(9));
+}
+
 /* Its slot may serve another extent before that page is durable: it does not name the new one. */
 Test(hotlog, a_slot_used_again_is_not_made_durable_by_the_older_page)
 {
@@ -221,6 +227,7 @@ Test(hotlog, a_slot_used_again_is_not_made_durable_by_the_older_page)
 	fill(REPL_HOT_MAX);
 	hotlog_unmark(&h);
 	hotlog_pick(&h);
+	hotlog_drop_leaving(&h);
 	hotlog_page(&h, page);
 	for (u32 i = 0; i < HOTLOG_VICTIMS_MAX; i++)
 		cr_assert(hotlog_add(&h, 5000 + i));
@@ -275,20 +282,32 @@ Test(hotlog, many_comings_and_goings)
 	}
 }
 
-Test(hotlog, an_extent_without_its_stamps_does_not_leave)
+/* What did not change since the extent came is what the page of the map says. */
+Test(hotlog, stamps_that_changed_are_merged_and_no_others)
 {
-	static const u32 stamp[REPL_REGIONS_PER_EXTENT] = { 7, 8 };
+	u32 stamp[REPL_REGIONS_PER_EXTENT] = { 7, 8, 9 }, at, found;
 
 	empty();
 	cr_assert(hotlog_add(&h, 5));
-	hotlog_page(&h, page);
-	hotlog_durable(&h);
-	cr_expect_eq(h.n_unloaded, 1);
-	cr_expect_eq(hotlog_pick(&h), 0);
-	hotlog_load(&h, hotlog_find(&h, 5), stamp);
-	cr_expect_eq(h.n_unloaded, 0);
-	cr_expect_arr_eq(h.stamp[hotlog_find(&h, 5)], stamp, sizeof(stamp));
-	cr_expect_eq(hotlog_pick(&h), 1);
+	at = hotlog_find(&h, 5);
+	cr_expect_not(hotlog_stamp(&h, at, 5 * REPL_REGIONS_PER_EXTENT, &found));
+	cr_expect_not(hotlog_merge(&h, at, stamp), "nothing has changed");
+	hotlog_stamp_set(&h, at, 5 * REPL_REGIONS_PER_EXTENT + 1, 11);
+	cr_expect(hotlog_stamp(&h, at, 5 * REPL_REGIONS_PER_EXTENT + 1, &found) && found == 11);
+	cr_expect_not(hotlog_stamp(&h, at, 5 * REPL_REGIONS_PER_EXTENT + 2, &found));
+	cr_expect(hotlog_merge(&h, at, stamp));
+	cr_expect(stamp[0] == 7 && stamp[1] == 11 && stamp[2] == 9);
+	cr_expect_not(hotlog_merge(&h, at, stamp), "it has it now");
+	hotlog_stamp_set(&h, at, 5 * REPL_REGIONS_PER_EXTENT + 63, REPL_STAMP_UNKNOWN);
+	stamp[63] = 3;
+	cr_expect(hotlog_merge(&h, at, stamp) && stamp[63] == REPL_STAMP_UNKNOWN);
+	write_page();
+	hotlog_unmark(&h);
+	cr_assert_eq(hotlog_pick(&h), 1);
+	write_page();
+	cr_assert(hotlog_add(&h, 6));
+	cr_expect_not(hotlog_stamp(&h, hotlog_find(&h, 6), 6 * REPL_REGIONS_PER_EXTENT + 1, &found),
+		      "of the extent that was there before");
 }
 
 Test(hotlog, after_a_crash_the_stamps_of_its_extents_are_unknown)
@@ -296,7 +315,6 @@ Test(hotlog, after_a_crash_the_stamps_of_its_extents_are_unknown)
 	static const u32 extents[] = { 3, 9 };
 
 	hotlog_init(&h, 10, 0, extents, 2);
-	cr_expect_eq(h.n_unloaded, 0);
 	for (u32 x = 0; x < REPL_REGIONS_PER_EXTENT; x++)
 		cr_expect_eq(h.stamp[hotlog_find(&h, 9)][x], REPL_STAMP_UNKNOWN);
 }

@@ -83,7 +83,7 @@ def case_storage_cache_kernel(rig):
     n1.cli("volume grow db 96M")
     wait_for(lambda: n3.guest.run("blockdev --getsize64 " + n3.device("db")).out.strip() ==
              str(96 << 20), 90, "it has grown")
-    n3.guest.run("resize2fs %s 2>/dev/null; dd if=/dev/urandom of=/vol/more bs=64k count=1000 "
+    n3.guest.run("resize2fs %s 2>/dev/null; dd if=/dev/urandom of=/vol/more bs=64k count=300 "
                  "conv=fsync" % n3.device("db"), 240)
     n1.restart()
     wait_for(lambda: n1.log_lines("goes on as it was in the kernel") == 1, 60, "it is found again")

@@ -33,6 +33,7 @@ HOMES = [
     (r"libdevmapper\.h$", ("src/storage/",)),
     (r"liburing\.h$", ("src/replication/disk_ring.",)),
     (r"blkid(/.*)?\.h$", ("src/storage/",)),
+    (r"lz4\.h$", ("src/base/squeeze.",)),
 ]
 VERSIONS = "src/version.c"
 # Deciding code has no event loop; shared and the core are also compiled into the kernel module.

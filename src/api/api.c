@@ -24,6 +24,7 @@
 #include "api/state.h"
 #include "api/view_texts.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/log.h"
 
 #define CARRY_MS 30000       /* longest a user waits for an answer */
@@ -32,6 +33,17 @@
 int64_t api_mono_ms(void)
 {
 	return (int64_t)(clock_boot_ns() / 1000000);
+}
+
+struct change_env api_env(struct api *a)
+{
+	return (struct change_env){
+		.store = a->config.store,
+		.observed = a->observed,
+		.now_ms = clock_wall_ms(),
+		.mono_ms = api_mono_ms(),
+		.uuid = text_uuid,
+	};
 }
 
 void api_get(struct api *a)

@@ -10,9 +10,7 @@
 
 #include "api/handlers.h"
 #include "api/view.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "model/upkeep.h"
 
 #define BALANCE_EVERY_MS 10000
@@ -47,13 +45,7 @@ void balance_tick(struct api *a)
 {
 	struct balancer *b = &a->balance;
 	int64_t now = api_mono_ms();
-	struct change_env env = {
-		.store = a->config.store,
-		.observed = a->observed,
-		.now_ms = clock_wall_ms(),
-		.mono_ms = now,
-		.uuid = text_uuid,
-	};
+	struct change_env env = api_env(a);
 	struct txn *t;
 
 	if (b->asked || now < b->due_ms || upkeep_is_busy(a))

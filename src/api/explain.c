@@ -10,21 +10,12 @@
 #include "api/handlers.h"
 #include "api/view.h"
 #include "base/buf.h"
-#include "base/clock.h"
 
 #define DETAILS_MAX (64u << 10) /* bytes; nodes beyond are left out */
 
-static struct change_env env_of(struct api *a)
-{
-	return (struct change_env){ .store = a->config.store,
-				    .observed = a->observed,
-				    .now_ms = clock_wall_ms(),
-				    .mono_ms = api_mono_ms() };
-}
-
 void explain_post(struct api_call *c)
 {
-	struct change_env env = env_of(c->api);
+	struct change_env env = api_env(c->api);
 	struct err err = { 0 };
 	json *answer;
 	int rv;

@@ -47,8 +47,7 @@ static void write_process(struct api *a, struct buf *out)
 		   "The same, of CPU: what a busy machine has no part in.",
 		   (double)a->config.stall->longest_cpu_ns / 1e9);
 	metric_one(out, "sdsd_list_cache_bytes", "gauge",
-		   "Elements of the list of resources that are kept.",
-		   (double)texts_kept(a->texts));
+		   "What lists show of resources that is kept.", (double)texts_kept(a->texts));
 	metric_one(out, "sdsd_event_streams", "gauge", "Streams of events that are open.",
 		   events_count(a->events));
 	metric_one(out, "sdsd_certificate_expiry_timestamp_seconds", "gauge",
@@ -260,35 +259,34 @@ struct cluster_metrics {
 	int count[VERDICT_UNAVAILABLE + 1];
 };
 
-static void on_resource(struct view *v, void *arg)
+static void on_resource(const char *low, void *arg)
 {
 	struct cluster_metrics *m = arg;
-	const char *name = v->res.name;
-	struct verdict_result r;
-	int copies = 0, quarantined = 0, open = 0;
+	const struct view_texts *t = texts_of(m->api->texts, low);
+	const struct view_summary *sum;
+	const char *name;
 
-	status_judge(m->api, v, &r);
-	m->count[r.verdict]++;
-	for (int i = 0; i < v->n; i++) {
-		copies += !v->rep[i].r.diskless;
-		quarantined += v->rep[i].r.quarantined;
-		open |= view_open(v, i);
-	}
+	if (!t)
+		return; /* deleted meanwhile */
+	sum = &t->sum;
+	name = t->name;
+	m->count[sum->verdict]++;
 	metric_add(&m->verdict, "sdsd_resource_verdict", "", 1, "resource", name, "verdict",
-		   verdict_name(r.verdict), NULL);
-	metric_add(&m->size, "sdsd_resource_size_bytes", "",
-		   (double)resource_size_kib(&v->res) * KIB, "resource", name, NULL);
-	metric_add(&m->copies, "sdsd_resource_copies", "", copies, "resource", name, NULL);
-	metric_add(&m->in_sync, "sdsd_resource_copies_in_sync", "", r.good, "resource", name, NULL);
-	metric_add(&m->open, "sdsd_resource_open", "", open, "resource", name, NULL);
-	if (v->scrub.any) {
+		   verdict_name(sum->verdict), NULL);
+	metric_add(&m->size, "sdsd_resource_size_bytes", "", (double)sum->size_kib * KIB,
+		   "resource", name, NULL);
+	metric_add(&m->copies, "sdsd_resource_copies", "", sum->copies, "resource", name, NULL);
+	metric_add(&m->in_sync, "sdsd_resource_copies_in_sync", "", sum->in_sync, "resource", name,
+		   NULL);
+	metric_add(&m->open, "sdsd_resource_open", "", sum->open, "resource", name, NULL);
+	if (sum->compared) {
 		metric_add(&m->scrubbed, "sdsd_resource_scrub_last_timestamp_seconds", "",
-			   (double)v->scrub.ended_ms / 1000, "resource", name, NULL);
+			   (double)sum->compared_ms / 1000, "resource", name, NULL);
 		metric_add(&m->differing, "sdsd_resource_scrub_regions_differing", "",
-			   (double)v->scrub.differing, "resource", name, NULL);
+			   (double)sum->differing, "resource", name, NULL);
 	}
-	metric_add(&m->quarantined, "sdsd_resource_copies_quarantined", "", quarantined, "resource",
-		   name, NULL);
+	metric_add(&m->quarantined, "sdsd_resource_copies_quarantined", "", sum->quarantined,
+		   "resource", name, NULL);
 }
 
 static void flush(struct buf *values, struct buf *out, const char *name, const char *help)
@@ -422,5 +420,5 @@ void metrics_get(struct api_call *c)
 	}
 	write_nodes(m, &m->out);
 	init_values(m);
-	view_walk(a, NULL, on_resource, on_resources, m);
+	view_walk_names(a, NULL, on_resource, on_resources, m);
 }

@@ -24,7 +24,6 @@
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "cluster/vault.h"
 
 static void decide(struct mutation *m);
@@ -299,19 +298,13 @@ static int volume_key(char out[VOLUME_SEALED_MAX], struct err *err, void *arg)
 static void decide(struct mutation *m)
 {
 	struct api_call *c = m->call;
-	struct change_env env = {
-		.store = c->api->config.store,
-		.observed = c->api->observed,
-		.now_ms = clock_wall_ms(),
-		.mono_ms = api_mono_ms(),
-		.uuid = text_uuid,
-		.volume_key = volume_key,
-		.arg = c->api,
-	};
+	struct change_env env = api_env(c->api);
 	struct txn *t = txn_new(c->id, c->author);
 	struct err err = { 0 };
 	int rv;
 
+	env.volume_key = volume_key;
+	env.arg = c->api;
 	m->tries++;
 	json_object_put(m->answer);
 	m->answer = NULL;

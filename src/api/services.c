@@ -13,7 +13,6 @@
 #include "api/view.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "model/service_decide.h"
 
 #define SERVICE_CALL_MS 10000
@@ -33,13 +32,7 @@ struct stand {
 /* What would be decided now; nothing is changed. */
 static int peek(struct api *a, const char *name, struct service_decision *d, struct service *s)
 {
-	struct change_env env = {
-		.store = a->config.store,
-		.observed = a->observed,
-		.now_ms = clock_wall_ms(),
-		.mono_ms = api_mono_ms(),
-		.uuid = text_uuid,
-	};
+	struct change_env env = api_env(a);
 	struct txn *t = txn_new("", "service");
 	int rv = change_service_decide(&env, t, name, d, s, NULL);
 

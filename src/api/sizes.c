@@ -13,20 +13,7 @@
 
 #include "api/handlers.h"
 #include "api/view.h"
-#include "base/clock.h"
-#include "base/text.h"
 #include "model/placement.h"
-
-static struct change_env env_of(struct api *a)
-{
-	return (struct change_env){
-		.store = a->config.store,
-		.observed = a->observed,
-		.now_ms = clock_wall_ms(),
-		.mono_ms = api_mono_ms(),
-		.uuid = text_uuid,
-	};
-}
 
 /* Of the pools of one node; a pool counts where it reports */
 struct node_space {
@@ -153,7 +140,7 @@ static int merged(struct api *a, const char *group, const struct change_place *a
 static int space_info(struct api *a, const char *group, const struct change_place *asked,
 		      json **ret, struct err *err)
 {
-	struct change_env env = env_of(a);
+	struct change_env env = api_env(a);
 	struct change_spots spots;
 	struct change_place place;
 	struct spaces *s;
@@ -277,7 +264,7 @@ static void add_name(json *doc, void *arg)
 static json *candidate(struct api *a, const char *group, const struct change_place *place,
 		       const char *pool, bool all_thin)
 {
-	struct change_env env = env_of(a);
+	struct change_env env = api_env(a);
 	struct change_place one = *place;
 	struct change_spots spots;
 	int64_t max_kib;

@@ -102,7 +102,7 @@ struct api {
 	bool members_held;       /* they are left as they are */
 	struct api_call *calls;  /* being answered */
 	struct wait *waits;
-	struct texts *texts; /* of replicas, kept (view_texts.h) */
+	struct texts *texts; /* what lists show, kept (view_texts.h) */
 	struct store_watch *applied;
 	int following;      /* answers of the leader that wait for this node's store */
 	struct walk *walks; /* over all resources, the first is under way (view_walk.c) */
@@ -137,6 +137,8 @@ struct api {
 };
 
 int64_t api_mono_ms(void);
+/* the present, for what decides (model/change.h) */
+struct change_env api_env(struct api *a);
 void api_get(struct api *a);
 void api_put(struct api *a);
 /* somebody waits now, or something happened that waiting calls should look at */

@@ -11,6 +11,7 @@
 #include "api/handlers.h"
 #include "api/verdict.h"
 #include "api/view.h"
+#include "api/view_texts.h"
 #include "base/text.h"
 
 #define STATUS_PATIENCE_MS 1500 /* for the first reports to a new leader */
@@ -157,11 +158,6 @@ static void judge(struct api *a, bool stale, int64_t now, const struct view *v,
 		verdict_add_nvme(ret);
 }
 
-void status_judge(struct api *a, const struct view *v, struct verdict_result *ret)
-{
-	judge(a, false, api_mono_ms(), v, ret);
-}
-
 /* one volume on one node */
 static json *status_volume(const struct view *v, int i, int k)
 {
@@ -228,32 +224,33 @@ static const char *writer_name(const struct view *v)
 	return "";
 }
 
-struct resource_status {
-	struct node_status *nodes;
-	struct call_list list;
-	int count[VERDICT_UNAVAILABLE + 1];
-};
-
-struct page { /* one answer that is being made */
-	struct api_call *call;
-	struct node_status nodes;
-	struct resource_status resources;
-};
-
-static void status_resource(struct view *v, void *arg)
+static void summarize(const struct view *v, const struct verdict_result *r,
+		      struct view_summary *ret)
 {
-	struct page *page = arg;
-	struct resource_status *s = &page->resources;
-	struct verdict_result r;
-	json *o = view_object(), *replicas = view_list(), *volumes = view_list();
-	int copies = 0;
-
-	judge(s->nodes->api, s->nodes->stale, s->nodes->now, v, &r);
-	s->count[r.verdict]++;
+	*ret = (struct view_summary){
+		.verdict = r->verdict,
+		.in_sync = r->good,
+		.compared = v->scrub.any,
+		.compared_ms = v->scrub.ended_ms,
+		.differing = v->scrub.differing,
+		.size_kib = resource_size_kib(&v->res),
+	};
 	for (int i = 0; i < v->n; i++) {
-		copies += !v->rep[i].r.diskless;
-		view_push(replicas, status_replica(v, i));
+		ret->copies += !v->rep[i].r.diskless;
+		ret->quarantined += v->rep[i].r.quarantined;
+		ret->open |= view_open(v, i);
 	}
+}
+
+static json *show(struct api *a, bool stale, const struct view *v, struct view_summary *ret)
+{
+	json *o = view_object(), *replicas = view_list(), *volumes = view_list();
+	struct verdict_result r;
+
+	judge(a, stale, api_mono_ms(), v, &r);
+	summarize(v, &r, ret);
+	for (int i = 0; i < v->n; i++)
+		view_push(replicas, status_replica(v, i));
 	for (int k = 0; k < v->res.n_volumes; k++) {
 		json *one = view_object();
 
@@ -264,19 +261,80 @@ static void status_resource(struct view *v, void *arg)
 	}
 	jset_str(o, "name", v->res.name);
 	jset_str(o, "verdict", verdict_name(r.verdict));
-	jset_i64(o, "copies", copies);
-	jset_i64(o, "in_sync", r.good);
+	jset_i64(o, "copies", ret->copies);
+	jset_i64(o, "in_sync", ret->in_sync);
 	jset_str(o, "writer", writer_name(v));
 	jset_str(o, "reason", r.reason);
 	jset_str(o, "next", r.next);
-	jset_str(o, "upkeep", upkeep_note(s->nodes->api, v->res.name));
-	jset_i64(o, "size_kib", resource_size_kib(&v->res));
+	jset_i64(o, "size_kib", ret->size_kib);
 	jset(o, "volumes", volumes);
 	jset_i64(o, "epoch", v->has_record ? v->rec.epoch : 0);
 	if (v->scrub.any)
 		jset(o, "scrub", status_scrub(v));
 	jset(o, "replicas", replicas);
-	call_list_push(&s->list, o);
+	return o;
+}
+
+json *status_resource(struct api *a, const struct view *v, struct view_summary *ret)
+{
+	return show(a, false, v, ret);
+}
+
+struct resource_status {
+	struct call_list list;
+	int count[VERDICT_UNAVAILABLE + 1];
+	struct buf text; /* of the present one */
+};
+
+struct page { /* one answer that is being made */
+	struct api_call *call;
+	struct node_status nodes;
+	struct resource_status resources;
+};
+
+/* text: an object, to which one more field is added */
+static void push_resource(struct page *page, const char *name, const char *text, size_t len)
+{
+	json *upkeep = json_object_new_string(upkeep_note(page->call->api, name));
+	struct buf *b = &page->resources.text;
+
+	buf_clear(b);
+	if (!upkeep || buf_append(b, text, len - 1) < 0 ||
+	    buf_printf(b, ",\"upkeep\":%s}", json_text(upkeep)) < 0)
+		abort();
+	call_list_push_text(&page->resources.list, (const char *)b->data, b->len);
+	json_object_put(upkeep);
+}
+
+/* It is not kept: nodes are away since some time, or this one is not the leader. */
+static void make_resource(struct page *page, const char *name)
+{
+	struct view_summary sum;
+	struct view v;
+	json *o;
+
+	if (view_load(page->call->api, name, &v) < 0)
+		return; /* deleted meanwhile */
+	o = show(page->call->api, page->nodes.stale, &v, &sum);
+	page->resources.count[sum.verdict]++;
+	push_resource(page, name, json_text(o), strlen(json_text(o)));
+	json_object_put(o);
+	view_release(&v);
+}
+
+static void page_resource(const char *name, void *arg)
+{
+	struct page *page = arg;
+	const struct view_texts *t = NULL;
+
+	if (!page->nodes.stale)
+		t = texts_of(page->call->api->texts, name);
+	if (!t || !t->status) {
+		make_resource(page, name);
+		return;
+	}
+	page->resources.count[t->sum.verdict]++;
+	push_resource(page, name, t->status, t->status_len);
 }
 
 static json *cluster_line(struct node_status *n, const struct resource_status *r)
@@ -338,6 +396,7 @@ static void page_done(void *arg, bool in_time)
 		page_reply(p);
 	else
 		call_moved(p->call, CALL_MOVED);
+	buf_release(&p->resources.text);
 	call_list_release(&p->resources.list);
 	json_object_put(p->nodes.list);
 	free(p);
@@ -354,11 +413,11 @@ static void status_answer(struct api_call *c)
 	p->nodes.list = view_list();
 	p->nodes.now = api_mono_ms();
 	p->nodes.stale = c->stale;
-	p->resources.nodes = &p->nodes;
+	buf_init(&p->resources.text, CALL_LIST_MAX);
 	call_list_init(&p->resources.list, c);
 	raft_load(c->api, &p->nodes.raft);
 	view_docs(c->api, "node/", status_node, &p->nodes);
-	view_walk(c->api, NULL, status_resource, page_done, p);
+	view_walk_names(c->api, NULL, page_resource, page_done, p);
 }
 
 struct awaited {

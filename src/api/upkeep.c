@@ -18,9 +18,7 @@
 #include "api/handlers.h"
 #include "api/known.h"
 #include "api/view.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/text.h"
 
 #define UPKEEP_PER_TICK 100
 #define UPKEEP_CALLS_MAX 16    /* requests under way */
@@ -164,13 +162,7 @@ static void add_due(struct upkeep *u)
 static int peek(struct api *a, const char *resource, const struct upkeep_sight *sight,
 		struct upkeep_plan *plan)
 {
-	struct change_env env = {
-		.store = a->config.store,
-		.observed = a->observed,
-		.now_ms = clock_wall_ms(),
-		.mono_ms = api_mono_ms(),
-		.uuid = text_uuid,
-	};
+	struct change_env env = api_env(a);
 	struct txn *t = txn_new("", "upkeep");
 	int rv = change_upkeep(&env, t, resource, sight, plan, NULL);
 

@@ -8,6 +8,7 @@
 #define SDSD_API_VIEW_H
 
 #include "api/state.h"
+#include "api/verdict.h"
 #include "model/scrub.h"
 
 #define VIEW_UNLIMITED_KIB INT64_MAX /* capacity of a diskless pool */
@@ -60,9 +61,19 @@ bool view_open(const struct view *v, int i);
 json *view_volume_seen(const struct view *v, int i, int k);
 /* It is up with all its volumes, in their present size. */
 bool view_ready(const struct view *v, int i);
-/* status.c: on the leader */
-struct verdict_result;
-void status_judge(struct api *a, const struct view *v, struct verdict_result *ret);
+
+struct view_summary { /* a resource in a few numbers */
+	enum verdict verdict;
+	int copies, in_sync, quarantined; /* in_sync: on nodes that answer */
+	bool open;                        /* somewhere */
+	bool compared;
+	int64_t compared_ms, differing; /* when, wall clock; regions that differed then */
+	int64_t size_kib;               /* of all volumes */
+};
+/* status.c: as GET /v1/sds/status shows it on the leader, but for what upkeep waits for; the
+ * caller's. */
+json *status_resource(struct api *a, const struct view *v, struct view_summary *ret);
+
 /* Could it be opened there now, and does nobody have it open? Who listens takes a place where it
  * could for the sign that its user is lost. false: its node does not report: nobody knows */
 bool view_may_promote(const struct view *v, int i, bool *ret);

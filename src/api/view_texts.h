@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * view_texts.h - the replicas of a resource as GET /v1/view/resources shows them: texts of JSON,
- * which are kept until something that they show changes. Ten thousand resources are asked for
- * again and again, and few of them have changed in between.
+ * view_texts.h - what lists show of a resource, kept until something that it shows changes: its
+ * replicas as in GET /v1/view/resources, itself as in GET /v1/sds/status, and in a few numbers. Ten
+ * thousand resources are asked for again and again, and few of them have changed in between.
  */
 #ifndef SDSD_API_VIEW_TEXTS_H
 #define SDSD_API_VIEW_TEXTS_H
@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TEXTS_KEPT_MAX (60u << 20) /* bytes of memory; what is beyond is made each time */
+#include "api/view.h"
+
+#define TEXTS_KEPT_MAX (24u << 20) /* bytes; what is beyond is made each time */
 #define TEXTS_IDLE_MS 120000       /* nobody has asked for so long: all are forgotten */
 /* not so on the leader, whom all are asked of */
 
@@ -22,8 +24,14 @@ struct view_text {
 };
 
 struct view_texts {
+	const char *name; /* as it was defined */
+	struct view_summary sum;
+	/* the resource, status_resource(); NULL: a node of it is away and the text says since when,
+	 * so that it is to be made when it is asked for */
+	const char *status;
+	size_t status_len;
 	int n;
-	struct view_text text[]; /* in the order of the list */
+	struct view_text text[REPLICAS_MAX]; /* in the order of the list */
 };
 
 struct api;
@@ -39,6 +47,6 @@ void texts_lead(struct texts *t, bool leads, int64_t now_ms);
 /* On the leader: makes some of those that are missing, for a few ms, when nothing has changed
  * lately. true: there are more to make. */
 bool texts_warm(struct texts *t, int64_t now_ms);
-size_t texts_kept(const struct texts *t); /* bytes, TEXTS_KEPT_MAX at most */
+size_t texts_kept(const struct texts *t); /* bytes of memory, TEXTS_KEPT_MAX at most */
 
 #endif

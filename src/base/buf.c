@@ -57,17 +57,24 @@ static int reserve(struct buf *b, size_t len)
 	return 0;
 }
 
-int buf_append(struct buf *b, const void *data, size_t len)
+int buf_extend(struct buf *b, size_t len)
 {
 	int rv = reserve(b, len);
 
 	if (rv < 0)
 		return rv;
-	if (len > 0)
-		memcpy(b->data + b->len, data, len);
 	b->len += len;
 	b->data[b->len] = 0;
 	return 0;
+}
+
+int buf_append(struct buf *b, const void *data, size_t len)
+{
+	int rv = buf_extend(b, len);
+
+	if (rv == 0 && len > 0)
+		memcpy(b->data + b->len - len, data, len);
+	return rv;
 }
 
 int buf_printf(struct buf *b, const char *fmt, ...)

@@ -18,6 +18,8 @@ void buf_release(struct buf *b); /* frees; b is empty and usable after */
 void buf_clear(struct buf *b);   /* len = 0, memory kept */
 /* 0, -EMSGSIZE (would pass max), -ENOMEM; on failure nothing was appended */
 int buf_append(struct buf *b, const void *data, size_t len);
+/* The same with len bytes that the caller writes then, at data + len as it was. */
+int buf_extend(struct buf *b, size_t len);
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* drops the first len bytes (len <= b->len) */
 void buf_consume(struct buf *b, size_t len);

@@ -5,6 +5,7 @@
  */
 #include "model/policy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -56,100 +57,6 @@ static int freeze_ms_of(const char *text)
 		       : -1;
 }
 
-static int check_schedule(const char *what, json *props, struct err *err)
-{
-	const char *text = jget_str(props, POLICY_SNAPSHOT_EVERY, NULL);
-
-	if (text && schedule_parse_every(text) < 0)
-		return err_set(err, -E_BAD_PROP,
-			       "%s: property " POLICY_SNAPSHOT_EVERY
-			       " is \"%.40s\"; possible are off and times such as 60s, 15m, 1h, "
-			       "7d, up to 366d",
-			       what, text);
-	text = jget_str(props, POLICY_SNAPSHOT_KEEP, NULL);
-	if (text && schedule_parse_keep(text) < 0)
-		return err_set(err, -E_BAD_PROP,
-			       "%s: property " POLICY_SNAPSHOT_KEEP
-			       " is \"%.40s\"; possible are numbers from 1 to %d",
-			       what, text, SCHEDULE_KEEP_MAX);
-	return 0;
-}
-
-static int check_scrub(const char *what, json *props, struct err *err)
-{
-	const char *text = jget_str(props, POLICY_SCRUB_EVERY, NULL);
-
-	if (text && scrub_parse_every(text) < 0)
-		return err_set(err, -E_BAD_PROP,
-			       "%s: property " POLICY_SCRUB_EVERY
-			       " is \"%.40s\"; possible are off and times such as 1d, 7d, 30d, up "
-			       "to 366d",
-			       what, text);
-	text = jget_str(props, POLICY_SCRUB_RATE, NULL);
-	if (text && scrub_parse_rate(text) < 0)
-		return err_set(err, -E_BAD_PROP,
-			       "%s: property " POLICY_SCRUB_RATE
-			       " is \"%.40s\"; possible are MiB/s from 1 to %d",
-			       what, text, SCRUB_RATE_MAX);
-	return 0;
-}
-
-static int check_on_off(const char *what, json *props, const char *key, struct err *err)
-{
-	const char *text = jget_str(props, key, NULL);
-
-	if (!text || on_off(text) >= 0)
-		return 0;
-	return err_set(err, -E_BAD_PROP, "%s: property %s is \"%.40s\"; possible are on and off",
-		       what, key, text);
-}
-
-static int check_after(const char *what, json *props, const char *key, struct err *err)
-{
-	const char *text = jget_str(props, key, NULL);
-
-	if (!text || upkeep_parse_after(text) != -2)
-		return 0;
-	return err_set(err, -E_BAD_PROP,
-		       "%s: property %s is \"%.40s\"; possible are off and times such as 30s, "
-		       "60m, 2d",
-		       what, key, text);
-}
-
-int policy_check(const char *what, json *props, struct err *err)
-{
-	const char *text = jget_str(props, POLICY_READ, NULL);
-	int rv;
-
-	if (text && number_of(text, read_names, READ_POLICIES) < 0)
-		return err_set(err, -E_BAD_PROP,
-			       "%s: property " POLICY_READ " is \"%.40s\"; possible are local, "
-			       "round-robin, least-pending and striped",
-			       what, text);
-	if ((rv = check_on_off(what, props, POLICY_HANDOVER, err)) < 0 ||
-	    (rv = check_on_off(what, props, POLICY_NVME, err)) < 0 ||
-	    (rv = check_on_off(what, props, POLICY_BALANCE, err)) < 0)
-		return rv;
-	text = jget_str(props, POLICY_COPY, NULL);
-	if (text && number_of(text, copy_names, COPY_WAYS) < 0)
-		return err_set(err, -E_BAD_PROP,
-			       "%s: property " POLICY_COPY
-			       " is \"%.40s\"; possible are always, direct and never",
-			       what, text);
-	text = jget_str(props, POLICY_FREEZE, NULL);
-	if (text && freeze_ms_of(text) < 0)
-		return err_set(err, -E_BAD_PROP,
-			       "%s: property " POLICY_FREEZE
-			       " is \"%.40s\"; possible are milliseconds from %d to %d",
-			       what, text, FREEZE_MS_MIN, FREEZE_MS_MAX);
-	if ((rv = check_after(what, props, POLICY_REBUILD, err)) < 0 ||
-	    (rv = check_after(what, props, POLICY_DISKFUL, err)) < 0)
-		return rv;
-	if ((rv = check_scrub(what, props, err)) < 0 || (rv = check_schedule(what, props, err)) < 0)
-		return rv;
-	return filesystem_check(what, props, err);
-}
-
 static int read_of(const char *text)
 {
 	return number_of(text, read_names, READ_POLICIES);
@@ -158,6 +65,93 @@ static int read_of(const char *text)
 static int copy_of(const char *text)
 {
 	return number_of(text, copy_names, COPY_WAYS);
+}
+
+/* does the text mean something? */
+
+static bool is_read(const char *text)
+{
+	return read_of(text) >= 0;
+}
+
+static bool is_copy(const char *text)
+{
+	return copy_of(text) >= 0;
+}
+
+static bool is_on_off(const char *text)
+{
+	return on_off(text) >= 0;
+}
+
+static bool is_freeze(const char *text)
+{
+	return freeze_ms_of(text) >= 0;
+}
+
+static bool is_after(const char *text)
+{
+	return upkeep_parse_after(text) != -2;
+}
+
+static bool is_scrub_every(const char *text)
+{
+	return scrub_parse_every(text) >= 0;
+}
+
+static bool is_scrub_rate(const char *text)
+{
+	return scrub_parse_rate(text) >= 0;
+}
+
+static bool is_snapshot_every(const char *text)
+{
+	return schedule_parse_every(text) >= 0;
+}
+
+static bool is_snapshot_keep(const char *text)
+{
+	return schedule_parse_keep(text) >= 0;
+}
+
+/* To add a property with a meaning: a row, a field of struct policy, docs/storage.md. */
+static const struct meaning {
+	const char *key;
+	bool (*fits)(const char *text);
+	const char *possible;
+	int from, to; /* the range behind it; to 0: it says all */
+} meanings[] = {
+	{ POLICY_READ, is_read, "local, round-robin, least-pending and striped", 0, 0 },
+	{ POLICY_HANDOVER, is_on_off, "on and off", 0, 0 },
+	{ POLICY_NVME, is_on_off, "on and off", 0, 0 },
+	{ POLICY_BALANCE, is_on_off, "on and off", 0, 0 },
+	{ POLICY_COPY, is_copy, "always, direct and never", 0, 0 },
+	{ POLICY_FREEZE, is_freeze, "milliseconds", FREEZE_MS_MIN, FREEZE_MS_MAX },
+	{ POLICY_REBUILD, is_after, "off and times such as 30s, 60m, 2d", 0, 0 },
+	{ POLICY_DISKFUL, is_after, "off and times such as 30s, 60m, 2d", 0, 0 },
+	{ POLICY_SCRUB_EVERY, is_scrub_every, "off and times such as 1d, 7d, 30d, up to 366d", 0,
+	  0 },
+	{ POLICY_SCRUB_RATE, is_scrub_rate, "MiB/s", 1, SCRUB_RATE_MAX },
+	{ POLICY_SNAPSHOT_EVERY, is_snapshot_every,
+	  "off and times such as 60s, 15m, 1h, 7d, up to 366d", 0, 0 },
+	{ POLICY_SNAPSHOT_KEEP, is_snapshot_keep, "numbers", 1, SCHEDULE_KEEP_MAX },
+};
+
+int policy_check(const char *what, json *props, struct err *err)
+{
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+		const struct meaning *m = &meanings[i];
+		const char *text = jget_str(props, m->key, NULL);
+		char range[40] = "";
+
+		if (!text || m->fits(text))
+			continue;
+		if (m->to > 0)
+			snprintf(range, sizeof(range), " from %d to %d", m->from, m->to);
+		return err_set(err, -E_BAD_PROP, "%s: property %s is \"%.40s\"; possible are %s%s",
+			       what, m->key, text, m->possible, range);
+	}
+	return filesystem_check(what, props, err);
 }
 
 /* the nearest value that means something; -1: there is none */

@@ -149,17 +149,18 @@ def check_rules(tap, known, text):
     tap.eq(sorted(known - told), [], "docs/monitoring.md names every metric")
 
 
-def check_promtool(tap, body):
+def promtool(tap, what, *args, body=b""):
     tool = shutil.which("promtool")
     if not tool:
-        tap.note("promtool is not installed (Debian: prometheus): its check is left out")
+        tap.note("promtool is not installed (Debian: prometheus): %s is left out" % what)
         return
-    r = subprocess.run([tool, "check", "metrics"], input=body, capture_output=True)
-    tap.ok(r.returncode == 0 and not r.stderr, "promtool check metrics", r.stdout + r.stderr)
-    r = subprocess.run([tool, "check", "rules",
-                        os.path.join(ROOT, "packaging/prometheus/alerts.yml")],
-                       capture_output=True)
-    tap.ok(r.returncode == 0, "promtool check rules", r.stdout + r.stderr)
+    r = subprocess.run([tool, "check", *args], input=body, capture_output=True)
+    tap.ok(r.returncode == 0 and not r.stderr, "promtool: " + what, r.stdout + r.stderr)
+
+
+def check_promtool(tap, body):
+    promtool(tap, "metrics", "metrics", body=body)
+    promtool(tap, "rules", "rules", os.path.join(ROOT, "packaging/prometheus/alerts.yml"))
 
 
 def check_io(tap, node):
@@ -231,6 +232,7 @@ def check_services(tap, c):
         time.sleep(2.5)
         since = read(leader)[0].one("sdsd_service_state_since_timestamp_seconds", service=name)
         tap.ok(began - 45 < since < time.time() - 1, "since when", (began, since, time.time()))
+    promtool(tap, "metrics of services", "metrics", body=read(leader)[1].body)
     follower = c.followers()[0]
     tap.eq(read(follower)[0].get("sdsd_service_state"), [], "the leader alone tells of them")
     tap.eq(read(leader)[0].get("sdsd_service_state", service="calm"), [], "one that was deleted")

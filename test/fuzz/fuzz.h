@@ -8,13 +8,14 @@
 #ifndef SDSD_TEST_FUZZ_H
 #define SDSD_TEST_FUZZ_H
 
-#include <ftw.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "support/scratch_dir.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -64,23 +65,15 @@ __attribute__((unused)) static char *input_line(struct input *in)
 
 static char fuzz_dir_path[64];
 
-__attribute__((unused)) static int fuzz_remove_one(const char *path, const struct stat *st,
-						   int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 __attribute__((unused)) static void fuzz_dir_remove(void)
 {
-	nftw(fuzz_dir_path, fuzz_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(fuzz_dir_path);
 }
 
-/* a directory for this process, in memory when the machine has that; gone when it ends well */
+/* a directory for this process, gone when it ends well */
 __attribute__((unused)) static const char *fuzz_dir(void)
 {
-	snprintf(fuzz_dir_path, sizeof(fuzz_dir_path), "%s/sdsd-fuzz-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	FUZZ_CHECK(mkdtemp(fuzz_dir_path));
+	scratch_make(fuzz_dir_path);
 	atexit(fuzz_dir_remove);
 	return fuzz_dir_path;
 }

@@ -6,16 +6,12 @@
 #include "support/modelworld.h"
 
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "model/promise.h"
-
-/* there only when built with the address sanitizer */
-extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+#include "support/scratch.h"
 
 static unsigned uuids;
 
@@ -27,10 +23,7 @@ static void next_uuid(char out[37])
 void world_open(struct world *w)
 {
 	*w = (struct world){ .index = 0 };
-	/* in memory when the machine allows it: nothing here needs a real disk's fsync */
-	snprintf(w->dir, sizeof(w->dir), "%s/sdsd-model-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	cr_assert(mkdtemp(w->dir));
+	scratch_make(w->dir);
 	cr_assert_eq(store_open(w->dir, 64u << 20, &w->store, &w->err), 0, "%s", w->err.text);
 	w->observed = observed_new();
 	w->env = (struct change_env){
@@ -42,22 +35,16 @@ void world_open(struct world *w)
 	};
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 void world_no_leaks(void)
 {
-	if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check())
-		abort();
+	scratch_no_leaks();
 }
 
 void world_close(struct world *w)
 {
 	store_close(w->store);
 	observed_free(w->observed);
-	nftw(w->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(w->dir);
 	world_no_leaks();
 }
 

@@ -410,21 +410,28 @@ static void serving_accepted(struct repl_writer *w, enum writer_cas what, u64 no
 	w->learners_out = 0;
 }
 
-/* The record is what we made it: nobody was faster, the proposal itself was not allowed. */
-static bool still_ours(const struct repl_writer *w, const struct repl_record *r)
+/*
+ * The record is what we made it with ours: nobody was faster. When a cluster was recovered from one
+ * node its epoch is a higher one, and that is all; whoever else changes a record takes our tag out.
+ */
+static bool is_ours(const struct repl_record *ours, const struct repl_record *r)
 {
-	return r->epoch == w->record.epoch && r->tag.node == w->record.tag.node &&
-	       r->tag.boot == w->record.tag.boot && r->tag.counter == w->record.tag.counter;
+	return r->epoch >= ours->epoch && r->tag.node == ours->tag.node &&
+	       r->tag.boot == ours->tag.boot && r->tag.counter == ours->tag.counter &&
+	       r->writer == ours->writer && r->in_sync == ours->in_sync;
 }
 
 /*
+ * The proposal was not allowed, or the epoch is another one.
  * A copy that is just being removed cannot join any more, for one. An earlier try of the same
  * proposal may still be under way in the network and land: so a rejected GROW stays outstanding
  * (join and lease include its copy, nothing completes) until another CAS of ours has taken that
  * epoch.
  */
-static void on_rejected(struct repl_writer *w, enum writer_cas what, u64 now)
+static void on_rejected(struct repl_writer *w, enum writer_cas what, u32 epoch, u64 now)
 {
+	w->record.epoch =
+		epoch; /* the next proposal builds on it; sessions go on in pe until then */
 	w->wake = now + REPL_RETRY_NS;
 	w->learners_out = 0;
 	if (what == CAS_GROW)
@@ -439,6 +446,10 @@ void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
 	if (!what || token != w->cas_token)
 		return;
 	w->cas_out = CAS_NONE;
+	if (!accepted && is_ours(&w->cas, r)) { /* it had won before the recovery */
+		w->cas.epoch = r->epoch;
+		accepted = true;
+	}
 	if (accepted)
 		w->record = w->cas;
 	switch (w->state) {
@@ -453,8 +464,8 @@ void repl_writer_cas_done(struct repl_writer *w, u64 token, bool accepted,
 	case WRITER_SERVING:
 		if (accepted)
 			serving_accepted(w, what, now);
-		else if (still_ours(w, r))
-			on_rejected(w, what, now);
+		else if (is_ours(&w->record, r))
+			on_rejected(w, what, r->epoch, now);
 		else
 			writer_stop(w, "another node has taken over"); /* P10 */
 		break;

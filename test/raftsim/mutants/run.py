@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""run.py [--seeds N] [--seconds S] [NAME...]: can the simulator of the control plane see?
+"""run.py [--from SEED] [--seeds N] [--seconds S] [NAME...]: can the simulator of the control plane see?
 
 One rule after the other is taken out of the product (mutants.txt) or of the simulated machine
-(raftsim --mutant), and seeds are run from 1 on until one fails. Exit 1 when a mutant lives that
-mutants.txt does not say lives. The sources are copied: the tree stays as it is. Needs .deps.
+(raftsim --mutant), and seeds are run until one fails. Exit 1 when a mutant lives that mutants.txt
+does not say lives. The sources are copied: the tree stays as it is. Needs .deps.
 """
 import argparse
 import os
@@ -101,8 +101,9 @@ def restore(where, touched):
         compile_one(where, file)
 
 
-def hunt(where, mutant, seeds, seconds):
-    cmd = ["timeout", str(seconds), "./raftsim", "--first", "--seeds", str(seeds)]
+def hunt(where, mutant, start, seeds, seconds):
+    cmd = ["timeout", str(seconds), "./raftsim", "--first", "--from", str(start),
+           "--seeds", str(seeds)]
     if mutant["option"]:
         cmd += ["--mutant", mutant["name"]]
     done = subprocess.run(cmd, cwd=where, capture_output=True, text=True, check=False)
@@ -118,6 +119,7 @@ def hunt(where, mutant, seeds, seconds):
 
 def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    args.add_argument("--from", dest="start", type=int, default=1)
     args.add_argument("--seeds", type=int, default=5000)
     args.add_argument("--seconds", type=int, default=300)
     args.add_argument("names", nargs="*")
@@ -133,7 +135,7 @@ def main():
             if args.names and mutant["name"] not in args.names:
                 continue
             touched = mutate(where, mutant)
-            seed, step, says = hunt(where, mutant, args.seeds, args.seconds)
+            seed, step, says = hunt(where, mutant, args.start, args.seeds, args.seconds)
             restore(where, touched)
             if seed is None and mutant["lives"]:
                 says += ": " + mutant["lives"]

@@ -94,6 +94,31 @@ Test(call, filters)
 	}
 }
 
+/* QUERY_VALUES_MAX, QUERY_VALUE_MAX */
+Test(call, filters_have_limits)
+{
+	static char url[16384], value[600];
+	struct api_call *c;
+	size_t len = 0;
+
+	len += (size_t)snprintf(url, sizeof(url), "/x?");
+	for (int i = 0; i < 1024; i++)
+		len += (size_t)snprintf(url + len, sizeof(url) - len, "n=%d&", i);
+	snprintf(url + len, sizeof(url) - len, "n=last");
+	c = make(url, "");
+	cr_assert_not_null(c);
+	cr_expect(call_query_has(c, "n", "1023"));
+	cr_expect(!call_query_has(c, "n", "last"), "the 1025th value is not looked at");
+	drop(c);
+	memset(value, 'x', sizeof(value) - 1);
+	for (size_t n = 511; n <= 512; n++) {
+		snprintf(url, sizeof(url), "/x?n=%.*s", (int)n, value);
+		c = make(url, "");
+		cr_expect_eq(call_query_has(c, "n", url + strlen("/x?n=")), n == 511, "%zu", n);
+		drop(c);
+	}
+}
+
 Test(call, property_filters)
 {
 	static const struct {
@@ -212,6 +237,26 @@ Test(call, a_list_that_is_too_long_is_refused_whole)
 	call_list_reply(&list);
 	cr_expect_eq(status, 500);
 	cr_expect(strstr(answer, "limit and offset"), "%s", answer);
+}
+
+Test(call, answers_are_counted_by_code)
+{
+	struct buf out;
+
+	memset(&api.counts, 0, sizeof(api.counts));
+	for (int code = 200; code < 200 + API_CODES_MAX + 8; code++) {
+		struct api_call *c = make("/x", "");
+
+		call_reply(c, code, "", 0);
+	}
+	buf_init(&out, 1 << 20);
+	api_counts_write(&api.counts, &out);
+	cr_expect(strstr((char *)out.data, "{class=\"other\",code=\"230\"} 1\n"), "%s",
+		  (char *)out.data);
+	cr_expect(!strstr((char *)out.data, "code=\"231\""), "there are more than have room");
+	cr_expect(strstr((char *)out.data, "{class=\"other\",code=\"0\"} 9\n"), "%s",
+		  (char *)out.data);
+	buf_release(&out);
 }
 
 Test(call, bodies_that_are_no_objects)

@@ -149,3 +149,15 @@ Test(rc, entries_hold_what_was_said)
 	cr_expect_str_eq(rc_message(NULL), "");
 	cr_expect_eq(rc_status(NULL, 200), 200);
 }
+
+/* RC_MESSAGE_MAX */
+Test(rc, a_sentence_has_a_length)
+{
+	static char text[5000];
+	json *list = rc_list(), *entry;
+
+	memset(text, 'x', sizeof(text) - 1);
+	entry = rc_add(list, 1, "%s", text);
+	cr_expect_eq(strlen(jget_str(entry, "message", "")), 4095);
+	json_object_put(list);
+}

@@ -193,6 +193,24 @@ static struct scrub kept(struct world *w)
 	return s;
 }
 
+Test(change_refetch, the_nodes_of_a_comparison_are_cut)
+{
+	json *doc = json_object_new_object(), *nodes = json_object_new_array();
+	struct scrub s;
+	char name[16];
+
+	for (int i = 0; i < REPLICAS_MAX; i++) {
+		snprintf(name, sizeof(name), "node-%02d", i);
+		json_object_array_add(nodes, json_object_new_string(name));
+	}
+	jset_str(doc, "uuid", "u");
+	jset(doc, "nodes", nodes);
+	s = scrub_of(doc, "u");
+	cr_expect_eq(strlen(s.nodes), SCRUB_NODES_MAX - 1);
+	cr_expect_eq(strncmp(s.nodes, "node-00, node-01, ", 18), 0, "%s", s.nodes);
+	json_object_put(doc);
+}
+
 Test(change_refetch, comparisons_are_kept)
 {
 	json *bad = result(2, ""), *cut = result(0, "gone");

@@ -57,6 +57,23 @@ Test(change_resource, create_and_modify)
 	world_close(&w);
 }
 
+Test(change_resource, external_names_have_a_length)
+{
+	static char external[EXTERNAL_NAME_MAX + 2];
+	struct world w;
+
+	memset(external, 'x', sizeof(external) - 1);
+	world_start(&w);
+	cr_expect_eq(WORLD(&w, change_resource_create_as, "db", external, NULL, LAYERS_UNSAID,
+			   NULL),
+		     -E_INVALID);
+	cr_expect(world_says(&w, "has 256 bytes, 255 can be"), "%s", w.err.text);
+	external[EXTERNAL_NAME_MAX] = '\0';
+	cr_expect_eq(
+		WORLD(&w, change_resource_create_as, "db", external, NULL, LAYERS_UNSAID, NULL), 0);
+	world_close(&w);
+}
+
 Test(change_resource, two_of_one_name_conflict)
 {
 	struct txn *a = world_txn(), *b = world_txn();

@@ -220,6 +220,72 @@ Test(writer, a_refused_proposal_ends_the_writer)
 	cr_expect_eq(status_of(2), -EIO);
 }
 
+/* the epoch of the record goes up by it, nothing else changes (change_cluster_recover) */
+static struct repl_record recovered(const struct repl_record *r)
+{
+	struct repl_record now = *r;
+
+	now.epoch += 65536;
+	return now;
+}
+
+static void lose_and_find_the_copy(void)
+{
+	repl_mirror_link_down(&m, REPL_LINK_SLOT(1), &sink, NOW);
+	repl_mirror_link_up(&m, REPL_LINK_SLOT(1), &sink, NOW);
+	answer((struct repl_msg){ .kind = REPL_MSG_SIZE, .id = 0, .seq = SIZE }, NOW);
+	answer((struct repl_msg){ .kind = REPL_MSG_STATE, .epoch = 6, .intact = 1 }, NOW);
+}
+
+Test(writer, a_recovered_cluster_lets_its_writer_go_on)
+{
+	struct repl_record raised;
+
+	open_diskless();
+	raised = recovered(&m.writer.record);
+	lose_and_find_the_copy();
+	cr_assert_eq(find(REPL_CAS)->record.epoch, 7);
+	repl_mirror_cas_done(&m, find(REPL_CAS)->id, false, &raised, &sink, NOW);
+	cr_assert_eq(m.writer.state, WRITER_SERVING);
+	n_rec = 0;
+	repl_mirror_tick(&m, &sink, NOW + REPL_RETRY_NS);
+	cr_assert_eq(find(REPL_CAS)->record.epoch, 6 + 65536 + 1);
+	accept_cas(NOW + REPL_RETRY_NS);
+	cr_expect_eq(last().kind, REPL_MSG_START);
+	cr_expect_eq(last().epoch, 6 + 65536 + 1);
+}
+
+Test(writer, a_proposal_that_had_won_before_a_recovery_is_accepted)
+{
+	struct repl_record raised;
+
+	open_diskless();
+	lose_and_find_the_copy();
+	raised = recovered(&find(REPL_CAS)->record);
+	repl_mirror_cas_done(&m, find(REPL_CAS)->id, false, &raised, &sink, NOW);
+	cr_assert_eq(m.writer.state, WRITER_SERVING);
+	cr_expect_eq(last().kind, REPL_MSG_START);
+	cr_expect_eq(last().epoch, 7 + 65536);
+}
+
+Test(writer, a_recovered_cluster_in_which_another_was_faster_stops_its_writer)
+{
+	static const enum { TAG, WRITER, SET } rows[] = { TAG, WRITER, SET };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct repl_record theirs;
+
+		open_diskless();
+		theirs = recovered(&m.writer.record);
+		theirs.tag.node += rows[i] == TAG;
+		theirs.writer = rows[i] == WRITER ? 2 : theirs.writer;
+		theirs.in_sync = rows[i] == SET ? 6 : theirs.in_sync;
+		lose_and_find_the_copy();
+		repl_mirror_cas_done(&m, find(REPL_CAS)->id, false, &theirs, &sink, NOW);
+		cr_expect_eq(m.writer.state, WRITER_STOPPED, "row %zu", i);
+	}
+}
+
 /* ---- what several copies have to do with it -------------------------------------------------- */
 
 static void from_slot(u8 slot, struct repl_msg msg, u64 now)

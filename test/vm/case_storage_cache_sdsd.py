@@ -74,7 +74,7 @@ def case_storage_cache_kernel(rig):
     wait_for(lambda: n3.knows_device("db"), 60, "n3 has the device")
     rig.check((n1.block(), n3.block()) == (4096, 4096), "blocks of %d and %d" % (n1.block(),
                                                                                 n3.block()))
-    n3.guest.run("mkfs.ext4 -q %s" % n3.device("db"), 120)
+    n3.guest.run("mkfs.ext4 -q -E nodiscard %s" % n3.device("db"), 120)
     n3.mount_volume("db")
     n3.guest.run("dd if=/dev/urandom of=/vol/file bs=64k count=128 conv=fsync", 120)
     rig.check(n1.dirty() > 0 and n2.dirty() > 0, "nothing is in the caches")
@@ -161,7 +161,7 @@ def case_storage_cache_lost(rig):
     """The writer and its copy lose their power, and the copy its cache: the other copy has all that
     was acknowledged, and serves."""
     n1, n2, n3 = cached(rig, VOLATILE)
-    n1.guest.run("mkfs.ext4 -q %s" % n1.device("db"), 120)
+    n1.guest.run("mkfs.ext4 -q -E nodiscard %s" % n1.device("db"), 120)
     n1.mount_volume("db")
     n1.guest.run("dd if=/dev/urandom of=/vol/file bs=64k count=128 conv=fsync", 120)
     want = n1.guest.run("sha256sum /vol/file").out

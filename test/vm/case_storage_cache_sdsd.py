@@ -128,9 +128,9 @@ def case_storage_cache_cut(rig):
     book = Ledger(rig, nodes)
     for seed in 1, 2:
         writing = book.write(n1, "db", sync=True)
-        load = Load(n1, n1.device("db"), size="32m")
+        load = Load(n1, n1.device("db"), size="32m", iops=80)
         safe(n1)
-        writing.goes_on(more=200)
+        writing.goes_on(240, more=120)
         dirty = [n.dirty() for n in (n1, n2)]
         for node in nodes:
             node.guest.kill()

@@ -55,7 +55,10 @@ def cached(rig, disks, size="64M", cache="32M"):
     nodes = case_demo_kernel.cluster(rig, 3, disks, [CacheNode, CacheNode, CacheNode])
     n1 = nodes[0]
     wait_for(lambda: n1.cli("pool list").count(" ok") == 4, 60, "all pools are seen")
-    n1.cli("volume create db %s --copies 2 --write-cache ssd:%s" % (size, cache))
+    # on a busy machine it takes longer than the command waits
+    n1.guest.run("sdsd volume create db %s --copies 2 --write-cache ssd:%s" % (size, cache), 120,
+                 check=False)
+    wait_for(lambda: '"db"' in n1.cli("volume list --output json"), 60, "it is defined")
     safe(n1)
     wait_for(lambda: n1.knows_device("db"), 60, "n1 has the device")
     return nodes

@@ -50,7 +50,7 @@ static void print(json *doc)
 		       jget_str(doc, "violations", ""));
 }
 
-int explain_volume(const char *name, const char *group, json *sizes, json *filter)
+int explain_volume(const char *name, const char *group, json *sizes, json *filter, json *props)
 {
 	json *body = json_object_new_object(), *doc;
 	int rv;
@@ -59,6 +59,8 @@ int explain_volume(const char *name, const char *group, json *sizes, json *filte
 	jset_str(body, "resource_group", group);
 	jset(body, "volume_sizes", sizes);
 	jset(body, "select_filter", filter);
+	if (props)
+		jset(body, "resource_definition_props", props);
 	rv = client_call("POST", "/v1/sds/explain", body, &doc);
 	if (rv != CLI_OK)
 		return rv;

@@ -19,26 +19,30 @@
 #include "cli/verbs.h"
 #include "cli/verify.h"
 
-#define CREATE_ARGS \
-	"<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--nvme] [--explain] [--wait]"
+#define CREATE_ARGS                                                                            \
+	"<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--write-cache POOL[:SIZE]]" \
+	" [--nvme] [--explain] [--wait]"
 #define ADOPT_ARGS "<node> </dev/vg/lv> [--name NAME] [--group GROUP]"
 #define ADD_ARGS "<name> <size> [--volume N]"
 #define GROW_ARGS "<name> <size> [--volume N]"
 #define DELETE_ARGS "<name>... | <name> --volume N"
 #define CLONE_ARGS "<name> <new name> [--group GROUP]"
-#define CREATE_SPECS 5 /* beside those of rules */
+#define CREATE_SPECS 6 /* beside those of rules */
 #define CLONE_PAUSE_NS 300000000
 #define NUMBER_MAX 65535 /* the daemon knows the real one */
 #define GROUP_DEFAULT "DfltRscGrp"
+#define CACHE_POOL_PROP "Writecache/PoolName" /* LINSTOR's words */
+#define CACHE_SIZE_PROP "Writecache/Size"
 
 struct create_options {
 	struct rules_options rules;
-	const char *group;
+	const char *group, *cache;
 	bool encrypt, nvme, explain, wait;
 };
 
 static int filter_of(const struct create_options *o, json *filter, struct err *err)
 {
+	char layers[48];
 	json *nodes;
 	int rv = rules_filter(&o->rules, filter, err);
 
@@ -47,11 +51,36 @@ static int filter_of(const struct create_options *o, json *filter, struct err *e
 	nodes = jget(filter, "node_name_list");
 	if (nodes && !o->rules.copies) /* whoever names two nodes wants two copies */
 		jset_i64(filter, "place_count", (int64_t)json_object_array_length(nodes));
-	if (o->nvme)
-		jset(filter, "layer_stack",
-		     show_split(o->encrypt ? "nvme,luks,storage" : "nvme,storage"));
-	else if (o->encrypt)
-		jset(filter, "layer_stack", show_split("drbd,luks,storage"));
+	if (o->nvme || o->encrypt || o->cache) {
+		snprintf(layers, sizeof(layers), "%s%s%s,storage", o->nvme ? "nvme" : "drbd",
+			 o->encrypt ? ",luks" : "", o->cache ? ",writecache" : "");
+		jset(filter, "layer_stack", show_split(layers));
+	}
+	return 0;
+}
+
+/* POOL[:SIZE], the size as of a volume or "5%" */
+static int cache_props(const char *cache, json *props, struct err *err)
+{
+	const char *size = strchr(cache, ':');
+	char pool[128], bytes[32];
+	int64_t kib;
+	int rv;
+
+	snprintf(pool, sizeof(pool), "%.*s", size ? (int)(size - cache) : (int)strlen(cache),
+		 cache);
+	jset_str(props, CACHE_POOL_PROP, pool);
+	if (!size)
+		return 0;
+	if (size[1] && size[strlen(size) - 1] == '%') {
+		jset_str(props, CACHE_SIZE_PROP, size + 1);
+		return 0;
+	}
+	rv = text_parse_size_kib(size + 1, &kib, err);
+	if (rv < 0)
+		return rv;
+	snprintf(bytes, sizeof(bytes), "%lld", (long long)kib * 1024);
+	jset_str(props, CACHE_SIZE_PROP, bytes);
 	return 0;
 }
 
@@ -77,12 +106,12 @@ static void show_new(const char *name)
 static int create(int argc, char **argv)
 {
 	struct create_options o = { .group = GROUP_DEFAULT };
-	struct option_spec specs[RULES_SPECS + CREATE_SPECS] = { { "--group", &o.group, NULL },
-								 { "--encrypt", NULL, &o.encrypt },
-								 { "--nvme", NULL, &o.nvme },
-								 { "--explain", NULL, &o.explain },
-								 { "--wait", NULL, &o.wait } };
-	json *body, *sizes, *filter, *doc;
+	struct option_spec specs[RULES_SPECS + CREATE_SPECS] = {
+		{ "--group", &o.group, NULL },       { "--encrypt", NULL, &o.encrypt },
+		{ "--write-cache", &o.cache, NULL }, { "--nvme", NULL, &o.nvme },
+		{ "--explain", NULL, &o.explain },   { "--wait", NULL, &o.wait }
+	};
+	json *body, *sizes, *filter, *doc, *props = NULL;
 	const char *words[2];
 	char path[512];
 	int64_t size_kib;
@@ -95,18 +124,24 @@ static int create(int argc, char **argv)
 	if (rv != CLI_OK)
 		return rv;
 	filter = json_object_new_object();
-	if (text_parse_size_kib(words[1], &size_kib, &err) < 0 || filter_of(&o, filter, &err) < 0) {
+	if (o.cache)
+		props = json_object_new_object();
+	if (text_parse_size_kib(words[1], &size_kib, &err) < 0 || filter_of(&o, filter, &err) < 0 ||
+	    (o.cache && cache_props(o.cache, props, &err) < 0)) {
 		json_object_put(filter);
+		json_object_put(props);
 		return client_fail(CLI_USAGE, "%s", err.text);
 	}
 	sizes = json_object_new_array();
 	json_object_array_add(sizes, json_object_new_int64(size_kib));
 	if (o.explain)
-		return explain_volume(words[0], o.group, sizes, filter);
+		return explain_volume(words[0], o.group, sizes, filter, props);
 	body = json_object_new_object();
 	jset_str(body, "resource_definition_name", words[0]);
 	jset(body, "volume_sizes", sizes);
 	jset(body, "select_filter", filter);
+	if (props)
+		jset(body, "resource_definition_props", props);
 	rv = client_call("POST",
 			 client_path(path, sizeof(path), "/v1/resource-groups/%/spawn", o.group,
 				     NULL),
@@ -536,6 +571,8 @@ const struct cli_verb volume_verbs[] = {
 	  "  <size>         10G, 512MiB, 1.5T ...\n" RULES_HELP
 	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n"
 	  "  --encrypt      LUKS under each copy; see sdsd encryption\n"
+	  "  --write-cache POOL[:SIZE]  what is written goes to this LVM pool of the node\n"
+	  "                 first: 2G, or 10% of the volume (5%)\n"
 	  "  --explain      only shows whether copies could go to each pool, and why not\n"
 	  "  --wait         until all its copies are in sync, an hour at most\n\n"
 	  "Rules that are not given are the group's; without any, two copies.\n\n"

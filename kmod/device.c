@@ -408,6 +408,7 @@ static int open_lower(struct rvol_vol *v, const char *data_path, const char *met
 		return rv;
 	}
 	v->has_lower = true;
+	v->block_bytes = max_t(u32, v->block_bytes, bdev_logical_block_size(v->data.bdev));
 	return 0;
 }
 
@@ -457,8 +458,7 @@ static bool take(struct rvol *r, struct rvol_vol *v, const char **ret_why)
 	return true;
 }
 
-int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, const char *data_path,
-	    const char *meta_path, u32 discard_bytes, const char **ret_why)
+int vol_add(struct rvol *r, const struct rvol_vol_config *c, const char **ret_why)
 {
 	struct rvol_vol *v = kzalloc(sizeof(*v), GFP_KERNEL);
 	bool taken, booted;
@@ -468,14 +468,15 @@ int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, cons
 	if (!v)
 		return -ENOMEM;
 	v->r = r;
-	v->number = number;
-	v->minor = minor;
-	v->size = copy_size ? copy_size : size;
-	v->copy_size = data_path ? copy_size : 0;
-	v->discard_bytes = discard_bytes;
+	v->number = c->number;
+	v->minor = c->minor;
+	v->size = c->copy_size ? c->copy_size : c->size;
+	v->copy_size = c->data_path ? c->copy_size : 0;
+	v->discard_bytes = c->discard_bytes;
+	v->block_bytes = c->block_bytes;
 	rv = take_minor(v, ret_why);
-	if (rv == 0 && data_path)
-		rv = open_lower(v, data_path, meta_path, ret_why);
+	if (rv == 0 && c->data_path)
+		rv = open_lower(v, c->data_path, c->meta_path, ret_why);
 	if (rv < 0) {
 		vol_free(v);
 		return rv;
@@ -520,7 +521,7 @@ int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why)
 static int show(struct rvol_vol *v)
 {
 	struct compat_limits l = {
-		.logical = v->has_lower ? bdev_logical_block_size(v->data.bdev) : REPL_SECTOR,
+		.logical = v->block_bytes,
 		.physical = REPL_META_PAGE,
 		.chunk_sectors = REPL_EXTENT_BYTES >> SECTOR_SHIFT,
 		.max_sectors = REPL_WRITE_MAX >> SECTOR_SHIFT,

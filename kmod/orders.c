@@ -56,6 +56,7 @@ const struct nla_policy order_policy[RVOL_A_MAX + 1] = {
 	[RVOL_A_RENEW] = NLA_POLICY_MIN(NLA_U32, 1),
 	[RVOL_A_RENEW_AT] = NLA_POLICY_MIN(NLA_U64, 1),
 	[RVOL_A_DISCARD] = NLA_POLICY_MIN(NLA_U32, REPL_SECTOR),
+	[RVOL_A_BLOCK] = NLA_POLICY_RANGE(NLA_U32, REPL_SECTOR, REPL_META_PAGE),
 	/* no row, refused: what only the module says */
 };
 static_assert(RVOL_AHEAD_MAX >= U16_MAX - NLA_HDRLEN, "the length of AHEAD needs a check");
@@ -204,16 +205,28 @@ static int get_discard(struct genl_info *info, u32 *ret, const char **ret_why)
 	return 0;
 }
 
+/* without the attribute *ret is as it was */
+static int get_block(struct genl_info *info, u32 *ret, const char **ret_why)
+{
+	if (!get(info, RVOL_A_BLOCK))
+		return 0;
+	*ret = nla_get_u32(get(info, RVOL_A_BLOCK));
+	if (*ret != REPL_SECTOR && *ret != REPL_META_PAGE)
+		return wrong(info, RVOL_A_BLOCK, "the logical block is neither 512 nor 4096",
+			     ret_why);
+	return 0;
+}
+
 static int on_volume_add(struct rvol *r, struct genl_info *info, const char **ret_why)
 {
 	int given = !!get(info, RVOL_A_DATA_PATH) + !!get(info, RVOL_A_META_PATH) +
 		    !!get(info, RVOL_A_COPY_SIZE);
-	const char *data = NULL, *meta = NULL;
-	u64 size, copy_size = 0;
-	u32 discard = 0;
+	struct rvol_vol_config c = { .number = nla_get_u8(get(info, RVOL_A_NUMBER)),
+				     .minor = nla_get_u32(get(info, RVOL_A_MINOR)),
+				     .block_bytes = REPL_SECTOR };
 	int rv;
 
-	rv = get_size(info, RVOL_A_SIZE, &size, ret_why);
+	rv = get_size(info, RVOL_A_SIZE, &c.size, ret_why);
 	if (rv < 0)
 		return rv;
 	if (given && !r->has_copy) {
@@ -224,16 +237,14 @@ static int on_volume_add(struct rvol *r, struct genl_info *info, const char **re
 		*ret_why = "a volume of a copy needs DATA_PATH, META_PATH and COPY_SIZE";
 		return -EINVAL;
 	}
-	if (given && ((rv = get_path(info, RVOL_A_DATA_PATH, &data, ret_why)) < 0 ||
-		      (rv = get_path(info, RVOL_A_META_PATH, &meta, ret_why)) < 0 ||
-		      (rv = get_size(info, RVOL_A_COPY_SIZE, &copy_size, ret_why)) < 0))
+	if (given && ((rv = get_path(info, RVOL_A_DATA_PATH, &c.data_path, ret_why)) < 0 ||
+		      (rv = get_path(info, RVOL_A_META_PATH, &c.meta_path, ret_why)) < 0 ||
+		      (rv = get_size(info, RVOL_A_COPY_SIZE, &c.copy_size, ret_why)) < 0))
 		return rv;
-	rv = get_discard(info, &discard, ret_why);
-	if (rv < 0)
+	if ((rv = get_discard(info, &c.discard_bytes, ret_why)) < 0 ||
+	    (rv = get_block(info, &c.block_bytes, ret_why)) < 0)
 		return rv;
-	return vol_add(r, nla_get_u8(get(info, RVOL_A_NUMBER)),
-		       nla_get_u32(get(info, RVOL_A_MINOR)), size, copy_size, data, meta, discard,
-		       ret_why);
+	return vol_add(r, &c, ret_why);
 }
 
 static int on_volume_grow(struct rvol *r, struct genl_info *info, const char **ret_why)
@@ -434,7 +445,7 @@ static const struct command {
 	[RVOL_CMD_RESOURCE_DEL] = { A(UUID), A(FORCE), .on = on_resource_del },
 	[RVOL_CMD_VOLUME_ADD] = {
 		.needs = A(UUID) | A(NUMBER) | A(MINOR) | A(SIZE),
-		.takes = A(DATA_PATH) | A(META_PATH) | A(COPY_SIZE) | A(DISCARD),
+		.takes = A(DATA_PATH) | A(META_PATH) | A(COPY_SIZE) | A(DISCARD) | A(BLOCK),
 		.on = on_volume_add,
 	},
 	[RVOL_CMD_VOLUME_GROW] = { A(UUID) | A(NUMBER) | A(COPY_SIZE), .on = on_volume_grow },

@@ -138,6 +138,14 @@ struct rvol_io {
 
 /* ---- volumes ---- */
 
+struct rvol_vol_config {
+	u32 number, minor;
+	u64 size, copy_size;
+	const char *data_path, *meta_path; /* borrowed; NULL: no copy here */
+	u32 discard_bytes;
+	u32 block_bytes; /* at least; REPL_SECTOR or REPL_META_PAGE */
+};
+
 struct rvol_vol {
 	struct rvol *r;
 	u32 number, minor;
@@ -147,6 +155,7 @@ struct rvol_vol {
 	u64 size;             /* as shown; bytes */
 	u64 copy_size;
 	u32 discard_bytes; /* unit of a lower device that gives space back; 0: zeros are written */
+	u32 block_bytes;   /* logical block */
 	u32 opens;
 	bool writing; /* opened for writing since it was closed last; kernels do not tell whose
 		       * open is released, so the role is kept until the last of all is */
@@ -405,8 +414,7 @@ void debug_remove(struct rvol *r); /* waits for who reads or writes one of its f
 int device_init(void);
 void device_exit(void);
 unsigned int device_major(void); /* of our volumes */
-int vol_add(struct rvol *r, u32 number, u32 minor, u64 size, u64 copy_size, const char *data_path,
-	    const char *meta_path, u32 discard_bytes, const char **ret_why);
+int vol_add(struct rvol *r, const struct rvol_vol_config *c, const char **ret_why);
 int vol_grow(struct rvol *r, u32 number, u64 copy_size, const char **ret_why);
 int vol_show(struct rvol_vol *v);  /* makes the gendisk visible; not entered */
 void vol_hide(struct rvol_vol *v); /* not entered; what is open meets errors from now on */

@@ -60,7 +60,8 @@ enum rvol_cmd {
 	 * with a copy here DATA_PATH, META_PATH, COPY_SIZE (of its label). The devices are opened
 	 * exclusively. Before BOOT, or for a volume that is new later. With DISCARD too, of a copy:
 	 * what the data device is told to discard, in whole units of so many bytes, reads as zeros
-	 * for good, or is as it was (a thin pool); without it zeros are written. */
+	 * for good, or is as it was (a thin pool); without it zeros are written. With BLOCK the
+	 * device's logical block is that, whatever the copy's is; not less than the copy's. */
 	RVOL_CMD_VOLUME_ADD,
 	/* UUID, NUMBER, COPY_SIZE: the own copy has grown, its label says so */
 	RVOL_CMD_VOLUME_GROW,
@@ -150,6 +151,7 @@ enum rvol_attr {
 	RVOL_A_RENEW_AT,    /* u64, records */
 	RVOL_A_LINK_INFO,   /* binary, struct rvol_link_info; one for each link, not in a dump */
 	RVOL_A_DISCARD,     /* u32, bytes: a multiple of 512 */
+	RVOL_A_BLOCK,       /* u32, bytes: 512 or 4096 */
 	RVOL_A_COUNT
 };
 #define RVOL_A_MAX (RVOL_A_COUNT - 1)

@@ -85,6 +85,7 @@ struct agent_volume {
 	struct volume_adopted adopts; /* what becomes its data as it is; lv "": nothing */
 	uint64_t have_bytes;          /* what its files are good for, while plan.files */
 	char key[VOLUME_SEALED_MAX];  /* sealed; "": it is not encrypted */
+	struct volume_cache cache;    /* pool "": none */
 	struct filesystem filesystem; /* that it is born with */
 	bool making;                  /* that, at this moment */
 	uint64_t making_ns;           /* not before */

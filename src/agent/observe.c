@@ -545,16 +545,33 @@ static int64_t taken_kib(const struct agent_object *o)
 	return kib;
 }
 
+/* what write caches of a replica take of a pool */
+static int64_t caches_kib(const struct agent_object *o, const char *pool)
+{
+	int64_t kib = 0;
+
+	for (int i = 0; i < o->n_volumes; i++) {
+		const struct agent_volume *v = o->volume[i];
+
+		if (v->wanted && v->plan.files && strcasecmp(v->cache.pool, pool) == 0)
+			kib += v->cache.size_kib;
+	}
+	return kib;
+}
+
 /* the same of all copies; those that are to go are not promised any more */
 static int64_t ours_kib(const struct agent *a, const struct agent_pool *p)
 {
 	int64_t kib = 0;
 
 	for (size_t i = 0; i < AGENT_BUCKETS; i++) {
-		for (const struct agent_object *o = a->bucket[i]; o; o = o->next)
-			if (o->kind == AGENT_REPLICA && o->replica.wanted && !o->replica.diskless &&
-			    strcasecmp(o->pool, p->pool.name) == 0)
+		for (const struct agent_object *o = a->bucket[i]; o; o = o->next) {
+			if (o->kind != AGENT_REPLICA || !o->replica.wanted || o->replica.diskless)
+				continue;
+			if (strcasecmp(o->pool, p->pool.name) == 0)
 				kib += taken_kib(o);
+			kib += caches_kib(o, p->pool.name);
+		}
 	}
 	return kib;
 }

@@ -95,6 +95,7 @@ void volumes_want(struct agent_object *o, const struct resource *r, const struct
 		v->adopts = own->born ? wanted->adopts : (struct volume_adopted){ 0 };
 		v->alike = wanted->key[0] && !wanted->origin.uuid[0];
 		memcpy(v->key, wanted->key, sizeof(v->key));
+		v->cache = wanted->cache;
 		v->filesystem = wanted->filesystem;
 		v->plan.made = own->made & 1u << wanted->number;
 		v->retry_ns = 0; /* something is different: no reason to wait */
@@ -171,6 +172,20 @@ uint64_t volumes_stamp(const struct agent_object *o)
 	return h;
 }
 
+static void give_cache(const struct agent_object *o, const struct agent_volume *v,
+		       struct storage_volume *ret)
+{
+	const struct agent_pool *p = agent_pool_find(o->agent, v->cache.pool);
+
+	if (!v->cache.pool[0])
+		return;
+	snprintf(ret->cache.pool, sizeof(ret->cache.pool), "%s", v->cache.pool);
+	if (p &&
+	    p->wanted) /* else it has no source, and the storage refuses with the pool's name */
+		snprintf(ret->cache.source, sizeof(ret->cache.source), "%.127s", p->pool.source);
+	ret->cache.bytes = (uint64_t)v->cache.size_kib * 1024;
+}
+
 void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 		     struct storage_volume *ret)
 {
@@ -181,6 +196,7 @@ void volumes_storage(const struct agent_object *o, const struct agent_volume *v,
 	ret->number = v->number;
 	ret->size_bytes = v->size_bytes ? v->size_bytes : STORAGE_BLOCK;
 	ret->born = v->origin.uuid[0] || v->adopts.lv[0] || v->alike;
+	give_cache(o, v, ret);
 	ret->encrypted = v->key[0] != '\0';
 	ret->has_key = ret->encrypted && o->agent->config.unseal &&
 		       o->agent->config.unseal(v->key, ret->key, NULL, o->agent->config.arg) == 0;

@@ -87,20 +87,22 @@ int check_layers(struct api *a, const char *resource, json *list, struct err *er
 {
 	enum layers layers;
 	struct view v;
-	bool encrypted, nvme;
+	enum layers has;
 	int rv = layers_parse(list, &layers, err);
 
 	/* the other way round is fine: clients send what they take for the default */
 	if (rv < 0 || layers == LAYERS_UNSAID || layers == LAYERS_PLAIN ||
 	    view_load(a, resource, &v) < 0)
 		return rv;
-	encrypted = v.res.encrypted;
-	nvme = v.res.nvme;
+	has = resource_layers(&v.res);
 	view_release(&v);
-	if ((encrypted || !layers_encrypted(layers)) && (nvme || !layers_nvme(layers)))
+	if (layers_has(has, layers))
 		return 0;
 	return err_set(err, -E_BAD_LAYERS,
 		       "resource %s was made without %s, and layers do not change: "
 		       "create another one and copy",
-		       resource, encrypted || !layers_encrypted(layers) ? "NVME" : "LUKS");
+		       resource,
+		       !layers_has(has, layers & LAYERS_LUKS)   ? "LUKS"
+		       : !layers_has(has, layers & LAYERS_NVME) ? "NVME"
+								: "WRITECACHE");
 }

@@ -16,6 +16,7 @@
 #define TYPE_DRBD "DRBD"
 #define TYPE_NVME "NVME"
 #define TYPE_LUKS "LUKS"
+#define TYPE_CACHE "WRITECACHE"
 #define TYPE_STORAGE "STORAGE"
 #define DEVICE_MAX 80 /* of a device's path, with the end */
 #define PEER_SLOTS (REPLICAS_MAX - 1)
@@ -94,7 +95,7 @@ json *view_node(struct api *a, json *doc)
 	jset(o, "props", view_props(doc));
 	jset(o, "net_interfaces", view_netifs(&n, doc));
 	jset(o, "storage_providers", providers_of(a, n.name));
-	jset(o, "resource_layers", layers_doc(false, true));
+	jset(o, "resource_layers", layers_doc(LAYERS_LUKS_CACHE));
 	view_push(jget(o, "resource_layers"), json_object_new_string(TYPE_NVME));
 	jset(o, "unsupported_providers", view_object());
 	jset(o, "unsupported_layers", view_object());
@@ -236,7 +237,7 @@ json *view_group(json *doc)
 	if (!jget(filter, "place_count"))
 		jset_i64(filter, "place_count", COPIES_DEFAULT);
 	if (!jget(filter, "layer_stack"))
-		jset(filter, "layer_stack", layers_doc(false, false));
+		jset(filter, "layer_stack", layers_doc(LAYERS_PLAIN));
 	jset_str(o, "name", jget_str(doc, "name", ""));
 	jset_str(o, "description", jget_str(doc, "description", ""));
 	jset(o, "props", view_props(doc));
@@ -286,45 +287,47 @@ static json *volume_doc(const struct view *v, int k)
 							  : NULL;
 }
 
-json *view_volume_definition(const struct view *v, int k)
+/* with the data of the first of them, which is consumed */
+static json *definition_layers(const struct view *v, json *drbd)
 {
-	json *o = view_object(), *layers = view_list();
+	json *layers = view_list();
 
-	if (v->res.nvme)
-		view_push(layers, typed(TYPE_NVME, view_object()));
-	else
-		view_push(layers, typed(TYPE_DRBD, drbd_volume_definition(v, k)));
+	view_push(layers, typed(v->res.nvme ? TYPE_NVME : TYPE_DRBD, drbd));
 	if (v->res.encrypted)
 		view_push(layers, typed(TYPE_LUKS, view_object()));
+	if (v->res.cached)
+		view_push(layers, typed(TYPE_CACHE, view_object()));
 	view_push(layers, typed(TYPE_STORAGE, view_object()));
+	return layers;
+}
+
+json *view_volume_definition(const struct view *v, int k)
+{
+	json *o = view_object();
+
 	jset_i64(o, "volume_number", v->res.volume[k].number);
 	jset_i64(o, "size_kib", v->res.volume[k].size_kib);
 	jset(o, "props", view_props(volume_doc(v, k)));
 	jset(o, "flags",
 	     v->res.encrypted ? view_strings((const char *const[]){ "ENCRYPTED" }, 1)
 			      : view_list());
-	jset(o, "layer_data", layers);
+	jset(o, "layer_data",
+	     definition_layers(v, v->res.nvme ? view_object() : drbd_volume_definition(v, k)));
 	jset_str(o, "uuid", v->res.volume[k].uuid);
 	return o;
 }
 
 json *view_definition(const struct view *v, bool with_volumes)
 {
-	json *o = view_object(), *layers = view_list();
+	json *o = view_object();
 
-	if (v->res.nvme)
-		view_push(layers, typed(TYPE_NVME, view_object()));
-	else
-		view_push(layers, typed(TYPE_DRBD, drbd_definition()));
-	if (v->res.encrypted)
-		view_push(layers, typed(TYPE_LUKS, view_object()));
-	view_push(layers, typed(TYPE_STORAGE, view_object()));
 	jset_str(o, "name", v->res.name);
 	if (jget(v->doc, "external_name"))
 		jset_str(o, "external_name", jget_str(v->doc, "external_name", ""));
 	jset(o, "props", view_props(v->doc));
 	jset(o, "flags", view_list());
-	jset(o, "layer_data", layers);
+	jset(o, "layer_data",
+	     definition_layers(v, v->res.nvme ? view_object() : drbd_definition()));
 	jset_str(o, "uuid", v->res.uuid);
 	jset_str(o, "resource_group_name", v->res.group);
 	if (with_volumes) {
@@ -452,6 +455,41 @@ static json *storage_layer(const struct view *v, int i)
 	return o;
 }
 
+static json *cache_volume(const struct view *v, int i, int k)
+{
+	const struct volume_cache *c = &v->res.volume[k].cache;
+	json *o = view_object();
+
+	jset_i64(o, "volume_number", v->res.volume[k].number);
+	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
+	jset_i64(o, "usable_size_kib", v->rep[i].r.diskless ? 0 : v->res.volume[k].size_kib);
+	jset_str(o, "device_path", "");
+	jset_str(o, "device_path_cache", "");
+	jset_str(o, "storage_pool_name_cache", v->rep[i].r.diskless ? POOL_DISKLESS : c->pool);
+	return o;
+}
+
+static json *cache_layer(const struct view *v, int i)
+{
+	json *o = view_object(), *cache = view_object(), *volumes = view_list();
+	json *children = view_list();
+
+	for (int k = 0; k < v->res.n_volumes; k++)
+		view_push(volumes, cache_volume(v, i, k));
+	jset(cache, "writecache_volumes", volumes);
+	view_push(children, storage_layer(v, i));
+	jset_str(o, "type", TYPE_CACHE);
+	jset_str(o, "resource_name_suffix", "");
+	jset(o, "children", children);
+	jset(o, "writecache", cache);
+	return o;
+}
+
+static json *below_luks(const struct view *v, int i)
+{
+	return v->res.cached ? cache_layer(v, i) : storage_layer(v, i);
+}
+
 /* Whether a node has it open tells its report, where it has files. */
 static json *luks_volume(const struct view *v, int i, int k)
 {
@@ -474,7 +512,7 @@ static json *luks_layer(const struct view *v, int i)
 	for (int k = 0; k < v->res.n_volumes; k++)
 		view_push(volumes, luks_volume(v, i, k));
 	jset(luks, "luks_volumes", volumes);
-	view_push(children, storage_layer(v, i));
+	view_push(children, below_luks(v, i));
 	jset_str(o, "type", TYPE_LUKS);
 	jset_str(o, "resource_name_suffix", "");
 	jset(o, "children", children);
@@ -551,7 +589,7 @@ static json *layer_object(const struct view *v, int i)
 {
 	json *o = view_object(), *children = view_list();
 
-	view_push(children, v->res.encrypted ? luks_layer(v, i) : storage_layer(v, i));
+	view_push(children, v->res.encrypted ? luks_layer(v, i) : below_luks(v, i));
 	jset_str(o, "type", v->res.nvme ? TYPE_NVME : TYPE_DRBD);
 	jset_str(o, "resource_name_suffix", "");
 	jset(o, "children", children);
@@ -646,6 +684,8 @@ json *view_volume(struct api *a, const struct view *v, int i, int k)
 				      : typed(TYPE_DRBD, drbd_volume(v, i, k)));
 	if (v->res.encrypted)
 		view_push(layers, typed(TYPE_LUKS, luks_volume(v, i, k)));
+	if (v->res.cached)
+		view_push(layers, typed(TYPE_CACHE, cache_volume(v, i, k)));
 	view_push(layers, typed(TYPE_STORAGE, storage_volume(v, i, k)));
 	jset_i64(o, "volume_number", v->res.volume[k].number);
 	jset_str(o, "storage_pool_name", rep->r.diskless ? POOL_DISKLESS : rep->r.pool);

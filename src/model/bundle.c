@@ -388,6 +388,97 @@ static int check_one(const struct bundle *b, struct err *err)
 		       b->resource.name);
 }
 
+int bundle_promise(struct bundle *b, const char *node, const char *pool, const struct promise *more,
+		   struct err *err)
+{
+	int rv = promise_add(b->t, b->env->store, node, pool, more);
+
+	return rv < 0 ? err_set(err, rv, "pool %s/%s: %s", node, pool, err_name(rv)) : 0;
+}
+
+/* What placement sees to, for those who name pools themselves. */
+static int check_cache(struct bundle *b, const char *node, const char *pool, const char *cache,
+		       struct err *err)
+{
+	char key[STORE_KEY_MAX];
+	struct pool found;
+	json *doc = NULL;
+	int rv;
+
+	pool_key(node, cache, key, sizeof(key));
+	rv = txn_get(b->t, b->env->store, key, &doc);
+	if (rv == 0)
+		rv = pool_parse(doc, &found, err);
+	json_object_put(doc);
+	if (rv == -E_NOT_FOUND)
+		return err_set(err, -E_NO_NODES,
+			       "resource %s: %s has no pool %s for its write cache",
+			       b->resource.name, node, cache);
+	if (rv < 0)
+		return err_set(err, rv, "%s: %s", key, err_name(rv));
+	if (found.kind == POOL_LVM && strcasecmp(pool, cache) != 0)
+		return 0;
+	return err_set(err, -E_NO_NODES, "resource %s: pool %s/%s cannot keep its write cache: %s",
+		       b->resource.name, node, cache,
+		       found.kind == POOL_LVM ? "the copy is in it" : "it is not of kind LVM");
+}
+
+static int promise_cache(struct bundle *b, const char *node, const char *pool, const char *cache,
+			 const struct promise *more, struct err *err)
+{
+	int rv = more->replicas > 0 ? check_cache(b, node, pool, cache, err) : 0;
+
+	return rv < 0 ? rv : bundle_promise(b, node, cache, more, err);
+}
+
+int bundle_promise_cache(struct bundle *b, const char *node, const char *pool,
+			 const struct volume *v, int sign, struct err *err)
+{
+	if (!v->cache.pool[0])
+		return 0;
+	return promise_cache(b, node, pool, v->cache.pool,
+			     &(struct promise){ sign * v->cache.size_kib, 0, sign }, err);
+}
+
+/* What all volumes have in the cache pool of the i-th, if that is the first with it: a transaction
+ * changes a promise once. */
+static bool sum_caches(const struct resource *r, int i, int sign, struct promise *ret)
+{
+	const char *pool = r->volume[i].cache.pool;
+
+	for (int k = 0; k < i; k++) {
+		if (strcasecmp(r->volume[k].cache.pool, pool) == 0)
+			return false;
+	}
+	*ret = (struct promise){ 0 };
+	for (int k = i; k < r->n_volumes; k++) {
+		if (strcasecmp(r->volume[k].cache.pool, pool) != 0)
+			continue;
+		ret->kib += sign * r->volume[k].cache.size_kib;
+		ret->replicas += sign;
+	}
+	return pool[0];
+}
+
+/* of a copy that comes (1) or goes (-1) */
+static int promise_copy(struct bundle *b, const char *node, const char *pool, int sign,
+			struct err *err)
+{
+	const struct resource *r = &b->resource;
+	int rv = bundle_promise(b, node, pool,
+				&(struct promise){ sign * resource_size_kib(r),
+						   sign * resource_extra_kib(r), sign },
+				err);
+
+	for (int i = 0; i < r->n_volumes && rv == 0; i++) {
+		struct promise more;
+
+		if (sum_caches(r, i, sign, &more))
+			rv = promise_cache(b, node, pool, r->volume[i].cache.pool, &more, err);
+	}
+	return rv;
+}
+
 static int add_replica(struct bundle *b, const char *node, const char *pool, bool born,
 		       int *ret_slot, struct err *err)
 {
@@ -410,13 +501,8 @@ static int add_replica(struct bundle *b, const char *node, const char *pool, boo
 	snprintf(r->node, sizeof(r->node), "%s", node);
 	snprintf(r->pool, sizeof(r->pool), "%s", pool ? pool : "");
 	b->env->uuid(r->uuid);
-	if (pool) {
-		rv = promise_add(b->t, b->env->store, node, pool,
-				 &(struct promise){ resource_size_kib(&b->resource),
-						    resource_extra_kib(&b->resource), 1 });
-		if (rv < 0)
-			return err_set(err, rv, "pool %s/%s: %s", node, pool, err_name(rv));
-	}
+	if (pool && (rv = promise_copy(b, node, pool, 1, err)) < 0)
+		return rv;
 	replica_key(r->resource, node, key, sizeof(key));
 	txn_put(b->t, key, replica_doc(r));
 	doc = json_object_new_object();
@@ -466,11 +552,9 @@ static int leave_disk(struct bundle *b, const struct replica *r, struct err *err
 
 	if (r->diskless)
 		return 0;
-	rv = promise_add(b->t, b->env->store, r->node, r->pool,
-			 &(struct promise){ -resource_size_kib(&b->resource),
-					    -resource_extra_kib(&b->resource), -1 });
+	rv = promise_copy(b, r->node, r->pool, -1, err);
 	if (rv < 0)
-		return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
+		return rv;
 	for (int i = 0; i < b->resource.n_volumes; i++)
 		bundle_put_leftover(b, r, &b->resource.volume[i]);
 	return 0;
@@ -525,11 +609,9 @@ int bundle_give_disk(struct bundle *b, struct replica *r, const char *pool, stru
 
 	if (rv < 0)
 		return rv;
-	rv = promise_add(b->t, b->env->store, r->node, pool,
-			 &(struct promise){ resource_size_kib(&b->resource),
-					    resource_extra_kib(&b->resource), 1 });
+	rv = promise_copy(b, r->node, pool, 1, err);
 	if (rv < 0)
-		return err_set(err, rv, "pool %s/%s: %s", r->node, pool, err_name(rv));
+		return rv;
 	rv = bundle_replica_doc(b, r, key, &doc, err);
 	if (rv < 0)
 		return rv;

@@ -63,14 +63,27 @@ static int promise_more(struct bundle *b, int64_t kib, int64_t extra_kib, struct
 {
 	for (int i = 0; i < b->n; i++) {
 		const struct replica *r = &b->replica[i];
-		int rv;
+		int rv = r->diskless ? 0
+				     : bundle_promise(b, r->node, r->pool,
+						      &(struct promise){ kib, extra_kib, 0 }, err);
 
-		if (r->diskless)
-			continue;
-		rv = promise_add(b->t, b->env->store, r->node, r->pool,
-				 &(struct promise){ kib, extra_kib, 0 });
 		if (rv < 0)
-			return err_set(err, rv, "pool %s/%s: %s", r->node, r->pool, err_name(rv));
+			return rv;
+	}
+	return 0;
+}
+
+/* the same of the pools that keep the write caches of a volume that comes (1) or goes (-1) */
+static int promise_caches(struct bundle *b, const struct volume *v, int sign, struct err *err)
+{
+	for (int i = 0; i < b->n; i++) {
+		int rv = b->replica[i].diskless
+				 ? 0
+				 : bundle_promise_cache(b, b->replica[i].node, b->replica[i].pool,
+							v, sign, err);
+
+		if (rv < 0)
+			return rv;
 	}
 	return 0;
 }
@@ -139,23 +152,54 @@ static json *props_of(struct bundle *b, const char *key, json **ret)
 	return txn_get(b->t, b->env->store, key, ret) == 0 ? jget(*ret, "props") : NULL;
 }
 
-/* what all properties together say of the file system of a volume that has these of its own */
+/* what a volume that has these properties of its own inherits */
+struct inherited {
+	struct props_chain chain;
+	json *group, *controller;
+};
+
+static void inherit(struct bundle *b, json *props, struct inherited *ret)
+{
+	char key[STORE_KEY_MAX];
+
+	*ret = (struct inherited){ .group = NULL };
+	group_key(b->resource.group, key, sizeof(key));
+	ret->chain.level[PROPS_VOLUME_DEFINITION] = props;
+	ret->chain.level[PROPS_RESOURCE_DEFINITION] = jget(b->doc, "props");
+	ret->chain.level[PROPS_RESOURCE_GROUP] = props_of(b, key, &ret->group);
+	ret->chain.level[PROPS_CONTROLLER] = props_of(b, CONTROLLER_KEY, &ret->controller);
+}
+
+static void inherited_release(struct inherited *i)
+{
+	json_object_put(i->controller);
+	json_object_put(i->group);
+}
+
+/* what all properties together say of its file system */
 static bool wants_filesystem(struct bundle *b, json *props, struct filesystem *ret)
 {
-	json *group = NULL, *controller = NULL;
-	struct props_chain c = { { NULL } };
-	char key[STORE_KEY_MAX];
+	struct inherited i;
 	bool wanted;
 
-	group_key(b->resource.group, key, sizeof(key));
-	c.level[PROPS_VOLUME_DEFINITION] = props;
-	c.level[PROPS_RESOURCE_DEFINITION] = jget(b->doc, "props");
-	c.level[PROPS_RESOURCE_GROUP] = props_of(b, key, &group);
-	c.level[PROPS_CONTROLLER] = props_of(b, CONTROLLER_KEY, &controller);
-	wanted = filesystem_of(&c, ret);
-	json_object_put(controller);
-	json_object_put(group);
+	inherit(b, props, &i);
+	wanted = filesystem_of(&i.chain, ret);
+	inherited_release(&i);
 	return wanted;
+}
+
+int bundle_cache_of(struct bundle *b, json *props, const char *what, struct volume *v,
+		    struct err *err)
+{
+	struct inherited i;
+	int rv;
+
+	if (!b->resource.cached)
+		return 0;
+	inherit(b, props, &i);
+	rv = volume_cache_of(&i.chain, what, v->size_kib, &v->cache, err);
+	inherited_release(&i);
+	return rv;
 }
 
 /* They are made on the replication's devices. */
@@ -188,6 +232,8 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 		return rv;
 	if ((rv = filesystem_check(what, checked, err)) < 0 ||
 	    (rv = check_filesystem(b, checked, err)) < 0 || (rv = give_key(b, &v, err)) < 0 ||
+	    (rv = bundle_cache_of(b, checked, what, &v, err)) < 0 ||
+	    (rv = promise_caches(b, &v, 1, err)) < 0 ||
 	    (rv = take_minor(b, number, &v.minor, err)) < 0 ||
 	    (rv = promise_more(b, v.size_kib, volume_extra_kib(v.size_kib, b->resource.encrypted),
 			       err)) < 0) {
@@ -203,6 +249,8 @@ int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *prop
 	jset(doc, "props", checked);
 	if (v.key[0])
 		jset_str(doc, "key", v.key);
+	if (v.cache.pool[0])
+		volume_cache_write(doc, &v.cache);
 	rewrite_list(b, -1, doc);
 	insert(b, &v);
 	if (b->record_doc) /* its copies are made at once */
@@ -253,7 +301,7 @@ void bundle_set_adopted(struct bundle *b, int number, const struct volume_adopte
 void bundle_encrypt(struct bundle *b)
 {
 	b->resource.encrypted = true;
-	jset(b->doc, "layers", layers_doc(b->resource.nvme, true));
+	jset(b->doc, "layers", layers_doc(resource_layers(&b->resource)));
 	b->dirty = true;
 }
 
@@ -326,6 +374,8 @@ int bundle_drop_volume(struct bundle *b, int number, struct err *err)
 
 	rv = promise_more(b, -v.size_kib, -volume_extra_kib(v.size_kib, b->resource.encrypted),
 			  err);
+	if (rv == 0)
+		rv = promise_caches(b, &v, -1, err);
 	if (rv < 0)
 		return rv;
 	for (int i = 0; i < b->n; i++) {

@@ -193,6 +193,58 @@ static int fill(struct change_env *env, struct bundle *b, const struct candidate
 	return 0;
 }
 
+/* what all volumes want of a pool that keeps caches */
+static int64_t caches_kib(const struct resource *r, const char *pool)
+{
+	int64_t kib = 0;
+
+	for (int i = 0; i < r->n_volumes; i++)
+		kib += strcasecmp(r->volume[i].cache.pool, pool) == 0 ? r->volume[i].cache.size_kib
+								      : 0;
+	return kib;
+}
+
+/* Can the pool of this name keep the caches of a copy in the candidate i? */
+static bool keeps_cache(const struct candidates *c, int i, const struct resource *r,
+			const char *pool, char out[PLACEMENT_REASON_MAX])
+{
+	char why[PLACEMENT_REASON_MAX];
+	int k = 0;
+
+	while (k < c->n && (strcasecmp(c->spot[k].node, c->spot[i].node) != 0 ||
+			    strcasecmp(c->spot[k].pool, pool) != 0))
+		k++;
+	if (k == c->n)
+		snprintf(out, PLACEMENT_REASON_MAX, "no pool %s on this node, for the write cache",
+			 pool);
+	else if (k == i)
+		snprintf(out, PLACEMENT_REASON_MAX, "it keeps the write caches");
+	else if (c->spot[k].kind != POOL_LVM)
+		snprintf(out, PLACEMENT_REASON_MAX,
+			 "pool %s, for the write cache, is %s: it has to be LVM", pool,
+			 pool_kind_name(c->spot[k].kind));
+	else if (!placement_fits(&c->pool[k], caches_kib(r, pool), why))
+		snprintf(out, PLACEMENT_REASON_MAX, "pool %s, for the write cache: %.120s", pool,
+			 why);
+	else
+		return true;
+	return false;
+}
+
+static void judge_cache(struct candidates *c, int i, const struct resource *r)
+{
+	struct spot *s = &c->spot[i];
+
+	if (!s->pool[0] || !r->cached)
+		return;
+	if (!pool_kind_is_lvm(s->kind))
+		snprintf(s->cache, sizeof(s->cache), "is %s: a write cache goes with LVM only",
+			 pool_kind_name(s->kind));
+	for (int k = 0; k < r->n_volumes && !s->cache[0]; k++)
+		keeps_cache(c, i, r, r->volume[k].cache.pool, s->cache);
+	c->pool[i].cache = s->cache[0] ? s->cache : NULL;
+}
+
 static int read_cluster_props(struct change_env *env, struct candidates *c)
 {
 	json *doc = NULL;
@@ -231,7 +283,11 @@ int candidates_find(struct change_env *env, struct bundle *b, const struct place
 		qsort(c->spot, (size_t)c->n, sizeof(*c->spot), by_name);
 	if (rules)
 		rv = find_neighbours(env, rules, b ? b->resource.name : "", c, err);
-	return rv < 0 ? rv : fill_all(env, b, c, err);
+	if (rv == 0)
+		rv = fill_all(env, b, c, err);
+	for (int i = 0; i < c->n && rv == 0 && b; i++)
+		judge_cache(c, i, &b->resource);
+	return rv;
 }
 
 int candidates_present(struct bundle *b, struct candidates *c, struct err *err)

@@ -13,6 +13,23 @@
 
 #define CLONE_PREFIX "clone-"
 
+/* A source whose volumes alone say where their write cache is tells the target by the first of
+ * them. */
+static void keep_cache(json *source, json *props)
+{
+	struct volume_cache *c;
+	struct resource r;
+	char bytes[24];
+
+	if (resource_parse(source, &r, NULL) < 0 || !r.cached || r.n_volumes == 0 ||
+	    jget(props, VOLUME_CACHE_POOL))
+		return;
+	c = &r.volume[0].cache;
+	snprintf(bytes, sizeof(bytes), "%lld", (long long)c->size_kib * 1024);
+	jset_str(props, VOLUME_CACHE_POOL, c->pool);
+	jset_str(props, VOLUME_CACHE_SIZE, bytes);
+}
+
 int change_clone_begin(struct change_env *env, struct txn *t, const char *source,
 		       const char *target, const char *group, json *props,
 		       char ret_snapshot[NAME_MAX_LEN + 1], struct err *err)
@@ -31,9 +48,9 @@ int change_clone_begin(struct change_env *env, struct txn *t, const char *source
 	}
 	snprintf(own_group, sizeof(own_group), "%s", jget_str(doc, "group", GROUP_DEFAULT));
 	layers_parse(jget(doc, "layers"), &layers, NULL);
-	if (layers == LAYERS_UNSAID)
-		layers = LAYERS_PLAIN; /* as the source is, whatever its group says */
+	layers |= LAYERS_PLAIN; /* as the source is, whatever its group says */
 	target_props = json_copy(jget(doc, "props"));
+	keep_cache(doc, target_props);
 	json_object_put(doc);
 	if (props) {
 		json_object_object_foreach(props, name, value)

@@ -90,6 +90,7 @@ static int add_sizes(struct bundle *b, json *sizes, struct err *err)
 	size_t n =
 		json_object_is_type(sizes, json_type_array) ? json_object_array_length(sizes) : 0;
 	struct resource *r = &b->resource;
+	struct volume *v;
 	int64_t size_kib;
 	int rv = 0;
 
@@ -105,12 +106,15 @@ static int add_sizes(struct bundle *b, json *sizes, struct err *err)
 		if (rv < 0)
 			return err_set(err, -E_INVALID, "volume_sizes[%zu] is no number of KiB", i);
 		rv = volume_check_size(size_kib, err);
-		r->volume[r->n_volumes++].size_kib = volume_round_size(size_kib, r->encrypted);
+		v = &r->volume[r->n_volumes++];
+		v->size_kib = volume_round_size(size_kib, r->encrypted);
+		if (rv == 0)
+			rv = bundle_cache_of(b, NULL, r->name, v, err);
 	}
 	return rv;
 }
 
-/* one that would be made by change_spawn; without documents, keys and minors */
+/* one that would be made by change_spawn; without keys, minors and documents */
 static int imagine(struct change_env *env, struct txn *t, json *body, const struct change_place *p,
 		   struct bundle *b, struct group_select *f, json **group, struct err *err)
 {
@@ -127,6 +131,8 @@ static int imagine(struct change_env *env, struct txn *t, json *body, const stru
 		return rv;
 	layers = p->layers != LAYERS_UNSAID ? p->layers : f->layers;
 	resource_set_layers(&b->resource, layers);
+	b->doc = json_object_new_object();
+	jset(b->doc, "props", json_copy(jget(body, "resource_definition_props")));
 	return add_sizes(b, jget(body, "volume_sizes"), err);
 }
 

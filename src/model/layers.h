@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * layers.h - what a resource is made of, in LINSTOR's words: DRBD (which stands for the
- * replication) over STORAGE, with or without LUKS between them; or NVME over STORAGE, one copy
- * that its clients reach by NVMe over TCP. Chosen when it is created.
+ * replication) over STORAGE, with LUKS and WRITECACHE between them or not; or NVME over STORAGE,
+ * one copy that its clients reach by NVMe over TCP. Chosen when it is created. What is in a write
+ * cache is encrypted when the volume is: LUKS is above WRITECACHE.
  */
 #ifndef SDSD_MODEL_LAYERS_H
 #define SDSD_MODEL_LAYERS_H
 
 #include "base/json.h"
 
-enum layers { LAYERS_UNSAID, LAYERS_PLAIN, LAYERS_LUKS, LAYERS_NVME, LAYERS_NVME_LUKS };
+/* flags, with those that occur by name */
+enum layers {
+	LAYERS_UNSAID = 0,
+	LAYERS_PLAIN = 1, /* something was said: DRBD and STORAGE, unless a flag says more */
+	LAYERS_LUKS = LAYERS_PLAIN | 2,
+	LAYERS_NVME = LAYERS_PLAIN | 4,
+	LAYERS_NVME_LUKS = LAYERS_NVME | LAYERS_LUKS,
+	LAYERS_CACHE = LAYERS_PLAIN | 8,
+	LAYERS_LUKS_CACHE = LAYERS_LUKS | LAYERS_CACHE,
+};
 
 /* A list of names, or of {"type"}, in any case; NULL and [] say nothing. -E_BAD_LAYERS for layers
  * that we could only ignore. */
 int layers_parse(json *list, enum layers *ret, struct err *err);
-json *layers_doc(bool nvme, bool encrypted); /* a new list */
-bool layers_encrypted(enum layers l);
-bool layers_nvme(enum layers l);
+json *layers_doc(enum layers l); /* a new list */
+bool layers_has(enum layers l, enum layers what);
 
 #endif

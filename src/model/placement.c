@@ -24,14 +24,15 @@
 #define ERR_TAIL_ROOM 24 /* for "; and 255 more" */
 
 static const char *const rule_names[PLACEMENT_RULES] = {
-	[PLACEMENT_CHOSEN] = "chosen",       [PLACEMENT_SUITABLE] = "suitable",
-	[PLACEMENT_NODE_LIST] = "node-list", [PLACEMENT_HAS_REPLICA] = "has-replica",
-	[PLACEMENT_NO_POOL] = "no-pool",     [PLACEMENT_OFFLINE] = "offline",
-	[PLACEMENT_CLOSED] = "closed",       [PLACEMENT_PROPERTY] = "property",
-	[PLACEMENT_NEIGHBOUR] = "not-with",  [PLACEMENT_POOL_LIST] = "pool-list",
-	[PLACEMENT_KIND] = "provider",       [PLACEMENT_FAILED] = "pool-failed",
-	[PLACEMENT_SILENT] = "no-report",    [PLACEMENT_FULL] = "pool-full",
-	[PLACEMENT_ROOM] = "no-room",        [PLACEMENT_TOGETHER] = "other-copies",
+	[PLACEMENT_CHOSEN] = "chosen",         [PLACEMENT_SUITABLE] = "suitable",
+	[PLACEMENT_NODE_LIST] = "node-list",   [PLACEMENT_HAS_REPLICA] = "has-replica",
+	[PLACEMENT_NO_POOL] = "no-pool",       [PLACEMENT_OFFLINE] = "offline",
+	[PLACEMENT_CLOSED] = "closed",         [PLACEMENT_PROPERTY] = "property",
+	[PLACEMENT_NEIGHBOUR] = "not-with",    [PLACEMENT_POOL_LIST] = "pool-list",
+	[PLACEMENT_KIND] = "provider",         [PLACEMENT_FAILED] = "pool-failed",
+	[PLACEMENT_SILENT] = "no-report",      [PLACEMENT_FULL] = "pool-full",
+	[PLACEMENT_ROOM] = "no-room",          [PLACEMENT_CACHE] = "write-cache",
+	[PLACEMENT_TOGETHER] = "other-copies",
 };
 
 const char *placement_rule_name(enum placement_rule r)
@@ -218,7 +219,17 @@ static enum placement_rule why_not(const struct placement_pool *p,
 		v = list_why_not(p, want, why);
 	if (v == PLACEMENT_SUITABLE && !want->ever)
 		v = pool_why_not(p, want->size_kib, why);
+	if (v == PLACEMENT_SUITABLE && p->cache && !want->ever) {
+		snprintf(why, REASON_MAX, "%s", p->cache);
+		v = PLACEMENT_CACHE;
+	}
 	return v;
+}
+
+bool placement_fits(const struct placement_pool *p, int64_t size_kib,
+		    char why[PLACEMENT_REASON_MAX])
+{
+	return pool_why_not(p, size_kib, why) == PLACEMENT_SUITABLE;
 }
 
 static int64_t free_steps(const struct placement_pool *p, int64_t step_kib)

@@ -124,6 +124,9 @@ static int volume_parse(json *doc, const char *what, const char *resource_uuid, 
 	if (jget(doc, "filesystem") &&
 	    (rv = filesystem_parse(jget(doc, "filesystem"), what, &v.filesystem, err)) < 0)
 		return rv;
+	if (jget(doc, "cache") &&
+	    (rv = volume_cache_parse(jget(doc, "cache"), what, &v.cache, err)) < 0)
+		return rv;
 	v.number = (int)number;
 	v.size_kib = size;
 	v.minor = (int)minor;
@@ -154,6 +157,12 @@ static int volumes_parse(json *list, const char *what, struct resource *r, struc
 			return err_set(err, -E_INVALID,
 				       "%s: \"volumes\" must be in order of number, from 0 on",
 				       what);
+		if (r->cached != !!r->volume[i].cache.pool[0])
+			return err_set(err, -E_INVALID,
+				       r->cached ? "%s: volume %d has no \"cache\""
+						 : "%s: volume %d has a \"cache\", but there is "
+						   "no WRITECACHE layer",
+				       what, r->volume[i].number);
 		if (r->encrypted != !!r->volume[i].key[0])
 			return err_set(err, -E_INVALID,
 				       r->encrypted ? "%s: volume %d has no \"key\""
@@ -304,8 +313,15 @@ int replica_parse(json *doc, struct replica *ret, struct err *err)
 
 void resource_set_layers(struct resource *r, enum layers layers)
 {
-	r->encrypted = layers_encrypted(layers);
-	r->nvme = layers_nvme(layers);
+	r->encrypted = layers_has(layers, LAYERS_LUKS);
+	r->nvme = layers_has(layers, LAYERS_NVME);
+	r->cached = layers_has(layers, LAYERS_CACHE);
+}
+
+enum layers resource_layers(const struct resource *r)
+{
+	return LAYERS_PLAIN | (r->encrypted ? LAYERS_LUKS : LAYERS_PLAIN) |
+	       (r->nvme ? LAYERS_NVME : LAYERS_PLAIN) | (r->cached ? LAYERS_CACHE : LAYERS_PLAIN);
 }
 
 json *resource_doc(const struct resource *r)
@@ -325,6 +341,8 @@ json *resource_doc(const struct resource *r)
 			volume_write_origin(v, &r->volume[i].origin);
 		if (r->volume[i].adopts.lv[0])
 			volume_write_adopted(v, &r->volume[i].adopts);
+		if (r->volume[i].cache.pool[0])
+			volume_cache_write(v, &r->volume[i].cache);
 		if (r->volume[i].filesystem.type != FILESYSTEM_NONE)
 			filesystem_write(v, &r->volume[i].filesystem);
 		json_object_array_add(volumes, v);
@@ -334,8 +352,8 @@ json *resource_doc(const struct resource *r)
 	jset_str(doc, "group", r->group);
 	jset_i64(doc, "created_ms", r->created_ms);
 	jset(doc, "props", json_object_new_object());
-	if (r->nvme || r->encrypted)
-		jset(doc, "layers", layers_doc(r->nvme, r->encrypted));
+	if (resource_layers(r) != LAYERS_PLAIN)
+		jset(doc, "layers", layers_doc(resource_layers(r)));
 	if (r->copies)
 		jset_i64(doc, "copies", r->copies);
 	jset(doc, "volumes", volumes);

@@ -7,7 +7,8 @@
  *                     "connections":[connection.h],
  *                     "volumes":[{"number":0,"uuid","size_kib":1048576,"minor":1000,"props":{},
  *                     "origin":{"resource","snapshot","uuid","size_kib"},
- *                     "adopts":{"lv","size_kib"},"key":"<hex>","filesystem":{}}]}
+ *                     "adopts":{"lv","size_kib"},"key":"<hex>","filesystem":{},
+ *                     "cache":{volume_cache.h}}]}
  *                     by number; when there is any, there is number 0. A volume 0 that an older
  *                     version made has no uuid: the resource's stands for it. origin: it began
  *                     with the content of a snapshot (docs/protocol.md#born-from-a-snapshot).
@@ -55,6 +56,7 @@
 #include "model/layers.h"
 #include "model/name.h"
 #include "model/refetch.h"
+#include "model/volume_cache.h"
 
 #define WRITER_NONE (-1)
 #define EPOCH_LAST (UINT32_MAX - 1) /* the number behind it is REPL_STAMP_BORN */
@@ -85,6 +87,7 @@ struct volume {
 	struct volume_origin origin;
 	struct volume_adopted adopts; /* or this, never both */
 	struct filesystem filesystem; /* type FILESYSTEM_NONE: it is born without one */
+	struct volume_cache cache;    /* of each copy; pool "": none */
 };
 
 struct resource {
@@ -94,6 +97,7 @@ struct resource {
 	int64_t created_ms;
 	bool encrypted; /* a LUKS layer under each of its copies */
 	bool nvme;      /* not replicated: clients reach its only copy by NVMe over TCP */
+	bool cached;    /* a write cache under each of its copies, below LUKS */
 	int copies;     /* it is to have; 0: unsaid */
 	int n_volumes;
 	struct volume volume[VOLUMES_PER_RESOURCE_MAX];
@@ -139,6 +143,7 @@ int resource_parse(json *doc, struct resource *ret, struct err *err);
 int record_parse(json *doc, struct record *ret, struct err *err);
 int replica_parse(json *doc, struct replica *ret, struct err *err);
 void resource_set_layers(struct resource *r, enum layers layers); /* unsaid: DRBD and STORAGE */
+enum layers resource_layers(const struct resource *r);
 json *resource_doc(const struct resource *r);
 json *record_doc(const struct record *r, const char *resource_uuid);
 /* sets the record's fields in a present document, whose uuid and unknown fields stay */

@@ -75,6 +75,9 @@ static int add_volume(struct kernel_job *j, const struct plane_volume *spec, u64
 	q.number = (u8)spec->number;
 	q.minor = (u32)spec->minor;
 	q.size = spec->size_bytes;
+	if (spec->block_bytes)
+		q.with |= KERNEL_WITH(BLOCK);
+	q.block = spec->block_bytes;
 	if (!spec->data_path)
 		return ask(j, &q);
 	rv = devices_open(j, spec, &d);

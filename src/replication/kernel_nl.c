@@ -293,6 +293,7 @@ static const struct field {
 	[RVOL_A_RENEW] = FIELD(FIELD_U32, renew),
 	[RVOL_A_RENEW_AT] = FIELD(FIELD_U64, renew_at),
 	[RVOL_A_DISCARD] = FIELD(FIELD_U32, discard),
+	[RVOL_A_BLOCK] = FIELD(FIELD_U32, block),
 };
 
 static int put_field(struct nl_msg *msg, int attr, const struct kernel_request *q)

@@ -33,7 +33,7 @@ struct kernel_request {
 	u8 state_copy, hot_copy;
 	const u8 *state_page, *hot_page; /* RVOL_META_PAGE bytes each */
 	u32 copies, node, tag_counter, minor, link, renew;
-	u32 deadline_ms, discard;
+	u32 deadline_ms, discard, block;
 	u64 boot, seed, size, copy_size, token, renew_at;
 	struct rvol_record record;
 	int fd;

@@ -317,6 +317,7 @@ int nbd_start(const struct nbd_config *config, struct nbd **ret, struct err *err
 	n->c = *config;
 	snprintf(n->name, sizeof(n->name), "%s", config->name);
 	n->c.name = n->name;
+	n->c.block_bytes = config->block_bytes ? config->block_bytes : REPL_SECTOR;
 	n->settle.run = on_settle;
 	rv = listener_unix(config->loop, config->socket_path, NBD_SOCKET_MODE, NBD_CLIENTS_MAX,
 			   on_accept, n, &n->listener, err);

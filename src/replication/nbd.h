@@ -44,6 +44,7 @@ struct nbd_config {
 	const char *socket_path;
 	const char *name; /* of the resource */
 	u64 size_bytes;
+	u32 block_bytes; /* requests are whole blocks of so many, 512 or 4096; 0: 512 */
 	const struct nbd_ops *ops;
 	void *owner;
 };

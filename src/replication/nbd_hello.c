@@ -74,7 +74,7 @@ static void send_infos(struct client *c, u32 option, u32 infos)
 	reply(c, option, NBD_REP_INFO, out, 12);
 
 	nbd_put16(out, NBD_INFO_BLOCK_SIZE);
-	nbd_put32(out + 2, REPL_SECTOR);
+	nbd_put32(out + 2, n->c.block_bytes);
 	nbd_put32(out + 6, NBD_BLOCK_PREFERRED);
 	nbd_put32(out + 10, NBD_DATA_MAX);
 	reply(c, option, NBD_REP_INFO, out, 14);

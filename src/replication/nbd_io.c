@@ -449,7 +449,7 @@ static int check(const struct nbd *n, const struct nbd_event *ev)
 
 		return writes ? -ENOSPC : -EINVAL;
 	}
-	return ev->off % REPL_SECTOR || ev->len % REPL_SECTOR ? -EINVAL : 0;
+	return ev->off % n->c.block_bytes || ev->len % n->c.block_bytes ? -EINVAL : 0;
 }
 
 /* What holds something already waits when the memory of the plane is used up; what holds nothing

@@ -58,7 +58,10 @@ struct plane_volume { /* its strings belong to the plane_resource it is in */
 	/* of the own copy, at least of that size; both NULL when diskless */
 	char *data_path, *meta_path;
 	uint32_t discard_bytes; /* as storage_paths says, of the own copy */
-	char *socket_path;      /* NBD unix socket to serve it on; NULL: none */
+	/* All that is read or written is whole blocks of so many bytes, on every node alike, as a
+	 * copy can do no others: 4096. 0: 512, or what the own copy says. */
+	uint32_t block_bytes;
+	char *socket_path; /* NBD unix socket to serve it on; NULL: none */
 };
 
 /* What the kernel plane copies before it is written, so that all copies get the same bytes (the

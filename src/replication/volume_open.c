@@ -196,6 +196,7 @@ static int listen_part(struct volume *v, struct volume_part *p)
 		return 0;
 	c.socket_path = spec->socket_path;
 	c.size_bytes = spec->size_bytes;
+	c.block_bytes = spec->block_bytes;
 	rv = nbd_start(&c, &p->nbd, &err);
 	if (rv < 0)
 		snprintf(v->error, sizeof(v->error), "%.250s", err.text);

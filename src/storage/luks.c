@@ -14,7 +14,6 @@
 #include <libcryptsetup.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "storage/dm.h"
 #include "storage/step.h"
 
 #define PASS_BYTES 32 /* of the volume's key: what opens the header */
@@ -33,8 +33,6 @@
 #define PBKDF_ITERATIONS 1000 /* the least that is allowed: the passphrase has 256 bits */
 
 _Static_assert(CONTENT_BYTES == 64, "aes-xts with 512 bits");
-
-static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 /* what the library said last, of the call under the lock */
 static char said[160];
@@ -284,7 +282,7 @@ int luks_open(const char *device, const char *volume, const uint8_t *key, enum l
 {
 	int rv;
 
-	pthread_mutex_lock(&one_at_a_time);
+	dm_library_enter();
 	if (luks_is_open(volume))
 		rv = lies_on(volume, device)
 			     ? 0
@@ -298,7 +296,7 @@ int luks_open(const char *device, const char *volume, const uint8_t *key, enum l
 			     "enter-passphrase");
 	else
 		rv = open_new(device, volume, key, header, err);
-	pthread_mutex_unlock(&one_at_a_time);
+	dm_library_leave();
 	if (rv == 0)
 		path_of(volume, ret_path);
 	return rv;
@@ -334,11 +332,11 @@ int luks_fit(const char *device, const char *volume, struct err *err)
 {
 	int rv;
 
-	pthread_mutex_lock(&one_at_a_time);
+	dm_library_enter();
 	said[0] = '\0';
 	rv = lies_on(volume, device) ? resize(device, volume, err)
 				     : failed(err, -ENOENT, "find the open LUKS device", volume);
-	pthread_mutex_unlock(&one_at_a_time);
+	dm_library_leave();
 	return rv;
 }
 
@@ -398,7 +396,7 @@ int luks_close(const char *device, const char *volume, struct err *err)
 	int rv = 0;
 
 	name_of(volume, name);
-	pthread_mutex_lock(&one_at_a_time);
+	dm_library_enter();
 	said[0] = '\0';
 	if (luks_is_open(volume) && lies_on(volume, device)) {
 		crypt_set_log_callback(NULL, on_log, NULL);
@@ -407,6 +405,6 @@ int luks_close(const char *device, const char *volume, struct err *err)
 		if (rv < 0)
 			rv = failed(err, rv, "close the LUKS device", volume);
 	}
-	pthread_mutex_unlock(&one_at_a_time);
+	dm_library_leave();
 	return rv;
 }

@@ -21,6 +21,8 @@
  * then metadata grows, and its label last; cut anywhere, it is done again from
  * that end, while nobody has used what lies behind it.
  *
+ * A pair may have a write cache (cached.c), which a tag of both names; it goes when they do.
+ *
  * Finding a pair, which a node does for all its volumes at a start, runs no
  * program: the kernel is asked whether the devices are there, and the label is
  * read. LVM is asked when they are not.
@@ -39,6 +41,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "storage/cache.h"
+#include "storage/cached.h"
 #include "storage/dm.h"
 #include "storage/step.h"
 
@@ -213,19 +217,9 @@ int lvm_pair_resume(const struct lvm_pair *q, struct err *err)
 	return 0;
 }
 
-/* 0: its path leads to it; -ENXIO: it is not active; -ENODEV: no, or a wrong, node */
 static int device_state(const struct lvm_pair *q, enum lvm_role role)
 {
-	const char *path = role == LVM_DATA ? q->paths.data : q->paths.meta;
-	struct dm_device d;
-	struct stat st;
-
-	if (dm_look(path + strlen(DM_NODES), &d) < 0 || !d.live)
-		return -ENXIO;
-	if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode) || major(st.st_rdev) != d.major ||
-	    minor(st.st_rdev) != d.minor)
-		return -ENODEV;
-	return 0;
+	return dm_node(role == LVM_DATA ? q->paths.data : q->paths.meta);
 }
 
 /* They can be read, without waiting for what was left suspended. */
@@ -490,11 +484,24 @@ static int drop_one(const struct lvm_pair *q, enum lvm_role role, struct err *er
 	return lvm_remove(q->p, q->name[role], err);
 }
 
+/* the group that keeps its write cache; "": it has none */
+static const char *cache_group(const struct lvm_pair *q)
+{
+	if (owner(q, LVM_META) == LVM_US && q->lv[LVM_META].tags.cache[0])
+		return q->lv[LVM_META].tags.cache;
+	return owner(q, LVM_DATA) == LVM_US ? q->lv[LVM_DATA].tags.cache : "";
+}
+
 static int drop(const struct lvm_pair *q, struct err *err)
 {
-	int rv = drop_one(q, LVM_DATA, err);
+	const char *cache = cache_group(q);
+	int rv = cache[0] ? cache_close(q->v->name, err) : 0;
 	struct err ignored;
 
+	if (rv == 0)
+		rv = drop_one(q, LVM_DATA, err);
+	if (rv == 0 && cache[0])
+		rv = cached_drop(q->p, q->v, cache, err);
 	if (rv == 0)
 		rv = drop_one(q, LVM_META, err);
 	if (rv < 0)
@@ -576,6 +583,9 @@ static void tag_ours(const struct lvm_pair *q, struct lvm_new *o)
 {
 	lvm_tag(LVM_TAG_REPLICA, q->v->owner, o->tag[o->n_tags++]);
 	lvm_tag(LVM_TAG_VOLUME, q->v->volume, o->tag[o->n_tags++]);
+	if (q->v->cache.pool[0])
+		snprintf(o->tag[o->n_tags++], LVM_TAG_MAX, LVM_TAG_CACHE "%.*s", LVM_NAME_MAX,
+			 q->v->cache.source);
 }
 
 static int make_meta(const struct lvm_pair *q, struct err *err)

@@ -203,9 +203,19 @@ void lvm_tag(enum lvm_tag tag, const uint8_t uuid[16], char out[LVM_TAG_MAX])
 	snprintf(out, LVM_TAG_MAX, "%s%s", tag_names[tag], text);
 }
 
+static void parse_cache(const char *text, size_t len, struct lvm_tags *ret)
+{
+	size_t head = strlen(LVM_TAG_CACHE);
+
+	if (len > head && len - head <= LVM_NAME_MAX && strncmp(text, LVM_TAG_CACHE, head) == 0)
+		snprintf(ret->cache, sizeof(ret->cache), "%.*s", (int)(len - head), text + head);
+}
+
 static void parse_tag(const char *text, size_t len, struct lvm_tags *ret)
 {
 	char uuid[UUID_TEXT_LEN + 1];
+
+	parse_cache(text, len, ret);
 
 	ret->making |= len == strlen(LVM_TAG_MAKING) && strncmp(text, LVM_TAG_MAKING, len) == 0;
 	for (int t = 0; t < LVM_TAGS; t++) {

@@ -12,7 +12,7 @@
 #include "base/json.h"
 
 #define LVM_NAME_MAX 127
-#define LVM_TAG_MAX 64
+#define LVM_TAG_MAX 160
 
 enum lvm_tag {
 	LVM_TAG_REPLICA,  /* whose data or metadata it is */
@@ -22,8 +22,11 @@ enum lvm_tag {
 };
 #define LVM_TAG_MAKING "sdsd.making" /* of metadata: its pair is not complete yet */
 
+#define LVM_TAG_CACHE "sdsd.cache." /* of metadata: in which volume group its write cache is */
+
 struct lvm_tags {
 	bool has[LVM_TAGS], making;
+	char cache[LVM_NAME_MAX + 1]; /* "": none */
 	uint8_t uuid[LVM_TAGS][16];
 };
 struct lvm_lv {

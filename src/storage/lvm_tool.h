@@ -24,7 +24,7 @@ struct lvm_new {
 	uint64_t size_bytes;
 	const char *of; /* the snapshot or volume whose content it begins with; NULL: zeros */
 	bool inactive;  /* stays so until somebody activates it by name: a snapshot */
-	char tag[3][LVM_TAG_MAX];
+	char tag[4][LVM_TAG_MAX];
 	int n_tags;
 };
 

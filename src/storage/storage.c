@@ -17,6 +17,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "storage/cache.h"
+#include "storage/cached.h"
 #include "storage/file.h"
 #include "storage/luks.h"
 #include "storage/lvm.h"
@@ -87,76 +89,6 @@ struct queue {
 
 /* main loop's thread only */
 static struct queue *queues;
-static const struct storage_meta_ops *meta_ops;
-
-void storage_set_meta_ops(const struct storage_meta_ops *ops)
-{
-	meta_ops = ops;
-}
-
-/* --- metadata ----------------------------------------------------------- */
-
-/* Metadata tells the size of the content: of a LUKS header it knows nothing. */
-static struct storage_volume content_of(const struct storage_volume *v)
-{
-	struct storage_volume c = *v;
-
-	c.size_bytes -= c.header_bytes;
-	explicit_bzero(c.key, sizeof(c.key));
-	return c;
-}
-
-static uint64_t meta_bytes(uint64_t size_bytes)
-{
-	return meta_ops->bytes(size_bytes);
-}
-
-static int meta_format(int fd, const struct storage_volume *v, struct err *err)
-{
-	struct storage_volume c = content_of(v);
-
-	return meta_ops->format(fd, &c, err);
-}
-
-static int meta_label(int fd, struct storage_label *ret, struct err *err)
-{
-	return meta_ops->label(fd, ret, err);
-}
-
-static int meta_grow(int fd, const struct storage_volume *v, struct err *err)
-{
-	struct storage_volume c = content_of(v);
-
-	return v->label_stays || !meta_ops->grow ? 0 : meta_ops->grow(fd, &c, err);
-}
-
-const struct storage_meta_ops *storage_meta_ops(void)
-{
-	static const struct storage_meta_ops of_content = {
-		.bytes = meta_bytes,
-		.format = meta_format,
-		.label = meta_label,
-		.grow = meta_grow,
-	};
-
-	assert(meta_ops);
-	return &of_content;
-}
-
-bool storage_is_meta(int fd)
-{
-	struct storage_label label;
-
-	return meta_ops && meta_ops->label(fd, &label, NULL) == 0;
-}
-
-bool storage_label_is(const struct storage_label *l, const struct storage_volume *v)
-{
-	static const uint8_t not_told[16];
-
-	return memcmp(l->owner, v->owner, 16) == 0 &&
-	       (memcmp(l->volume, v->volume, 16) == 0 || memcmp(l->volume, not_told, 16) == 0);
-}
 
 /* --- the contract ------------------------------------------------------- */
 
@@ -246,12 +178,13 @@ static int check_adopt(const struct job *j, struct err *err)
 	if (!j->foreign.name[0])
 		return err_set(err, -E_INVALID, "pool %s: the name of what is to be adopted is %s",
 			       j->pool.name, "missing or too long");
-	if (j->verb == VERB_ADOPT &&
-	    (j->volume.encrypted || j->volume.size_bytes < j->foreign.size_bytes))
-		return err_set(err, -E_INVALID,
-			       "pool %s: volume %s cannot be made of %.60s: it is encrypted or "
-			       "smaller",
-			       j->pool.name, j->volume.name, j->foreign.name);
+	if (j->verb == VERB_ADOPT && (j->volume.encrypted || j->volume.cache.pool[0] ||
+				      j->volume.size_bytes < j->foreign.size_bytes))
+		return err_set(
+			err, -E_INVALID,
+			"pool %s: volume %s cannot be made of %.60s: it is encrypted, cached "
+			"or smaller",
+			j->pool.name, j->volume.name, j->foreign.name);
 	return 0;
 }
 
@@ -273,6 +206,8 @@ static int check(const struct job *j, struct err *err)
 
 	if (rv == 0 && of_volume)
 		rv = check_volume(&j->pool, &j->volume, err);
+	if (rv == 0 && j->volume.cache.pool[0])
+		rv = cached_check(&j->pool, &j->volume, err);
 	if (rv == 0 && of_snapshot)
 		rv = check_snapshot(&j->pool, &j->snapshot, err);
 	if (rv == 0 && (j->verb == VERB_ADOPTABLE || j->verb == VERB_ADOPT))
@@ -373,12 +308,15 @@ static int grow_encrypted(struct job *j)
 /* Whoever removes does not know whether it was encrypted: its document is gone. */
 static int remove_layer(struct job *j)
 {
+	char cached[CACHE_PATH_MAX];
 	struct err ignored;
 
 	if (!luks_is_open(j->volume.name) ||
 	    j->ops->locate(&j->pool, &j->volume, &j->paths, &ignored) < 0)
 		return 0;
-	return luks_close(j->paths.data, j->volume.name, &j->err);
+	cache_path(j->volume.name, cached);
+	return luks_close(cache_is_open(j->volume.name) ? cached : j->paths.data, j->volume.name,
+			  &j->err);
 }
 
 static bool has_layer_work(enum verb verb)
@@ -649,6 +587,13 @@ static struct job *job_new(enum verb verb, const struct storage_pool *p, storage
 	return j;
 }
 
+/* what a volume with a write cache is handled by: all but its removal, which finds the cache */
+static const struct storage_ops *ops_of(const struct job *j)
+{
+	return j->volume.cache.pool[0] && has_layer_work(j->verb) ? &storage_cached
+								  : find_backend(j->pool.kind);
+}
+
 static void submit(uv_loop_t *loop, struct job *j)
 {
 	struct queue *q;
@@ -660,7 +605,7 @@ static void submit(uv_loop_t *loop, struct job *j)
 	}
 	q = queue_for(loop, j);
 	if (j->status == 0)
-		j->ops = find_backend(j->pool.kind);
+		j->ops = ops_of(j);
 	enqueue(q, j);
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/promise.h"
 #include "support/scratch.h"
 
 static unsigned uuids;
@@ -252,6 +253,7 @@ struct sums {
 	json *slots;    /* resource -> mask of slots */
 	json *sizes;    /* resource -> KiB */
 	json *copies;   /* resource -> number of copies */
+	json *caches;   /* resource -> [{"pool","size_kib"}] of each of its volumes that has one */
 	int replicas, volumes;
 };
 
@@ -265,17 +267,44 @@ static int sum_resource(const char *key, json *doc, uint64_t revision, void *arg
 	jset_i64(s->sizes, r.name, resource_size_kib(&r));
 	jset_i64(s->extras, r.name, resource_extra_kib(&r));
 	s->volumes += r.n_volumes;
+	jset(s->caches, r.name, json_object_new_array());
+	for (int i = 0; i < r.n_volumes; i++) {
+		json *volume = json_object_new_object();
+
+		if (r.volume[i].cache.pool[0]) {
+			volume_cache_write(volume, &r.volume[i].cache);
+			json_object_array_add(jget(s->caches, r.name),
+					      json_object_get(jget(volume, "cache")));
+		}
+		json_object_put(volume);
+	}
 	return 0;
+}
+
+static void sum_promise(struct sums *s, const char *node, const char *pool, int64_t kib,
+			int64_t extra_kib)
+{
+	char key[128];
+	json *p;
+
+	promise_key(node, pool, key, sizeof(key));
+	p = jget(s->promises, key);
+	if (!p) {
+		p = json_object_new_object();
+		jset(s->promises, key, p);
+	}
+	jset_i64(p, "kib", jget_i64_or(p, "kib", 0) + kib);
+	jset_i64(p, "extra_kib", jget_i64_or(p, "extra_kib", 0) + extra_kib);
+	jset_i64(p, "replicas", jget_i64_or(p, "replicas", 0) + 1);
 }
 
 static int sum_replica(const char *key, json *doc, uint64_t revision, void *arg)
 {
 	struct sums *s = arg;
-	char pool_text[128];
 	struct err err = { 0 };
 	struct replica r;
 	int64_t mask;
-	json *p;
+	json *caches;
 
 	cr_assert_eq(replica_parse(doc, &r, &err), 0, "%s", err.text);
 	s->replicas++;
@@ -286,16 +315,14 @@ static int sum_replica(const char *key, json *doc, uint64_t revision, void *arg)
 	if (r.diskless)
 		return 0;
 	jset_i64(s->copies, r.resource, jget_i64_or(s->copies, r.resource, 0) + 1);
-	snprintf(pool_text, sizeof(pool_text), "promise/%s/%s", r.node, r.pool);
-	p = jget(s->promises, pool_text);
-	if (!p) {
-		p = json_object_new_object();
-		jset(s->promises, pool_text, p);
+	sum_promise(s, r.node, r.pool, jget_i64_or(s->sizes, r.resource, 0),
+		    jget_i64_or(s->extras, r.resource, 0));
+	caches = jget(s->caches, r.resource);
+	for (size_t i = 0; i < json_object_array_length(caches); i++) {
+		json *c = json_object_array_get_idx(caches, i);
+
+		sum_promise(s, r.node, jget_str(c, "pool", ""), jget_i64_or(c, "size_kib", 0), 0);
 	}
-	jset_i64(p, "kib", jget_i64_or(p, "kib", 0) + jget_i64_or(s->sizes, r.resource, 0));
-	jset_i64(p, "extra_kib",
-		 jget_i64_or(p, "extra_kib", 0) + jget_i64_or(s->extras, r.resource, 0));
-	jset_i64(p, "replicas", jget_i64_or(p, "replicas", 0) + 1);
 	return 0;
 }
 
@@ -305,8 +332,10 @@ static int check_promise(const char *key, json *doc, uint64_t revision, void *ar
 	json *p = jget(s->promises, key);
 
 	cr_assert(p, "%s: %s, but nothing is there", key, json_text(doc));
-	cr_assert_eq(jget_i64_or(doc, "kib", -1), jget_i64_or(p, "kib", -2), "%s", key);
-	cr_assert_eq(jget_i64_or(doc, "extra_kib", -1), jget_i64_or(p, "extra_kib", -2), "%s", key);
+	cr_assert_eq(jget_i64_or(doc, "kib", -1), jget_i64_or(p, "kib", -2), "%s: %s", key,
+		     json_text(doc));
+	cr_assert_eq(jget_i64_or(doc, "extra_kib", -1), jget_i64_or(p, "extra_kib", -2),
+		     "%s: %s, not %s", key, json_text(doc), json_text(p));
 	cr_assert_eq(jget_i64_or(doc, "replicas", -1), jget_i64_or(p, "replicas", -2), "%s", key);
 	json_object_object_del(s->promises, key);
 	return 0;
@@ -337,6 +366,7 @@ void world_check(struct world *w)
 		.slots = json_object_new_object(),
 		.sizes = json_object_new_object(),
 		.copies = json_object_new_object(),
+		.caches = json_object_new_object(),
 	};
 
 	store_list(w->store, "resource/", sum_resource, &s);
@@ -354,4 +384,5 @@ void world_check(struct world *w)
 	json_object_put(s.slots);
 	json_object_put(s.sizes);
 	json_object_put(s.copies);
+	json_object_put(s.caches);
 }

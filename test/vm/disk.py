@@ -57,9 +57,12 @@ class Disk:
                      % (index, self.mib_s << 20)]
             node = ("driver=throttle,throttle-group=limit%d,file." % index +
                     node.replace(",", ",file."))
+        # requests that are merged may have as many pieces as the system allows, and the log of
+        # writes needs one more: they would fail
+        merging = ",request-merging=off" if self.volatile else ""
         return limit + ["-blockdev", node + ",node-name=disk%d" % index,
-                "-device", "virtio-blk-pci,drive=disk%d,serial=disk%d,write-cache=on"
-                % (index, index)]
+                "-device", "virtio-blk-pci,drive=disk%d,serial=disk%d,write-cache=on%s"
+                % (index, index, merging)]
 
     def power_on(self):
         if self.volatile:

@@ -46,6 +46,7 @@ static void usage(void)
 	      "    --owner N       byte of which the uuids of replica and volume are made (1)\n"
 	      "    --uuid N        the same of the snapshot (1)\n"
 	      "    --key N         encrypted, its key is the bytes from N on; 0: not known\n"
+	      "    --cache GROUP,BYTES   has a write cache in that volume group\n"
 	      "    --beside KIND,SOURCE   probes this pool, too; says when it answers, and what\n"
 	      "                    the first one is busy with then\n",
 	      stderr);
@@ -155,15 +156,24 @@ static void take_key(struct storage_volume *v, const char *text)
 		v->key[i] = (uint8_t)(first + i);
 }
 
+static void take_cache(struct storage_volume *v, char *text)
+{
+	char *bytes = strchr(text, ',');
+
+	if (!bytes)
+		usage();
+	*bytes++ = 0;
+	copy(v->cache.pool, sizeof(v->cache.pool), "fast");
+	copy(v->cache.source, sizeof(v->cache.source), text);
+	v->cache.bytes = strtoull(bytes, NULL, 10);
+}
+
 static void parse(struct call *c, int argc, char **argv)
 {
-	static const struct option options[] = { { "size", 1, 0, 's' },
-						 { "taken", 1, 0, 't' },
-						 { "owner", 1, 0, 'o' },
-						 { "uuid", 1, 0, 'u' },
-						 { "beside", 1, 0, 'b' },
-						 { "key", 1, 0, 'k' },
-						 { 0 } };
+	static const struct option options[] = { { "size", 1, 0, 's' },   { "taken", 1, 0, 't' },
+						 { "owner", 1, 0, 'o' },  { "uuid", 1, 0, 'u' },
+						 { "beside", 1, 0, 'b' }, { "key", 1, 0, 'k' },
+						 { "cache", 1, 0, 'c' },  { 0 } };
 	int option, owner = 1, uuid = 1;
 
 	c->volume.size_bytes = c->snapshot.size_bytes = 16 << 20;
@@ -183,6 +193,9 @@ static void parse(struct call *c, int argc, char **argv)
 			break;
 		case 'b':
 			take_beside(c, optarg);
+			break;
+		case 'c':
+			take_cache(&c->volume, optarg);
 			break;
 		case 'k':
 			take_key(&c->volume, optarg);

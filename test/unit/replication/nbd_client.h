@@ -149,6 +149,19 @@ __attribute__((unused)) static u32 cl_go_answer(int fd, u32 option, u64 *ret_siz
 	return type;
 }
 
+/* the answers to INFO: the smallest block that a request may have */
+__attribute__((unused)) static u32 cl_block(int fd)
+{
+	char text[1024];
+	u32 block = 0, len;
+
+	cl_ask_go(fd, NBD_OPT_INFO, "");
+	while (cl_reply(fd, NBD_OPT_INFO, text, &len) == NBD_REP_INFO)
+		if (nbd_get16((u8 *)text) == NBD_INFO_BLOCK_SIZE)
+			block = nbd_get32((u8 *)text + 2);
+	return block;
+}
+
 /* connected and inside */
 __attribute__((unused)) static int cl_enter(const char *path, bool structured)
 {

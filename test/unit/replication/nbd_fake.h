@@ -199,6 +199,8 @@ static const struct nbd_ops fake_ops = {
 
 /* ---- the server's thread ---- */
 
+static u32 fake_block_bytes; /* 0: what there is without it */
+
 static void serve(void *arg)
 {
 	struct nbd_config c = {
@@ -208,6 +210,7 @@ static void serve(void *arg)
 		.socket_path = f->path,
 		.name = "db",
 		.size_bytes = SIZE_BYTES,
+		.block_bytes = fake_block_bytes,
 		.ops = &fake_ops,
 		.owner = f,
 	};

@@ -88,6 +88,8 @@ Test(kernel_nl, an_older_module)
 	cr_expect_eq(kernel_nl_attrs(with, 64), with);
 	cr_expect_eq(kernel_nl_attrs(with, 1000), with);
 	cr_expect_eq(kernel_nl_attrs(with, 0), KERNEL_WITH(NUMBER));
+	/* with blocks of 512 bytes it would take what no copy can write: it has to refuse */
+	cr_expect_eq(kernel_nl_attrs(KERNEL_WITH(BLOCK), RVOL_A_BLOCK), KERNEL_WITH(BLOCK));
 }
 
 static bool has_error(void)

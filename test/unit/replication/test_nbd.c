@@ -564,3 +564,45 @@ Test(nbd, closed_under_everything)
 	/* left open: teardown ends the server */
 	(void)hello;
 }
+
+/* ---- blocks ---- */
+
+static void setup_blocks(void)
+{
+	fake_block_bytes = 4096;
+	setup();
+}
+
+TestSuite(nbd_blocks, .init = setup_blocks, .fini = teardown);
+
+Test(nbd, blocks_of_512)
+{
+	int fd = cl_connect(f->path);
+
+	cl_hello(fd, NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES);
+	cr_expect_eq(cl_block(fd), 512);
+	close(fd);
+}
+
+/* of a volume whose copies can write no others */
+Test(nbd_blocks, blocks_of_4096)
+{
+	static const struct {
+		u64 off;
+		u32 len;
+		bool ok;
+	} rows[] = {
+		{ 0, 4096, true }, { 4096, 8192, true },  { 512, 4096, false },
+		{ 0, 512, false }, { 4096, 4608, false }, { 2048, 2048, false },
+	};
+	int fd = cl_connect(f->path);
+
+	cl_hello(fd, NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES);
+	cr_expect_eq(cl_block(fd), 4096);
+	close(fd);
+	fd = cl_enter(f->path, false);
+	for (size_t i = 0; i < PORT_ARRAY_SIZE(rows); i++)
+		cr_expect_eq(cl_command(fd, NBD_CMD_TRIM, 0, rows[i].off, rows[i].len) == 0,
+			     rows[i].ok, "%llu+%u", (unsigned long long)rows[i].off, rows[i].len);
+	close(fd);
+}

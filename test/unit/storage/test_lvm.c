@@ -328,3 +328,63 @@ Test(lvm, adopts_nothing_else)
 	storage_adopt(&loop, &pool, &v, &from, on_answer, NULL);
 	cr_expect_eq(answer(), -E_INVALID);
 }
+
+static struct storage_volume with_cache(const char *group, uint64_t bytes)
+{
+	struct storage_volume v = vol;
+
+	snprintf(v.cache.pool, sizeof(v.cache.pool), "fast");
+	snprintf(v.cache.source, sizeof(v.cache.source), "%s", group);
+	v.cache.bytes = bytes;
+	return v;
+}
+
+Test(lvm, a_write_cache_that_cannot_be)
+{
+	static const struct {
+		const char *kind, *source, *group;
+		uint64_t bytes;
+		const char *says;
+	} rows[] = {
+		{ "FILE", "/tmp", "fast", 16 << 20, "it takes one of LVM" },
+		{ "ZFS", "tank", "fast", 16 << 20, "it takes one of LVM" },
+		{ "LVM", "vg", "", 16 << 20, "is not defined on this node" },
+		{ "LVM", "vg", "fast/thin", 16 << 20, "no name of a volume group" },
+		{ "LVM", "vg", "fast", 8 << 20, "cannot be" },
+		{ "LVM_THIN", "vg/thin", "fast", (16 << 20) + 512, "cannot be" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct storage_volume v = with_cache(rows[i].group, rows[i].bytes);
+
+		use(rows[i].kind, rows[i].source);
+		storage_create(&loop, &pool, &v, on_answer, NULL);
+		cr_expect_eq(answer(), -E_INVALID, "row %zu: %s", i, said.text);
+		cr_expect(strstr(said.text, rows[i].says), "row %zu: %s", i, said.text);
+	}
+}
+
+static bool was_called(const char *tool)
+{
+	char cmd[160];
+
+	snprintf(cmd, sizeof(cmd), "grep -q '/%s ' %s/said", tool, dir);
+	return system(cmd) == 0;
+}
+
+/* before the pair is made, which would have to be removed again */
+Test(lvm, no_room_for_a_write_cache)
+{
+	struct storage_volume v = with_cache("fast", 32 << 20);
+
+	use("LVM", "vg");
+	put_tool("lvs", NOTHING, "", 0);
+	put_tool("vgs", GROUP("16777216"), "", 0);
+	put_tool("lvcreate", "", "", 1);
+	storage_create(&loop, &pool, &v, on_answer, NULL);
+	cr_expect_eq(answer(), -ENOSPC, "%s", said.text);
+	cr_expect(strstr(said.text, "volume group fast is full"), "%s", said.text);
+	cr_expect(strstr(said.text, "pool fast"), "%s", said.text);
+	cr_expect(was_called("vgs"));
+	cr_expect_not(was_called("lvcreate"));
+}

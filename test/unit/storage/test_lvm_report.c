@@ -188,6 +188,26 @@ Test(lvm_report, tags)
 		cr_expect_not(t.has[k]);
 }
 
+Test(lvm_report, the_tag_of_a_cache)
+{
+	char longest[LVM_NAME_MAX + 1], text[LVM_TAG_MAX];
+	struct lvm_tags t;
+
+	lvm_tags_parse("a,sdsd.cache.vg+_.-1,sdsd.volume." U1, &t);
+	cr_expect_str_eq(t.cache, "vg+_.-1");
+	cr_expect(t.has[LVM_TAG_VOLUME]);
+	lvm_tags_parse("sdsd.cache.,sdsd.cache,xsdsd.cache.vg", &t);
+	cr_expect_str_eq(t.cache, "");
+	memset(longest, 'v', LVM_NAME_MAX);
+	longest[LVM_NAME_MAX] = 0;
+	cr_expect_lt(snprintf(text, sizeof(text), LVM_TAG_CACHE "%s", longest), LVM_TAG_MAX);
+	lvm_tags_parse(text, &t);
+	cr_expect_str_eq(t.cache, longest);
+	snprintf(text, sizeof(text), LVM_TAG_CACHE "%sv", longest);
+	lvm_tags_parse(text, &t);
+	cr_expect_str_eq(t.cache, "", "no name of LVM");
+}
+
 /* what LVM 2.03.16 said */
 Test(lvm_report, meanings)
 {

@@ -18,7 +18,6 @@ static struct world w;
 /* n1 to n3: hdd (LVM) and ssd, which is LVM but on n3 */
 static void setup(void)
 {
-	world_open(&w);
 	world_start(&w);
 	for (int i = 2; i <= 3; i++)
 		world_add_node(&w, i == 2 ? "n2" : "n3", i);

@@ -430,7 +430,8 @@ static json *drbd_volume(const struct view *v, int i, int k)
 	return o;
 }
 
-static json *storage_volume(const struct view *v, int i, int k)
+/* below the layer that is on top, where a client has nothing */
+static json *low_volume(const struct view *v, int i, int k)
 {
 	json *o = view_object();
 
@@ -438,32 +439,46 @@ static json *storage_volume(const struct view *v, int i, int k)
 	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
 	jset_i64(o, "usable_size_kib", v->rep[i].r.diskless ? 0 : v->res.volume[k].size_kib);
 	jset_str(o, "device_path", "");
+	return o;
+}
+
+static json *volumes_of(const struct view *v, int i,
+			json *(*one)(const struct view *v, int i, int k))
+{
+	json *volumes = view_list();
+
+	for (int k = 0; k < v->res.n_volumes; k++)
+		view_push(volumes, one(v, i, k));
+	return volumes;
+}
+
+/* takes child (NULL: it is the last one) and what the layer says of itself, under that name */
+static json *layer(const char *type, json *child, const char *name, json *own)
+{
+	json *o = view_object(), *children = view_list();
+
+	if (child)
+		view_push(children, child);
+	jset_str(o, "type", type);
+	jset_str(o, "resource_name_suffix", "");
+	jset(o, "children", children);
+	jset(o, name, own);
 	return o;
 }
 
 static json *storage_layer(const struct view *v, int i)
 {
-	json *o = view_object(), *storage = view_object(), *volumes = view_list();
+	json *own = view_object();
 
-	for (int k = 0; k < v->res.n_volumes; k++)
-		view_push(volumes, storage_volume(v, i, k));
-	jset(storage, "storage_volumes", volumes);
-	jset_str(o, "type", TYPE_STORAGE);
-	jset_str(o, "resource_name_suffix", "");
-	jset(o, "children", view_list());
-	jset(o, "storage", storage);
-	return o;
+	jset(own, "storage_volumes", volumes_of(v, i, low_volume));
+	return layer(TYPE_STORAGE, NULL, "storage", own);
 }
 
 static json *cache_volume(const struct view *v, int i, int k)
 {
 	const struct volume_cache *c = &v->res.volume[k].cache;
-	json *o = view_object();
+	json *o = low_volume(v, i, k);
 
-	jset_i64(o, "volume_number", v->res.volume[k].number);
-	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
-	jset_i64(o, "usable_size_kib", v->rep[i].r.diskless ? 0 : v->res.volume[k].size_kib);
-	jset_str(o, "device_path", "");
 	jset_str(o, "device_path_cache", "");
 	jset_str(o, "storage_pool_name_cache", v->rep[i].r.diskless ? POOL_DISKLESS : c->pool);
 	return o;
@@ -471,18 +486,10 @@ static json *cache_volume(const struct view *v, int i, int k)
 
 static json *cache_layer(const struct view *v, int i)
 {
-	json *o = view_object(), *cache = view_object(), *volumes = view_list();
-	json *children = view_list();
+	json *own = view_object();
 
-	for (int k = 0; k < v->res.n_volumes; k++)
-		view_push(volumes, cache_volume(v, i, k));
-	jset(cache, "writecache_volumes", volumes);
-	view_push(children, storage_layer(v, i));
-	jset_str(o, "type", TYPE_CACHE);
-	jset_str(o, "resource_name_suffix", "");
-	jset(o, "children", children);
-	jset(o, "writecache", cache);
-	return o;
+	jset(own, "writecache_volumes", volumes_of(v, i, cache_volume));
+	return layer(TYPE_CACHE, storage_layer(v, i), "writecache", own);
 }
 
 static json *below_luks(const struct view *v, int i)
@@ -493,12 +500,8 @@ static json *below_luks(const struct view *v, int i)
 /* Whether a node has it open tells its report, where it has files. */
 static json *luks_volume(const struct view *v, int i, int k)
 {
-	json *o = view_object();
+	json *o = low_volume(v, i, k);
 
-	jset_i64(o, "volume_number", v->res.volume[k].number);
-	jset_i64(o, "allocated_size_kib", allocated_kib(v, i, k));
-	jset_i64(o, "usable_size_kib", v->rep[i].r.diskless ? 0 : v->res.volume[k].size_kib);
-	jset_str(o, "device_path", "");
 	jset_str(o, "backing_device", "");
 	jset_bool(o, "opened", jget_i64_or(view_volume_seen(v, i, k), "size_kib", 0) > 0);
 	return o;
@@ -506,18 +509,10 @@ static json *luks_volume(const struct view *v, int i, int k)
 
 static json *luks_layer(const struct view *v, int i)
 {
-	json *o = view_object(), *luks = view_object(), *volumes = view_list();
-	json *children = view_list();
+	json *own = view_object();
 
-	for (int k = 0; k < v->res.n_volumes; k++)
-		view_push(volumes, luks_volume(v, i, k));
-	jset(luks, "luks_volumes", volumes);
-	view_push(children, below_luks(v, i));
-	jset_str(o, "type", TYPE_LUKS);
-	jset_str(o, "resource_name_suffix", "");
-	jset(o, "children", children);
-	jset(o, "luks", luks);
-	return o;
+	jset(own, "luks_volumes", volumes_of(v, i, luks_volume));
+	return layer(TYPE_LUKS, below_luks(v, i), "luks", own);
 }
 
 static json *connections(const struct view *v, int i)
@@ -553,12 +548,10 @@ bool view_may_promote(const struct view *v, int i, bool *ret)
 
 static json *drbd_layer(const struct view *v, int i)
 {
-	json *o = view_object(), *volumes = view_list();
+	json *o = view_object();
 	int copies = readable_copies(v);
 	bool may;
 
-	for (int k = 0; k < v->res.n_volumes; k++)
-		view_push(volumes, drbd_volume(v, i, k));
 	jset(o, "drbd_resource_definition", drbd_definition());
 	jset_i64(o, "node_id", v->rep[i].r.slot);
 	jset_i64(o, "peer_slots", PEER_SLOTS);
@@ -571,33 +564,25 @@ static json *drbd_layer(const struct view *v, int i)
 	}
 	jset(o, "tcp_ports", view_list());
 	jset(o, "connections", connections(v, i));
-	jset(o, "drbd_volumes", volumes);
+	jset(o, "drbd_volumes", volumes_of(v, i, drbd_volume));
 	return o;
 }
 
 static json *nvme_layer(const struct view *v, int i)
 {
-	json *o = view_object(), *volumes = view_list();
+	json *o = view_object();
 
-	for (int k = 0; k < v->res.n_volumes; k++)
-		view_push(volumes, nvme_volume(v, i, k));
-	jset(o, "nvme_volumes", volumes);
+	jset(o, "nvme_volumes", volumes_of(v, i, nvme_volume));
 	return o;
 }
 
 static json *layer_object(const struct view *v, int i)
 {
-	json *o = view_object(), *children = view_list();
+	json *below = v->res.encrypted ? luks_layer(v, i) : below_luks(v, i);
 
-	view_push(children, v->res.encrypted ? luks_layer(v, i) : below_luks(v, i));
-	jset_str(o, "type", v->res.nvme ? TYPE_NVME : TYPE_DRBD);
-	jset_str(o, "resource_name_suffix", "");
-	jset(o, "children", children);
 	if (v->res.nvme)
-		jset(o, "nvme", nvme_layer(v, i));
-	else
-		jset(o, "drbd", drbd_layer(v, i));
-	return o;
+		return layer(TYPE_NVME, below, "nvme", nvme_layer(v, i));
+	return layer(TYPE_DRBD, below, "drbd", drbd_layer(v, i));
 }
 
 static json *replication_states(const struct view *v, int i)
@@ -686,7 +671,7 @@ json *view_volume(struct api *a, const struct view *v, int i, int k)
 		view_push(layers, typed(TYPE_LUKS, luks_volume(v, i, k)));
 	if (v->res.cached)
 		view_push(layers, typed(TYPE_CACHE, cache_volume(v, i, k)));
-	view_push(layers, typed(TYPE_STORAGE, storage_volume(v, i, k)));
+	view_push(layers, typed(TYPE_STORAGE, low_volume(v, i, k)));
 	jset_i64(o, "volume_number", v->res.volume[k].number);
 	jset_str(o, "storage_pool_name", rep->r.diskless ? POOL_DISKLESS : rep->r.pool);
 	jset_str(o, "provider_kind", provider_kind(a, &rep->r));

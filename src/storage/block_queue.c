@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * block_queue.c - see block_queue.h. Called by the devices of LVM and of ZFS.
+ * block_queue.c - see block_queue.h. Called by the devices of LVM and of ZFS, and by cache.c.
  */
 #include "storage/block_queue.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define SECTOR 512u
 
@@ -32,4 +37,16 @@ uint32_t block_queue_discard(unsigned int major, unsigned int minor)
 	if (limit(major, minor, "discard_max_bytes") == 0)
 		return 0;
 	return bytes <= UINT32_MAX && bytes % SECTOR == 0 ? (uint32_t)bytes : 0;
+}
+
+int block_queue_size(const char *path, uint64_t *ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rv = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, BLKGETSIZE64, ret) < 0)
+		rv = -errno;
+	close(fd);
+	return rv;
 }

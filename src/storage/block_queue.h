@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * block_queue.h - what the kernel says about the queue of a block device
+ * block_queue.h - what the kernel says about a block device: its size, and its queue
  * (docs/storage.md, Space).
  */
 #ifndef SDSD_STORAGE_BLOCK_QUEUE_H
@@ -11,5 +11,7 @@
 /* What a discard gives back at once, in bytes: a multiple of 512; 0: the device takes none, or is
  * not there. */
 uint32_t block_queue_discard(unsigned int major, unsigned int minor);
+/* bytes; -errno */
+int block_queue_size(const char *path, uint64_t *ret);
 
 #endif

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "storage/block_queue.h"
 #include "storage/dm.h"
 #include "storage/step.h"
 
@@ -196,18 +197,6 @@ static int table_of(const struct cache_parts *c, char out[TABLE_MAX], struct err
 	return 0;
 }
 
-static int bytes_of(const char *path, uint64_t *ret)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rv = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, BLKGETSIZE64, ret) < 0)
-		rv = -errno;
-	close(fd);
-	return rv;
-}
-
 /* the library's word on what went wrong goes to where it can be shown */
 static void on_log(int level, const char *file, int line, int code, const char *f, ...)
 {
@@ -271,7 +260,7 @@ static int open_new(const struct cache_parts *c, enum cache_state state, const c
 		rv = table_of(c, table, err);
 	if (rv < 0)
 		return rv;
-	rv = bytes_of(c->origin, &bytes);
+	rv = block_queue_size(c->origin, &bytes);
 	if (rv < 0)
 		return failed(err, rv, "measure its data device", c->v->name);
 	storage_step("cache open");
@@ -355,7 +344,7 @@ int cache_fit(const struct cache_parts *c, struct err *err)
 	int rv;
 
 	name_of(c->v->name, name);
-	rv = bytes_of(c->origin, &bytes);
+	rv = block_queue_size(c->origin, &bytes);
 	if (rv == 0)
 		rv = dm_target(name, TARGET, DM_TABLE, &t);
 	if (rv < 0)

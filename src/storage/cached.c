@@ -113,18 +113,13 @@ static int check_owner(const struct cached *q, enum lvm_owner who, struct err *e
 		       q->at.name, q->at.source, q->name);
 }
 
-/* LVM's program was killed while it had it suspended. */
+/* LVM's program was killed while it had it suspended. What cannot go on is seen by what is done
+ * next. */
 static void let_go_on(const struct cached *q)
 {
-	const char *name = q->name, *device = q->path + strlen(DM_NODES);
 	struct err ignored;
-	struct dm_device d;
 
-	if (dm_look(device, &d) < 0 || !d.suspended)
-		return;
-	lvm_refresh(&q->at, &name, 1, &ignored);
-	if (dm_look(device, &d) == 0 && d.suspended)
-		dm_resume(device);
+	lvm_resume(&q->at, q->at.source, q->name, q->path + strlen(DM_NODES), &ignored);
 }
 
 static int reach(const struct cached *q, struct err *err)

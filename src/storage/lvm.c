@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "storage/block_queue.h"
 #include "storage/lvm_adopt.h"
 #include "storage/lvm_devices.h"
 #include "storage/lvm_pair.h"
@@ -138,11 +139,8 @@ static int allocated(const struct storage_pool *p, const struct storage_volume *
 	for (int i = 0; i < 2; i++) {
 		const char *path = i == 0 ? q.paths.data : q.paths.meta;
 		uint64_t bytes;
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		int rv = fd < 0 || ioctl(fd, BLKGETSIZE64, &bytes) < 0 ? -errno : 0;
+		int rv = block_queue_size(path, &bytes);
 
-		if (fd >= 0)
-			close(fd);
 		if (rv < 0)
 			return err_set(err, rv, "pool %s: cannot examine %s: %s", p->name, path,
 				       err_name(rv));

@@ -174,16 +174,12 @@ static void kernel_name(const struct lvm_pair *q, enum lvm_role role, char out[K
 
 /* LVM suspends devices for a moment when it changes them. A program that was killed just then
  * leaves them so: who reads or writes them waits for ever. */
-static bool is_suspended(const struct lvm_pair *q, enum lvm_role role)
+static bool stays_suspended(const char *device)
 {
 	uint64_t until = clock_boot_ns() + SUSPENDED_MS * MS;
-	char name[KERNEL_NAME_MAX];
 	struct dm_device d;
 
-	if (!q->name[role][0])
-		return false;
-	kernel_name(q, role, name);
-	while (dm_look(name, &d) == 0 && d.suspended) {
+	while (dm_look(device, &d) == 0 && d.suspended) {
 		if (clock_boot_ns() > until)
 			return true;
 		usleep(LOOK_AGAIN_MS * 1000);
@@ -191,30 +187,47 @@ static bool is_suspended(const struct lvm_pair *q, enum lvm_role role)
 	return false;
 }
 
-/* LVM lets go on what it has left suspended. Where it cannot, the kernel does: nothing is worse for
- * who waits. */
+static bool is_suspended(const struct lvm_pair *q, enum lvm_role role)
+{
+	char name[KERNEL_NAME_MAX];
+
+	if (!q->name[role][0])
+		return false;
+	kernel_name(q, role, name);
+	return stays_suspended(name);
+}
+
+int lvm_resume(const struct storage_pool *p, const char *group, const char *lv, const char *device,
+	       struct err *err)
+{
+	int rv;
+
+	if (!stays_suspended(device))
+		return 0;
+	log_warn("storage", "pool=%s %s/%s was left suspended", p->name, group, lv);
+	rv = lvm_refresh(p, &lv, 1, err);
+	if (stays_suspended(device))
+		rv = dm_resume(device);
+	return rv < 0 ? err_set(err, rv, "pool %s: %s/%s is suspended and cannot go on", p->name,
+				group, lv)
+		      : 0;
+}
+
 int lvm_pair_resume(const struct lvm_pair *q, struct err *err)
 {
 	static const enum lvm_role roles[] = { LVM_POOL, LVM_DATA, LVM_META };
 	char name[KERNEL_NAME_MAX];
 	int rv = 0;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 3 && rv == 0; i++) {
 		const char *lv = q->name[roles[i]];
 
-		if (!is_suspended(q, roles[i]))
+		if (!lv[0])
 			continue;
-		log_warn("storage", "pool=%s %s/%s was left suspended", q->p->name, q->source.group,
-			 lv);
-		rv = lvm_refresh(q->p, &lv, 1, err);
 		kernel_name(q, roles[i], name);
-		if (is_suspended(q, roles[i]))
-			rv = dm_resume(name);
-		if (rv < 0)
-			return err_set(err, rv, "pool %s: %s/%s is suspended and cannot go on",
-				       q->p->name, q->source.group, lv);
+		rv = lvm_resume(q->p, q->source.group, lv, name, err);
 	}
-	return 0;
+	return rv;
 }
 
 static int device_state(const struct lvm_pair *q, enum lvm_role role)

@@ -34,6 +34,10 @@ int lvm_pair_look(struct lvm_pair *q, struct err *err);
 enum lvm_owner lvm_owner_of(const struct lvm_lv *lv, const struct storage_volume *v);
 int lvm_foreign(const struct lvm_pair *q, enum lvm_role role, enum lvm_owner who, struct err *err);
 int lvm_missing(const struct lvm_pair *q, enum lvm_role role, struct err *err);
+/* LVM lets go on what it has left suspended. Where it cannot, the kernel does: nothing is worse for
+ * who waits. device: as the kernel calls it */
+int lvm_resume(const struct storage_pool *p, const char *group, const char *lv, const char *device,
+	       struct err *err);
 /* After a program that may have been killed: neither the pair nor its pool stays suspended. */
 int lvm_pair_resume(const struct lvm_pair *q, struct err *err);
 /* LVM has the two (somebody has looked): they become devices. */

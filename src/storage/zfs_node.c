@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -113,15 +112,9 @@ int zfs_node_gone(const char *dataset)
 
 uint64_t zfs_node_bytes(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint64_t bytes = 0;
+	uint64_t bytes;
 
-	if (fd < 0)
-		return 0;
-	if (ioctl(fd, BLKGETSIZE64, &bytes) < 0)
-		bytes = 0;
-	close(fd);
-	return bytes;
+	return block_queue_size(path, &bytes) < 0 ? 0 : bytes;
 }
 
 uint32_t zfs_node_discard(const char *path)

@@ -37,7 +37,7 @@ void world_open(struct world *w)
 
 void world_no_leaks(void)
 {
-	scratch_no_leaks();
+	test_no_leaks();
 }
 
 void world_close(struct world *w)
@@ -230,6 +230,20 @@ json *world_doc(struct world *w, const char *key)
 
 	cr_assert(rv == 0 || rv == -E_NOT_FOUND, "%s: %d", key, rv);
 	return rv == 0 ? doc : NULL;
+}
+
+struct resource world_resource(struct world *w, const char *name)
+{
+	struct err err = { 0 };
+	char key[STORE_KEY_MAX];
+	struct resource r;
+	json *doc;
+
+	resource_key(name, key, sizeof(key));
+	doc = world_doc(w, key);
+	cr_assert_eq(resource_parse(doc, &r, &err), 0, "%s", err.text);
+	json_object_put(doc);
+	return r;
 }
 
 int world_count(struct world *w, const char *prefix)

@@ -57,7 +57,8 @@ json *world_json(const char *text); /* owned */
 json *world_with(const char *text, const char *field, const char *value);
 /* a string literal of n characters c as a JSON value; borrowed until the next call */
 const char *world_long(char c, int n);
-json *world_doc(struct world *w, const char *key); /* owned; NULL: missing */
+json *world_doc(struct world *w, const char *key);                 /* owned; NULL: missing */
+struct resource world_resource(struct world *w, const char *name); /* it is there */
 int world_count(struct world *w, const char *prefix);
 /* promises, placed documents, minors and slots agree with the replicas; aborts the test if not */
 void world_check(struct world *w);

@@ -87,7 +87,7 @@ void cluster_release(struct cluster *cl)
 	testpki_free(cl->pki);
 	scratch_remove(cl->dir);
 	uv_library_shutdown();
-	scratch_no_leaks();
+	test_no_leaks();
 }
 
 void cluster_bootstrap(struct cluster *cl)

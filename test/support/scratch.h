@@ -11,17 +11,8 @@
 #include <string.h>
 
 #include "store/txn.h"
+#include "support/leaks.h"
 #include "support/scratch_dir.h"
-
-/* there only when built with the address sanitizer */
-extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
-
-/* Call last in a test's fini: a leak fails the test (criterion alone would not notice). */
-__attribute__((unused)) static void scratch_no_leaks(void)
-{
-	if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check())
-		abort();
-}
 
 __attribute__((unused)) static struct store *scratch_open(const char *dir, uint64_t map)
 {

@@ -23,16 +23,6 @@ static int adopt(struct world *w, const char *name, const char *node, const char
 	return WORLD(w, change_adopt, name, NULL, node, pool, &lv);
 }
 
-static struct resource resource(struct world *w)
-{
-	struct resource r = { 0 };
-	json *doc = world_doc(w, "resource/db");
-
-	cr_assert_eq(resource_parse(doc, &r, &w->err), 0, "%s", w->err.text);
-	json_object_put(doc);
-	return r;
-}
-
 Test(change_adopt, first_copy)
 {
 	struct world w;
@@ -43,7 +33,7 @@ Test(change_adopt, first_copy)
 
 	start(&w);
 	cr_assert_eq(adopt(&w, "db", "N1", "Group"), 0, "%s", w.err.text);
-	r = resource(&w);
+	r = world_resource(&w, "db");
 	cr_assert_eq(r.n_volumes, 1);
 	cr_expect_eq(r.volume[0].number, 0);
 	cr_expect_eq(r.volume[0].size_kib, lv.size_kib);

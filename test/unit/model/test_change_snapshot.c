@@ -29,19 +29,6 @@ static void start(struct world *w)
 		     w->err.text);
 }
 
-static struct resource resource(struct world *w, const char *name)
-{
-	struct resource r = { 0 };
-	char key[64];
-	json *doc;
-
-	snprintf(key, sizeof(key), "resource/%s", name);
-	doc = world_doc(w, key);
-	cr_assert_eq(resource_parse(doc, &r, NULL), 0);
-	json_object_put(doc);
-	return r;
-}
-
 static struct replica replica(struct world *w, const char *name, const char *node)
 {
 	struct replica r = { 0 };
@@ -71,7 +58,7 @@ static struct record record(struct world *w, const char *name)
 /* the node has made the files of both volumes */
 static void make(struct world *w, const char *node)
 {
-	struct resource res = resource(w, "db");
+	struct resource res = world_resource(w, "db");
 	struct replica r = replica(w, "db", node);
 
 	for (int i = 0; i < 2; i++)
@@ -135,7 +122,7 @@ Test(change_snapshot, who_takes_it)
 	cr_expect(snapshot_copy_on(&s, "n1") && snapshot_copy_on(&s, "N3"));
 	cr_assert_eq(s.n_volumes, 2);
 	cr_expect_eq(s.volume[0].size_kib, 10 * GIB);
-	cr_expect_str_eq(s.volume[1].uuid, resource(&w, "db").volume[1].uuid);
+	cr_expect_str_eq(s.volume[1].uuid, world_resource(&w, "db").volume[1].uuid);
 	cr_expect_eq(begin(&w, "s2"), -E_IN_USE, "one at a time");
 	cr_expect(world_says(&w, "s1 is being taken"), "%s", w.err.text);
 	cr_expect_eq(WORLD(&w, change_snapshot_delete, "db", "s1"), -E_IN_USE);
@@ -260,7 +247,7 @@ Test(change_snapshot, restored)
 	cr_expect_eq(restore(&w, "new", n3, 1), -E_INVALID);
 	cr_expect(world_says(&w, "n3: has no snapshot s1 of db"), "%s", w.err.text);
 	cr_assert_eq(restore(&w, "new", NULL, 0), 0, "%s", w.err.text);
-	r = resource(&w, "new");
+	r = world_resource(&w, "new");
 	cr_expect_eq(r.volume[0].size_kib, 10 * GIB);
 	cr_expect_str_eq(r.volume[1].origin.uuid, snapshot(&w, "s1").uuid);
 	cr_expect_str_eq(r.volume[1].origin.resource, "db");
@@ -295,8 +282,8 @@ Test(change_snapshot, restored_larger)
 	cr_assert_eq(WORLD(&w, change_volume_modify, "new", 0, 20 * GIB, NULL), 0, "%s",
 		     w.err.text);
 	cr_assert_eq(restore(&w, "new", n1_n2 + 1, 1), 0, "%s", w.err.text);
-	cr_expect_eq(resource(&w, "new").volume[0].size_kib, 20 * GIB);
-	cr_expect_eq(resource(&w, "new").volume[0].origin.size_kib, 10 * GIB);
+	cr_expect_eq(world_resource(&w, "new").volume[0].size_kib, 20 * GIB);
+	cr_expect_eq(world_resource(&w, "new").volume[0].origin.size_kib, 10 * GIB);
 	cr_expect_eq(world_count(&w, "replica/new/"), 1);
 	world_check(&w);
 	world_close(&w);
@@ -319,7 +306,7 @@ Test(change_snapshot, rolled_back)
 	take(&w, "s1");
 	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n4", NULL, true), 0, "%s", w.err.text);
 	cr_assert_eq(WORLD(&w, change_volume_modify, "db", 1, 2 * GIB, NULL), 0);
-	was = resource(&w, "db");
+	was = world_resource(&w, "db");
 	before = replica(&w, "db", "n1");
 	for (int i = 1; i <= 4; i++) {
 		char node[8];
@@ -330,7 +317,7 @@ Test(change_snapshot, rolled_back)
 	cr_expect_eq(roll_back(&w), -E_IN_USE, "it is open");
 	world_report_open(&w, "n2", "db", false);
 	cr_assert_eq(roll_back(&w), 0, "%s", w.err.text);
-	is = resource(&w, "db");
+	is = world_resource(&w, "db");
 	after = replica(&w, "db", "n1");
 	cr_expect_str_neq(is.uuid, was.uuid, "a node that has slept has another resource");
 	cr_expect_str_neq(is.volume[0].uuid, was.volume[0].uuid);
@@ -433,10 +420,10 @@ Test(change_snapshot, cloned)
 		     w.err.text);
 	json_object_put(doc);
 	cr_expect_eq(advance(&w, name), 0, "it is not taken yet");
-	cr_expect_eq(resource(&w, "twin").n_volumes, 0);
+	cr_expect_eq(world_resource(&w, "twin").n_volumes, 0);
 	cr_assert_eq(taken(&w, name, n1_n2, 2), 0);
 	cr_assert_eq(advance(&w, name), 0, "%s", w.err.text);
-	twin = resource(&w, "twin");
+	twin = world_resource(&w, "twin");
 	cr_assert_eq(twin.n_volumes, 2);
 	cr_expect_eq(advance(&w, name), 0);
 	cr_expect_eq(world_count(&w, "snapshot/"), 1, "its copies are not made yet");

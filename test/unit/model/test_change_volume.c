@@ -42,16 +42,6 @@ static void start(struct world *w, int nodes)
 		     w->err.text);
 }
 
-static struct resource resource(struct world *w)
-{
-	struct resource r = { 0 };
-	json *doc = world_doc(w, "resource/db");
-
-	cr_assert_eq(resource_parse(doc, &r, NULL), 0);
-	json_object_put(doc);
-	return r;
-}
-
 static struct replica replica(struct world *w, const char *node)
 {
 	struct replica r = { 0 };
@@ -94,7 +84,7 @@ Test(change_volume, numbers)
 	cr_assert_eq(create(&w, -1, 12), 0);
 	cr_expect_eq(n, 1, "the lowest free one");
 	cr_expect_eq(create(&w, 3, 4), -E_EXISTS);
-	r = resource(&w);
+	r = world_resource(&w, "db");
 	cr_assert_eq(r.n_volumes, 3);
 	cr_expect(r.volume[0].number == 0 && r.volume[1].number == 1 && r.volume[2].number == 3,
 		  "in order");
@@ -120,14 +110,14 @@ Test(change_volume, several_at_once_have_minors_of_their_own)
 	world_cluster(&w, 2);
 	cr_assert_eq(WORLD(&w, change_spawn, NULL, "db", sizes, 4, false, NULL, NULL), 0, "%s",
 		     w.err.text);
-	r = resource(&w);
+	r = world_resource(&w, "db");
 	cr_assert_eq(r.n_volumes, 4);
 	for (int i = 0; i < 4; i++)
 		cr_expect_eq(r.volume[i].minor, MINOR_FIRST + i);
 	cr_expect_eq(promised(&w, "n1"), 3 * GIB + 8);
 	world_check(&w);
 	cr_assert_eq(create(&w, -1, 4), 0);
-	cr_expect_eq(resource(&w).volume[4].minor, MINOR_FIRST + 4);
+	cr_expect_eq(world_resource(&w, "db").volume[4].minor, MINOR_FIRST + 4);
 	world_check(&w);
 	world_close(&w);
 }
@@ -144,7 +134,7 @@ Test(change_volume, beside_copies)
 	cr_expect_eq(promised(&w, "n2"), 15 * GIB);
 	world_check(&w);
 	r = replica(&w, "n1");
-	snprintf(uuid, sizeof(uuid), "%s", resource(&w).volume[1].uuid);
+	snprintf(uuid, sizeof(uuid), "%s", world_resource(&w, "db").volume[1].uuid);
 	cr_expect_eq(WORLD(&w, change_replica_created, "db", "n1", r.uuid, 0, ""), 0);
 	cr_expect_eq(replica(&w, "n1").made, 1);
 	cr_expect_eq(WORLD(&w, change_replica_created, "db", "n1", r.uuid, 1, ""), -E_NOT_FOUND);
@@ -164,7 +154,7 @@ Test(change_volume, beside_copies)
 	cr_expect_eq(promised(&w, "n1"), 10 * GIB);
 	world_check(&w);
 	cr_assert_eq(create(&w, 1, GIB), 0);
-	cr_expect_str_neq(resource(&w).volume[1].uuid, uuid);
+	cr_expect_str_neq(world_resource(&w, "db").volume[1].uuid, uuid);
 	cr_expect_eq(WORLD(&w, change_replica_created, "db", "n1", r.uuid, 1, uuid), -E_NOT_FOUND,
 		     "of the former one");
 	cr_assert_eq(delete (&w, 1), 0);
@@ -203,7 +193,7 @@ Test(change_volume, grows)
 	start(&w, 2);
 	cr_assert_eq(create(&w, -1, GIB), 0);
 	cr_expect_eq(grow(&w, 1, 2 * GIB + 1), 0, "%s", w.err.text);
-	cr_expect_eq(resource(&w).volume[1].size_kib, 2 * GIB + 4, "rounded up");
+	cr_expect_eq(world_resource(&w, "db").volume[1].size_kib, 2 * GIB + 4, "rounded up");
 	cr_expect_eq(promised(&w, "n2"), 12 * GIB + 4);
 	world_check(&w);
 	cr_expect_eq(grow(&w, 1, 2 * GIB), -E_INVALID);
@@ -228,7 +218,7 @@ Test(change_volume, grows)
 				 "Aux/x", ""),
 			"1");
 	json_object_put(doc);
-	cr_expect_eq(resource(&w).volume[1].size_kib, 30 * GIB);
+	cr_expect_eq(world_resource(&w, "db").volume[1].size_kib, 30 * GIB);
 	json_object_put(body);
 	world_close(&w);
 }
@@ -260,7 +250,7 @@ Test(change_volume, room_in_every_pool)
 			 "nothing new from 95 % on; n1/ssd: has room");
 	cr_expect_eq(create(&w, -1, 40 * GIB), -ENOSPC);
 	cr_expect(world_says(&w, "n2/ssd: 40.00 GiB wanted"), "%s", w.err.text);
-	cr_expect_eq(resource(&w).n_volumes, 1);
+	cr_expect_eq(world_resource(&w, "db").n_volumes, 1);
 	world_report(&w, "n3", "ssd", 100 * GIB, 100 * GIB);
 	/* 30 GiB more would fit without the metadata of the replication */
 	cr_expect_eq(grow(&w, 0, 40 * GIB), -ENOSPC);
@@ -311,8 +301,8 @@ Test(change_volume, in_use)
 				   0, ""),
 			     0);
 	}
-	cr_assert_eq(WORLD(&w, change_record, "db", resource(&w).uuid, &next, &present), 0, "%s",
-		     w.err.text);
+	cr_assert_eq(WORLD(&w, change_record, "db", world_resource(&w, "db").uuid, &next, &present),
+		     0, "%s", w.err.text);
 	world_report_open(&w, "n1", "db", true);
 	cr_expect_eq(delete (&w, 1), -E_IN_USE);
 	cr_expect(world_says(&w, "open on n1: close it there first"), "%s", w.err.text);
@@ -339,11 +329,11 @@ Test(change_volume, of_an_older_version)
 	json_object_object_del(v, "uuid");
 	txn_put(t, "resource/db", doc);
 	cr_assert_eq(world_apply(&w, t), TXN_APPLIED);
-	r = resource(&w);
+	r = world_resource(&w, "db");
 	cr_expect_str_eq(r.volume[0].uuid, r.uuid);
 	cr_expect_eq(grow(&w, 0, 20 * GIB), 0);
 	cr_expect_eq(create(&w, -1, GIB), 0);
-	cr_expect_str_eq(resource(&w).volume[0].uuid, r.uuid, "and it stays that");
+	cr_expect_str_eq(world_resource(&w, "db").volume[0].uuid, r.uuid, "and it stays that");
 	cr_expect_eq(delete (&w, 1), 0);
 	cr_expect_eq(delete (&w, 0), 0);
 	world_check(&w);

@@ -64,17 +64,6 @@ static int spawn(const char *name, enum layers layers)
 	return WORLD(&w, change_spawn, NULL, name, sizes, 2, false, NULL, &place);
 }
 
-static struct resource resource(const char *key)
-{
-	json *doc = world_doc(&w, key);
-	struct resource r;
-	struct err err = { 0 };
-
-	cr_assert_eq(resource_parse(doc, &r, &err), 0, "%s", err.text);
-	json_object_put(doc);
-	return r;
-}
-
 Test(encryption, the_master_key)
 {
 	json *first = sealed_doc("first"), *second = sealed_doc("second");
@@ -112,14 +101,14 @@ Test(encryption, each_volume_has_a_key)
 	have_passphrase();
 	cr_assert_eq(spawn("db", LAYERS_LUKS), 0, "%s", w.err.text);
 	cr_assert_eq(WORLD(&w, change_volume_create, "db", -1, 4096, NULL, &number), 0);
-	r = resource("resource/db");
+	r = world_resource(&w, "db");
 	cr_expect(r.encrypted);
 	cr_expect_eq(r.n_volumes, 3);
 	cr_expect_str_eq(r.volume[0].key, "sealed1");
 	cr_expect_str_eq(r.volume[1].key, "sealed2");
 	cr_expect_str_eq(r.volume[2].key, "sealed3");
 	cr_assert_eq(spawn("plain", LAYERS_UNSAID), 0);
-	r = resource("resource/plain");
+	r = world_resource(&w, "plain");
 	cr_expect_not(r.encrypted);
 	cr_expect_str_eq(r.volume[0].key, "");
 }
@@ -133,11 +122,11 @@ Test(encryption, sizes_are_whole_regions)
 
 	have_passphrase();
 	cr_assert_eq(WORLD(&w, change_spawn, NULL, "db", &size, 1, false, NULL, &luks), 0);
-	cr_expect_eq(resource("resource/db").volume[0].size_kib, 4160);
+	cr_expect_eq(world_resource(&w, "db").volume[0].size_kib, 4160);
 	cr_assert_eq(WORLD(&w, change_volume_modify, "db", 0, 4161, NULL), 0, "%s", w.err.text);
-	cr_expect_eq(resource("resource/db").volume[0].size_kib, 4224);
+	cr_expect_eq(world_resource(&w, "db").volume[0].size_kib, 4224);
 	cr_assert_eq(WORLD(&w, change_spawn, NULL, "plain", &size, 1, false, NULL, &plain), 0);
-	cr_expect_eq(resource("resource/plain").volume[0].size_kib, 4100);
+	cr_expect_eq(world_resource(&w, "plain").volume[0].size_kib, 4100);
 }
 
 /* a copy on n1 of one volume, made; and its snapshot s1 */
@@ -182,16 +171,16 @@ Test(encryption, keys_go_with_snapshots)
 	have_passphrase();
 	snapshot_of("db", LAYERS_LUKS);
 	snapshot_of("plain", LAYERS_PLAIN);
-	cr_expect_str_eq(resource("resource/db").volume[0].key, "sealed1");
+	cr_expect_str_eq(world_resource(&w, "db").volume[0].key, "sealed1");
 	cr_expect_eq(restore("db", "same", LAYERS_LUKS), 0, "%s", w.err.text);
-	cr_expect_str_eq(resource("resource/same").volume[0].key, "sealed1");
+	cr_expect_str_eq(world_resource(&w, "same").volume[0].key, "sealed1");
 	cr_expect_eq(restore("db", "bare", LAYERS_PLAIN), 0, "%s", w.err.text);
-	cr_expect(resource("resource/bare").encrypted);
-	cr_expect_str_eq(resource("resource/bare").volume[0].key, "sealed1");
+	cr_expect(world_resource(&w, "bare").encrypted);
+	cr_expect_str_eq(world_resource(&w, "bare").volume[0].key, "sealed1");
 	cr_expect_eq(restore("plain", "over", LAYERS_LUKS), -E_INVALID);
 	cr_expect(world_says(&w, "has no LUKS layer"), "%s", w.err.text);
 	cr_expect_eq(WORLD(&w, change_snapshot_rollback, "db", "s1"), 0, "%s", w.err.text);
-	cr_expect_str_eq(resource("resource/db").volume[0].key, "sealed1");
+	cr_expect_str_eq(world_resource(&w, "db").volume[0].key, "sealed1");
 }
 
 Test(encryption, layers_of_the_group)
@@ -205,13 +194,13 @@ Test(encryption, layers_of_the_group)
 	cr_assert_eq(WORLD(&w, change_group_create, group, NULL), 0, "%s", w.err.text);
 	json_object_put(group);
 	cr_expect_eq(WORLD(&w, change_spawn, "safe", "a1", &size, 1, false, NULL, NULL), 0);
-	cr_expect(resource("resource/a1").encrypted);
+	cr_expect(world_resource(&w, "a1").encrypted);
 	cr_expect_eq(WORLD(&w, change_resource_create, "a2", "safe", LAYERS_UNSAID, NULL), 0);
-	cr_expect(resource("resource/a2").encrypted);
+	cr_expect(world_resource(&w, "a2").encrypted);
 	cr_expect_eq(WORLD(&w, change_spawn, "safe", "a3", &size, 1, false, NULL, &plain), 0);
-	cr_expect_not(resource("resource/a3").encrypted);
+	cr_expect_not(world_resource(&w, "a3").encrypted);
 	cr_expect_eq(WORLD(&w, change_resource_create, "a4", NULL, LAYERS_LUKS, NULL), 0);
-	cr_expect(resource("resource/a4").encrypted);
+	cr_expect(world_resource(&w, "a4").encrypted);
 }
 
 Test(encryption, layers_stay)

@@ -76,17 +76,6 @@ static int64_t promised(const char *node, const char *pool)
 	return p.kib;
 }
 
-static struct resource resource(const char *key)
-{
-	json *doc = world_doc(&w, key);
-	struct resource r;
-	struct err err = { 0 };
-
-	cr_assert_eq(resource_parse(doc, &r, &err), 0, "%s", err.text);
-	json_object_put(doc);
-	return r;
-}
-
 Test(volume_cache, names_of_layers)
 {
 	static const struct {
@@ -193,7 +182,7 @@ Test(volume_cache, needs_a_pool_and_no_options)
 	/* without the layer the properties mean nothing */
 	cr_expect_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"ssd\"}", LAYERS_PLAIN), 0, "%s",
 		     w.err.text);
-	cr_expect(!resource("resource/db").cached);
+	cr_expect(!world_resource(&w, "db").cached);
 }
 
 Test(volume_cache, is_promised_and_given_back)
@@ -205,7 +194,7 @@ Test(volume_cache, is_promised_and_given_back)
 	cr_assert_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"ssd\",\"Writecache/Size\":\"10%\"}",
 			   LAYERS_CACHE),
 		     0, "%s", w.err.text);
-	r = resource("resource/db");
+	r = world_resource(&w, "db");
 	cr_expect(r.cached && !r.encrypted);
 	cr_expect_str_eq(r.volume[0].cache.pool, "ssd");
 	cr_expect_eq(r.volume[0].cache.size_kib, 104 * MIB);
@@ -277,7 +266,7 @@ Test(volume_cache, layers_stay)
 	cr_expect_eq(WORLD(&w, change_resource_modify, "db", same), 0, "%s", w.err.text);
 	/* what properties say later is for volumes that are added */
 	cr_expect_eq(WORLD(&w, change_resource_modify, "db", props), 0, "%s", w.err.text);
-	cr_expect_str_eq(resource("resource/db").volume[0].cache.pool, "ssd");
+	cr_expect_str_eq(world_resource(&w, "db").volume[0].cache.pool, "ssd");
 	json_object_put(body);
 	json_object_put(same);
 	json_object_put(props);

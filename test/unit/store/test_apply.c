@@ -21,7 +21,7 @@ static void teardown(void)
 {
 	store_close(s);
 	scratch_remove(dir);
-	scratch_no_leaks();
+	test_no_leaks();
 }
 
 TestSuite(apply, .init = setup, .fini = teardown, .timeout = 300);

@@ -61,7 +61,7 @@ static void teardown(void)
 {
 	free(image);
 	scratch_remove(dir);
-	scratch_no_leaks();
+	test_no_leaks();
 }
 
 TestSuite(check, .init = setup, .fini = teardown, .timeout = 300);

@@ -132,5 +132,5 @@ Test(crash, killed_while_applying, .timeout = 120)
 		store_close(s);
 	}
 	scratch_remove(dir);
-	scratch_no_leaks();
+	test_no_leaks();
 }

@@ -22,7 +22,7 @@ static void teardown(void)
 {
 	store_close(s);
 	scratch_remove(dir);
-	scratch_no_leaks();
+	test_no_leaks();
 }
 
 TestSuite(history, .init = setup, .fini = teardown, .timeout = 300);

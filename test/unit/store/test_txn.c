@@ -16,7 +16,7 @@ static void teardown(void)
 {
 	store_close(s);
 	scratch_remove(dir);
-	scratch_no_leaks();
+	test_no_leaks();
 }
 
 TestSuite(txn, .init = setup, .fini = teardown, .timeout = 60);

@@ -25,7 +25,8 @@ tap = Tap()
 
 
 class Writer:
-    """Writes to a volume at a node until it is stopped; begins when all copies follow."""
+    """Writes to a volume at a node until it is stopped; begins when all copies follow and nothing of
+    an earlier writer is left."""
 
     def __init__(self, node, volume, verdict="safe"):
         socket = node.nbd_socket(volume)
@@ -35,7 +36,7 @@ class Writer:
         self.n, self.longest = 0, 0.0
         self.thread = threading.Thread(target=self.follow, daemon=True)
         self.thread.start()
-        wait_for(lambda: self.n > 20, 20, "the writer has begun")
+        wait_for(lambda: self.n > BLOCKS, 20, "the writer has begun")
         node.cluster.wait_verdict(volume, verdict)
 
     def follow(self):

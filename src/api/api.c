@@ -78,6 +78,13 @@ static int tick_period_ms(struct api *a)
 	return !a->members || members_settled(a) ? API_TICK_MS : API_UNSETTLED_MS;
 }
 
+/* The timer counts from the loop's time, which is older than now by what was done in between: one
+ * that comes some milliseconds too early is in time, or every other tick would be left out. */
+static bool slow_tick_is_due(struct api *a, int64_t now)
+{
+	return now - a->tick_ms >= tick_period_ms(a) - API_FAST_MS / 2;
+}
+
 static void slow_tick(struct api *a, int64_t now)
 {
 	a->tick_ms = now;
@@ -109,7 +116,7 @@ static void on_tick(uv_timer_t *t)
 	leader_tick(a->leader);
 	more = a->members && survey_tick(a);
 	more |= a->members && texts_warm(a->texts, api_mono_ms());
-	if (now - a->tick_ms >= tick_period_ms(a))
+	if (slow_tick_is_due(a, now))
 		slow_tick(a, now);
 	if (!a->waits && !more && leader_is_idle(a->leader))
 		period_ms = tick_period_ms(a);

@@ -2,7 +2,7 @@
 """The kernel module alone, all nodes in one guest (rvolctl)."""
 import re
 
-from kmod import kmod_lab, status
+from kmod import in_sync, kmod_lab, status
 from rig import at_most, quick, wait_for
 
 PAIR = "rvolctl pair /dev/ram0 /dev/ram1 /dev/ram2 /dev/ram3 --daemon --record /tmp/record "
@@ -102,7 +102,3 @@ def renewed(guest):
         pairs = dict(re.findall(r"(\w+)=(\S+)", line))
         found[int(pairs["slot"]), int(pairs["link"])] = int(pairs["renewed"])
     return found
-
-
-def in_sync(guest, mask):
-    return all(int(s["in_sync"], 16) == mask for s in status(guest).values())

@@ -43,3 +43,8 @@ def status(guest):
             pairs = dict(re.findall(r'(\w+)=("[^"]*"|\S+)', line))
             found[int(pairs["slot"])] = pairs
     return found
+
+
+def in_sync(guest, mask):
+    """Everybody says that these copies, by slot, are in sync."""
+    return all(int(s["in_sync"], 16) == mask for s in status(guest).values())

@@ -217,6 +217,16 @@ static void begin(struct rvol *r)
 	rvol_get(r);
 }
 
+/* A flush covers what has ended before it: what is under way then, and ends later, is written
+ * since. */
+static void note_written(const struct lower_op *op)
+{
+	if (op->kind == REPL_DISK_WRITE)
+		op->v->data_written = true;
+	else if (op->kind == REPL_META_WRITE && !(op->bio.bi_opf & REQ_FUA))
+		op->v->meta_written = true;
+}
+
 void lower_answers(struct rvol *r, u64 now)
 {
 	struct llist_node *list = llist_reverse_order(llist_del_all(&r->answers));
@@ -227,6 +237,7 @@ void lower_answers(struct rvol *r, u64 now)
 		trace_rvol_lower_end(r, op->v->number, op->kind, op->id, 0, op->len, op->status);
 		if (op->status < 0 && !r->ending)
 			note_error(op);
+		note_written(op);
 		if (op->io)
 			io_lower_done(r, op->io);
 		if (rvol_live(r))
@@ -344,7 +355,6 @@ static void write(struct rvol_vol *v, const struct repl_effect *e)
 	u8 how = how_to_write(v, e);
 	struct lower_op *op;
 
-	v->data_written = true;
 	if (how != REPL_OP_DATA) {
 		zero(v, e, how);
 		return;
@@ -432,10 +442,8 @@ static void meta(struct rvol_vol *v, const struct repl_effect *e)
 
 	op->len = REPL_META_PAGE;
 	op->buf = buf_of_section(REPL_META_PAGE);
-	if (is_write) {
-		v->meta_written = true;
+	if (is_write)
 		memcpy(page_address(op->buf->page[0]), e->page, REPL_META_PAGE);
-	}
 	add_payload(op, 0, REPL_META_PAGE);
 	collect(op);
 }

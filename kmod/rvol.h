@@ -161,7 +161,7 @@ struct rvol_vol {
 		       * open is released, so the role is kept until the last of all is */
 	struct lower_dev data, meta;
 	bool has_lower;
-	bool data_written, meta_written; /* since the flush that was begun last */
+	bool data_written, meta_written; /* ended since the flush that was begun last */
 	u64 n_reads, n_writes, n_flushes, n_lower_flushes;
 };
 

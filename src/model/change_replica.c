@@ -566,6 +566,18 @@ static int check_deactivation(struct bundle *b, const struct replica *r, struct 
 	return check_not_needed(b, r, err);
 }
 
+/* Nobody writes: a member leaves the set, which the writer does itself where there is one. Who died
+ * as writer is not to be named any more: it could not release the record, and nobody heals until
+ * then. */
+static int retire(struct bundle *b, const struct replica *r, struct err *err)
+{
+	if (bundle_in_set(b, r))
+		return leave_set(b, r, err);
+	if (b->record_doc && b->record.writer == r->slot)
+		return bundle_bump_record(b, b->record.in_sync, err);
+	return 0;
+}
+
 int change_replica_active(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, bool active, bool *ret, struct err *err)
 {
@@ -578,9 +590,8 @@ int change_replica_active(struct change_env *env, struct txn *t, const char *res
 	*ret = r->inactive == active;
 	if (*ret && !active)
 		rv = check_deactivation(&b, r, err);
-	/* a member leaves the set; the writer takes it out itself, where there is one */
-	if (rv == 0 && *ret && !active && bundle_in_set(&b, r) && !bundle_writer_is_active(&b))
-		rv = leave_set(&b, r, err);
+	if (rv == 0 && *ret && !active && !bundle_writer_is_active(&b))
+		rv = retire(&b, r, err);
 	if (rv == 0 && *ret) {
 		r->inactive = !active;
 		rv = bundle_put_plans(&b, r, err);

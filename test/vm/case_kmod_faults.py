@@ -102,6 +102,36 @@ def case_kmod_flushes(rig):
     g.run("rvolctl del && rmmod rvol")
 
 
+def case_kmod_flush_after_flush(rig):
+    """A write that is under way when a flush begins is not covered by it: the next one does, on
+    every volume."""
+    g = kmod_lab(rig).guests[0]
+    # long enough for three requests to be made meanwhile, one after another
+    g.run("modprobe -a dm_mod dm_delay; dmsetup create d2 --table "
+          "\"0 131072 delay /dev/ram2 0 0 /dev/ram2 0 %d\"; dmsetup mknodes; "
+          "rvolctl one /dev/ram0 /dev/ram1 /dev/mapper/d2 /dev/ram3 --dirty --daemon"
+          % (4000 * rig.image.kernel.patience), 120)
+    g.run("sleep 100000 </dev/null 9<>/dev/rvol1 >/dev/null 2>&1 & echo $! >/tmp/holder")
+    wait_for(lambda: status(g)[0]["role"] == "writer", 60, "it is served")
+    write = "exec dd if=/dev/urandom of=/dev/rvol1 bs=4k count=1 seek=%d oflag=direct"
+    flush = "exec dd if=/dev/null of=/dev/rvol1 conv=fsync,notrunc"
+    jobs = []
+    for n, job in enumerate((write % 1, flush, write % 2)):
+        jobs.append(g.start_job(job))
+        wait_for(lambda: status(g)[0]["requests"] == str(n + 1), 30, "%d requests" % (n + 1))
+    for job in jobs:
+        job.wait(120)
+    before = lower_flushes(g)
+    g.run(flush, 120)
+    rig.check(lower_flushes(g) == before + 1, "the last write was not flushed")
+    g.run("kill $(cat /tmp/holder); rvolctl del --force; rmmod rvol; dmsetup remove d2")
+
+
+def lower_flushes(guest):
+    """of volume 1"""
+    return int(re.search(r"volume=1 .* lower_flushes=(\d+)", guest.run("rvolctl status").out)[1])
+
+
 def case_kmod_disk_error(rig):
     """A copy's disk fails under writes: the application notices nothing, the copy leaves the set."""
     g = start_pair(rig)

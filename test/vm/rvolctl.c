@@ -28,7 +28,8 @@ struct options {
 static void usage(FILE *to)
 {
 	fputs("rvolctl one DATA META | pair DATA META DATA META | three ... [OPTION]...\n"
-	      "    makes the nodes' resources and answers what they ask, until all are deleted\n"
+	      "    makes the nodes' resources and answers what they ask, until all are deleted;\n"
+	      "    one DATA META DATA META: of two volumes, the second is /dev/rvol<N+1>\n"
 	      "    --name NAME     of the resource, at most 15 bytes (v)\n"
 	      "    --minor N       /dev/rvol<N> is the first node's (0)\n"
 	      "    --size BYTES    of the volume (the smallest data device)\n"
@@ -300,7 +301,9 @@ static int host(struct options *o)
 
 static int start(struct options *o, uint32_t n, char **devices, int n_devices)
 {
-	if ((uint32_t)n_devices != 2 * n)
+	bool second = n == 1 && n_devices == 4;
+
+	if ((uint32_t)n_devices != 2 * n && !second)
 		nodes_die("%u nodes need %u devices: DATA META of each", n, 2 * n);
 	o->nodes.n = n;
 	for (uint32_t i = 0; i < n; i++) {
@@ -312,6 +315,10 @@ static int start(struct options *o, uint32_t n, char **devices, int n_devices)
 	}
 	if (!o->nodes.node[0].data)
 		nodes_die("the first node needs a copy");
+	if (second) {
+		o->nodes.node[0].second_data = devices[2];
+		o->nodes.node[0].second_meta = devices[3];
+	}
 	return host(o);
 }
 

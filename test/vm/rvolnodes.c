@@ -89,11 +89,13 @@ static void find_size(struct nodes *w)
 {
 	uint64_t least = w->size;
 
-	for (uint32_t i = 0; i < w->n; i++) {
-		uint64_t bytes = w->node[i].data ? bytes_of(w->node[i].data) : UINT64_MAX;
+	for (uint32_t i = 0; i < 2 * w->n; i++) {
+		const struct node *node = &w->node[i / 2];
+		const char *data = i % 2 ? node->second_data : node->data;
+		uint64_t bytes = data ? bytes_of(data) : UINT64_MAX;
 
 		if (w->size && bytes < w->size)
-			nodes_die("%s has %llu bytes", w->node[i].data, (unsigned long long)bytes);
+			nodes_die("%s has %llu bytes", data, (unsigned long long)bytes);
 		if (!least || bytes < least)
 			least = bytes;
 	}
@@ -111,21 +113,22 @@ static void make_zero(const char *path, uint64_t bytes)
 	close(fd);
 }
 
-static void format(struct nodes *w, const struct node *node, int fd)
+static void format(struct nodes *w, const struct node *node, uint32_t number, const char *data,
+		   int fd)
 {
-	struct meta_label l = { .slot = node->slot, .size_bytes = w->size };
+	struct meta_label l = { .number = number, .slot = node->slot, .size_bytes = w->size };
 	struct err err;
 
 	memcpy(l.cluster, "rvolctl", 7);
 	nodes_uuid(w->name, NO_SLOT, l.resource);
 	memcpy(l.replica, node->uuid, sizeof(l.replica));
-	nodes_uuid(w->name, NO_SLOT, l.volume);
+	nodes_uuid(w->name, NO_SLOT - (uint8_t)number, l.volume);
 	snprintf(l.name, sizeof(l.name), "%s", w->name);
 	snprintf(l.node, sizeof(l.node), "node%u", node->slot + 1u);
 	if (!w->dirty)
-		make_zero(node->data, w->size);
+		make_zero(data, w->size);
 	if (meta_file_format(fd, &l, REPL_STAMP_FRESH, &err) < 0)
-		nodes_die("%s: %s", node->meta, err.text);
+		nodes_die("%s: %s", data, err.text);
 }
 
 static void read_page(const char *path, int fd, u64 off, uint8_t page[REPL_META_PAGE])
@@ -143,7 +146,7 @@ static void put_copy(struct nodes *w, const struct node *node)
 	struct err err;
 
 	if (!w->keep)
-		format(w, node, fd);
+		format(w, node, 0, node->data, fd);
 	if (meta_file_attach(fd, NULL, &m, &err) < 0)
 		nodes_die("%s: %s", node->meta, err.text);
 	read_page(node->meta, fd, REPL_META_STATE_OFF(m.disk.state_copy), page);
@@ -199,6 +202,33 @@ static uint32_t copies_of(const struct nodes *w)
 	return mask;
 }
 
+static void add_volume(struct nodes *w, const struct node *node, uint8_t number, const char *data,
+		       const char *meta)
+{
+	struct rvolnl *nl = &w->nl;
+
+	rvolnl_begin(nl, RVOL_CMD_VOLUME_ADD, node->uuid);
+	rvolnl_u8(nl, RVOL_A_NUMBER, number);
+	rvolnl_u32(nl, RVOL_A_MINOR, node->minor + number);
+	rvolnl_u64(nl, RVOL_A_SIZE, w->size);
+	if (data) {
+		rvolnl_text(nl, RVOL_A_DATA_PATH, data);
+		rvolnl_text(nl, RVOL_A_META_PATH, meta);
+		rvolnl_u64(nl, RVOL_A_COPY_SIZE, w->size);
+	}
+	must(w, node, "its volume is not added");
+}
+
+static void add_second(struct nodes *w, const struct node *node)
+{
+	int fd = open_device(node->second_meta);
+
+	if (!w->keep)
+		format(w, node, 1, node->second_data, fd);
+	close(fd);
+	add_volume(w, node, 1, node->second_data, node->second_meta);
+}
+
 static void make_node(struct nodes *w, struct node *node)
 {
 	struct rvolnl *nl = &w->nl;
@@ -216,16 +246,9 @@ static void make_node(struct nodes *w, struct node *node)
 		put_copy(w, node);
 	must(w, node, "the resource is not made");
 
-	rvolnl_begin(nl, RVOL_CMD_VOLUME_ADD, node->uuid);
-	rvolnl_u8(nl, RVOL_A_NUMBER, 0);
-	rvolnl_u32(nl, RVOL_A_MINOR, node->minor);
-	rvolnl_u64(nl, RVOL_A_SIZE, w->size);
-	if (node->data) {
-		rvolnl_text(nl, RVOL_A_DATA_PATH, node->data);
-		rvolnl_text(nl, RVOL_A_META_PATH, node->meta);
-		rvolnl_u64(nl, RVOL_A_COPY_SIZE, w->size);
-	}
-	must(w, node, "its volume is not added");
+	add_volume(w, node, 0, node->data, node->meta);
+	if (node->second_data)
+		add_second(w, node);
 
 	rvolnl_begin(nl, RVOL_CMD_BOOT, node->uuid);
 	rvolnl_put(nl, RVOL_A_RECORD, &w->record, sizeof(w->record));

@@ -16,9 +16,10 @@
 struct node {
 	uint8_t uuid[RVOL_UUID_BYTES];
 	uint8_t slot;
-	const char *data, *meta; /* devices; NULL: a node without a copy */
-	uint32_t minor;
-	bool gone;          /* somebody has deleted it */
+	const char *data, *meta;               /* devices; NULL: a node without a copy */
+	const char *second_data, *second_meta; /* of volume 1; NULL: there is none */
+	uint32_t minor;                        /* of volume 0; volume 1 has the next one */
+	bool gone;                             /* somebody has deleted it */
 	uint32_t next_link; /* number of the next link that another node opens to it */
 	uint32_t session_to[RVOL_SLOTS_MAX]; /* number at the other node of its link to there, 0 */
 	uint32_t pull_to;                    /* the same of its link for pulls, which leads to */

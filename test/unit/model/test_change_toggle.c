@@ -309,6 +309,25 @@ Test(change_toggle, served_or_not)
 	end();
 }
 
+Test(change_toggle, who_died_as_writer_is_deactivated)
+{
+	static const struct {
+		const char *node;
+		int writer;
+	} rows[] = { { "n2", 1 }, { "n3", 2 } }; /* a copy out of sync, and a client */
+
+	for (size_t i = 0; i < 2; i++) {
+		start(0);
+		cr_assert_eq(WORLD(&w, change_replica_create, "db", "n3", NULL, true), 0);
+		cr_assert_eq(cas(3, rows[i].writer, 1), 0);
+		cr_assert_eq(ACTIVE(rows[i].node, false), 0, "%s", w.err.text);
+		cr_expect_eq(record().writer, WRITER_NONE, "row %zu: nobody else would heal", i);
+		cr_expect_eq(record().epoch, 4);
+		cr_expect_eq(record().in_sync, 1);
+		end();
+	}
+}
+
 Test(change_toggle, properties)
 {
 	json *doc;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/log.h"
 #include "model/node.h"
 #include "net/httpc.h"
 
@@ -25,14 +26,42 @@ struct peer { /* a connection, with one call at a time */
 	void *arg;
 };
 
+static void drop(struct api *a, struct peer *p)
+{
+	struct peer **at = &a->peers;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	if (p->http)
+		httpc_free(p->http);
+	free(p);
+}
+
+/* p is not busy any more: the longest kept of too many goes, which is not p, as its connection is
+ * just telling us. */
+static void keep(struct peer *p)
+{
+	struct peer *oldest = NULL;
+	int n_idle = 0;
+
+	p->busy = false;
+	for (struct peer *q = p->api->peers; q; q = q->next) {
+		n_idle += !q->busy;
+		oldest = q->busy || q == p ? oldest : q; /* the newest are first */
+	}
+	if (n_idle > PEER_IDLE_MAX)
+		drop(p->api, oldest);
+}
+
 static void finish(struct peer *p, int http, const void *data, size_t len)
 {
 	json *doc = NULL;
 	peer_cb cb = p->cb;
 	void *arg = p->arg;
 
-	p->busy = false;
 	p->here = NULL;
+	keep(p);
 	if (len > 0)
 		json_parse(data, len, &doc, NULL);
 	cb(http, doc, arg);
@@ -53,43 +82,40 @@ static void on_own_reply(struct api_call *c, int status, const void *data, size_
 		finish(arg, status, data, len);
 }
 
-static void drop(struct api *a, struct peer *p)
+static void say_full(struct api *a, const char *node)
 {
-	struct peer **at = &a->peers;
+	int64_t now = api_mono_ms();
 
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
-	if (p->http)
-		httpc_free(p->http);
-	free(p);
+	if (a->peers_full_ms && now - a->peers_full_ms < PEER_FULL_EVERY_MS)
+		return;
+	a->peers_full_ms = now;
+	log_warn("api", "node=%s not asked: %d requests to nodes are under way", node,
+		 PEER_CALLS_MAX);
 }
 
 /* an idle one to that address, or a new one; NULL: too many are under way */
-static struct peer *peer_for(struct api *a, const char *address)
+static struct peer *peer_for(struct api *a, const char *node, const char *address)
 {
-	struct peer *idle = NULL;
-	int n_busy = 0, n_idle = 0;
+	struct peer *p;
+	int n_busy = 0;
 
-	for (struct peer *p = a->peers; p; p = p->next) {
+	for (p = a->peers; p; p = p->next) {
 		if (!p->busy && strcmp(p->address, address) == 0)
 			return p;
 		n_busy += p->busy;
-		n_idle += !p->busy;
-		idle = p->busy ? idle : p;
 	}
-	if (n_busy >= PEER_CALLS_MAX)
+	if (n_busy >= PEER_CALLS_MAX) {
+		say_full(a, node);
 		return NULL;
-	if (n_idle >= PEER_IDLE_MAX)
-		drop(a, idle);
-	idle = calloc(1, sizeof(*idle));
-	if (!idle)
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p)
 		abort();
-	idle->api = a;
-	snprintf(idle->address, sizeof(idle->address), "%s", address);
-	idle->next = a->peers;
-	a->peers = idle;
-	return idle;
+	p->api = a;
+	snprintf(p->address, sizeof(p->address), "%s", address);
+	p->next = a->peers;
+	a->peers = p;
+	return p;
 }
 
 static bool find_node(struct api *a, const char *name, struct node *ret)
@@ -161,7 +187,7 @@ void peer_call(struct api *a, const char *node, const char *method, const char *
 	if (here || find_node(a, node, &n)) {
 		if (!here)
 			snprintf(address, sizeof(address), "%s %d", n.address, n.port);
-		p = peer_for(a, address);
+		p = peer_for(a, node, address);
 	}
 	if (p && !here && !p->http)
 		p->http =

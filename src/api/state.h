@@ -130,6 +130,7 @@ struct api {
 	uint64_t services_applied; /* the store's last entry at the last look */
 	json *services_seen;       /* their states and since when; owned, while this node leads */
 	struct peer *peers;        /* connections to single nodes */
+	int64_t peers_full_ms;     /* monotonic: it was last said that there are too many calls */
 	struct verify *verifies;   /* comparisons, the newest first */
 	struct take *takes;        /* snapshots that are being taken, or were a moment ago */
 	uint64_t snapshots;        /* store_count, when none of them was orphaned */

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 
-#define LISTEN_MAX 64
+#define LISTEN_MAX 1024
 
 static void drop_closed(struct conn *c, const struct err *reason, void *owner)
 {

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/log.h"
+#include "cluster/pki.h"
 
 #define CARRY_MS 30000       /* longest a user waits for an answer */
 #define APPLIED_WAIT_MS 2000 /* for the own store to catch up with what the leader answered */
@@ -477,6 +478,17 @@ static bool id_is_fine(const char *id)
 	return n > 0 && n <= CALL_ID_MAX;
 }
 
+/* One that cannot be kept as it is must still tell a request from its repetition. */
+static void take_id(struct api_call *c, const char *id)
+{
+	_Static_assert(CALL_ID_MAX == 64, "as a hash in hex");
+
+	if (id_is_fine(id))
+		snprintf(c->id, sizeof(c->id), "%s", id);
+	else if (id[0])
+		pki_sha256_hex(id, strlen(id), c->id);
+}
+
 static struct api_call *call_of(struct api *a, struct http_request *r)
 {
 	const struct buf *body = http_body(r);
@@ -495,8 +507,8 @@ static struct api_call *call_of(struct api *a, struct http_request *r)
 		http_reply(r, 400, text, sizeof(text) - 1);
 		return NULL;
 	}
-	if (id && id_is_fine(id))
-		snprintf(c->id, sizeof(c->id), "%s", id);
+	if (id)
+		take_id(c, id);
 	c->reply = on_http_reply;
 	c->reply_arg = r;
 	c->http = r;

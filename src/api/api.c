@@ -119,6 +119,9 @@ static void on_tick(uv_timer_t *t)
 	more |= a->members && texts_warm(a->texts, api_mono_ms());
 	if (slow_tick_is_due(a, now))
 		slow_tick(a, now);
+	else if (services_has_more(a))
+		services_look(a);
+	more |= services_has_more(a);
 	if (!a->waits && !more && leader_is_idle(a->leader))
 		period_ms = tick_period_ms(a);
 	if (period_ms != a->period_ms) {

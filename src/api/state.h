@@ -83,6 +83,8 @@ struct door {
 	uint64_t revision;        /* the highest that was answered */
 };
 
+#define SERVICE_CALLS_MAX 16 /* decisions about services asked for at a time */
+
 /* comparisons by the clock, on the leader (scrub.c) */
 struct scrubber {
 	json *due;       /* resource -> wall clock when it is; owned, NULL: none has a time */
@@ -126,15 +128,17 @@ struct api {
 	struct balancer balance;
 	struct scrubber scrubs;
 	struct door door;
-	int services_asked;        /* decisions under way (services.c) */
-	uint64_t services_applied; /* the store's last entry at the last look */
-	json *services_seen;       /* their states and since when; owned, while this node leads */
-	struct peer *peers;        /* connections to single nodes */
-	int64_t peers_full_ms;     /* monotonic: it was last said that there are too many calls */
-	struct verify *verifies;   /* comparisons, the newest first */
-	struct take *takes;        /* snapshots that are being taken, or were a moment ago */
-	uint64_t snapshots;        /* store_count, when none of them was orphaned */
-	int refs;                  /* the owner, the timer, and answers consensus still owes */
+	int services_asked;        /* decisions under way (services.c), SERVICE_CALLS_MAX at most */
+	uint64_t services_applied; /* the store's last entry when the last pass began */
+	bool services_all;         /* all are looked at in this pass */
+	char services_after[NAME_MAX_LEN + 1]; /* it goes on behind this one; "": it is over */
+	json *services_seen;     /* their states and since when; owned, while this node leads */
+	struct peer *peers;      /* connections to single nodes */
+	int64_t peers_full_ms;   /* monotonic: it was last said that there are too many calls */
+	struct verify *verifies; /* comparisons, the newest first */
+	struct take *takes;      /* snapshots that are being taken, or were a moment ago */
+	uint64_t snapshots;      /* store_count, when none of them was orphaned */
+	int refs;                /* the owner, the timer, and answers consensus still owes */
 };
 
 int64_t api_mono_ms(void);
@@ -191,6 +195,7 @@ const char *upkeep_note(struct api *a, const char *resource);
 void verify_abandon(struct api *a);
 void scrub_tick(struct api *a);
 void services_look(struct api *a);
+bool services_has_more(const struct api *a);         /* to be looked at without delay */
 void services_stop(struct api *a);                   /* leadership was lost, or the api ends */
 void services_write(struct api *a, struct buf *out); /* their metrics */
 /* all of them as they stand; the caller's */

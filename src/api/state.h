@@ -36,8 +36,11 @@ struct survey {
 };
 
 /* replicas marked for deletion: looked after once a second on the leader (reap.c) */
+#define REAP_AT_ONCE_MAX 64 /* resources asked for in one look */
+
 struct reaper {
 	json *resources; /* those that have some: lower case -> name; owned, NULL: none */
+	int at;          /* so many of them are passed over by the next look */
 	int asked;       /* requests under way */
 };
 

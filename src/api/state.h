@@ -57,6 +57,10 @@ struct scheduler {
 	int64_t next_ms;
 };
 
+#define UPKEEP_CALLS_NODES 8   /* of the following about nodes: resources have their turn, too */
+#define UPKEEP_CALLS_MAX 16    /* requests under way */
+#define UPKEEP_LEARNING_MAX 16 /* resources whose copies are being made at a time */
+
 /* what the cluster does by itself for each resource, on the leader (upkeep.c) */
 struct upkeep {
 	bool all;             /* every resource is to be looked at */
@@ -67,8 +71,8 @@ struct upkeep {
 	json *notes;    /* what is waited for, of the last look */
 	json *due;      /* monotonic ms: it is looked at again then, whatever has changed */
 	json *learning; /* with a copy that catches up */
-	json *held;     /* a new copy was asked for, and it was not looked at since */
-	int asked;      /* requests under way */
+	json *held; /* a new copy was asked for, and does not learn yet: monotonic ms, until then */
+	int asked;  /* requests under way */
 };
 
 /* pools that are to be equally full, on the leader (balance.c) */

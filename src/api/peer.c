@@ -20,6 +20,7 @@ struct peer { /* a connection, with one call at a time */
 	struct api *api;
 	struct httpc *http; /* NULL: to this node */
 	struct api_call *here;
+	bool beginning; /* here: the call has not returned yet */
 	char address[ADDRESS_LEN_MAX + 16];
 	bool busy;
 	peer_cb cb;
@@ -76,10 +77,55 @@ static void on_answer(const struct httpc_answer *a, void *arg)
 		finish(arg, a->status, a->body->data, a->body->len);
 }
 
+/* An answer that is known already: nobody expects it inside of his call. */
+struct late {
+	int http;
+	json *doc; /* owned */
+	peer_cb cb;
+	void *arg;
+};
+
+static bool at_once(void *arg, int64_t waited_ms)
+{
+	return true;
+}
+
+static void tell(void *arg, bool in_time)
+{
+	struct late *l = arg;
+
+	l->cb(l->http, l->doc, l->arg);
+	json_object_put(l->doc);
+	free(l);
+}
+
+/* takes doc */
+static void tell_later(struct api *a, int http, json *doc, peer_cb cb, void *arg)
+{
+	struct late *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		abort();
+	*l = (struct late){ http, doc, cb, arg };
+	wait_start(a, 0, at_once, tell, l);
+}
+
 static void on_own_reply(struct api_call *c, int status, const void *data, size_t len, void *arg)
 {
-	if (arg)
-		finish(arg, status, data, len);
+	struct peer *p = arg;
+	json *doc = NULL;
+
+	if (!p)
+		return;
+	if (!p->beginning) {
+		finish(p, status, data, len);
+		return;
+	}
+	if (len > 0)
+		json_parse(data, len, &doc, NULL);
+	p->here = NULL;
+	keep(p);
+	tell_later(p->api, status, doc, p->cb, p->arg);
 }
 
 static void say_full(struct api *a, const char *node)
@@ -147,32 +193,9 @@ static void call_here(struct peer *p, const char *method, const char *path, cons
 	c->reply = on_own_reply;
 	c->reply_arg = p;
 	p->here = c;
+	p->beginning = true;
 	api_dispatch(c);
-}
-
-/* a call that reaches nobody is answered later, too */
-static bool never(void *arg, int64_t waited_ms)
-{
-	return true;
-}
-
-static void not_reached(void *arg, bool in_time)
-{
-	struct peer *p = arg;
-
-	p->cb(0, NULL, p->arg);
-	free(p);
-}
-
-static void unreachable(struct api *a, peer_cb cb, void *arg)
-{
-	struct peer *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		abort();
-	p->cb = cb;
-	p->arg = arg;
-	wait_start(a, 0, never, not_reached, p);
+	p->beginning = false;
 }
 
 void peer_call(struct api *a, const char *node, const char *method, const char *path, json *body,
@@ -193,7 +216,7 @@ void peer_call(struct api *a, const char *node, const char *method, const char *
 		p->http =
 			httpc_new_tls(a->config.loop, a->config.tls, ALPN_HTTP, n.address, n.port);
 	if (!p || (!here && !p->http)) {
-		unreachable(a, cb, arg);
+		tell_later(a, 0, NULL, cb, arg);
 		return;
 	}
 	p->busy = true;

@@ -48,7 +48,7 @@ int apilab_port(const struct apilab *l);
 struct apilab_answer {
 	int status; /* 0: none yet */
 	int calls;  /* of the callback */
-	char text[4096];
+	char text[16384];
 };
 void apilab_ask(struct apilab *l, const char *method, const char *url, const char *body,
 		struct apilab_answer *ret);

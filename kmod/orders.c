@@ -388,7 +388,7 @@ static int on_heal(struct rvol *r, struct genl_info *info, u64 now, const char *
 
 	if (on && !r->opened) {
 		r->opened = r->healing = true;
-		repl_mirror_open(r->mirror, &r->sink, now);
+		repl_mirror_heal(r->mirror, &r->sink, now);
 	} else if (!on && r->healing) {
 		r->opened = r->healing = false;
 		repl_mirror_close(r->mirror, &r->sink, now);

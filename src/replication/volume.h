@@ -248,7 +248,7 @@ bool mend_failed(const struct volume *v);    /* the own copy takes no part */
 bool mend_by_itself(const struct volume *v); /* else somebody has to restart the daemon */
 
 /* volume_open.c */
-void open_mirror(struct volume *v);
+void open_mirror(struct volume *v, bool heals); /* for the copies only, else for a client */
 void close_mirror(struct volume *v);
 int open_listen(struct volume *v);         /* starts missing NBD servers; sets v->error */
 void open_end(struct volume *v);           /* ends them; volume_check_ended follows */

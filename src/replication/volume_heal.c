@@ -5,7 +5,8 @@
  * (volume_link.c); that member opens the mirror for its sake, as writer without
  * a client, until nobody knocks any more. An application goes first: one here
  * takes the open mirror over, one on another node makes it close (WANTED).
- * Only where the record names no writer, or this node: never against somebody.
+ * Only where the record names no writer, or this node: never against somebody,
+ * whom the core sees in the record that it reads, if the store was late.
  * A node that the record names, that serves no more and cannot heal (a client,
  * or out of sync itself: it died, or a copy was lost as it closed) opens and
  * closes the mirror, so that the record names nobody: then a member heals. One
@@ -59,8 +60,7 @@ void heal_settle(struct volume *v, u64 now)
 			return;
 		log_info("plane", "volume=%s healing: %s", v->r.name,
 			 plane_heal_reason(&v->r, links_knocked(v)));
-		open_mirror(v);
-		v->healing = true;
+		open_mirror(v, true);
 		volume_report(v);
 		return;
 	}

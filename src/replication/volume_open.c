@@ -26,14 +26,17 @@ void close_mirror(struct volume *v)
 	repl_mirror_close(v->mirror, &v->sink, now);
 }
 
-void open_mirror(struct volume *v)
+void open_mirror(struct volume *v, bool heals)
 {
 	u64 now = volume_enter(v);
 
-	v->healing = false; /* from now on for a client; volume_heal.c says otherwise */
+	v->healing = heals;
 	v->opened_mirror = true;
 	v->changed = true; /* it may serve at once */
-	repl_mirror_open(v->mirror, &v->sink, now);
+	if (heals)
+		repl_mirror_heal(v->mirror, &v->sink, now);
+	else
+		repl_mirror_open(v->mirror, &v->sink, now);
 }
 
 /* ---- nbd_ops ---- */
@@ -65,7 +68,7 @@ static void on_open(void *owner)
 	uv_timer_start(&v->deadline, open_on_deadline, VOLUME_OPEN_DEADLINE_MS, 0);
 	/* also when it was handed over and nobody here has asked for it since */
 	if (volume_up(v) && (first || v->mirror->writer.state == WRITER_IDLE))
-		open_mirror(v);
+		open_mirror(v, false);
 	volume_report(v);
 	volume_settle_soon(v); /* FAILED: refused there */
 }
@@ -276,7 +279,7 @@ void open_end(struct volume *v)
 void open_attached(struct volume *v)
 {
 	if (v->opening)
-		open_mirror(v);
+		open_mirror(v, false);
 }
 
 static void refuse_part(struct volume_part *p, const char *why)

@@ -182,11 +182,14 @@ def docs():
               "replicas": {"db": {"state": "up"}, "x": {}}, "then":
               {"node": "n1", "boot": 1, "seq": 2, "base": 1, "replicas": {"db": None}}}
     volume = {"number": 0, "size_kib": 4096, "minor": 1000, "props": {}}
+    cached = dict(volume, number=1, cache={"pool": "ssd", "size_kib": 16384})
     return [json.dumps(d).encode() for d in (
         {"name": "n1", "id": 1, "uuid": UUID, "address": "10.0.0.1", "port": 7700,
          "fingerprint": "0" * 64}, report,
         {"node": "n1", "name": "ssd", "kind": "FILE_THIN", "uuid": UUID, "source": "/x"},
         {"name": "db", "uuid": UUID, "group": "g1", "created_ms": 5, "volumes": [volume]},
+        {"name": "db", "uuid": UUID, "group": "g1", "created_ms": 5, "layers": ["DRBD", "WRITECACHE", "STORAGE"],
+         "volumes": [volume, cached]},
         {"epoch": 1, "writer": -1, "in_sync": 3, "tag": tag},
         {"resource": "db", "node": "n1", "uuid": UUID, "slot": 0, "pool": "ssd", "created": True},
         {"place_count": "2", "node_name_list": ["n1"], "storage_pool_list": ["a"],

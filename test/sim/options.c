@@ -188,4 +188,5 @@ void sim_options_draw(struct sim_options *o, u64 seed)
 	draw_users(o, &r);
 	o->faults_ns = (5000 + sim_random(&r, 20000)) * REPL_MS;
 	o->faults_ns -= o->faults_ns % REPL_MS;
+	o->heals = one_in(&r, 4);
 }

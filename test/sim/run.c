@@ -118,18 +118,43 @@ static void app_step(struct sim_world *w, u8 n)
 	}
 }
 
-void app_open(struct sim_world *w, u8 n)
+static bool may_open(struct sim_world *w, u8 n)
 {
 	struct sim_node *node = &w->node[n];
 
 	if (!node_runs(w, n) || node->open)
-		return;
-	sim_trace(w, "%u opens the volume", n);
+		return false;
 	node->open = true;
 	node->closing = false;
 	node->opened_at = w->now;
-	repl_mirror_open(node->mirror, &sinks[n].sink, node_now(w, n));
+	return true;
+}
+
+void app_open(struct sim_world *w, u8 n)
+{
+	if (!may_open(w, n))
+		return;
+	sim_trace(w, "%u opens the volume", n);
+	repl_mirror_open(w->node[n].mirror, &sinks[n].sink, node_now(w, n));
 	node_after(w, n);
+}
+
+void app_heal(struct sim_world *w, u8 n)
+{
+	if (!may_open(w, n))
+		return;
+	sim_trace(w, "%u opens the volume for the copies", n);
+	repl_mirror_heal(w->node[n].mirror, &sinks[n].sink, node_now(w, n));
+	node_after(w, n);
+}
+
+/* by the clock: other worlds draw the same numbers as without it */
+static void open_somehow(struct sim_world *w, u8 n)
+{
+	if (w->opt.heals && w->now / REPL_MS % 2)
+		app_heal(w, n);
+	else
+		app_open(w, n);
 }
 
 static int openers(const struct sim_world *w)
@@ -146,9 +171,9 @@ static void choose_opener(struct sim_world *w)
 	int k = openers(w);
 
 	if (k == 0 && chance(w, 200000))
-		app_open(w, (u8)sim_random(w, (u64)w->opt.nodes));
+		open_somehow(w, (u8)sim_random(w, (u64)w->opt.nodes));
 	else if (k < (int)w->opt.openers_max && w->faults && chance(w, w->opt.open_more))
-		app_open(w, (u8)sim_random(w, (u64)w->opt.nodes));
+		open_somehow(w, (u8)sim_random(w, (u64)w->opt.nodes));
 	for (int n = 0; n < w->opt.nodes; n++)
 		if (w->node[n].open && (k > 1 || w->faults) &&
 		    (chance(w, w->opt.close) ||

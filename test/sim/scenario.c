@@ -225,6 +225,11 @@ static void c_open(void)
 	app_open(&s.w, node(1));
 }
 
+static void c_open_to_heal(void)
+{
+	app_heal(&s.w, node(1));
+}
+
 static void c_close(void)
 {
 	u8 n = node(1);
@@ -617,18 +622,31 @@ static const struct verb {
 	       { "regions", c_regions },
 	       { "first", c_first } },
   commands[] = {
-	  { "open", c_open },     { "close", c_close },
-	  { "yield", c_yield },   { "grow", c_grow },
-	  { "policy", c_policy }, { "write", c_write },
-	  { "zero", c_zero },     { "read", c_read },
-	  { "flush", c_flush },   { "drop", c_drop },
-	  { "cut", c_cut },       { "silence", c_silence },
-	  { "stall", c_stall },   { "heal", c_heal },
-	  { "crash", c_crash },   { "start", c_start },
-	  { "pause", c_pause },   { "resume", c_resume },
-	  { "disk", c_disk },     { "consensus", c_consensus },
-	  { "add", c_add },       { "remove", c_remove },
-	  { "expect", c_expect }, { "run", c_run },
+	  { "open", c_open },
+	  { "open-to-heal", c_open_to_heal },
+	  { "close", c_close },
+	  { "yield", c_yield },
+	  { "grow", c_grow },
+	  { "policy", c_policy },
+	  { "write", c_write },
+	  { "zero", c_zero },
+	  { "read", c_read },
+	  { "flush", c_flush },
+	  { "drop", c_drop },
+	  { "cut", c_cut },
+	  { "silence", c_silence },
+	  { "stall", c_stall },
+	  { "heal", c_heal },
+	  { "crash", c_crash },
+	  { "start", c_start },
+	  { "pause", c_pause },
+	  { "resume", c_resume },
+	  { "disk", c_disk },
+	  { "consensus", c_consensus },
+	  { "add", c_add },
+	  { "remove", c_remove },
+	  { "expect", c_expect },
+	  { "run", c_run },
   };
 
 static const struct verb *find_verb(const struct verb *table, size_t n, const char *name)

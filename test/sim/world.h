@@ -90,6 +90,7 @@ struct sim_options {
 	u32 depth;            /* requests of an application at a time, at most */
 	u32 open_more, close; /* chance in a million, each ms */
 	u64 patience;         /* so long after its open one of several gives up; ns */
+	bool heals;           /* some open it without an application, for the copies */
 	bool handover;        /* who is asked for the volume yields it (P11) */
 	bool scripted;        /* a scenario: nothing happens by chance */
 	bool trace;
@@ -429,6 +430,7 @@ void world_begin(struct sim_world *w, const struct sim_options *o);
 void world_free(struct sim_world *w);
 void world_step(struct sim_world *w);
 void app_open(struct sim_world *w, u8 n);
+void app_heal(struct sim_world *w, u8 n); /* opens it for the copies only */
 int app_submit(struct sim_world *w, u8 n, u32 slot, u8 op);
 int requests_of(const struct sim_node *n);
 

@@ -27,8 +27,9 @@
 struct lab_node {
 	struct lab *lab;
 	int index;
-	bool has_disk, isolated, muted;
-	int data_fd; /* a memfd, so that it can be made to refuse writes */
+	bool has_disk, isolated, muted, lags;
+	struct plane_record shown; /* lags: by its store */
+	int data_fd;               /* a memfd, so that it can be made to refuse writes */
 	char name[16], socket[160], data[160], meta[160];
 	struct tls *tls;
 	struct listener *listener;
@@ -175,11 +176,12 @@ static void on_accept(struct conn *c, void *arg)
 static void fill_resource(struct lab_node *node, struct plane_resource *r, struct plane_volume *v)
 {
 	struct lab *l = node->lab;
+	const struct plane_record *shown = node->lags ? &node->shown : &l->record;
 
 	*r = (struct plane_resource){ .self = node->index, .n_volumes = 1, .volume = v };
 	*v = (struct plane_volume){ .size_bytes = l->size_bytes };
-	r->in_sync = l->record.in_sync;
-	r->writer = l->record.writer;
+	r->in_sync = shown->in_sync;
+	r->writer = shown->writer;
 	r->room = node->room;
 	snprintf(r->name, sizeof(r->name), "db");
 	memset(r->uuid, 0xdb, sizeof(r->uuid));
@@ -281,6 +283,16 @@ static void isolate_on_loop(struct call *c)
 	/* another port of a peer makes a plane drop its links to it */
 	for (int i = 0; i < l->n; i++)
 		give_resource(&l->node[i]);
+	uv_sem_post(&c->done);
+}
+
+static void lag_on_loop(struct call *c)
+{
+	struct lab_node *node = &c->lab->node[c->node];
+
+	node->lags = c->flag;
+	node->shown = c->lab->record;
+	give_resource(node);
 	uv_sem_post(&c->done);
 }
 
@@ -529,6 +541,13 @@ void lab_hold_consensus(struct lab *l, bool hold)
 	struct call c = { .flag = hold };
 
 	lab_call(l, &c, hold_on_loop);
+}
+
+void lab_lag(struct lab *l, int node, bool lag)
+{
+	struct call c = { .node = node, .flag = lag };
+
+	lab_call(l, &c, lag_on_loop);
 }
 
 void lab_mute(struct lab *l, int node, bool mute)

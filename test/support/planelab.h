@@ -26,6 +26,8 @@ void lab_stop(struct lab *l, int node); /* and waits until it has ended */
 /* cuts all data links from and to the node, and refuses new ones, until healed */
 void lab_isolate(struct lab *l, int node, bool isolated);
 void lab_hold_consensus(struct lab *l, bool hold); /* no answers until released */
+/* its store goes on showing the record as it is now */
+void lab_lag(struct lab *l, int node, bool lag);
 /* one node's questions stay unanswered until it is heard again */
 void lab_mute(struct lab *l, int node, bool mute);
 void lab_break_disk(struct lab *l, int node); /* every write to its data fails from now on */

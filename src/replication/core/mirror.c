@@ -163,12 +163,22 @@ void repl_mirror_set_copies(struct repl_mirror *m, u32 copies, struct repl_sink 
 	run(m, now);
 }
 
-void repl_mirror_open(struct repl_mirror *m, struct repl_sink *out, u64 now)
+static void open_for(struct repl_mirror *m, bool heals, struct repl_sink *out, u64 now)
 {
 	m->out = out;
 	local_raise(m, now);
-	repl_writer_open(&m->writer, now);
+	repl_writer_open(&m->writer, heals, now);
 	run(m, now);
+}
+
+void repl_mirror_open(struct repl_mirror *m, struct repl_sink *out, u64 now)
+{
+	open_for(m, false, out, now);
+}
+
+void repl_mirror_heal(struct repl_mirror *m, struct repl_sink *out, u64 now)
+{
+	open_for(m, true, out, now);
 }
 
 void repl_mirror_close(struct repl_mirror *m, struct repl_sink *out, u64 now)

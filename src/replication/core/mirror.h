@@ -64,6 +64,9 @@ void repl_mirror_boot(struct repl_mirror *m, const struct repl_record *r, struct
 /* the application opens and closes; the driver asks repl_mirror_serving() / waits for
  * REPL_CHANGED */
 void repl_mirror_open(struct repl_mirror *m, struct repl_sink *out, u64 now);
+/* The same without an application, so that copies come back in sync (WANTED and healing): it is
+ * stopped when the record names another node. repl_mirror_open goes on from it. */
+void repl_mirror_heal(struct repl_mirror *m, struct repl_sink *out, u64 now);
 void repl_mirror_close(struct repl_mirror *m, struct repl_sink *out,
 		       u64 now); /* no request may be under way */
 /* P11, planned move: the volume is released as soon as nothing is under way, so that another node

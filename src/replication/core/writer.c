@@ -20,7 +20,7 @@ static const char *const state_names[WRITER_STATES] = {
 #define TO(s) (1u << (s))
 static const u16 state_to[WRITER_STATES] = {
 	[WRITER_IDLE] = TO(WRITER_READING),
-	[WRITER_READING] = TO(WRITER_PROMISING) | TO(WRITER_IDLE),
+	[WRITER_READING] = TO(WRITER_PROMISING) | TO(WRITER_STOPPED) | TO(WRITER_IDLE),
 	[WRITER_PROMISING] = TO(WRITER_PROPOSING) | TO(WRITER_BACKOFF) | TO(WRITER_IDLE),
 	[WRITER_PROPOSING] = TO(WRITER_SERVING) | TO(WRITER_BACKOFF) | TO(WRITER_IDLE),
 	[WRITER_BACKOFF] = TO(WRITER_READING) | TO(WRITER_IDLE),
@@ -104,9 +104,10 @@ static void read_record(struct repl_writer *w)
 	emit(w, &e);
 }
 
-void repl_writer_open(struct repl_writer *w, u64 now)
+void repl_writer_open(struct repl_writer *w, bool heals, u64 now)
 {
 	w->opened = true;
+	w->heals = heals;
 	w->yielding = false;
 	if (w->state == WRITER_IDLE || w->state == WRITER_STOPPED)
 		read_record(w);
@@ -210,6 +211,13 @@ void writer_propose(struct repl_writer *w, enum writer_cas what, u8 writer, u32 
 	emit(w, &e);
 }
 
+/* Who opens it for the copies alone does so against nobody: the driver's store was late. Were it to
+ * ask the copies, it would take the volume from an application whose links fail for a moment. */
+static bool gives_way(const struct repl_writer *w)
+{
+	return w->heals && w->record.writer != REPL_NO_SLOT && w->record.writer != w->self;
+}
+
 void repl_writer_record(struct repl_writer *w, u64 token, const struct repl_record *r, u64 now)
 {
 	if (token != w->read_out)
@@ -218,6 +226,10 @@ void repl_writer_record(struct repl_writer *w, u64 token, const struct repl_reco
 	if (w->state != WRITER_READING)
 		return;
 	w->record = *r;
+	if (gives_way(w)) {
+		writer_stop(w, "another node has the volume open");
+		return;
+	}
 	for (u32 s = 0; s < REPL_SLOTS_MAX; s++) {
 		w->peer[s].promise = PROMISE_NONE;
 		w->peer[s].promise_at = 0;
@@ -648,7 +660,7 @@ void repl_writer_tick(struct repl_writer *w, u64 now)
 	if (w->state == WRITER_SERVING)
 		peers_tick(w, now);
 	if (w->state == WRITER_IDLE && w->yielding && w->n_waiting && now >= w->yield_until)
-		repl_writer_open(w, now); /* nobody has taken it: P11 */
+		repl_writer_open(w, false, now); /* nobody has taken it: P11 */
 	w->pace_left = REPL_PACE_BYTES;
 	writer_settle(w, now);
 }

@@ -99,7 +99,8 @@ struct repl_writer {
 	struct repl_tag tag; /* of this incarnation; counter goes up with each CAS */
 	u64 random;
 	bool wanted; /* another node has asked for the volume */
-	bool opened; /* the application wants it */
+	bool opened; /* somebody wants it: */
+	bool heals;  /* no application, only the copies that are out of sync */
 	/* P11: requests wait; when nothing is under way the volume is released, and not taken
 	 * back before yield_until */
 	bool yielding;
@@ -148,7 +149,7 @@ struct repl_writer {
 void repl_writer_init(struct repl_writer *w, u8 self, bool self_disk, u32 copies,
 		      const struct repl_tag *tag, u64 seed, struct repl_sink *sink);
 void repl_writer_set_copies(struct repl_writer *w, u32 copies, u64 now);
-void repl_writer_open(struct repl_writer *w, u64 now);
+void repl_writer_open(struct repl_writer *w, bool heals, u64 now);
 void repl_writer_close(struct repl_writer *w, u64 now);
 void repl_writer_yield(struct repl_writer *w, u64 now);
 void repl_writer_abandon(struct repl_writer *w);

@@ -586,6 +586,29 @@ Test(plane, a_client_that_was_writer_releases_the_record)
 	lab_free(l);
 }
 
+Test(plane, who_heals_gives_way_to_a_writer_that_cannot_be_reached)
+{
+	struct lab *l = make(3, 3);
+	int fd;
+
+	lab_lag(l, 0, true); /* for it nobody has it open, whatever happens */
+	fd = enter(l, 2);
+	cr_assert(lab_wait_in_sync(l, 3));
+	lab_stop(l, 1);
+	write_block(fd, 0, 1);
+	lab_isolate(l, 2, true); /* who would take node 1 back before it has knocked */
+	lab_start(l, 1);
+	usleep((REPL_GRACE_NS + REPL_SILENCE_NS) / 1000);
+	cr_expect_eq(lab_record(l).writer, 2, "nobody takes it away");
+	lab_isolate(l, 2, false);
+	write_block(fd, 1, 2);
+	lab_lag(l, 0, false);
+	cr_expect(lab_wait_in_sync(l, 3));
+	close(fd);
+	cr_expect(is_released(l));
+	lab_free(l);
+}
+
 Test(plane, links_that_flap)
 {
 	struct lab *l = make(3, 7);

@@ -72,6 +72,37 @@ static int status_of(u64 id)
 	return 1;
 }
 
+static const char *heal_with(u8 writer)
+{
+	const struct repl_record r = { .epoch = 5, .writer = writer, .in_sync = 2 };
+	struct repl_mirror_config c = { .self = 0, .copies = 2, .tag = { 1, 1, 0 }, .seed = 7 };
+
+	n_rec = 0;
+	memset(&m, 0, sizeof(m));
+	repl_mirror_init(&m, &c, NOW);
+	repl_mirror_boot(&m, &r, &sink, NOW);
+	repl_mirror_heal(&m, &sink, NOW);
+	repl_mirror_record(&m, find(REPL_READ_RECORD)->id, &r, &sink, NOW);
+	return m.writer.state == WRITER_STOPPED ? m.writer.reason : NULL;
+}
+
+/* WANTED and healing: never against somebody, whatever the driver has been told */
+Test(writer, who_heals_asks_nobody_while_another_is_the_writer)
+{
+	const struct repl_record r = { .epoch = 5, .writer = 1, .in_sync = 2 };
+
+	cr_expect_null(heal_with(REPL_NO_SLOT));
+	cr_expect_null(heal_with(0), "it is itself");
+	cr_assert_str_eq(heal_with(1), "another node has the volume open");
+	cr_expect_not(repl_mirror_wants_link(&m, 1));
+	cr_expect_eq(sent(REPL_MSG_PROMISE), 0);
+
+	n_rec = 0;
+	repl_mirror_open(&m, &sink, NOW);
+	repl_mirror_record(&m, find(REPL_READ_RECORD)->id, &r, &sink, NOW);
+	cr_expect_eq(m.writer.state, WRITER_PROMISING, "an application does");
+}
+
 /* [F5b] what the copy held before this writer came may be in its cache only */
 Test(writer, all_copies_restart_under_a_writer_that_inherited)
 {

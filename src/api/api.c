@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/log.h"
+#include "cluster/pki.h"
 
 #define CARRY_MS 30000       /* longest a user waits for an answer */
 #define APPLIED_WAIT_MS 2000 /* for the own store to catch up with what the leader answered */
@@ -118,6 +119,9 @@ static void on_tick(uv_timer_t *t)
 	more |= a->members && texts_warm(a->texts, api_mono_ms());
 	if (slow_tick_is_due(a, now))
 		slow_tick(a, now);
+	else if (services_has_more(a))
+		services_look(a);
+	more |= services_has_more(a);
 	if (!a->waits && !more && leader_is_idle(a->leader))
 		period_ms = tick_period_ms(a);
 	if (period_ms != a->period_ms) {
@@ -477,6 +481,17 @@ static bool id_is_fine(const char *id)
 	return n > 0 && n <= CALL_ID_MAX;
 }
 
+/* One that cannot be kept as it is must still tell a request from its repetition. */
+static void take_id(struct api_call *c, const char *id)
+{
+	_Static_assert(CALL_ID_MAX == 64, "as a hash in hex");
+
+	if (id_is_fine(id))
+		snprintf(c->id, sizeof(c->id), "%s", id);
+	else if (id[0])
+		pki_sha256_hex(id, strlen(id), c->id);
+}
+
 static struct api_call *call_of(struct api *a, struct http_request *r)
 {
 	const struct buf *body = http_body(r);
@@ -495,8 +510,8 @@ static struct api_call *call_of(struct api *a, struct http_request *r)
 		http_reply(r, 400, text, sizeof(text) - 1);
 		return NULL;
 	}
-	if (id && id_is_fine(id))
-		snprintf(c->id, sizeof(c->id), "%s", id);
+	if (id)
+		take_id(c, id);
 	c->reply = on_http_reply;
 	c->reply_arg = r;
 	c->http = r;

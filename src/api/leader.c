@@ -7,6 +7,8 @@
  * A request is tried again under the same request id until its deadline: the
  * store remembers the id, so that a second execution answers what the first did.
  * That makes it safe to leave a connection to a leader that no longer leads.
+ *
+ * Those that wait for a connection go in the order in which they came.
  */
 #include "api/leader.h"
 
@@ -21,6 +23,7 @@
 #include "net/httpc.h"
 
 struct client {
+	struct api *api;
 	struct httpc *http;
 	char address[CONSENSUS_ADDRESS_MAX];
 	bool busy;
@@ -42,6 +45,8 @@ struct pending {
 	bool read;               /* GET: nothing can be executed twice */
 	bool want_doc;           /* the answer is wanted parsed */
 	bool too_large;          /* for any leader to take */
+	bool too_many;           /* of others wait already */
+	uint64_t number;         /* in the order in which they came */
 	bool maybe;              /* some attempt may have been executed */
 	uint32_t target;         /* Raft id of the leader it is at */
 	struct attempt *attempt; /* the one whose answer counts */
@@ -58,8 +63,10 @@ struct attempt {
 
 struct leader {
 	struct api *api;
-	struct pending *pending;
-	int n_pending;
+	struct pending *pending, *last; /* the oldest first */
+	struct pending *next;           /* the one a tick looks at next */
+	int n_pending, n_users;         /* of these for users */
+	uint64_t came;
 	struct client clients[LEADER_CLIENTS_MAX];
 };
 
@@ -73,7 +80,12 @@ static void pending_free(struct pending *p)
 		l->pending = p->next;
 	if (p->next)
 		p->next->prev = p->prev;
+	else
+		l->last = p->prev;
+	if (l->next == p)
+		l->next = p->next;
 	l->n_pending--;
+	l->n_users -= p->who != WHO_NODE;
 	if (p->body.data)
 		explicit_bzero(p->body.data, p->body.cap); /* a passphrase, perhaps */
 	buf_release(&p->body);
@@ -142,9 +154,9 @@ static void give_up_late(struct pending *p)
 	p->maybe |= p->state != PENDING_DUE && !p->read;
 	if (p->too_large)
 		snprintf(why, sizeof(why), "a request may have %u bytes at most", HTTP_BODY_MAX);
-	else if (p->owner->n_pending > LEADER_CALLS_MAX)
+	else if (p->too_many)
 		snprintf(why, sizeof(why), "%d requests wait for the leader: try again later",
-			 LEADER_CALLS_MAX);
+			 p->owner->n_pending);
 	else if (consensus_leader(a->config.consensus, address))
 		snprintf(why, sizeof(why), "the leader at %s did not answer within %lld s", address,
 			 (long long)(now - p->since_ms + 500) / 1000);
@@ -238,6 +250,7 @@ static struct client *client_for(struct leader *l, const char *address, int max)
 	if (spare->http)
 		httpc_free(spare->http);
 	snprintf(spare->address, sizeof(spare->address), "%s", address);
+	spare->api = l->api;
 	spare->http = httpc_new_tls(l->api->config.loop, l->api->config.tls, ALPN_HTTP, host, port);
 	return spare->http ? spare : NULL;
 }
@@ -256,6 +269,7 @@ static void on_answer(const struct httpc_answer *a, void *arg)
 	const char *elsewhere;
 
 	t->client->busy = false;
+	api_soon(t->client->api); /* others may wait for it */
 	free(t);
 	if (!p)
 		return;
@@ -288,10 +302,8 @@ static void try_away(struct pending *p, uint32_t target, const char *address)
 	struct attempt *t;
 	char headers[768];
 
-	if (!client) {
-		again(p); /* all connections are busy: a short wait */
-		return;
-	}
+	if (!client)
+		return; /* all connections are busy: it stays due */
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		abort();
@@ -353,28 +365,27 @@ static bool is_late(const struct pending *p, int64_t now)
 	return now - seen_ms >= LEADER_SEARCH_MS && now - p->since_ms >= LEADER_SEARCH_LEAST_MS;
 }
 
-/* Does what is due for one pending; false when there was nothing. */
-static bool advance(struct pending *p, int64_t now)
+static void advance(struct pending *p, int64_t now)
 {
+	leave_if_moved(p);
 	if (is_late(p, now))
 		give_up_late(p);
 	else if (p->state == PENDING_DUE && now >= p->try_ms)
 		try_now(p);
-	else
-		return false;
-	return true;
 }
 
+/* An answer given here may end any other pending, and begin new ones: those are the next tick's. */
 void leader_tick(struct leader *l)
 {
 	int64_t now = api_mono_ms();
-	struct pending *p = l->pending;
+	uint64_t came = l->came;
+	struct pending *p;
 
-	while (p) {
-		leave_if_moved(p);
-		/* an answer given here may end any other pending: begin anew */
-		p = advance(p, now) ? l->pending : p->next;
+	for (l->next = l->pending; (p = l->next) != NULL && p->number <= came;) {
+		l->next = p->next;
+		advance(p, now);
 	}
+	l->next = NULL;
 }
 
 bool leader_is_idle(const struct leader *l)
@@ -413,13 +424,19 @@ static struct pending *add(struct leader *l, const struct leader_request *r, lea
 	p->owner = l;
 	p->cb = cb;
 	p->arg = arg;
-	if (l->n_pending >= LEADER_CALLS_MAX)
+	p->number = ++l->came;
+	p->too_many = l->n_pending >= LEADER_CALLS_MAX ||
+		      (p->who != WHO_NODE && l->n_users >= LEADER_CALLS_USERS);
+	if (p->too_many)
 		p->deadline_ms = 0; /* answered by the next tick: the callback never comes inside */
-	p->next = l->pending;
-	if (p->next)
-		p->next->prev = p;
-	l->pending = p;
+	p->prev = l->last;
+	if (p->prev)
+		p->prev->next = p;
+	else
+		l->pending = p;
+	l->last = p;
 	l->n_pending++;
+	l->n_users += p->who != WHO_NODE;
 	api_hurry(l->api);
 	return p;
 }

@@ -28,6 +28,7 @@ void leader_free(struct leader *l); /* pending calls get status 503 */
 void leader_call(struct leader *l, const char *method, const char *path_and_query, const char *body,
 		 const char *request_id, int deadline_ms, leader_cb cb, void *arg);
 
+#define LEADER_CALLS_USERS 3072 /* of these for users: they must not shut out nodes */
 #define LEADER_CALLS_MAX 4096   /* waiting or under way; more get 503 at once */
 #define LEADER_CLIENTS_USERS 12 /* of these for users: slow creations must not hold up nodes */
 #define LEADER_CLIENTS_MAX 16   /* connections to leaders; one request under way on each */

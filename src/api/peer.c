@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/log.h"
 #include "model/node.h"
 #include "net/httpc.h"
 
@@ -19,11 +20,40 @@ struct peer { /* a connection, with one call at a time */
 	struct api *api;
 	struct httpc *http; /* NULL: to this node */
 	struct api_call *here;
+	bool beginning; /* here: the call has not returned yet */
 	char address[ADDRESS_LEN_MAX + 16];
 	bool busy;
 	peer_cb cb;
 	void *arg;
 };
+
+static void drop(struct api *a, struct peer *p)
+{
+	struct peer **at = &a->peers;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	if (p->http)
+		httpc_free(p->http);
+	free(p);
+}
+
+/* p is not busy any more: the longest kept of too many goes, which is not p, as its connection is
+ * just telling us. */
+static void keep(struct peer *p)
+{
+	struct peer *oldest = NULL;
+	int n_idle = 0;
+
+	p->busy = false;
+	for (struct peer *q = p->api->peers; q; q = q->next) {
+		n_idle += !q->busy;
+		oldest = q->busy || q == p ? oldest : q; /* the newest are first */
+	}
+	if (n_idle > PEER_IDLE_MAX)
+		drop(p->api, oldest);
+}
 
 static void finish(struct peer *p, int http, const void *data, size_t len)
 {
@@ -31,8 +61,8 @@ static void finish(struct peer *p, int http, const void *data, size_t len)
 	peer_cb cb = p->cb;
 	void *arg = p->arg;
 
-	p->busy = false;
 	p->here = NULL;
+	keep(p);
 	if (len > 0)
 		json_parse(data, len, &doc, NULL);
 	cb(http, doc, arg);
@@ -47,49 +77,91 @@ static void on_answer(const struct httpc_answer *a, void *arg)
 		finish(arg, a->status, a->body->data, a->body->len);
 }
 
-static void on_own_reply(struct api_call *c, int status, const void *data, size_t len, void *arg)
+/* An answer that is known already: nobody expects it inside of his call. */
+struct late {
+	int http;
+	json *doc; /* owned */
+	peer_cb cb;
+	void *arg;
+};
+
+static bool at_once(void *arg, int64_t waited_ms)
 {
-	if (arg)
-		finish(arg, status, data, len);
+	return true;
 }
 
-static void drop(struct api *a, struct peer *p)
+static void tell(void *arg, bool in_time)
 {
-	struct peer **at = &a->peers;
+	struct late *l = arg;
 
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
-	if (p->http)
-		httpc_free(p->http);
-	free(p);
+	l->cb(l->http, l->doc, l->arg);
+	json_object_put(l->doc);
+	free(l);
+}
+
+/* takes doc */
+static void tell_later(struct api *a, int http, json *doc, peer_cb cb, void *arg)
+{
+	struct late *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		abort();
+	*l = (struct late){ http, doc, cb, arg };
+	wait_start(a, 0, at_once, tell, l);
+}
+
+static void on_own_reply(struct api_call *c, int status, const void *data, size_t len, void *arg)
+{
+	struct peer *p = arg;
+	json *doc = NULL;
+
+	if (!p)
+		return;
+	if (!p->beginning) {
+		finish(p, status, data, len);
+		return;
+	}
+	if (len > 0)
+		json_parse(data, len, &doc, NULL);
+	p->here = NULL;
+	keep(p);
+	tell_later(p->api, status, doc, p->cb, p->arg);
+}
+
+static void say_full(struct api *a, const char *node)
+{
+	int64_t now = api_mono_ms();
+
+	if (a->peers_full_ms && now - a->peers_full_ms < PEER_FULL_EVERY_MS)
+		return;
+	a->peers_full_ms = now;
+	log_warn("api", "node=%s not asked: %d requests to nodes are under way", node,
+		 PEER_CALLS_MAX);
 }
 
 /* an idle one to that address, or a new one; NULL: too many are under way */
-static struct peer *peer_for(struct api *a, const char *address)
+static struct peer *peer_for(struct api *a, const char *node, const char *address)
 {
-	struct peer *idle = NULL;
-	int n_busy = 0, n_idle = 0;
+	struct peer *p;
+	int n_busy = 0;
 
-	for (struct peer *p = a->peers; p; p = p->next) {
+	for (p = a->peers; p; p = p->next) {
 		if (!p->busy && strcmp(p->address, address) == 0)
 			return p;
 		n_busy += p->busy;
-		n_idle += !p->busy;
-		idle = p->busy ? idle : p;
 	}
-	if (n_busy >= PEER_CALLS_MAX)
+	if (n_busy >= PEER_CALLS_MAX) {
+		say_full(a, node);
 		return NULL;
-	if (n_idle >= PEER_IDLE_MAX)
-		drop(a, idle);
-	idle = calloc(1, sizeof(*idle));
-	if (!idle)
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p)
 		abort();
-	idle->api = a;
-	snprintf(idle->address, sizeof(idle->address), "%s", address);
-	idle->next = a->peers;
-	a->peers = idle;
-	return idle;
+	p->api = a;
+	snprintf(p->address, sizeof(p->address), "%s", address);
+	p->next = a->peers;
+	a->peers = p;
+	return p;
 }
 
 static bool find_node(struct api *a, const char *name, struct node *ret)
@@ -121,32 +193,9 @@ static void call_here(struct peer *p, const char *method, const char *path, cons
 	c->reply = on_own_reply;
 	c->reply_arg = p;
 	p->here = c;
+	p->beginning = true;
 	api_dispatch(c);
-}
-
-/* a call that reaches nobody is answered later, too */
-static bool never(void *arg, int64_t waited_ms)
-{
-	return true;
-}
-
-static void not_reached(void *arg, bool in_time)
-{
-	struct peer *p = arg;
-
-	p->cb(0, NULL, p->arg);
-	free(p);
-}
-
-static void unreachable(struct api *a, peer_cb cb, void *arg)
-{
-	struct peer *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		abort();
-	p->cb = cb;
-	p->arg = arg;
-	wait_start(a, 0, never, not_reached, p);
+	p->beginning = false;
 }
 
 void peer_call(struct api *a, const char *node, const char *method, const char *path, json *body,
@@ -161,13 +210,13 @@ void peer_call(struct api *a, const char *node, const char *method, const char *
 	if (here || find_node(a, node, &n)) {
 		if (!here)
 			snprintf(address, sizeof(address), "%s %d", n.address, n.port);
-		p = peer_for(a, address);
+		p = peer_for(a, node, address);
 	}
 	if (p && !here && !p->http)
 		p->http =
 			httpc_new_tls(a->config.loop, a->config.tls, ALPN_HTTP, n.address, n.port);
 	if (!p || (!here && !p->http)) {
-		unreachable(a, cb, arg);
+		tell_later(a, 0, NULL, cb, arg);
 		return;
 	}
 	p->busy = true;

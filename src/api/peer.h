@@ -8,8 +8,9 @@
 
 #include "api/state.h"
 
-#define PEER_CALLS_MAX 256 /* under way; more are not reached */
-#define PEER_IDLE_MAX 16   /* connections kept for the next call */
+#define PEER_CALLS_MAX 512       /* under way; more are not reached */
+#define PEER_IDLE_MAX 16         /* connections kept for the next call */
+#define PEER_FULL_EVERY_MS 10000 /* it is logged not more often that there are too many calls */
 
 /* http: 0 when the node did not answer; doc: the body parsed, NULL when it is no JSON; borrowed */
 typedef void (*peer_cb)(int http, json *doc, void *arg);

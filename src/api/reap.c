@@ -13,7 +13,6 @@
 #include "api/known.h"
 #include "api/view.h"
 
-#define REAP_AT_ONCE_MAX 64 /* resources asked in one second */
 #define REAP_CALL_MS 5000
 
 /* is about to become something else */
@@ -44,6 +43,7 @@ void reap_forget(struct api *a)
 {
 	json_object_put(a->reaper.resources);
 	a->reaper.resources = NULL;
+	a->reaper.at = 0;
 }
 
 /* as is_covered of change_replica.c */
@@ -94,25 +94,33 @@ static void on_asked(const struct leader_answer *answer, void *arg)
 	a->reaper.asked--;
 }
 
+static void ask(struct api *a, const char *resource)
+{
+	json *body = view_object();
+
+	jset_str(body, "resource", resource);
+	a->reaper.asked++;
+	leader_call(a->leader, "POST", "/v1/sds/reap", json_text(body), NULL, REAP_CALL_MS,
+		    on_asked, a);
+	json_object_put(body);
+}
+
 void api_reap(struct api *a)
 {
-	int n = 0;
+	struct reaper *r = &a->reaper;
+	int i = 0;
 
-	if (a->reaper.asked > 0 || !a->reaper.resources)
+	if (r->asked > 0 || !r->resources)
 		return;
-	json_object_object_foreach(a->reaper.resources, name, value)
+	json_object_object_foreach(r->resources, name, value)
 	{
-		json *body;
-
-		if (!is_due(a, name))
+		if (i++ < r->at || !is_due(a, name))
 			continue;
-		body = view_object();
-		jset_str(body, "resource", json_object_get_string(value));
-		a->reaper.asked++;
-		leader_call(a->leader, "POST", "/v1/sds/reap", json_text(body), NULL, REAP_CALL_MS,
-			    on_asked, a);
-		json_object_put(body);
-		if (++n == REAP_AT_ONCE_MAX)
-			break;
+		if (r->asked == REAP_AT_ONCE_MAX) {
+			r->at = i - 1; /* what cannot be finished holds up nothing else */
+			return;
+		}
+		ask(a, json_object_get_string(value));
 	}
+	r->at = 0;
 }

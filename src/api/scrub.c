@@ -91,6 +91,7 @@ static const char *first_due(struct api *a, int64_t *ret_ms)
 static bool begin(struct api *a, const char *name)
 {
 	char key[STORE_KEY_MAX];
+	struct verify *v;
 	struct scrub last;
 	json *doc = NULL;
 	bool ready;
@@ -99,13 +100,12 @@ static bool begin(struct api *a, const char *name)
 	if (store_get(a->config.store, key, &doc, NULL) < 0)
 		return false; /* deleted a moment ago */
 	last = view_scrub(a, name, jget_str(doc, "uuid", ""));
-	ready = !last.again || all_in_sync(a, name);
-	if (ready) {
+	ready = (!last.again || all_in_sync(a, name)) &&
+		verify_begin(a, jget_str(doc, "name", ""),
+			     policy_load(a->config.store, doc).scrub_rate, &v, NULL) == 0;
+	if (ready)
 		log_info("api", "resource=%s its copies are compared by the clock",
 			 jget_str(doc, "name", ""));
-		verify_begin(a, jget_str(doc, "name", ""),
-			     policy_load(a->config.store, doc).scrub_rate);
-	}
 	json_object_put(doc);
 	return ready;
 }

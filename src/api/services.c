@@ -16,8 +16,8 @@
 #include "model/service_decide.h"
 
 #define SERVICE_CALL_MS 10000
+#define SERVICE_SLICE_MS 10   /* of looking at them, at a stretch */
 #define SERVICE_WAIT_MS 20000 /* until it runs, or has stopped; less than a client waits */
-#define SERVICE_CALLS_MAX 16  /* decisions asked for at a time */
 
 /* ---- how one stands ---- */
 
@@ -520,12 +520,17 @@ static void on_decided(const struct leader_answer *answer, void *arg)
 	struct api *a = arg;
 
 	a->services_asked--;
+	if (answer->status != 200)
+		a->services_applied = 0; /* all are looked at once more */
 }
 
 struct look {
 	struct api *api;
-	bool all;   /* definitions have changed: also those that run are looked at */
-	json *seen; /* name -> {"state","state_since_ms"}, of this look */
+	bool all;       /* definitions have changed: also those that run are looked at */
+	bool more;      /* the next look goes on behind last */
+	int64_t end_ms; /* monotonic: no longer than this */
+	char last[NAME_MAX_LEN + 1]; /* that was looked at, in lower case; "" none yet */
+	json *seen; /* name -> {"state","state_since_ms"}, of this look or an earlier one */
 };
 
 /* One that is stopped and was not changed stays so: no node has to be looked at for it. */
@@ -544,55 +549,88 @@ static void note_state(struct look *l, const char *low, const struct stand *x)
 	jset(l->seen, low, o);
 }
 
-static void look_at(json *doc, void *arg)
+static bool is_due(const struct look *l, const struct stand *x)
 {
-	struct look *l = arg;
-	struct api *a = l->api;
-	char low[NAME_MAX_LEN + 1];
 	struct service_decision d;
 	struct service s;
-	struct stand x;
-	json *body;
 
-	name_key(jget_str(doc, "name", ""), low);
-	if (is_at_rest(l, doc, low)) {
-		jset(l->seen, low, json_object_get(jget(a->services_seen, low)));
-		return;
-	}
-	if (stand_of(a, doc, false, &x) < 0)
-		return;
-	note_state(l, low, &x);
-	if (a->services_asked >= SERVICE_CALLS_MAX || !x.s.enabled)
-		return;
-	if (!x.due && !(l->all && is_steady(a, &x.s) && peek(a, x.s.name, &d, &s) > 0))
-		return;
-	body = view_object();
-	jset_str(body, "service", x.s.name);
+	if (!x->s.enabled)
+		return false;
+	return x->due ||
+	       (l->all && is_steady(l->api, &x->s) && peek(l->api, x->s.name, &d, &s) > 0);
+}
+
+static void ask(struct look *l, const struct stand *x)
+{
+	struct api *a = l->api;
+	json *body = view_object();
+
+	jset_str(body, "service", x->s.name);
 	a->services_asked++;
 	leader_call(a->leader, "POST", "/v1/sds/service-decide", json_text(body), NULL,
 		    SERVICE_CALL_MS, on_decided, a);
 	json_object_put(body);
 }
 
+/* Not in this look: before the first, or more than it can do */
+static bool is_left(struct look *l, const char *low)
+{
+	l->more |= l->api->services_asked == SERVICE_CALLS_MAX ||
+		   (l->last[0] && api_mono_ms() >= l->end_ms);
+	return l->more || strcmp(low, l->api->services_after) <= 0;
+}
+
+static void look_at(json *doc, void *arg)
+{
+	struct look *l = arg;
+	char low[NAME_MAX_LEN + 1];
+	struct stand x;
+
+	name_key(jget_str(doc, "name", ""), low);
+	if (is_left(l, low) || is_at_rest(l, doc, low)) {
+		jset(l->seen, low, json_object_get(jget(l->api->services_seen, low)));
+		return;
+	}
+	snprintf(l->last, sizeof(l->last), "%s", low);
+	if (stand_of(l->api, doc, false, &x) < 0)
+		return;
+	note_state(l, low, &x);
+	if (is_due(l, &x))
+		ask(l, &x);
+}
+
+/* In the order of their names, until SERVICE_CALLS_MAX are asked for or SERVICE_SLICE_MS are over;
+ * the next look goes on there, so that none has to wait for others that are due again and again. */
 void services_look(struct api *a)
 {
 	uint64_t applied = store_applied(a->config.store);
-	struct look l = { .api = a, .all = applied != a->services_applied };
+	struct look l = { .api = a, .end_ms = api_mono_ms() + SERVICE_SLICE_MS };
 
 	/* what was asked for is decided first: it is not asked for twice */
 	if (a->services_asked > 0)
 		return;
-	a->services_applied = applied;
+	if (!services_has_more(a)) {
+		a->services_all = applied != a->services_applied;
+		a->services_applied = applied;
+	}
+	l.all = a->services_all;
 	l.seen = view_object();
 	view_docs(a, "service/", look_at, &l);
 	json_object_put(a->services_seen);
 	a->services_seen = l.seen;
+	snprintf(a->services_after, sizeof(a->services_after), "%s", l.more ? l.last : "");
+}
+
+bool services_has_more(const struct api *a)
+{
+	return a->services_after[0];
 }
 
 void services_stop(struct api *a)
 {
 	json_object_put(a->services_seen);
 	a->services_seen = NULL;
+	a->services_after[0] = '\0';
 }
 
 /* ---- metrics ---- */

@@ -30,6 +30,9 @@
 #define FREEZE_RETRY_MS 300
 #define VERDICT_CALL_MS 10000
 
+_Static_assert(PEER_CALLS_MAX >= SNAPSHOTS_AT_ONCE_MAX * COPIES_MAX,
+	       "all copies of one request are cut at a time");
+
 enum phase { PHASE_FREEZE, PHASE_CUT, PHASE_THAW, PHASE_VERDICT, PHASE_OVER };
 
 static const char *const phase_names[] = { "freeze", "cut", "thaw", "verdict", "over" };

@@ -9,12 +9,13 @@
 
 #include "api/state.h"
 
-#define TAKE_MARGIN_MS 150   /* before the freeze ends no copy may be cut any more */
-#define TAKE_RESERVE_MS 4000 /* beyond the freeze: for what comes before and after it */
-#define TAKE_UNHELD_MS 20000 /* for cutting where nobody writes; at least FREEZE_MS_MAX */
-#define TAKE_KEPT_MS 60000   /* so long the reason of a failure is told */
-#define TAKE_ORPHAN_MS 15000 /* of a former leader */
-#define TAKE_FRESH_MS 10000  /* so young, one of its own may be committed and not in hand yet */
+#define SNAPSHOTS_AT_ONCE_MAX 64 /* of one request: all of them are held at a time */
+#define TAKE_MARGIN_MS 150       /* before the freeze ends no copy may be cut any more */
+#define TAKE_RESERVE_MS 4000     /* beyond the freeze: for what comes before and after it */
+#define TAKE_UNHELD_MS 20000     /* for cutting where nobody writes; at least FREEZE_MS_MAX */
+#define TAKE_KEPT_MS 60000       /* so long the reason of a failure is told */
+#define TAKE_ORPHAN_MS 15000     /* of a former leader */
+#define TAKE_FRESH_MS 10000      /* so young, one of its own may be committed and not in hand yet */
 
 struct take_name {
 	char resource[NAME_MAX_LEN + 1], name[NAME_MAX_LEN + 1];

@@ -14,7 +14,6 @@
 #include "api/view.h"
 
 #define TAKE_WAIT_MS 30000
-#define SNAPSHOTS_AT_ONCE_MAX 64
 
 /* ---- shown ---- */
 

@@ -36,8 +36,11 @@ struct survey {
 };
 
 /* replicas marked for deletion: looked after once a second on the leader (reap.c) */
+#define REAP_AT_ONCE_MAX 64 /* resources asked for in one look */
+
 struct reaper {
 	json *resources; /* those that have some: lower case -> name; owned, NULL: none */
+	int at;          /* so many of them are passed over by the next look */
 	int asked;       /* requests under way */
 };
 
@@ -54,6 +57,10 @@ struct scheduler {
 	int64_t next_ms;
 };
 
+#define UPKEEP_CALLS_NODES 8   /* of the following about nodes: resources have their turn, too */
+#define UPKEEP_CALLS_MAX 16    /* requests under way */
+#define UPKEEP_LEARNING_MAX 16 /* resources whose copies are being made at a time */
+
 /* what the cluster does by itself for each resource, on the leader (upkeep.c) */
 struct upkeep {
 	bool all;             /* every resource is to be looked at */
@@ -64,8 +71,8 @@ struct upkeep {
 	json *notes;    /* what is waited for, of the last look */
 	json *due;      /* monotonic ms: it is looked at again then, whatever has changed */
 	json *learning; /* with a copy that catches up */
-	json *held;     /* a new copy was asked for, and it was not looked at since */
-	int asked;      /* requests under way */
+	json *held; /* a new copy was asked for, and does not learn yet: monotonic ms, until then */
+	int asked;  /* requests under way */
 };
 
 /* pools that are to be equally full, on the leader (balance.c) */
@@ -82,6 +89,8 @@ struct door {
 	int64_t asked_ms;         /* monotonic: it began */
 	uint64_t revision;        /* the highest that was answered */
 };
+
+#define SERVICE_CALLS_MAX 16 /* decisions about services asked for at a time */
 
 /* comparisons by the clock, on the leader (scrub.c) */
 struct scrubber {
@@ -126,14 +135,17 @@ struct api {
 	struct balancer balance;
 	struct scrubber scrubs;
 	struct door door;
-	int services_asked;        /* decisions under way (services.c) */
-	uint64_t services_applied; /* the store's last entry at the last look */
-	json *services_seen;       /* their states and since when; owned, while this node leads */
-	struct peer *peers;        /* connections to single nodes */
-	struct verify *verifies;   /* comparisons, the newest first */
-	struct take *takes;        /* snapshots that are being taken, or were a moment ago */
-	uint64_t snapshots;        /* store_count, when none of them was orphaned */
-	int refs;                  /* the owner, the timer, and answers consensus still owes */
+	int services_asked;        /* decisions under way (services.c), SERVICE_CALLS_MAX at most */
+	uint64_t services_applied; /* the store's last entry when the last pass began */
+	bool services_all;         /* all are looked at in this pass */
+	char services_after[NAME_MAX_LEN + 1]; /* it goes on behind this one; "": it is over */
+	json *services_seen;     /* their states and since when; owned, while this node leads */
+	struct peer *peers;      /* connections to single nodes */
+	int64_t peers_full_ms;   /* monotonic: it was last said that there are too many calls */
+	struct verify *verifies; /* comparisons, the newest first */
+	struct take *takes;      /* snapshots that are being taken, or were a moment ago */
+	uint64_t snapshots;      /* store_count, when none of them was orphaned */
+	int refs;                /* the owner, the timer, and answers consensus still owes */
 };
 
 int64_t api_mono_ms(void);
@@ -190,6 +202,7 @@ const char *upkeep_note(struct api *a, const char *resource);
 void verify_abandon(struct api *a);
 void scrub_tick(struct api *a);
 void services_look(struct api *a);
+bool services_has_more(const struct api *a);         /* to be looked at without delay */
 void services_stop(struct api *a);                   /* leadership was lost, or the api ends */
 void services_write(struct api *a, struct buf *out); /* their metrics */
 /* all of them as they stand; the caller's */

@@ -21,8 +21,6 @@
 #include "base/log.h"
 
 #define UPKEEP_PER_TICK 100
-#define UPKEEP_CALLS_MAX 16    /* requests under way */
-#define UPKEEP_LEARNING_MAX 16 /* resources whose copies are being made at a time */
 #define UPKEEP_CALL_MS 10000
 #define UPKEEP_AGAIN_MS 15000   /* for what could not be done */
 #define UPKEEP_RESTLESS_MS 5000 /* for what is not as it is to be */
@@ -101,6 +99,21 @@ static bool is_away(struct api *a, const char *node, int64_t now)
 	return (age < 0 ? now - a->led_since_ms : age) >= UPKEEP_AWAY_MS;
 }
 
+static int stop_at_first(const char *key, void *arg)
+{
+	return 1;
+}
+
+/* Until its last replica is gone it is not forgotten: nobody has to be asked. */
+static bool has_replicas(struct api *a, const char *node)
+{
+	char prefix[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
+
+	name_key(node, low);
+	snprintf(prefix, sizeof(prefix), "placed/%s/", low);
+	return store_list_keys(a->config.store, prefix, stop_at_first, NULL) != 0;
+}
+
 struct nodes {
 	struct api *api;
 	uint64_t online; /* which of them answer, as one number */
@@ -117,7 +130,7 @@ static void look_at_node(json *doc, void *arg)
 	json *body;
 
 	l->online = l->online * 31 + online;
-	if (a->upkeep.asked >= UPKEEP_CALLS_MAX)
+	if (a->upkeep.asked >= UPKEEP_CALLS_NODES)
 		return;
 	if (away ? !noted : noted && online) {
 		body = view_object();
@@ -125,7 +138,8 @@ static void look_at_node(json *doc, void *arg)
 		jset_bool(body, "away", away);
 		ask(a, "/v1/sds/node-away", body);
 	}
-	if (node_has_flag(doc, NODE_LOST)) {
+	if (node_has_flag(doc, NODE_LOST) && !has_replicas(a, name) &&
+	    a->upkeep.asked < UPKEEP_CALLS_NODES) {
 		body = view_object();
 		jset_str(body, "node", name);
 		ask(a, "/v1/sds/node-forget", body);
@@ -188,6 +202,7 @@ static void ask_for(struct api *a, const char *name)
 static void look_at(struct api *a, const char *name, const struct upkeep_sight *sight)
 {
 	struct upkeep *u = &a->upkeep;
+	int64_t held_ms = jget_i64_or(u->held, name, 0);
 	struct upkeep_plan plan;
 	bool adds;
 	int rv;
@@ -203,6 +218,9 @@ static void look_at(struct api *a, const char *name, const struct upkeep_sight *
 	if (plan.again_ms >= 0)
 		due_in(u, name, plan.again_ms);
 	if (plan.what == UPKEEP_NOTHING) {
+		/* its node makes it: it learns when that reports it */
+		if (api_mono_ms() < held_ms && !plan.calm && !plan.learning)
+			known_set(&u->held, name, json_object_new_int64(held_ms));
 		if (!plan.calm)
 			due_in(u, name, plan.refused ? UPKEEP_AGAIN_MS : UPKEEP_RESTLESS_MS);
 		return;
@@ -213,7 +231,8 @@ static void look_at(struct api *a, const char *name, const struct upkeep_sight *
 		note(u, name, "another copy is made when fewer others are being made");
 		return;
 	}
-	known_mark(&u->held, name, adds);
+	if (adds)
+		known_set(&u->held, name, json_object_new_int64(api_mono_ms() + UPKEEP_AGAIN_MS));
 	ask_for(a, name);
 }
 

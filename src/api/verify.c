@@ -8,6 +8,7 @@
  * details when it does not lead any more. Called through routes.c. It changes nothing:
  * that is verify_repair.c's.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +26,6 @@
 #define STRETCH_REGIONS VERIFY_STRETCH_REGIONS
 #define STRETCH (STRETCH_REGIONS * (uint64_t)REGION)
 #define CALL_MS 30000
-#define LOOKS_MAX 8  /* at one stretch: then it is left as not settled */
-#define KEPT_MAX 100 /* results */
 
 struct verify_ask {
 	struct verify *v;
@@ -103,9 +102,9 @@ static void note_differences(struct verify *v)
 		if (!d.odd)
 			continue;
 		note_unlike(v, &d);
-		if (v->n_differences < VERIFY_SHOWN_MAX)
-			v->shown[v->n_differences] = d;
-		v->n_differences++;
+		if (v->n_differences++ >= VERIFY_SHOWN_MAX)
+			continue; /* a whole copy may differ: at the end it is said in how much */
+		v->shown[v->n_differences - 1] = d;
 		log_error("api", "resource=%s volume=%d offset=%" PRIu64 " copies differ (mask %x)",
 			  v->resource, d.number, d.off, d.odd);
 	}
@@ -212,7 +211,7 @@ static void take_checksums(struct verify *v, struct verify_copy *c, int http, js
 /* It could not be seen at one moment: again, or left. */
 static void not_settled(struct verify *v)
 {
-	if (++v->looks < LOOKS_MAX) {
+	if (++v->looks < VERIFY_LOOKS_MAX) {
 		pause_then_look(v);
 		return;
 	}
@@ -402,7 +401,8 @@ static void drop(struct api *a, struct verify *v)
 	put(v);
 }
 
-static void make_room(struct api *a)
+/* The oldest result goes for a new one. -EBUSY: none is over */
+static int make_room(struct api *a, struct err *err)
 {
 	struct verify *oldest = NULL;
 	int n = 0;
@@ -411,8 +411,14 @@ static void make_room(struct api *a)
 		if (v->step == STEP_OVER)
 			oldest = v; /* the list begins with the newest */
 	}
-	if (n >= KEPT_MAX && oldest)
-		drop(a, oldest);
+	if (n < VERIFY_KEPT_MAX)
+		return 0;
+	if (!oldest)
+		return err_set(err, -EBUSY,
+			       "%d comparisons are under way: try again when one of them is over",
+			       n);
+	drop(a, oldest);
+	return 0;
 }
 
 static json *shape_difference(const struct verify *v, const struct difference *d)
@@ -469,8 +475,9 @@ void verify_get(struct api_call *c)
 		return;
 	}
 	err_set(&err, -E_NOT_FOUND,
-		"Resource '%.100s' was not verified since this leader was elected.",
-		c->match.arg[0]);
+		"Resource '%.100s' is none of the last %d that were verified since this leader was "
+		"elected.",
+		c->match.arg[0], VERIFY_KEPT_MAX);
 	call_fail(c, -E_NOT_FOUND, &err);
 }
 
@@ -483,20 +490,28 @@ bool verify_running(const struct api *a)
 	return false;
 }
 
-struct verify *verify_begin(struct api *a, const char *resource, int mib_s)
+int verify_begin(struct api *a, const char *resource, int mib_s, struct verify **ret,
+		 struct err *err)
 {
 	struct verify *v = verify_find(a, resource);
 	struct view view;
+	int rv;
 
+	*ret = v;
 	if (v && v->step != STEP_OVER) {
 		v->mib_s = v->mib_s > mib_s ? v->mib_s : mib_s;
-		return v;
+		return 0;
 	}
 	if (view_load(a, resource, &view) < 0)
-		return NULL;
+		return err_set(err, -E_NOT_FOUND, "Resource definition '%.100s' not found.",
+			       resource);
 	if (v)
 		drop(a, v);
-	make_room(a);
+	rv = make_room(a, err);
+	if (rv < 0) {
+		view_release(&view);
+		return rv;
+	}
 	v = calloc(1, sizeof(*v));
 	if (!v)
 		abort();
@@ -508,8 +523,9 @@ struct verify *verify_begin(struct api *a, const char *resource, int mib_s)
 	view_release(&view);
 	v->next = a->verifies;
 	a->verifies = v;
+	*ret = v;
 	look(v);
-	return v;
+	return 0;
 }
 
 /* With "started_ms" somebody asks for the comparison that he has begun. It is told as long as this
@@ -518,6 +534,7 @@ void verify_start(struct api_call *c)
 {
 	struct verify *v = verify_find(c->api, c->match.arg[0]);
 	struct err err;
+	int rv = 0;
 
 	if (!call_object(c))
 		return;
@@ -526,13 +543,11 @@ void verify_start(struct api_call *c)
 		return;
 	}
 	if (!v || v->moved || v->started_ms != jget_i64_or(c->doc, "started_ms", 0))
-		v = verify_begin(c->api, c->match.arg[0], VERIFY_MIB_S);
-	if (v) {
+		rv = verify_begin(c->api, c->match.arg[0], VERIFY_MIB_S, &v, &err);
+	if (rv < 0)
+		call_fail(c, rv, &err);
+	else
 		call_reply_json(c, 200, shape(v));
-		return;
-	}
-	err_set(&err, -E_NOT_FOUND, "Resource definition '%.100s' not found.", c->match.arg[0]);
-	call_fail(c, -E_NOT_FOUND, &err);
 }
 
 void verify_abandon(struct api *a)

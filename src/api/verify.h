@@ -13,6 +13,8 @@
 #define VERIFY_STRETCH_REGIONS 64
 #define VERIFY_MIB_S 40     /* asked for by people; by the clock: sds/scrub-rate */
 #define VERIFY_SHOWN_MAX 64 /* differences that are kept, of all that are counted */
+#define VERIFY_LOOKS_MAX 8  /* at one stretch: then it is left as not settled */
+#define VERIFY_KEPT_MAX 100 /* comparisons, under way and over */
 
 enum verify_step { STEP_LOOK, STEP_FREEZE, STEP_LOOK_HELD, STEP_THAW, STEP_OVER };
 
@@ -53,8 +55,10 @@ struct verify {
 
 /* The newest of that resource; NULL: none, or this leader does not know it */
 struct verify *verify_find(struct api *a, const char *resource);
-/* Begins one, unless one is under way, which is made as fast. NULL: there is no such resource */
-struct verify *verify_begin(struct api *a, const char *resource, int mib_s);
+/* Begins one, unless one is under way, which is made as fast. -E_NOT_FOUND; -EBUSY: too many are
+ * under way */
+int verify_begin(struct api *a, const char *resource, int mib_s, struct verify **ret,
+		 struct err *err);
 bool verify_running(const struct api *a); /* any */
 void scrub_ended(const struct verify *v); /* scrub.c: its result is kept */
 

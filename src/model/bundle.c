@@ -423,41 +423,16 @@ static int check_cache(struct bundle *b, const char *node, const char *pool, con
 		       found.kind == POOL_LVM ? "the copy is in it" : "it is not of kind LVM");
 }
 
-static int promise_cache(struct bundle *b, const char *node, const char *pool, const char *cache,
-			 const struct promise *more, struct err *err)
-{
-	int rv = more->replicas > 0 ? check_cache(b, node, pool, cache, err) : 0;
-
-	return rv < 0 ? rv : bundle_promise(b, node, cache, more, err);
-}
-
 int bundle_promise_cache(struct bundle *b, const char *node, const char *pool,
 			 const struct volume *v, int sign, struct err *err)
 {
+	const struct promise more = { sign * v->cache.size_kib, 0, sign };
+	int rv;
+
 	if (!v->cache.pool[0])
 		return 0;
-	return promise_cache(b, node, pool, v->cache.pool,
-			     &(struct promise){ sign * v->cache.size_kib, 0, sign }, err);
-}
-
-/* What all volumes have in the cache pool of the i-th, if that is the first with it: a transaction
- * changes a promise once. */
-static bool sum_caches(const struct resource *r, int i, int sign, struct promise *ret)
-{
-	const char *pool = r->volume[i].cache.pool;
-
-	for (int k = 0; k < i; k++) {
-		if (strcasecmp(r->volume[k].cache.pool, pool) == 0)
-			return false;
-	}
-	*ret = (struct promise){ 0 };
-	for (int k = i; k < r->n_volumes; k++) {
-		if (strcasecmp(r->volume[k].cache.pool, pool) != 0)
-			continue;
-		ret->kib += sign * r->volume[k].cache.size_kib;
-		ret->replicas += sign;
-	}
-	return pool[0];
+	rv = sign > 0 ? check_cache(b, node, pool, v->cache.pool, err) : 0;
+	return rv < 0 ? rv : bundle_promise(b, node, v->cache.pool, &more, err);
 }
 
 /* of a copy that comes (1) or goes (-1) */
@@ -470,12 +445,8 @@ static int promise_copy(struct bundle *b, const char *node, const char *pool, in
 						   sign * resource_extra_kib(r), sign },
 				err);
 
-	for (int i = 0; i < r->n_volumes && rv == 0; i++) {
-		struct promise more;
-
-		if (sum_caches(r, i, sign, &more))
-			rv = promise_cache(b, node, pool, r->volume[i].cache.pool, &more, err);
-	}
+	for (int i = 0; i < r->n_volumes && rv == 0; i++)
+		rv = bundle_promise_cache(b, node, pool, &r->volume[i], sign, err);
 	return rv;
 }
 

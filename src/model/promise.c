@@ -68,11 +68,18 @@ int promise_add(struct txn *t, struct store *s, const char *node, const char *po
 	rv = promise_read(t, s, node, pool, &p);
 	if (rv < 0)
 		return rv;
+	promise_key(node, pool, key, sizeof(key));
+	rv = txn_written(t, key, &doc); /* by a copy or cache before, in the same pool */
+	if (rv < 0)
+		return rv;
+	if (rv > 0) {
+		parse(doc, &p);
+		json_object_put(doc);
+	}
 	p.kib += more->kib;
 	/* copies of an older version give back what was never counted */
 	p.extra_kib = p.extra_kib + more->extra_kib > 0 ? p.extra_kib + more->extra_kib : 0;
 	p.replicas += more->replicas;
-	promise_key(node, pool, key, sizeof(key));
 	if (p.replicas <= 0) {
 		txn_put(t, key, NULL); /* back to "missing: nothing" */
 		return 0;

@@ -22,7 +22,7 @@ int promise_peek(struct store *s, const char *node, const char *pool, struct pro
 /* the same, noted */
 int promise_read(struct txn *t, struct store *s, const char *node, const char *pool,
 		 struct promise *ret);
-/* more: may be negative */
+/* more: may be negative. Adds to what the transaction has added already. */
 int promise_add(struct txn *t, struct store *s, const char *node, const char *pool,
 		const struct promise *more);
 

@@ -209,6 +209,25 @@ void txn_put(struct txn *t, const char *key, json *doc)
 	json_object_put(doc);
 }
 
+int txn_written(const struct txn *t, const char *key, json **ret)
+{
+	for (size_t i = json_object_array_length(t->writes); i > 0; i--) {
+		json *row = json_object_array_get_idx(t->writes, i - 1);
+		json *text = json_object_array_get_idx(row, 1);
+		int rv;
+
+		if (strcmp(json_object_get_string(json_object_array_get_idx(row, 0)), key) != 0)
+			continue;
+		*ret = NULL;
+		if (!text)
+			return 1;
+		rv = json_parse(json_object_get_string(text),
+				(size_t)json_object_get_string_len(text), ret, NULL);
+		return rv < 0 ? rv : 1;
+	}
+	return 0;
+}
+
 void txn_answer(struct txn *t, json *answer)
 {
 	json *text = t->error ? NULL : as_text(t, answer, "the answer");

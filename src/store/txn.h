@@ -40,6 +40,10 @@ void txn_read_prefix(struct txn *t, const char *prefix, struct store_stamp stamp
 /* Reads through the store and notes the read: the usual way. As store_get; a miss is noted too. */
 int txn_get(struct txn *t, struct store *s, const char *key, json **ret);
 int txn_list(struct txn *t, struct store *s, const char *prefix, store_each each, void *arg);
+/* What the transaction itself holds for key, of its last txn_put: 1 and *ret, a parsed copy that
+ * the caller owns, NULL: it deletes; 0: it does not touch it. Those who add to a document more than
+ * once add to this. */
+int txn_written(const struct txn *t, const char *key, json **ret);
 /* takes doc (one reference); NULL deletes */
 void txn_put(struct txn *t, const char *key, json *doc);
 /* The answer to remember for the request id (a JSON text; optional) */

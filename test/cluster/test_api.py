@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cluster import Cluster, Tap, need_sdsd, run_cli, wait_for
 
+CALL_ID_MAX = 64
 need_sdsd()
 tap = Tap()
 
@@ -564,6 +565,17 @@ def request_ids(cluster):
     other = one.http("POST", "/v1/resource-groups", {"name": "twice"}, head)
     tap.ok(other.status == 500 and is_rc_list(other), "an id is good for one request only", other)
     done("clean up", one.http("DELETE", "/v1/resource-definitions/once"), 200)
+    for what, text, same in (("the longest id", "x" * CALL_ID_MAX, True),
+                             ("a longer one", "x" * (CALL_ID_MAX + 1), False),
+                             ("much longer", "x" * 4000, False),
+                             ("other characters", "Root=1/2+3", False)):
+        head = {"X-Request-Id": text}
+        made = [n.http("POST", "/v1/resource-definitions", body, head) for n in (one, two)]
+        tap.ok([a.status for a in made] == [201, 201] and made[0].json == made[1].json,
+               "%s: done once, too" % what, made)
+        back = made[0].headers.get("x-request-id", "")
+        tap.ok((back == text) == same and len(back) <= CALL_ID_MAX, "%s: %s" % (what, back))
+        done("clean up", one.http("DELETE", "/v1/resource-definitions/once"), 200)
 
 
 def concurrent(cluster):

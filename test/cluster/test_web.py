@@ -17,7 +17,7 @@ from web import Raw, ask, listen, tls_context  # noqa: E402
 
 # src/net/http.h, src/api/access.h, src/web.h
 URL_MAX, HEADERS_MAX, HEADER_COUNT_MAX, BODY_MAX = 8192, 16384, 64, 4 << 20
-STRANGER_BODY_MAX = 64 << 10
+ACCESS_STRANGER_BODY_MAX = 64 << 10
 HEAD_TIMEOUT, BODY_TIMEOUT, IDLE_TIMEOUT = 10, 30, 60
 CONNS_MAX, CONNS_PER_ADDRESS_MAX = 512, 128
 PARSE, OTHER = -3458764513820540931, -4611686018427386906
@@ -119,9 +119,9 @@ def sizes(n, token):
     a = ask(n.http_port, "POST", RD, b" " * (BODY_MAX + 1))
     tap.ok(is_refusal(a, 413) and "4194304" in a.json[0]["message"], "a longer one: 413", a)
     context = tls_context(n.dir + "/ca.pem")
-    a = ask(n.https_port, "POST", RD, b" " * STRANGER_BODY_MAX, context=context)
+    a = ask(n.https_port, "POST", RD, b" " * ACCESS_STRANGER_BODY_MAX, context=context)
     tap.eq(a.status, 401, "somebody unknown may send a little")
-    a = ask(n.https_port, "POST", RD, b" " * (STRANGER_BODY_MAX + 1), context=context)
+    a = ask(n.https_port, "POST", RD, b" " * (ACCESS_STRANGER_BODY_MAX + 1), context=context)
     tap.ok(is_refusal(a, 413) and "unknown" in a.json[0]["message"], "not more: 413", a)
     a = ask(n.https_port, "POST", RD, b" " * BODY_MAX, context=context, token=token)
     tap.ok(a.status == 400 and "empty" in a.json[0]["message"],

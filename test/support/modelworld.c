@@ -62,6 +62,8 @@ enum txn_outcome world_apply(struct world *w, struct txn *t)
 	struct err err = { 0 };
 	struct buf out;
 
+	if (w->propose)
+		return w->propose(t, w->propose_arg);
 	buf_init(&out, TXN_BYTES_MAX);
 	cr_assert_eq(txn_encode(t, &out, &err), 0, "%s", err.text);
 	cr_assert_eq(store_apply(w->store, ++w->index, out.data, out.len, &result, &err), 0, "%s",
@@ -116,12 +118,11 @@ const char *world_long(char c, int n)
 	return text;
 }
 
-void world_start(struct world *w)
+void world_init(struct world *w)
 {
 	char text[1024];
 	json *init;
 
-	world_open(w);
 	snprintf(text, sizeof(text),
 		 "{\"cluster\":\"11111111-1111-4111-8111-111111111111\",\"name\":\"lab\","
 		 "\"ca_cert_pem\":\"cert\",\"ca_key_sealed\":\"key\",\"token\":null,"
@@ -131,6 +132,12 @@ void world_start(struct world *w)
 	init = world_json(text);
 	cr_assert_eq(WORLD(w, change_cluster_init, init), 0, "%s", w->err.text);
 	json_object_put(init);
+}
+
+void world_start(struct world *w)
+{
+	world_open(w);
+	world_init(w);
 }
 
 struct node world_node(const char *name, int host)
@@ -209,11 +216,10 @@ void world_report_open(struct world *w, const char *node, const char *resource, 
 	report(w, text);
 }
 
-void world_cluster(struct world *w, int n)
+void world_fill(struct world *w, int n)
 {
 	char name[16];
 
-	world_start(w);
 	for (int i = 1; i <= n; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
 		if (i > 1)
@@ -221,6 +227,12 @@ void world_cluster(struct world *w, int n)
 		world_add_pool(w, name, "ssd", POOL_FILE_THIN);
 		world_report(w, name, "ssd", 100 * GIB, 100 * GIB);
 	}
+}
+
+void world_cluster(struct world *w, int n)
+{
+	world_start(w);
+	world_fill(w, n);
 }
 
 json *world_doc(struct world *w, const char *key)

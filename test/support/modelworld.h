@@ -19,10 +19,14 @@ struct world {
 	struct change_env env;
 	uint64_t index; /* of the last entry */
 	struct err err; /* of the last change */
+	/* takes t and applies it somehow; NULL: as Raft's next entry */
+	enum txn_outcome (*propose)(struct txn *t, void *arg);
+	void *propose_arg;
 };
 
 void world_open(struct world *w);  /* an empty store */
 void world_start(struct world *w); /* and a cluster of the node n1 */
+void world_init(struct world *w);  /* that cluster, in a store that is empty */
 void world_close(struct world *w); /* removes the directory; checks for leaks */
 void world_no_leaks(void);         /* a .fini for tests without a world */
 
@@ -44,6 +48,7 @@ void world_add_node(struct world *w, const char *name, int host);
 void world_add_pool(struct world *w, const char *node, const char *pool, enum pool_kind kind);
 /* n nodes n1.. with a thin pool "ssd" of 100 GiB each, all of them online */
 void world_cluster(struct world *w, int n);
+void world_fill(struct world *w, int n); /* the same, in the cluster of the node n1 */
 /* a report of the node and its pool (NULL: none) at the world's present time */
 void world_report(struct world *w, const char *node, const char *pool, int64_t free_kib,
 		  int64_t total_kib);

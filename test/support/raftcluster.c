@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 
-#define LISTEN_MAX 64
+#define LISTEN_MAX 1024
 
 static void drop_closed(struct conn *c, const struct err *reason, void *owner)
 {
@@ -17,6 +17,10 @@ static void on_accept(struct conn *conn, void *arg)
 	static const struct conn_ops drop = { .on_close = drop_closed };
 	struct cluster_node *node = arg;
 
+	if (node->on_http && strcmp(conn_alpn(conn), ALPN_HTTP) == 0) {
+		node->on_http(conn, node->http_arg);
+		return;
+	}
 	if (node->consensus && !node->deaf) {
 		consensus_accept(node->consensus, conn);
 		return;

@@ -29,6 +29,9 @@ struct cluster_node {
 	struct err fatal;
 	bool closed;
 	bool deaf; /* refuses what comes to its port */
+	/* takes what comes as HTTP; NULL: it goes to consensus, which refuses it */
+	void (*on_http)(struct conn *c, void *arg);
+	void *http_arg;
 };
 
 struct cluster {

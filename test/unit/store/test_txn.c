@@ -67,6 +67,26 @@ Test(txn, get_and_list_note_what_was_read)
 	cr_assert_str_eq(scratch_apply(s, 6, t).conflict, "nodes/");
 }
 
+Test(txn, what_it_holds_already)
+{
+	struct txn *t = txn_new("", "");
+	json *doc = NULL;
+
+	scratch_put(s, 1, "nodes/a", 1);
+	cr_expect_eq(txn_written(t, "nodes/a", &doc), 0, "the store's is not its own");
+	txn_put(t, "nodes/a", scratch_doc(2));
+	txn_put(t, "nodes/b", NULL);
+	txn_put(t, "nodes/a", scratch_doc(3));
+	cr_assert_eq(txn_written(t, "nodes/a", &doc), 1);
+	cr_expect_eq(jget_i64_or(doc, "n", 0), 3, "the last counts");
+	json_object_put(doc);
+	cr_assert_eq(txn_written(t, "nodes/b", &doc), 1);
+	cr_expect_null(doc, "it is deleted");
+	cr_expect_eq(txn_written(t, "nodes/c", &doc), 0);
+	cr_assert_eq(scratch_apply(s, 2, t).outcome, TXN_APPLIED);
+	cr_expect_eq(scratch_n(s, "nodes/a", NULL), 3, "as it is applied");
+}
+
 Test(txn, errors_stick)
 {
 	static const char *const keys[] = { "",    "a",     "/a",     "a/",

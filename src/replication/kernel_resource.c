@@ -135,7 +135,9 @@ static void note_changes(struct kernel_resource *k, const struct kernel_view *ol
 		log_info("plane", "volume=%s closed", k->r.name);
 		k->served = false;
 	}
-	if ((s->flags & RVOL_STATUS_STOPPED) && !(o->flags & RVOL_STATUS_STOPPED))
+	/* one that only heals may give way: kernel_heal says so */
+	if ((s->flags & RVOL_STATUS_STOPPED) && !(o->flags & RVOL_STATUS_STOPPED) &&
+	    !(s->flags & RVOL_STATUS_HEALING))
 		log_error("plane", "volume=%s epoch=%u I/O has ended: %s", k->r.name, s->epoch,
 			  s->reason);
 	if ((s->flags & RVOL_STATUS_LAPSED) && !(o->flags & RVOL_STATUS_LAPSED))

@@ -182,7 +182,8 @@ static void fill_plane(struct agent *a, const struct bundle *b, const struct rep
 	text_uuid_parse(b->resource.uuid, r->uuid);
 	r->self = own->slot;
 	r->in_sync = b->record.in_sync;
-	r->writer = b->record.writer;
+	/* who is to release it acts as if it had died as its writer */
+	r->writer = record_settler(&b->record) == own->slot ? own->slot : b->record.writer;
 	r->read_policy = read[b->policy.read];
 	r->handover = b->policy.handover;
 	r->copy_writes = copy[b->policy.copy_writes];

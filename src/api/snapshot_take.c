@@ -143,7 +143,7 @@ static void ask_freeze(struct item *it)
 
 /* ---- what an item is about ---- */
 
-/* slots in sync, and who writes; false: it is not there any more */
+/* slots in sync, and who writes, or has to release it; false: it is not there any more */
 static bool look(struct item *it)
 {
 	struct api *a = it->take->api;
@@ -158,7 +158,8 @@ static bool look(struct item *it)
 	}
 	it->before = v.rec;
 	it->slots = v.rec.in_sync;
-	w = v.rec.writer == WRITER_NONE ? -1 : view_slot(&v, v.rec.writer);
+	w = record_settler(&v.rec);
+	w = w == WRITER_NONE ? -1 : view_slot(&v, w);
 	snprintf(it->writer, sizeof(it->writer), "%s", w < 0 ? "" : v.rep[w].r.node);
 	view_release(&v);
 	return true;

@@ -321,7 +321,8 @@ static int gather(struct verify *v)
 		n++;
 	}
 	v->before = v->view.rec;
-	w = v->view.rec.writer == WRITER_NONE ? -1 : view_slot(&v->view, v->view.rec.writer);
+	w = record_settler(&v->view.rec);
+	w = w == WRITER_NONE ? -1 : view_slot(&v->view, w);
 	snprintf(v->writer, sizeof(v->writer), "%s", w < 0 ? "" : v->view.rep[w].r.node);
 	return n;
 }

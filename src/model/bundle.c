@@ -655,10 +655,13 @@ int bundle_bump_record(struct bundle *b, uint32_t in_sync, struct err *err)
 	if (b->record.epoch >= EPOCH_LAST)
 		return err_set(err, -E_INVALID, "resource %s: its epochs are used up",
 			       b->resource.name);
+	if (!record_is_released(&b->record))
+		b->record.tag = (struct record_tag){ 0 };
+	else if (b->record.epoch <= 1)
+		b->record.tag.counter = 1;
 	b->record.epoch++;
 	b->record.writer = WRITER_NONE;
 	b->record.in_sync = in_sync;
-	b->record.tag = (struct record_tag){ 0 };
 	record_write(b->record_doc, &b->record);
 	b->record_dirty = true;
 	return 0;

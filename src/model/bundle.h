@@ -120,7 +120,8 @@ int bundle_put_plans(struct bundle *b, const struct replica *r, struct err *err)
 /* the resource and its volumes become others of the same names and numbers; its replicas have been
  * renewed already, the record is the caller's business */
 void bundle_renew(struct bundle *b);
-/* a new epoch without writer. -E_INVALID when epochs are used up */
+/* A new epoch without writer. It is a released record if it was one before: who is taken out as
+ * writer has released nothing. -E_INVALID when epochs are used up */
 int bundle_bump_record(struct bundle *b, uint32_t in_sync, struct err *err);
 /* all replicas and the record; what is left is a definition without copies */
 int bundle_drop_replicas(struct bundle *b, struct err *err);

@@ -360,6 +360,20 @@ json *resource_doc(const struct resource *r)
 	return doc;
 }
 
+bool record_is_released(const struct record *r)
+{
+	const struct record_tag *t = &r->tag;
+
+	return r->writer == WRITER_NONE && (t->node || t->boot || t->counter || r->epoch <= 1);
+}
+
+int record_settler(const struct record *r)
+{
+	if (r->writer != WRITER_NONE || record_is_released(r) || !r->in_sync)
+		return r->writer;
+	return __builtin_ctz(r->in_sync);
+}
+
 void record_write(json *doc, const struct record *r)
 {
 	json *tag = json_object_new_object();

@@ -105,9 +105,9 @@ struct resource {
 
 /* protocol.md: the record {e, p, I, tag}. slots instead of nodes. */
 struct record_tag {
-	uint32_t node;
+	uint32_t node; /* 0: of no writer */
 	uint64_t boot;
-	uint32_t counter;
+	uint32_t counter; /* of no writer: 1 nobody has written, 0 the writer was taken out */
 };
 struct record {
 	uint32_t epoch;   /* 1 at creation; the first serving epoch is 2 */
@@ -141,6 +141,12 @@ struct replica {
 int resource_check_name(const char *name, struct err *err);
 int resource_parse(json *doc, struct resource *ret, struct err *err);
 int record_parse(json *doc, struct record *ret, struct err *err);
+/* Nobody has it open, and all copies of the set hold the same (protocol.md, released records). A
+ * writer that was taken out of the record has not said so. */
+bool record_is_released(const struct record *r);
+/* The slot whose node has to release the record: its writer; of one that was taken out of it the
+ * first copy in sync. WRITER_NONE: it is released. */
+int record_settler(const struct record *r);
 int replica_parse(json *doc, struct replica *ret, struct err *err);
 void resource_set_layers(struct resource *r, enum layers layers); /* unsaid: DRBD and STORAGE */
 enum layers resource_layers(const struct resource *r);

@@ -42,6 +42,36 @@ def copies_equal(c, volume="db"):
     return filecmp.cmp(files[0], files[1], shallow=False)
 
 
+HOLD = """
+import nbd, os, sys
+h = nbd.NBD()
+h.connect_unix(sys.argv[1])
+while True:
+    h.pwrite(os.urandom(4096), 0)
+    print(".", flush=True)
+"""
+
+
+def writer_is_lost(tap, c):
+    """Its node dies as writer and is given up: nobody has released the volume, so a copy that is
+    there does."""
+    n1, _, n3 = c.nodes
+    for args in (("create", "left", "16M", "--nodes", "n1,n2"), ("attach", "left", "n3")):
+        made = n1.cli("volume", *args)
+        tap.ok(made.code == 0, "volume " + args[0], made)
+    path = wait_for(lambda: n3.nbd_socket("left"), 20, "socket on n3")
+    with subprocess.Popen([PYTHON, "-c", HOLD, path], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as client:
+        tap.ok(client.stdout.readline() == b".\n", "n3 writes")
+        wait_for(lambda: in_sync(c, "left") == 2, 20, "both copies in sync")
+        n3.kill()
+    before = n1.log().count("volume=left healing")
+    wait_for(lambda: n1.cli("node", "lost", "n3").code == 0, 20, "n3 is given up")
+    wait_for(lambda: n1.log().count("volume=left healing") > before, 40, "n1 releases it")
+    wait_for(lambda: in_sync(c, "left") == 2 and copies_equal(c, "left"), 30, "alike and in sync")
+    tap.ok(True, "the copies are alike, and released, though nobody has opened it")
+
+
 def main():
     need_sdsd()
     need_libnbd()
@@ -81,6 +111,7 @@ def main():
 
         gone = c.any().cli("volume", "delete", "db")
         tap.ok(gone.code == 0, "a healed volume can be deleted", gone)
+        writer_is_lost(tap, c)
     tap.done()
 
 

@@ -59,6 +59,26 @@ static void replica_drop_settle(struct sim_world *w, u8 n)
 	node_start(w, n);
 }
 
+/* The replica of who died as writer goes: the record names nobody (bundle_bump_record). */
+void forget_writer(struct sim_world *w)
+{
+	struct repl_record *r = &w->record;
+	u32 rest = r->in_sync & ~(1u << r->writer);
+
+	r->epoch++;
+	r->writer = REPL_NO_SLOT;
+	r->in_sync = rest ? rest : r->in_sync;
+	r->tag = (struct repl_tag){ 0 };
+	sim_trace(w, "the control plane: e=%u, no writer, I=%x", r->epoch, r->in_sync);
+}
+
+static bool died_as_writer(const struct sim_world *w)
+{
+	u8 n = w->record.writer;
+
+	return !w->opt.reg && n != REPL_NO_SLOT && !(w->node[n].up && w->node[n].open);
+}
+
 /* What the control plane does: replicas come and go, one at a time, and never
  * the last good one. */
 void reshape_step(struct sim_world *w)
@@ -70,7 +90,11 @@ void reshape_step(struct sim_world *w)
 		replica_drop_settle(w, o);
 	if (!(w->record.in_sync & w->copies))
 		set_copies(w, w->copies | w->record.in_sync);
-	if (!w->faults || !w->opt.reshape || !chance(w, w->opt.reshape))
+	if (!w->faults || !w->opt.reshape)
+		return;
+	if (died_as_writer(w) && chance(w, 2000))
+		forget_writer(w);
+	if (!chance(w, w->opt.reshape))
 		return;
 	w->reshapes++;
 	sim_trace(w, "replica %u is to %s", n, w->copies & bit ? "go" : "come");

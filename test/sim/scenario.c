@@ -432,6 +432,11 @@ static void c_add(void)
 	replica_add(&s.w, node(1));
 }
 
+static void c_forget_writer(void)
+{
+	forget_writer(&s.w);
+}
+
 static void c_remove(void)
 {
 	set_copies(&s.w, s.w.copies & ~(1u << node(1)));
@@ -622,31 +627,19 @@ static const struct verb {
 	       { "regions", c_regions },
 	       { "first", c_first } },
   commands[] = {
-	  { "open", c_open },
-	  { "open-to-heal", c_open_to_heal },
-	  { "close", c_close },
-	  { "yield", c_yield },
-	  { "grow", c_grow },
-	  { "policy", c_policy },
-	  { "write", c_write },
-	  { "zero", c_zero },
-	  { "read", c_read },
-	  { "flush", c_flush },
-	  { "drop", c_drop },
-	  { "cut", c_cut },
-	  { "silence", c_silence },
-	  { "stall", c_stall },
-	  { "heal", c_heal },
-	  { "crash", c_crash },
-	  { "start", c_start },
-	  { "pause", c_pause },
-	  { "resume", c_resume },
-	  { "disk", c_disk },
-	  { "consensus", c_consensus },
-	  { "add", c_add },
-	  { "remove", c_remove },
-	  { "expect", c_expect },
-	  { "run", c_run },
+	  { "open", c_open },           { "open-to-heal", c_open_to_heal },
+	  { "close", c_close },         { "yield", c_yield },
+	  { "grow", c_grow },           { "policy", c_policy },
+	  { "write", c_write },         { "zero", c_zero },
+	  { "read", c_read },           { "flush", c_flush },
+	  { "drop", c_drop },           { "cut", c_cut },
+	  { "silence", c_silence },     { "stall", c_stall },
+	  { "heal", c_heal },           { "crash", c_crash },
+	  { "start", c_start },         { "pause", c_pause },
+	  { "resume", c_resume },       { "disk", c_disk },
+	  { "consensus", c_consensus }, { "add", c_add },
+	  { "remove", c_remove },       { "forget-writer", c_forget_writer },
+	  { "expect", c_expect },       { "run", c_run },
   };
 
 static const struct verb *find_verb(const struct verb *table, size_t n, const char *name)

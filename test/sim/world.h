@@ -407,6 +407,7 @@ void fault_step(struct sim_world *w);
 void reshape_step(struct sim_world *w);
 bool sick_disk(const struct sim_world *w, u8 n); /* somebody has to see to it */
 void replica_add(struct sim_world *w, u8 n);
+void forget_writer(struct sim_world *w);
 void set_copies(struct sim_world *w, u32 copies);
 void pause_node(struct sim_world *w, u8 n, u64 max);
 

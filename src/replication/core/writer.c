@@ -275,6 +275,16 @@ static u8 choose_promised(const struct repl_writer *w, u8 *ret_start)
 	return REPL_NO_SLOT;
 }
 
+/* A writer has said so, or nobody has written yet. Without a tag the control plane has taken out a
+ * writer that had released nothing: its last writes may be on some copies only. */
+static bool is_released(const struct repl_record *r)
+{
+	const struct repl_tag *t = &r->tag;
+
+	return r->writer == REPL_NO_SLOT &&
+	       (t->node || t->boot || t->counter || r->epoch < REPL_EPOCH_FIRST);
+}
+
 /*
  * C1 of a released record: its writer had nothing under way, so all copies of the set that are
  * still intact are alike, and go on together. Before the first serving epoch nobody has written:
@@ -285,7 +295,7 @@ static u32 choose_released(const struct repl_writer *w, u8 *ret_start, u64 now)
 	bool untouched = w->record.epoch < REPL_EPOCH_FIRST;
 	u32 chosen = 0;
 
-	if (w->record.writer != REPL_NO_SLOT)
+	if (!is_released(&w->record))
 		return 0;
 	for (u8 s = 0; s < REPL_SLOTS_MAX; s++)
 		if ((w->record.in_sync & (1u << s)) &&
@@ -303,7 +313,7 @@ static u32 choose_set(const struct repl_writer *w, u8 *ret_start, u64 now)
 
 	if (chosen)
 		return chosen;
-	if (w->record.writer == REPL_NO_SLOT && now < w->gather_until)
+	if (is_released(&w->record) && now < w->gather_until)
 		return 0;
 	one = choose_promised(w, ret_start);
 	return one == REPL_NO_SLOT ? 0 : 1u << one;

@@ -58,8 +58,8 @@ static void created(const char *node)
 		     w.err.text);
 }
 
-/* four nodes; copies on n1 and n2, in sync at epoch 2, the writer's slot as given */
-static void start(int writer)
+/* four nodes; copies on n1 and n2, nobody has opened it yet */
+static void spawn(void)
 {
 	struct change_place place = { .copies = 2, .nodes = { "n1", "n2" }, .n_nodes = 2 };
 	const int64_t size = GIB;
@@ -69,6 +69,12 @@ static void start(int writer)
 		     w.err.text);
 	created("n1");
 	created("n2");
+}
+
+/* in sync at epoch 2, the writer's slot as given */
+static void start(int writer)
+{
+	spawn();
 	cr_assert_eq(cas(2, writer, 3), 0, "%s", w.err.text);
 }
 
@@ -326,6 +332,43 @@ Test(change_toggle, who_died_as_writer_is_deactivated)
 		cr_expect_eq(record().in_sync, 1);
 		end();
 	}
+}
+
+/* F17: copies of who died as writer may differ; the first of them has to release the record */
+Test(change_toggle, only_a_released_record_stays_one)
+{
+	static const struct {
+		int writer; /* before n2 is deactivated */
+		int settler;
+	} rows[] = { { 1, 0 }, { WRITER_NONE, WRITER_NONE } };
+	struct record r;
+
+	for (size_t i = 0; i < 2; i++) {
+		start(0);
+		cr_assert_eq(cas(3, rows[i].writer, 3), 0);
+		r = record();
+		cr_expect_eq(record_settler(&r), rows[i].writer);
+		cr_assert_eq(ACTIVE("n2", false), 0, "%s", w.err.text);
+		r = record();
+		cr_expect_eq(r.writer, WRITER_NONE);
+		cr_expect_eq(r.in_sync, 1);
+		cr_expect_eq(record_settler(&r), rows[i].settler, "row %zu", i);
+		cr_expect_eq(record_is_released(&r), rows[i].settler == WRITER_NONE, "row %zu", i);
+		end();
+	}
+}
+
+Test(change_toggle, a_record_that_nobody_has_written_stays_so)
+{
+	struct record r;
+
+	spawn();
+	cr_assert_eq(record().epoch, 1);
+	cr_assert_eq(ACTIVE("n2", false), 0, "%s", w.err.text);
+	r = record();
+	cr_expect_eq(r.epoch, 2);
+	cr_expect(record_is_released(&r));
+	end();
 }
 
 Test(change_toggle, properties)

@@ -24,7 +24,9 @@ static void accept_cas(u64 now)
 
 static void open_diskless(void)
 {
-	const struct repl_record r = { .epoch = 5, .writer = REPL_NO_SLOT, .in_sync = 2 };
+	const struct repl_record r = {
+		.epoch = 5, .writer = REPL_NO_SLOT, .in_sync = 2, .tag = { 9, 1, 1 }
+	};
 	struct repl_mirror_config c = { .self = 0, .copies = 2, .tag = { 1, 1, 0 }, .seed = 7 };
 
 	n_rec = 0;
@@ -360,29 +362,43 @@ Test(writer, who_goes_on_together)
 		u8 start;
 	} rows[] = {
 		{ "released, all there",
-		  { 5, REPL_NO_SLOT, 6, { 0 } },
+		  { 5, REPL_NO_SLOT, 6, { 9, 1, 1 } },
 		  6,
 		  1,
 		  6,
 		  6,
 		  REPL_START_MEMBER },
 		{ "released, one there",
-		  { 5, REPL_NO_SLOT, 6, { 0 } },
+		  { 5, REPL_NO_SLOT, 6, { 9, 1, 1 } },
 		  4,
 		  1,
 		  0,
 		  4,
 		  REPL_START_MEMBER },
 		{ "a writer died", { 5, 3, 6, { 0 } }, 6, 1, 2, 2, REPL_START_MEMBER },
-		{ "released, all restarted",
+		{ "a writer died, and was taken out of the record",
 		  { 5, REPL_NO_SLOT, 6, { 0 } },
+		  6,
+		  1,
+		  2,
+		  2,
+		  REPL_START_MEMBER },
+		{ "nobody had written when the control plane changed it",
+		  { 2, REPL_NO_SLOT, 6, { 0, 0, 1 } },
+		  6,
+		  1,
+		  6,
+		  6,
+		  REPL_START_MEMBER },
+		{ "released, all restarted",
+		  { 5, REPL_NO_SLOT, 6, { 9, 1, 1 } },
 		  6,
 		  0,
 		  0,
 		  2,
 		  REPL_START_RESTARTED },
 		{ "released, one restarted, one away",
-		  { 5, REPL_NO_SLOT, 6, { 0 } },
+		  { 5, REPL_NO_SLOT, 6, { 9, 1, 1 } },
 		  4,
 		  0,
 		  0,
@@ -419,7 +435,7 @@ Test(writer, who_goes_on_together)
 /* serving with members 1 and 2 */
 static void two_members(void)
 {
-	static const struct repl_record r = { 5, REPL_NO_SLOT, 6, { 0 } };
+	static const struct repl_record r = { 5, REPL_NO_SLOT, 6, { 9, 1, 1 } };
 
 	candidate(&r, 6, 1);
 	accept_cas(NOW);

@@ -657,9 +657,7 @@ int bundle_bump_record(struct bundle *b, uint32_t in_sync, struct err *err)
 			       b->resource.name);
 	if (!record_is_released(&b->record))
 		b->record.tag = (struct record_tag){ 0 };
-	else if (b->record.epoch <= 1)
-		b->record.tag.counter = 1;
-	b->record.epoch++;
+	record_raise(&b->record, b->record.epoch + 1);
 	b->record.writer = WRITER_NONE;
 	b->record.in_sync = in_sync;
 	record_write(b->record_doc, &b->record);

@@ -196,7 +196,7 @@ static int raise_epoch(const char *key, void *arg)
 		return rv;
 	/* the writer stays: it has died, as far as the copies are concerned */
 	if (record.epoch < EPOCH_LAST - RECOVER_EPOCH_STEP)
-		record.epoch += RECOVER_EPOCH_STEP;
+		record_raise(&record, record.epoch + RECOVER_EPOCH_STEP);
 	record_write(doc, &record);
 	txn_put(x->t, key, doc);
 	snprintf(x->last, sizeof(x->last), "%s", key);

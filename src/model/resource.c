@@ -367,6 +367,13 @@ bool record_is_released(const struct record *r)
 	return r->writer == WRITER_NONE && (t->node || t->boot || t->counter || r->epoch <= 1);
 }
 
+void record_raise(struct record *r, uint32_t epoch)
+{
+	if (r->writer == WRITER_NONE && r->epoch <= 1)
+		r->tag.counter = 1;
+	r->epoch = epoch;
+}
+
 int record_settler(const struct record *r)
 {
 	if (r->writer != WRITER_NONE || record_is_released(r) || !r->in_sync)

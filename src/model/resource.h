@@ -144,6 +144,8 @@ int record_parse(json *doc, struct record *ret, struct err *err);
 /* Nobody has it open, and all copies of the set hold the same (protocol.md, released records). A
  * writer that was taken out of the record has not said so. */
 bool record_is_released(const struct record *r);
+/* A later epoch that no writer has taken; that nobody has written stays known. */
+void record_raise(struct record *r, uint32_t epoch);
 /* The slot whose node has to release the record: its writer; of one that was taken out of it the
  * first copy in sync. WRITER_NONE: it is released. */
 int record_settler(const struct record *r);

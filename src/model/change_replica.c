@@ -169,6 +169,18 @@ static int leave_set(struct bundle *b, const struct replica *r, struct err *err)
 	return bundle_bump_record(b, rest, err);
 }
 
+/* Nobody writes: a member leaves the set, which the writer does itself where there is one. Who died
+ * as writer is not to be named any more: it could not release the record, nobody heals until then,
+ * and its slot may get another node. */
+static int retire(struct bundle *b, const struct replica *r, struct err *err)
+{
+	if (bundle_in_set(b, r))
+		return leave_set(b, r, err);
+	if (b->record_doc && b->record.writer == r->slot)
+		return bundle_bump_record(b, b->record.in_sync, err);
+	return 0;
+}
+
 static int mark_deleting(struct bundle *b, struct replica *r, bool becomes_client, struct err *err)
 {
 	if (r->deleting && r->becomes_client == becomes_client)
@@ -199,15 +211,10 @@ int place_leave(struct bundle *b, struct replica *r, struct err *err)
 	rv = check_not_last(b, r, err);
 	if (rv < 0)
 		return rv;
-	if (bundle_in_set(b, r)) {
-		/* the writer's own copy cannot wait for the writer: closed, as seen above */
-		if (!was_writer && bundle_writer_is_active(b))
-			return mark_deleting(b, r, false, err);
-		rv = leave_set(b, r, err);
-	} else if (was_writer) {
-		/* its slot may get another node, which must not be taken for the writer */
-		rv = bundle_bump_record(b, b->record.in_sync, err);
-	}
+	/* the writer's own copy cannot wait for the writer: closed, as seen above */
+	if (bundle_in_set(b, r) && !was_writer && bundle_writer_is_active(b))
+		return mark_deleting(b, r, false, err);
+	rv = retire(b, r, err);
 	return rv < 0 ? rv : bundle_drop_replica(b, r, err);
 }
 
@@ -566,18 +573,6 @@ static int check_deactivation(struct bundle *b, const struct replica *r, struct 
 	return check_not_needed(b, r, err);
 }
 
-/* Nobody writes: a member leaves the set, which the writer does itself where there is one. Who died
- * as writer is not to be named any more: it could not release the record, and nobody heals until
- * then. */
-static int retire(struct bundle *b, const struct replica *r, struct err *err)
-{
-	if (bundle_in_set(b, r))
-		return leave_set(b, r, err);
-	if (b->record_doc && b->record.writer == r->slot)
-		return bundle_bump_record(b, b->record.in_sync, err);
-	return 0;
-}
-
 int change_replica_active(struct change_env *env, struct txn *t, const char *resource,
 			  const char *node, bool active, bool *ret, struct err *err)
 {
@@ -690,10 +685,7 @@ static int reap(struct bundle *b, struct err *err)
 		}
 		if (bundle_is_open_on(b, r->node))
 			continue;
-		if (b->record.writer == r->slot)
-			rv = bundle_bump_record(b, b->record.in_sync, err);
-		else
-			rv = 0;
+		rv = retire(b, r, err);
 		if (rv == 0)
 			rv = bundle_drop_replica(b, r, err);
 		if (rv < 0)

@@ -148,7 +148,6 @@ static bool look(struct item *it)
 {
 	struct api *a = it->take->api;
 	struct view v;
-	int w;
 
 	if (view_load(a, it->name.resource, &v) < 0)
 		return false;
@@ -158,9 +157,7 @@ static bool look(struct item *it)
 	}
 	it->before = v.rec;
 	it->slots = v.rec.in_sync;
-	w = record_settler(&v.rec);
-	w = w == WRITER_NONE ? -1 : view_slot(&v, w);
-	snprintf(it->writer, sizeof(it->writer), "%s", w < 0 ? "" : v.rep[w].r.node);
+	snprintf(it->writer, sizeof(it->writer), "%s", view_settler(&v));
 	view_release(&v);
 	return true;
 }

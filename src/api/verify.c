@@ -301,7 +301,7 @@ static void on_asked(int http, json *doc, void *arg)
 /* who is in sync now, who writes; the number of copies */
 static int gather(struct verify *v)
 {
-	int n = 0, w;
+	int n = 0;
 
 	for (int i = 0; i < v->n; i++)
 		v->copy[i].in = false;
@@ -321,9 +321,7 @@ static int gather(struct verify *v)
 		n++;
 	}
 	v->before = v->view.rec;
-	w = record_settler(&v->view.rec);
-	w = w == WRITER_NONE ? -1 : view_slot(&v->view, w);
-	snprintf(v->writer, sizeof(v->writer), "%s", w < 0 ? "" : v->view.rep[w].r.node);
+	snprintf(v->writer, sizeof(v->writer), "%s", view_settler(&v->view));
 	return n;
 }
 

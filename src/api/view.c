@@ -207,6 +207,13 @@ int view_slot(const struct view *v, int slot)
 	return -1;
 }
 
+const char *view_settler(const struct view *v)
+{
+	int i = view_slot(v, record_settler(&v->rec));
+
+	return i < 0 ? "" : v->rep[i].r.node;
+}
+
 bool view_in_sync(const struct view *v, int i)
 {
 	return v->has_record && !v->rep[i].r.diskless &&

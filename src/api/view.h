@@ -53,7 +53,8 @@ typedef void (*view_name_cb)(const char *name, void *arg);
 void view_walk_names(struct api *a, view_want want, view_name_cb each, wait_finish done, void *arg);
 int view_find(const struct view *v, const char *node); /* index or -1 */
 int view_slot(const struct view *v, int slot);         /* index or -1 */
-bool view_in_sync(const struct view *v, int i);        /* in the record's set */
+const char *view_settler(const struct view *v); /* node of record_settler, borrowed; "" none */
+bool view_in_sync(const struct view *v, int i); /* in the record's set */
 /* "up", "creating", ...; "unknown" when its node does not report */
 const char *view_state(const struct view *v, int i);
 bool view_open(const struct view *v, int i);

@@ -118,43 +118,27 @@ static void app_step(struct sim_world *w, u8 n)
 	}
 }
 
-static bool may_open(struct sim_world *w, u8 n)
+void app_open(struct sim_world *w, u8 n, bool heals)
 {
 	struct sim_node *node = &w->node[n];
 
 	if (!node_runs(w, n) || node->open)
-		return false;
+		return;
+	sim_trace(w, "%u opens the volume%s", n, heals ? " for the copies" : "");
 	node->open = true;
 	node->closing = false;
 	node->opened_at = w->now;
-	return true;
-}
-
-void app_open(struct sim_world *w, u8 n)
-{
-	if (!may_open(w, n))
-		return;
-	sim_trace(w, "%u opens the volume", n);
-	repl_mirror_open(w->node[n].mirror, &sinks[n].sink, node_now(w, n));
-	node_after(w, n);
-}
-
-void app_heal(struct sim_world *w, u8 n)
-{
-	if (!may_open(w, n))
-		return;
-	sim_trace(w, "%u opens the volume for the copies", n);
-	repl_mirror_heal(w->node[n].mirror, &sinks[n].sink, node_now(w, n));
+	if (heals)
+		repl_mirror_heal(node->mirror, &sinks[n].sink, node_now(w, n));
+	else
+		repl_mirror_open(node->mirror, &sinks[n].sink, node_now(w, n));
 	node_after(w, n);
 }
 
 /* by the clock: other worlds draw the same numbers as without it */
 static void open_somehow(struct sim_world *w, u8 n)
 {
-	if (w->opt.heals && w->now / REPL_MS % 2)
-		app_heal(w, n);
-	else
-		app_open(w, n);
+	app_open(w, n, w->opt.heals && w->now / REPL_MS % 2);
 }
 
 static int openers(const struct sim_world *w)

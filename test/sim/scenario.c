@@ -222,12 +222,12 @@ static void c_first(void)
 
 static void c_open(void)
 {
-	app_open(&s.w, node(1));
+	app_open(&s.w, node(1), false);
 }
 
 static void c_open_to_heal(void)
 {
-	app_heal(&s.w, node(1));
+	app_open(&s.w, node(1), true);
 }
 
 static void c_close(void)
@@ -434,7 +434,10 @@ static void c_add(void)
 
 static void c_forget_writer(void)
 {
-	forget_writer(&s.w);
+	if (s.w.record.writer == REPL_NO_SLOT)
+		wrong("the record names no writer");
+	else
+		forget_writer(&s.w);
 }
 
 static void c_remove(void)

@@ -430,8 +430,7 @@ void scenario_answered(struct sim_world *w, u8 n, u32 slot, int status, u32 valu
 void world_begin(struct sim_world *w, const struct sim_options *o);
 void world_free(struct sim_world *w);
 void world_step(struct sim_world *w);
-void app_open(struct sim_world *w, u8 n);
-void app_heal(struct sim_world *w, u8 n); /* opens it for the copies only */
+void app_open(struct sim_world *w, u8 n, bool heals); /* heals: without an application */
 int app_submit(struct sim_world *w, u8 n, u32 slot, u8 op);
 int requests_of(const struct sim_node *n);
 

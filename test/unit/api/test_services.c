@@ -13,7 +13,7 @@
 TestSuite(services, .timeout = 120);
 
 #define NODES 2
-#define N (3 * SERVICE_CALLS_MAX + 2)
+#define N (6 * SERVICE_CALLS_MAX + 2)
 
 /* the nodes can have any of n services, and have nothing of them */
 static void report(struct apilab *l, int n)
@@ -91,7 +91,9 @@ Test(services, so_many_decisions_at_a_time_and_all_of_them_soon)
 	services_look(l.a);
 	began = api_mono_ms();
 	apilab_until(&l, all_are_decided, &p, 10000);
-	cr_expect_eq(p.most, SERVICE_CALLS_MAX, "%d at a time", p.most);
-	cr_expect_lt(api_mono_ms() - began, 2 * API_TICK_MS, "a look in a second would be slower");
+	/* a look may be over before it has asked for all it may: SERVICE_SLICE_MS */
+	cr_expect(p.most > SERVICE_CALLS_MAX / 2 && p.most <= SERVICE_CALLS_MAX, "%d at a time",
+		  p.most);
+	cr_expect_lt(api_mono_ms() - began, 4 * API_TICK_MS, "a look in a second would be slower");
 	apilab_close(&l);
 }

@@ -172,7 +172,7 @@ static int leave_set(struct bundle *b, const struct replica *r, struct err *err)
 /* Nobody writes: a member leaves the set, which the writer does itself where there is one. Who died
  * as writer is not to be named any more: it could not release the record, nobody heals until then,
  * and its slot may get another node. */
-static int retire(struct bundle *b, const struct replica *r, struct err *err)
+int place_retire(struct bundle *b, const struct replica *r, struct err *err)
 {
 	if (bundle_in_set(b, r))
 		return leave_set(b, r, err);
@@ -214,7 +214,7 @@ int place_leave(struct bundle *b, struct replica *r, struct err *err)
 	/* the writer's own copy cannot wait for the writer: closed, as seen above */
 	if (bundle_in_set(b, r) && !was_writer && bundle_writer_is_active(b))
 		return mark_deleting(b, r, false, err);
-	rv = retire(b, r, err);
+	rv = place_retire(b, r, err);
 	return rv < 0 ? rv : bundle_drop_replica(b, r, err);
 }
 
@@ -586,7 +586,7 @@ int change_replica_active(struct change_env *env, struct txn *t, const char *res
 	if (*ret && !active)
 		rv = check_deactivation(&b, r, err);
 	if (rv == 0 && *ret && !active && !bundle_writer_is_active(&b))
-		rv = retire(&b, r, err);
+		rv = place_retire(&b, r, err);
 	if (rv == 0 && *ret) {
 		r->inactive = !active;
 		rv = bundle_put_plans(&b, r, err);
@@ -685,7 +685,7 @@ static int reap(struct bundle *b, struct err *err)
 		}
 		if (bundle_is_open_on(b, r->node))
 			continue;
-		rv = retire(b, r, err);
+		rv = place_retire(b, r, err);
 		if (rv == 0)
 			rv = bundle_drop_replica(b, r, err);
 		if (rv < 0)

@@ -49,6 +49,24 @@ static void look_at_node(struct bundle *b, const struct replica *r, json *node,
 	json_object_put(seen);
 }
 
+/* Some other node has a link to it that is up. */
+static bool is_linked(struct bundle *b, const struct replica *r)
+{
+	char slot[12];
+	bool linked = false;
+
+	snprintf(slot, sizeof(slot), "%d", r->slot);
+	for (int i = 0; i < b->n; i++) {
+		const struct replica *o = &b->replica[i];
+		json *seen =
+			observed_replica(b->env->observed, o->node, o->resource, b->env->mono_ms);
+
+		linked |= o != r && jget_bool(jget(jget(seen, "peers"), slot), "connected", false);
+		json_object_put(seen);
+	}
+	return linked;
+}
+
 /* Another copy is to replace it. */
 static bool moves(const struct bundle *b, const struct replica *r)
 {
@@ -103,6 +121,7 @@ static int look(struct bundle *b, const struct replica *r, struct upkeep_replica
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	look_at_node(b, r, node, u);
+	u->linked = u->writer && is_linked(b, r);
 	if (u->fate == UPKEEP_STAYS && moves(b, r))
 		u->fate = UPKEEP_LEAVES;
 	json_object_put(node);
@@ -164,6 +183,19 @@ static int remove_replica(struct bundle *b, struct upkeep_plan *plan)
 	rv = bundle_check_heard(b, &err);
 	if (rv == 0)
 		rv = place_leave(b, r, &err);
+	if (rv == -E_IN_USE || rv == -EAGAIN)
+		return refuse(plan, "", &err);
+	return rv;
+}
+
+static int unname(struct bundle *b, struct upkeep_plan *plan)
+{
+	struct err err;
+	int rv;
+
+	rv = bundle_check_heard(b, &err);
+	if (rv == 0)
+		rv = place_retire(b, &b->replica[plan->which], &err);
 	if (rv == -E_IN_USE || rv == -EAGAIN)
 		return refuse(plan, "", &err);
 	return rv;
@@ -232,6 +264,8 @@ static int act(struct bundle *b, struct upkeep_input *in, struct upkeep_plan *pl
 		return add_or_draw(b, in, plan);
 	case UPKEEP_REMOVE:
 		return remove_replica(b, plan);
+	case UPKEEP_UNNAME:
+		return unname(b, plan);
 	case UPKEEP_NOTE:
 		return note(b, in, plan);
 	case UPKEEP_DISK:

@@ -43,6 +43,9 @@ bool place_takes(struct bundle *b, const struct replica *r);
 int place_draw(struct bundle *b, struct replica *r, struct err *err);
 /* change_replica.c. It goes, or is marked to go. The rules of leaving are there. -E_IN_USE */
 int place_leave(struct bundle *b, struct replica *r, struct err *err);
+/* change_replica.c. Nobody writes: a member leaves the set, and the record names it as writer no
+ * more. -E_IN_USE: it is the only one in sync */
+int place_retire(struct bundle *b, const struct replica *r, struct err *err);
 /* change_replica.c. The replica, just added to the bundle, is to replace the copy on that node. */
 void place_migrates(struct bundle *b, struct replica *r, const char *from);
 /* change_upkeep.c. What upkeep.h knows of the bundle's replicas; names are borrowed from it */

@@ -217,6 +217,26 @@ static void trim(const struct upkeep_input *in, int counted, int good, struct up
 				    : "there are more copies than wanted");
 }
 
+/* Copies heal against nobody, and who died as writer and stays away cannot release the record:
+ * what was made in its place would learn from nobody until somebody opens the volume. */
+static void unname(const struct upkeep_input *in, struct upkeep_plan *p)
+{
+	for (int i = 0; i < in->n; i++) {
+		const struct upkeep_replica *r = &in->replica[i];
+
+		if (!r->writer || r->deleting || r->open || r->linked || !is_overdue(in, r) ||
+		    !is_needless(in, i))
+			continue;
+		p->what = UPKEEP_UNNAME;
+		p->which = i;
+		say(p,
+		    "%s is not named as the writer any more: it is out of service, and others wait "
+		    "for what they lack",
+		    r->node);
+		return;
+	}
+}
+
 /* something leaves, and cannot yet */
 static void say_waiting(const struct upkeep_input *in, int good, struct upkeep_plan *p)
 {
@@ -344,6 +364,8 @@ void upkeep_decide(const struct upkeep_input *in, struct upkeep_plan *ret)
 			trim(in, counted, good, &p);
 		else if (!in->no_place)
 			add(in, counted, copies, &p);
+		if (p.what == UPKEEP_NOTHING && p.learning)
+			unname(in, &p);
 		if (p.what == UPKEEP_NOTHING && !p.why[0])
 			say_waiting(in, good, &p);
 		if (p.what == UPKEEP_NOTHING)

@@ -49,6 +49,7 @@ struct upkeep_replica {
 	int64_t out_ms; /* for so long its node does not answer or it is in quarantine; -1: it is
 			 * not so */
 	bool writer;    /* the record's */
+	bool linked;    /* some other node has a link to it that is up */
 	/* a copy: since then (wall clock) it has the disk that it got because the volume was in use
 	 * there; 0: it has been placed */
 	int64_t drawn_ms;
@@ -71,6 +72,7 @@ enum upkeep_what {
 	UPKEEP_NOTHING,
 	UPKEEP_ADD,    /* a copy, where the rules of placement say */
 	UPKEEP_REMOVE, /* replica[which] */
+	UPKEEP_UNNAME, /* replica[which] died as writer: the record does not name it any more */
 	UPKEEP_NOTE,   /* the client replica[which] is open, from now on; or it is not (any more) */
 	UPKEEP_DISK,   /* the client replica[which] gets a disk */
 };

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test_upkeep.py - what the cluster does by itself for its copies (docs/upkeep.md): a copy
 that is away for long is made anew elsewhere, and who returns goes; a node is evacuated while the leader
-dies; a client that is open for long becomes a copy; a node is lost and forgotten. Every acknowledged
+dies; a client that is open for long becomes a copy; who died as writer and stays away keeps nobody from
+learning; a node is lost and forgotten. Every acknowledged
 block is there afterwards."""
 import filecmp
 import os
@@ -41,6 +42,13 @@ def leftover(node):
     return os.path.exists(os.path.join(node.pool_dir, "db_00000"))
 
 
+def one_too_many(tap, c):
+    """somebody returned: its copy goes, or, when it has everything at once, the new one"""
+    wait_for(lambda: both_good(c), 60, "one of three copies is dropped")
+    wait_for(lambda: sum(leftover(n) for n in c.nodes) == 2, 30, "its files are removed")
+    tap.ok(same(c), "back again, one is not needed any more, and both others are equal")
+
+
 def rebuild(tap, c):
     n1, n2 = c.nodes[0], c.nodes[1]
     bad = n1.http("PUT", "/v1/resource-definitions/db",
@@ -59,10 +67,7 @@ def rebuild(tap, c):
     wait_for(lambda: sum(copies(c).values()) == 2, 90, "a new copy in sync")
     tap.note("a new copy is in sync %.0f s after that" % (time.time() - began))
     n2.start()
-    wait_for(lambda: both_good(c, but=("n2",)), 60, "the one that returned is dropped")
-    tap.ok(True, "n2 returned: its copy is not needed any more")
-    wait_for(lambda: not leftover(n2), 30, "its files are removed")
-    tap.ok(same(c), "both copies are equal")
+    one_too_many(tap, c)
 
 
 def evacuate(tap, c):
@@ -111,6 +116,22 @@ def diskful(tap, c):
     tap.ok(ok, "every block that was written is there", why)
 
 
+def dead_writer(tap, c):
+    """nobody opens the volume after its writer has died, and stays away"""
+    writer = c.node(sorted(copies(c))[0])
+    with blocks.hold(writer.nbd_socket("db"), BLOCKS):
+        writer.kill()
+    began = time.time()
+    wait_for(lambda: sum(copies(c)[n] for n in copies(c) if n != writer.name) == 2, 120,
+             "a new copy in sync")
+    tap.ok(True, "a copy in place of the dead writer's gets its content by itself")
+    tap.note("%.0f s after it has died" % (time.time() - began))
+    writer.start()
+    one_too_many(tap, c)
+    ok, why = run("read", c.node(sorted(copies(c))[0]))
+    tap.ok(ok, "every block that was written is there", why)
+
+
 def lose(tap, c):
     gone = c.node(sorted(copies(c))[0])
     asked = [n for n in c.nodes if n is not gone][0]
@@ -144,6 +165,7 @@ def main():
         rebuild(tap, c)
         evacuate(tap, c)
         diskful(tap, c)
+        dead_writer(tap, c)
         lose(tap, c)
     return tap.done()
 

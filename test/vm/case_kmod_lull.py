@@ -39,7 +39,8 @@ def case_kmod_lull(rig):
         rig.check(full > 0, "no lull was full")
     # they are copied as they are submitted: the processor is not free for a while
     late = write(g, "--bs=1m --iodepth=24 --number_ios=%d" % rig.fewer(96))[3]
-    rig.check(late > 0, "no lull has ended by time")
+    if n == WRITES:  # that kernel is preemptible, too: the processor is free soon
+        rig.check(late > 0, "no lull has ended by time")
     lulls, writes = write(g, "--iodepth=1 --number_ios=%d" % n)[:2]
     rig.check(lulls < n // 20, "%d of %d single writes have waited" % (lulls, n))
     let_go(g)

@@ -97,6 +97,44 @@ Test(upkeep, all_is_well)
 	cr_expect(p.calm);
 }
 
+/* Copies learn from nobody while the record names who died as writer. */
+Test(upkeep, a_dead_writer_that_stays_away_is_named_no_more)
+{
+	struct upkeep_input in = two();
+	struct upkeep_plan p;
+
+	in.replica[2] = copy("n3");
+	in.replica[2].in_set = false; /* made in its place */
+	in.n = 3;
+	in.replica[1].writer = true;
+	away(&in.replica[1], AFTER_MS);
+	p = decide(&in);
+	cr_expect_eq(p.what, UPKEEP_UNNAME);
+	cr_expect_eq(p.which, 1);
+	cr_expect_not(p.calm);
+	in.replica[1].linked = true;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING, "others say that it lives");
+	in.replica[1].linked = false;
+	in.replica[1].out_ms = AFTER_MS - 1;
+	in.copies = 1;
+	cr_expect_neq(decide(&in).what, UPKEEP_UNNAME, "it may be back");
+	in.copies = 2;
+	in.replica[1].out_ms = AFTER_MS;
+	in.replica[0].in_set = false;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING, "nobody else has what it had");
+	in.replica[0].in_set = in.replica[2].in_set = true;
+	cr_expect_neq(decide(&in).what, UPKEEP_UNNAME, "nobody lacks anything");
+	/* without a copy, or with one whose disk is left alone */
+	in.replica[2].in_set = false;
+	in.replica[1].diskless = true;
+	in.replica[1].in_set = false;
+	cr_expect_eq(decide(&in).what, UPKEEP_UNNAME);
+	in.replica[1].diskless = false;
+	cr_expect_eq(decide(&in).what, UPKEEP_UNNAME);
+	in.replica[1].open = true;
+	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING, "it writes by way of others");
+}
+
 /* Whoever looks only when documents change would miss what reports alone show. */
 Test(upkeep, what_is_not_as_it_is_to_be_is_not_calm)
 {
@@ -382,8 +420,9 @@ struct life {
 	bool down[NODES], leaves[NODES], lost[NODES];
 	int64_t down_ms[NODES];
 	struct life_copy copy[NODES];
+	int dead_writer; /* named by the record; nobody learns from nobody; -1: none */
 	int copies;
-	int adds, removes, draws;
+	int adds, removes, draws, unnamed;
 };
 
 static uint64_t state;
@@ -438,7 +477,7 @@ static void make_input(struct life *l)
 				: l->leaves[i] ? UPKEEP_LEAVES
 					       : UPKEEP_STAYS,
 			.out_ms = l->down[i] ? l->down_ms[i] : -1,
-			.writer = c->open,
+			.writer = c->open || l->dead_writer == i,
 			.drawn_ms = c->drawn,
 			.waits = c->waits && c->open && !l->down[i],
 			.diskful_ms = 5000,
@@ -449,9 +488,13 @@ static void make_input(struct life *l)
 }
 
 /* What the data planes do: whoever does not answer leaves the set while another is in it, and who
- * is not in it learns from those that are. */
+ * is not in it learns from those that are; not while the record names who died as writer. */
 static void replicate(struct life *l)
 {
+	int dead = l->dead_writer;
+
+	if (dead >= 0 && (!l->down[dead] || !l->copy[dead].there))
+		dead = l->dead_writer = -1;
 	for (int i = 0; i < NODES; i++) {
 		struct life_copy *c = &l->copy[i];
 
@@ -461,16 +504,31 @@ static void replicate(struct life *l)
 			c->waits = false;
 		if (!c->there || c->client || c->waits)
 			continue;
-		if (c->in_set && (l->down[i] || c->deleting) && good_but(l, i) > 0 && draw(2)) {
+		if (c->in_set && ((l->down[i] && dead < 0) || c->deleting) && good_but(l, i) > 0 &&
+		    draw(2)) {
 			c->in_set = false;
 			c->learned = 0;
-		} else if (!c->in_set && !l->down[i] && !c->deleting && good_but(l, i) > 0) {
+		} else if (!c->in_set && !l->down[i] && !c->deleting && dead < 0 &&
+			   good_but(l, i) > 0) {
 			c->learned += draw(20);
 			c->in_set = c->learned >= 100;
 		}
 		if (c->deleting && !c->in_set)
 			c->there = false;
 	}
+}
+
+static void die(struct life *l, int i)
+{
+	bool others = false;
+
+	for (int k = 0; k < NODES; k++)
+		others |= k != i && l->copy[k].open;
+	if (l->copy[i].open && !others)
+		l->dead_writer = i;
+	l->down[i] = true;
+	l->down_ms[i] = 0;
+	l->copy[i].open = false;
 }
 
 static void happen(struct life *l)
@@ -481,11 +539,8 @@ static void happen(struct life *l)
 		down += l->down[k];
 	switch (draw(12)) {
 	case 0:
-		if (down < 3 && !l->down[i]) {
-			l->down[i] = true;
-			l->down_ms[i] = 0;
-			l->copy[i].open = false;
-		}
+		if (down < 3 && !l->down[i])
+			die(l, i);
 		break;
 	case 1:
 	case 2:
@@ -504,6 +559,8 @@ static void happen(struct life *l)
 	case 7:
 		if (!l->down[i])
 			l->copy[i].open = l->copy[i].there;
+		if (l->copy[i].open)
+			l->dead_writer = -1;
 		break;
 	case 8:
 	case 9:
@@ -593,6 +650,20 @@ static bool draw_one(struct life *l, const struct upkeep_plan *p, uint64_t seed)
 	return true;
 }
 
+static void unname_one(struct life *l, const struct upkeep_plan *p, uint64_t seed)
+{
+	int i = l->at[p->which];
+
+	cr_assert_eq(l->dead_writer, i, "seed %llu: it is no dead writer",
+		     (unsigned long long)seed);
+	cr_assert(l->down[i] && l->down_ms[i] >= 5000, "seed %llu: it may be back",
+		  (unsigned long long)seed);
+	cr_assert_gt(good_but(l, i), 0, "seed %llu: the last good copy", (unsigned long long)seed);
+	l->dead_writer = -1;
+	l->copy[i].in_set = false;
+	l->unnamed++;
+}
+
 /* whether something was done */
 static bool act(struct life *l, uint64_t seed)
 {
@@ -609,6 +680,8 @@ static bool act(struct life *l, uint64_t seed)
 	}
 	if (p.what == UPKEEP_REMOVE)
 		remove_one(l, &p, seed);
+	if (p.what == UPKEEP_UNNAME)
+		unname_one(l, &p, seed);
 	if (p.what == UPKEEP_NOTE)
 		note_one(l, &p, seed);
 	if (p.what == UPKEEP_DISK)
@@ -653,9 +726,9 @@ static bool is_stuck(const struct life *l)
 	return good_but(l, -1) == 0 || usable < l->copies;
 }
 
-static bool live(uint64_t seed, int *ret_draws)
+static bool live(uint64_t seed, int *ret_draws, int *ret_unnamed)
 {
-	struct life l = { .copies = 2 };
+	struct life l = { .copies = 2, .dead_writer = -1 };
 	int quiet = 0, before;
 
 	state = seed * 0x9e3779b97f4a7c15ull + 1;
@@ -669,12 +742,13 @@ static bool live(uint64_t seed, int *ret_draws)
 		act(&l, seed);
 	}
 	calm_down(&l);
-	*ret_draws += l.draws;
 	before = l.adds + l.removes;
 	for (int i = 0; i < CALM && !is_stuck(&l); i++) {
 		replicate(&l);
 		quiet = act(&l, seed) ? 0 : quiet + 1;
 	}
+	*ret_draws += l.draws;
+	*ret_unnamed += l.unnamed;
 	if (is_stuck(&l))
 		return false;
 	cr_assert_gt(quiet, CALM / 4, "seed %llu: it does not come to rest",
@@ -689,15 +763,16 @@ static bool live(uint64_t seed, int *ret_draws)
 Test(upkeep, random_lives)
 {
 	const char *one = getenv("UPKEEP_SEED");
-	int whole = 0, draws = 0;
+	int whole = 0, draws = 0, unnamed = 0;
 
 	if (one) {
-		live(strtoull(one, NULL, 10), &draws);
+		live(strtoull(one, NULL, 10), &draws, &unnamed);
 		return;
 	}
 	for (uint64_t seed = 1; seed <= SEEDS; seed++)
-		whole += live(seed, &draws);
+		whole += live(seed, &draws, &unnamed);
 	cr_expect_gt(draws, SEEDS, "%d clients got a copy", draws);
+	cr_expect_gt(unnamed, SEEDS / 20, "%d dead writers", unnamed);
 	cr_expect_gt(whole, SEEDS / 2, "%d lives of %d came to an end that says something", whole,
 		     SEEDS);
 }

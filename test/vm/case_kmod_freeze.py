@@ -7,8 +7,8 @@ from rig import quick, wait_for
 PAIR = ("rvolctl pair /dev/ram0 /dev/ram1 %s /dev/ram3 --daemon --record /tmp/record "
         "--log /tmp/rvolctl.log --size 4194304")
 WRITES = FIO.replace("--size=32m", "--size=4m") + "--rw=randwrite "
-# as the copies are below the module
-COPIES = ("for d in /dev/ram0 /dev/ram2; do dd if=$d bs=1M count=4 iflag=direct 2>/dev/null "
+# so many MiB of the copies as they are below the module
+COPIES = ("for d in /dev/ram0 /dev/ram2; do dd if=$d bs=1M count=%d iflag=direct 2>/dev/null "
           "| md5sum; done")
 
 
@@ -37,12 +37,13 @@ def case_kmod_freeze(rig):
     """While frozen both copies stay as they are, and equal, under an application that writes;
     reads go on; afterwards nothing is missing."""
     g = start(rig)
+    copies = COPIES % rig.fewer(4)
     job = g.start_job(WRITES + "--verify=crc32c --verify_backlog=16 --time_based --runtime=60")
     g.run("sleep 2")
     for token in range(1, 3):
         freeze(g, token)
         wait_for(lambda: "frozen" in flags(g), 9, "frozen", interval=0.02)
-        sums = g.run(COPIES + "; sleep 0.5; " + COPIES, 60).out.split("\n")
+        sums = g.run(copies + "; sleep 0.5; " + copies, 60).out.split("\n")
         g.run("dd if=/dev/rvol0 of=/dev/null bs=64k count=4 iflag=direct 2>/dev/null")
         s = status(g)[0]
         rig.check("frozen" in s["flags"], "it took too long for this machine: %s" % s["flags"])

@@ -503,16 +503,20 @@ static int decide(struct mutation *m, struct change_env *env, struct txn *t, str
 	else
 		mutation_what(m, "Service '%s' stays where it is.", s.name);
 	mutation_done(m, RC_MODIFIED, "Decided.");
-	if (!txn_is_empty(t))
-		log_info("api", "service=%s generation=%lld node=%s %s", s.name,
-			 (long long)s.generation, s.node[0] ? s.node : "-", d.why);
 	return 0;
+}
+
+static void say_decision(struct mutation *m)
+{
+	if (m->wrote && !m->repeated)
+		log_info("api", "%s", m->what);
+	mutation_reply(m);
 }
 
 void services_decide(struct api_call *c)
 {
 	if (call_object(c))
-		mutate(c, 200, decide, NULL);
+		mutate(c, 200, decide, say_decision);
 }
 
 static void on_decided(const struct leader_answer *answer, void *arg)

@@ -294,16 +294,21 @@ static int step(struct mutation *m, struct change_env *env, struct txn *t, struc
 
 	if (rv < 0)
 		return rv;
-	if (!txn_is_empty(t))
-		log_info("api", "resource=%s %s", resource, plan.why);
 	mutation_done(m, RC_MODIFIED, "%s", plan.why[0] ? plan.why : "Nothing to do.");
 	return 0;
+}
+
+static void say_step(struct mutation *m)
+{
+	if (m->wrote && !m->repeated)
+		log_info("api", "resource=%s %s", jget_str(m->call->doc, "resource", ""), m->what);
+	mutation_reply(m);
 }
 
 void upkeep_step(struct api_call *c)
 {
 	if (call_object(c))
-		mutate(c, 200, step, NULL);
+		mutate(c, 200, step, say_step);
 }
 
 static int away(struct mutation *m, struct change_env *env, struct txn *t, struct err *err)

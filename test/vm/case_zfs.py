@@ -3,6 +3,7 @@
 only ZFS has. They need `tools/vm-deps --zfs`."""
 from case_storage import MIB, Storage, matrix, one_volume, pair
 from case_storage_cut import cut
+from case_storage_luks import Encrypted, snapshots, volume
 from rig import Disk, at_most
 from zfs import BEGIN, zfs_lab
 
@@ -70,3 +71,20 @@ def case_zfs_cut_thick(rig):
     s = ZfsStorage(rig, "ZFS")
     cut(s)
     s.bare()
+
+
+class EncryptedZfs(Encrypted, ZfsStorage):
+    def under(self):
+        return "/dev/zvol/tank/sdsd/db_00000"
+
+
+@at_most(1800)
+def case_zfs_luks(rig):
+    """Encrypted, both kinds: each operation; no key, a wrong one, a damaged header; snapshots restored
+    and rolled back to with the key of the first."""
+    s = EncryptedZfs(rig)
+    for s.kind in ("ZFS", "ZFS_THIN"):
+        volume(s)
+        snapshots(s)
+        s.left()
+        s.bare()

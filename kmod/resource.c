@@ -467,13 +467,30 @@ int rvol_new(const struct rvol_config *c, struct rvol **ret, const char **ret_wh
 	return 0;
 }
 
-static void make_mirror(struct rvol *r, struct repl_mirror *m)
+/* of the own copy */
+static void copy_sizes(struct rvol *r, u64 ret[RVOL_VOLUMES_MAX])
+{
+	for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
+		ret[i] = r->has_copy && r->vol[i] ? r->vol[i]->copy_size : 0;
+}
+
+static u32 count_briefs(struct rvol *r)
+{
+	u64 size[RVOL_VOLUMES_MAX];
+
+	mutex_lock(&r->lock);
+	copy_sizes(r, size);
+	rvol_unlock(r);
+	return repl_briefs(size);
+}
+
+static void make_mirror(struct rvol *r, struct repl_mirror *m, u32 n_briefs)
 {
 	struct repl_mirror_config c = r->config;
 
+	c.n_briefs = n_briefs;
 	if (r->has_copy) {
-		for (u32 i = 0; i < RVOL_VOLUMES_MAX; i++)
-			r->heads->disk.size[i] = r->vol[i] ? r->vol[i]->copy_size : 0;
+		copy_sizes(r, r->heads->disk.size);
 		c.disk = &r->heads->disk;
 	}
 	repl_mirror_init(m, &c, r->now);
@@ -496,7 +513,8 @@ static int vols_show(struct rvol *r, const char **ret_why)
 
 int rvol_boot(struct rvol *r, const struct repl_record *record, const char **ret_why)
 {
-	struct repl_mirror *m = vzalloc(sizeof(*m));
+	u32 n_briefs = count_briefs(r);
+	struct repl_mirror *m = vzalloc(repl_mirror_bytes(n_briefs));
 	const char *why = NULL;
 
 	*ret_why = "no memory";
@@ -512,7 +530,7 @@ int rvol_boot(struct rvol *r, const struct repl_record *record, const char **ret
 	else if (!r->vol[REPL_META_HOME])
 		why = "volume 0 is missing";
 	if (!why) {
-		make_mirror(r, m);
+		make_mirror(r, m, n_briefs);
 		repl_mirror_boot(m, record, &r->sink, r->now);
 		r->was_in_sync = record->in_sync & (1u << r->self);
 		r->booted = r->changed = true;

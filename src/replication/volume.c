@@ -35,15 +35,16 @@ static int make_mirror(struct volume *v, const struct meta_file *home)
 	};
 	struct repl_disk disk;
 
-	v->mirror = calloc(1, sizeof(*v->mirror));
-	if (!v->mirror)
-		return -ENOMEM;
 	if (home) {
 		disk = home->disk;
 		for (u32 i = 0; i < PLANE_VOLUMES; i++)
 			disk.size[i] = v->part[i] ? v->part[i]->size_bytes : 0;
 		c.disk = &disk;
+		c.n_briefs = repl_briefs(disk.size);
 	}
+	v->mirror = calloc(1, repl_mirror_bytes(c.n_briefs));
+	if (!v->mirror)
+		return -ENOMEM;
 	rand_bytes(&c.seed, sizeof(c.seed));
 	/* boot is the process's: another life of the volume in it has other tags */
 	rand_bytes(&c.tag.counter, sizeof(c.tag.counter));

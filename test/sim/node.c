@@ -217,10 +217,11 @@ void node_start(struct sim_world *w, u8 n)
 		if (disk_load(w, node->disk, &disk))
 			sim_fail(w, "node %u: metadata unreadable after a crash", n);
 		c.disk = &disk;
+		c.n_briefs = (n + node->boot) % 4 ? SIM_BRIEFS : 0;
 	}
 	node->served = 0;
 	node->was_member = false;
-	memset(node->mirror, 0, sizeof(*node->mirror));
+	memset(node->mirror, 0, repl_mirror_bytes(SIM_BRIEFS));
 	repl_mirror_init(node->mirror, &c, node_now(w, n));
 	sim_trace(w, "%u starts, boot %llu", n, (unsigned long long)node->boot);
 	e.boot = node->boot;

@@ -341,7 +341,7 @@ void world_begin(struct sim_world *w, const struct sim_options *o)
 	mix_reset(w);
 	for (u8 n = 0; n < o->nodes; n++) {
 		sinks[n] = (struct node_sink){ .sink.emit = node_emit, .w = w, .node = n };
-		w->node[n].mirror = calloc(1, sizeof(struct repl_mirror));
+		w->node[n].mirror = calloc(1, repl_mirror_bytes(SIM_BRIEFS));
 		w->node[n].sent = calloc(SIM_SENT_MAX, sizeof(*w->node[n].sent));
 		w->node[n].was_stamp = calloc(SIM_REGIONS, sizeof(u32));
 		w->node[n].pull_slot = REPL_NO_SLOT;

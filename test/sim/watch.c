@@ -120,6 +120,31 @@ static void watch_stamps(struct sim_world *w, u8 n)
 	o->was_member = true;
 }
 
+static bool is_written(const struct repl_replica *r, u32 key)
+{
+	for (u32 i = 0; i < REPL_MAP_CACHE; i++)
+		if (r->map[i].state == MAP_WRITING && r->map[i].key == key)
+			return true;
+	return false;
+}
+
+/* What is kept of a page in brief is what would be found on the disk. */
+static void watch_briefs(struct sim_world *w, u8 n, const struct repl_replica *r)
+{
+	for (u32 x = 0; r->n_briefs && x < sim_regions(w); x++) {
+		u32 core = sim_region(x), key = map_key(core / REPL_REGIONS_PER_EXTENT);
+		const struct map_brief *b = brief_find(r->brief, r->n_briefs, key);
+		u32 at = core % REPL_REGIONS_PER_VOLUME % REPL_STAMPS_PER_PAGE, stamp;
+
+		if (!b || is_written(r, key))
+			continue;
+		stamp = stamp_on_disk(w->node[n].disk, &r->state, x);
+		if (brief_stamp(b, at) != stamp)
+			sim_fail(w, "node %u keeps stamp %u of region %u, its disk has %u", n,
+				 brief_stamp(b, at), x, stamp);
+	}
+}
+
 void watch_members(struct sim_world *w)
 {
 	for (u8 n = 0; n < w->opt.nodes; n++) {
@@ -127,6 +152,7 @@ void watch_members(struct sim_world *w)
 
 		if (!r)
 			continue;
+		watch_briefs(w, n, r);
 		if ((w->record.in_sync & (1u << n)) && repl_replica_intact(r))
 			watch_content(w, n);
 		if (r->mode == REPLICA_MEMBER && r->session)

@@ -28,6 +28,7 @@
 #define SIM_REGIONS (SIM_BLOCKS / SIM_PER_REGION)
 #define SIM_USED_MAX 1024u /* blocks that the workload touches; the checker knows these */
 #define SIM_META_PAGES 16u /* of each volume */
+#define SIM_BRIEFS 7u      /* some pages have the same place */
 #define SIM_PAYLOADS 65536u
 #define SIM_LINKS 4096u
 #define SIM_REQUESTS 64u   /* of one application */

@@ -142,8 +142,11 @@ void repl_mirror_init(struct repl_mirror *m, const struct repl_mirror_config *c,
 	repl_writer_init(&m->writer, c->self, m->has_disk, c->copies, &c->tag, c->seed,
 			 &m->writer_sink);
 	m->writer.read_policy = c->read_policy;
-	if (c->disk)
-		repl_replica_init(&m->replica, c->self, c->disk, &m->replica_sink, now);
+	if (!c->disk)
+		return;
+	repl_replica_init(&m->replica, c->self, c->disk, &m->replica_sink, now);
+	m->replica.brief = m->brief;
+	m->replica.n_briefs = c->n_briefs;
 }
 
 void repl_mirror_boot(struct repl_mirror *m, const struct repl_record *r, struct repl_sink *out,

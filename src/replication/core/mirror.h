@@ -32,6 +32,7 @@ struct repl_mirror {
 	u64 local_up_at; /* the inner link was cut: up again then */
 	struct repl_queue to_replica, to_writer;
 	struct repl_effect payload; /* told of one that goes inside: for each only msg changes */
+	struct map_brief brief[];   /* repl_mirror_config.n_briefs */
 };
 
 struct repl_mirror_config {
@@ -41,6 +42,7 @@ struct repl_mirror_config {
 	struct repl_tag tag;          /* node id and boot id */
 	u64 seed;                     /* for random waits */
 	const struct repl_disk *disk; /* NULL: no disk */
+	u32 n_briefs;                 /* that the mirror's memory has room for */
 };
 /* What the driver has read from the heads of the metadata devices. */
 struct repl_disk {
@@ -53,7 +55,16 @@ struct repl_disk {
 	u32 n_hot;
 };
 
-/* m is zeroed memory: most of it is not touched until the volume is opened */
+/* So many briefs are of use for volumes of these sizes: one for each page of the epoch map, up to
+ * REPL_BRIEFS_MAX (140 bytes for 60 MiB); 0: all pages are kept whole anyway. */
+#define REPL_BRIEFS_MAX 17480u /* of 1 TiB: 2.3 MiB */
+u32 repl_briefs(const u64 size[REPL_VOLUMES_MAX]);
+static inline size_t repl_mirror_bytes(u32 n_briefs)
+{
+	return sizeof(struct repl_mirror) + n_briefs * sizeof(struct map_brief);
+}
+/* m is repl_mirror_bytes(c->n_briefs) of zeroed memory: most of it is not touched until the volume
+ * is opened */
 void repl_mirror_init(struct repl_mirror *m, const struct repl_mirror_config *c, u64 now);
 /* the set of copies changed (replica added, being removed) */
 void repl_mirror_set_copies(struct repl_mirror *m, u32 copies, struct repl_sink *out, u64 now);

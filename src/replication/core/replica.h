@@ -10,6 +10,7 @@
 #ifndef SDSD_REPL_REPLICA_H
 #define SDSD_REPL_REPLICA_H
 
+#include "replication/core/brief.h"
 #include "replication/core/hotlog.h"
 #include "replication/core/repl.h"
 
@@ -118,6 +119,8 @@ struct repl_replica {
 	struct hotlog hot;
 	struct replica_page map[REPL_MAP_CACHE];
 	u64 map_clock;
+	struct map_brief *brief; /* of pages as the disk has them, n_briefs; lent */
+	u32 n_briefs;
 	u32 bad_pages; /* read with a wrong checksum since the attach */
 
 	/* protocol.md section 1 */

@@ -2,16 +2,25 @@
 /*
  * replica_map.c - the epoch map as a replica sees it. Stamps that have changed
  * since their extent is in the hot log are in the hot log; of all others the page
- * on the disk is the truth, and a few pages are kept in memory. Nothing here waits: who asks for
- * stamps that are not there gets NULL, and is called again by replica_settle
- * when the page has come.
+ * on the disk is the truth. A few pages are kept in memory, others in brief. Nothing here
+ * waits: who asks for stamps that are not there gets NULL, and is called again by
+ * replica_settle when the page has come.
  */
-#include "replication/core/replica.h"
+#include "replication/core/mirror.h"
 
 #define PAGES_PER_VOLUME \
 	((REPL_REGIONS_PER_VOLUME + REPL_STAMPS_PER_PAGE - 1) / REPL_STAMPS_PER_PAGE)
 #define EXTENTS_PER_PAGE (REPL_STAMPS_PER_PAGE / REPL_REGIONS_PER_EXTENT)
 #define EXTENTS_PER_VOLUME (REPL_REGIONS_PER_VOLUME / REPL_REGIONS_PER_EXTENT)
+
+u32 repl_briefs(const u64 size[REPL_VOLUMES_MAX])
+{
+	u64 pages = 0;
+
+	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++)
+		pages += (meta_regions(size[v]) + REPL_STAMPS_PER_PAGE - 1) / REPL_STAMPS_PER_PAGE;
+	return pages <= REPL_MAP_CACHE ? 0 : (u32)PORT_MIN(pages, REPL_BRIEFS_MAX);
+}
 
 u32 map_key(u32 extent)
 {
@@ -62,6 +71,21 @@ static struct replica_page *room(struct repl_replica *r)
 	return oldest;
 }
 
+/* What is kept of the page in brief, in a place of the cache; NULL: nothing, or none is free. */
+static struct replica_page *recall(struct repl_replica *r, u32 key)
+{
+	const struct map_brief *b = brief_find(r->brief, r->n_briefs, key);
+	struct replica_page *p = b ? room(r) : NULL;
+
+	if (!p)
+		return NULL;
+	p->key = key;
+	p->state = MAP_VALID;
+	p->differs = false;
+	brief_expand(b, p->stamp);
+	return p;
+}
+
 static void ask(struct repl_replica *r, u32 key)
 {
 	struct repl_effect e = { .kind = REPL_META_READ,
@@ -82,6 +106,8 @@ static struct replica_page *page_of(struct repl_replica *r, u32 key)
 {
 	struct replica_page *p = find(r, key);
 
+	if (!p)
+		p = recall(r, key);
 	if (!p) {
 		ask(r, key);
 		return NULL;
@@ -137,6 +163,7 @@ void map_raise_unknown(struct repl_replica *r)
 		if ((r->map[i].state == MAP_VALID || r->map[i].state == MAP_WRITING) &&
 		    raise_unknown(r, r->map[i].stamp, REPL_STAMPS_PER_PAGE))
 			r->map[i].differs = true;
+	brief_forget(r->brief, r->n_briefs); /* as their pages are on the disk */
 }
 
 /* A page that fails its checksum has no stamp that could be trusted. */
@@ -152,6 +179,8 @@ static void decode(struct repl_replica *r, struct replica_page *p, const u8 *pag
 	for (u32 i = 0; seen < meta_void_last(&r->state) && i < REPL_STAMPS_PER_PAGE; i++)
 		p->stamp[i] = meta_void_apply(&r->state, seen, p->stamp[i]);
 	p->differs = r->mode == REPLICA_MEMBER && raise_unknown(r, p->stamp, REPL_STAMPS_PER_PAGE);
+	if (!p->differs)
+		brief_keep(r->brief, r->n_briefs, p->key, p->stamp);
 }
 
 void map_read_done(struct repl_replica *r, u32 index, int status, const u8 *page)
@@ -182,6 +211,7 @@ void map_void(struct repl_replica *r, u32 from, u32 to)
 	for (u32 i = 0; i < REPL_MAP_CACHE; i++)
 		if (r->map[i].state == MAP_VALID)
 			r->map[i].state = MAP_FREE;
+	brief_forget(r->brief, r->n_briefs);
 }
 
 /* It leaves with stamps that its page may not have, of a volume that is there. */
@@ -193,11 +223,26 @@ static bool leaves(const struct repl_replica *r, u32 extent, u32 *ret_at)
 	       replica_has(r, (u64)extent * REPL_EXTENT_BYTES, REPL_SECTOR);
 }
 
+/* What is kept of its page says so already. */
+static bool is_same(const struct repl_replica *r, u32 extent, u32 at)
+{
+	const struct map_brief *b = brief_find(r->brief, r->n_briefs, map_key(extent));
+	u64 known = r->hot.known[at];
+
+	for (; b && known; known &= known - 1) {
+		u32 x = (u32)__builtin_ctzll(known);
+
+		if (brief_stamp(b, place_in_page(extent) + x) != r->hot.stamp[at][x])
+			return false;
+	}
+	return b;
+}
+
 void map_want(struct repl_replica *r, u32 extent)
 {
 	u32 at;
 
-	if (leaves(r, extent, &at))
+	if (leaves(r, extent, &at) && !is_same(r, extent, at))
 		page_of(r, map_key(extent));
 }
 
@@ -205,13 +250,18 @@ void map_want(struct repl_replica *r, u32 extent)
  * differs from the disk */
 static bool merge(struct repl_replica *r, struct replica_page *p)
 {
+	struct map_brief *b = brief_find(r->brief, r->n_briefs, p->key);
 	bool differs = p->differs;
-	u32 at;
 
-	for (u32 i = r->victim_at; i < r->n_victims && map_key(r->victim[i]) == p->key; i++)
-		if (leaves(r, r->victim[i], &at) &&
-		    hotlog_merge(&r->hot, at, p->stamp + place_in_page(r->victim[i])))
-			differs = true;
+	for (u32 i = r->victim_at; i < r->n_victims && map_key(r->victim[i]) == p->key; i++) {
+		u32 from = place_in_page(r->victim[i]), at;
+
+		if (!leaves(r, r->victim[i], &at) || !hotlog_merge(&r->hot, at, p->stamp + from))
+			continue;
+		if (b)
+			brief_change(b, from, p->stamp + from);
+		differs = true;
+	}
 	return differs;
 }
 
@@ -220,7 +270,7 @@ enum map_write map_write(struct repl_replica *r, struct repl_effect *ret)
 	u32 extent = r->victim[r->victim_at], key = map_key(extent), at;
 	struct replica_page *p;
 
-	if (!leaves(r, extent, &at))
+	if (!leaves(r, extent, &at) || is_same(r, extent, at))
 		return MAP_WRITE_SAME;
 	p = page_of(r, key);
 	if (!p)
@@ -228,6 +278,8 @@ enum map_write map_write(struct repl_replica *r, struct repl_effect *ret)
 	if (!merge(r, p))
 		return MAP_WRITE_SAME;
 	meta_put_map(r->page, key % PAGES_PER_VOLUME, meta_void_last(&r->state), p->stamp);
+	if (p->differs)
+		brief_keep(r->brief, r->n_briefs, key, p->stamp);
 	p->state = MAP_WRITING;
 	p->differs = false;
 	ret->volume = (u8)(key / PAGES_PER_VOLUME);

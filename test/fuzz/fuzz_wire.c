@@ -17,6 +17,7 @@
 #define EXTENTS 20u /* of each volume */
 #define VOLUMES 2u
 #define SIZE ((u64)EXTENTS * REPL_EXTENT_BYTES)
+#define BRIEFS 3u /* fewer than pages */
 #define REGIONS ((u32)(SIZE / REPL_REGION_BYTES))
 #define MAP_PAGES ((REGIONS + REPL_STAMPS_PER_PAGE - 1) / REPL_STAMPS_PER_PAGE)
 #define META_PAGES (REPL_META_HEAD_PAGES + MAP_PAGES)
@@ -45,7 +46,7 @@ struct ask {
 	struct repl_record record;
 };
 
-static struct repl_mirror mirror;
+static struct repl_mirror *mirror;
 static struct repl_sink sink;
 static u64 now;
 static struct repl_record record;
@@ -256,9 +257,13 @@ static void start(bool with_disk)
 					 &d.hot_copy) == 0);
 		c.disk = &d;
 	}
-	memset(&mirror, 0, sizeof(mirror));
-	repl_mirror_init(&mirror, &c, now);
-	repl_mirror_boot(&mirror, &record, &sink, now);
+	c.n_briefs = BRIEFS;
+	if (!mirror)
+		mirror = malloc(repl_mirror_bytes(BRIEFS));
+	FUZZ_CHECK(mirror);
+	memset(mirror, 0, repl_mirror_bytes(BRIEFS));
+	repl_mirror_init(mirror, &c, now);
+	repl_mirror_boot(mirror, &record, &sink, now);
 }
 
 static void drop_queue(struct repl_queue *q)
@@ -271,7 +276,7 @@ static void drop_queue(struct repl_queue *q)
  * be left over. */
 static void stop(void)
 {
-	const struct repl_replica *r = &mirror.replica;
+	const struct repl_replica *r = &mirror->replica;
 
 	for (u32 i = 0; i < n_ops; i++) {
 		buf_drop(ops[i].buf);
@@ -293,10 +298,10 @@ static void stop(void)
 		if (r->serve[i].state == SERVE_READ)
 			buf_drop(r->serve[i].msg.buf);
 	for (u32 i = 0; i < REPL_REQUESTS_MAX; i++)
-		if (mirror.writer.request[i].state == REQ_LEASE)
-			buf_drop(mirror.writer.request[i].buf);
-	drop_queue(&mirror.to_replica);
-	drop_queue(&mirror.to_writer);
+		if (mirror->writer.request[i].state == REQ_LEASE)
+			buf_drop(mirror->writer.request[i].buf);
+	drop_queue(&mirror->to_replica);
+	drop_queue(&mirror->to_writer);
 	for (u32 i = 1; i <= n_bufs; i++)
 		FUZZ_CHECK(bufs[i].refs == 0);
 	n_bufs = 0;
@@ -321,17 +326,17 @@ static void disk_answer(u32 index, int status)
 	free(op.page);
 	buf_drop(op.buf);
 	if (op.kind == REPL_META_READ) {
-		repl_mirror_meta_read_done(&mirror, op.id, status,
+		repl_mirror_meta_read_done(mirror, op.id, status,
 					   meta[op.volume][op.off / REPL_META_PAGE], &sink, now);
 		return;
 	}
 	if (op.kind != REPL_DISK_READ) {
-		repl_mirror_disk_done(&mirror, op.id, status, &sink, now);
+		repl_mirror_disk_done(mirror, op.id, status, &sink, now);
 		return;
 	}
 	if (!status)
 		b = buf_new(op.len);
-	repl_mirror_disk_read_done(&mirror, op.id, b ? 0 : -EIO, b, b ? op.len : 0, &sink, now);
+	repl_mirror_disk_read_done(mirror, op.id, b ? 0 : -EIO, b, b ? op.len : 0, &sink, now);
 }
 
 static void disk_answer_all(void)
@@ -386,7 +391,7 @@ static u32 pick_len(struct input *in)
 /* an id, sequence number or region that the other side may know from us */
 static u64 known_id(struct input *in)
 {
-	const struct repl_writer *w = &mirror.writer;
+	const struct repl_writer *w = &mirror->writer;
 	u8 b = input_u8(in);
 
 	switch (b % 4) {
@@ -412,7 +417,7 @@ static void pick_regions(struct input *in, struct repl_msg *m)
 		m->region = (u32)input_take(in, 2) % (REGIONS + 2);
 		return;
 	}
-	p = &mirror.replica.pull[b % REPL_PULLS_MAX];
+	p = &mirror->replica.pull[b % REPL_PULLS_MAX];
 	m->region = p->region;
 	if (b & 0x40)
 		return;
@@ -421,8 +426,8 @@ static void pick_regions(struct input *in, struct repl_msg *m)
 
 static void make(struct input *in, struct repl_msg *m, bool to_writer)
 {
-	const struct repl_replica *r = &mirror.replica;
-	const struct repl_writer *w = &mirror.writer;
+	const struct repl_replica *r = &mirror->replica;
+	const struct repl_writer *w = &mirror->writer;
 	bool serving = w->state == WRITER_SERVING;
 
 	m->kind = pick_kind(in);
@@ -471,9 +476,9 @@ static void deliver(u32 link, const u8 head[WIRE_HEADER])
 	if (wire_get(head, &m) < 0) {
 		close_link(link);
 		if (link == REPL_LINK_PULL)
-			repl_mirror_pull_down(&mirror, &sink, now);
+			repl_mirror_pull_down(mirror, &sink, now);
 		else
-			repl_mirror_link_down(&mirror, link, &sink, now);
+			repl_mirror_link_down(mirror, link, &sink, now);
 		return;
 	}
 	FUZZ_CHECK(m.payload_len <= WIRE_PAYLOAD_MAX);
@@ -482,7 +487,7 @@ static void deliver(u32 link, const u8 head[WIRE_HEADER])
 		if (!m.buf)
 			return;
 	}
-	repl_mirror_receive(&mirror, link, &m, &sink, now);
+	repl_mirror_receive(mirror, link, &m, &sink, now);
 }
 
 static void message(struct input *in, u32 link, bool raw)
@@ -492,9 +497,9 @@ static void message(struct input *in, u32 link, bool raw)
 	bool to_writer = link < REPL_LINK_PULL;
 	struct cursor c;
 
-	if (!to_writer && !repl_mirror_takes_input(&mirror, link))
+	if (!to_writer && !repl_mirror_takes_input(mirror, link))
 		disk_answer_all();
-	if (!to_writer && !repl_mirror_takes_input(&mirror, link))
+	if (!to_writer && !repl_mirror_takes_input(mirror, link))
 		return;
 	if (raw) {
 		for (u32 i = 0; i < WIRE_HEADER - 4; i++)
@@ -521,23 +526,23 @@ static void toggle_accepted(u32 i)
 
 	if (link) {
 		accepted[i] = 0;
-		repl_mirror_link_down(&mirror, link, &sink, now);
+		repl_mirror_link_down(mirror, link, &sink, now);
 	} else {
 		accepted[i] = next_link++;
-		repl_mirror_link_up(&mirror, accepted[i], &sink, now);
+		repl_mirror_link_up(mirror, accepted[i], &sink, now);
 	}
 }
 
 static void toggle_slot(u8 s)
 {
-	bool want = s != SELF && repl_mirror_wants_link(&mirror, s);
+	bool want = s != SELF && repl_mirror_wants_link(mirror, s);
 
 	if (slot_up[s]) {
 		slot_up[s] = false;
-		repl_mirror_link_down(&mirror, REPL_LINK_SLOT(s), &sink, now);
+		repl_mirror_link_down(mirror, REPL_LINK_SLOT(s), &sink, now);
 	} else if (want) {
 		slot_up[s] = true;
-		repl_mirror_link_up(&mirror, REPL_LINK_SLOT(s), &sink, now);
+		repl_mirror_link_up(mirror, REPL_LINK_SLOT(s), &sink, now);
 	}
 }
 
@@ -545,13 +550,13 @@ static void toggle_pull(bool fails)
 {
 	if (pull_up) {
 		pull_up = false;
-		repl_mirror_pull_down(&mirror, &sink, now);
-	} else if (pull_slot != REPL_NO_SLOT && mirror.has_disk) {
+		repl_mirror_pull_down(mirror, &sink, now);
+	} else if (pull_slot != REPL_NO_SLOT && mirror->has_disk) {
 		pull_up = !fails;
 		if (fails)
-			repl_mirror_pull_down(&mirror, &sink, now);
+			repl_mirror_pull_down(mirror, &sink, now);
 		else
-			repl_mirror_pull_up(&mirror, &sink, now);
+			repl_mirror_pull_up(mirror, &sink, now);
 	}
 }
 
@@ -572,13 +577,13 @@ static void answer_ask(void)
 			continue;
 		asks[i].used = false;
 		if (!a.cas) {
-			repl_mirror_record(&mirror, a.token, &record, &sink, now);
+			repl_mirror_record(mirror, a.token, &record, &sink, now);
 			return;
 		}
 		accept = record_follows(&a.record);
 		if (accept)
 			record = a.record;
-		repl_mirror_cas_done(&mirror, a.token, accept, &record, &sink, now);
+		repl_mirror_cas_done(mirror, a.token, accept, &record, &sink, now);
 		return;
 	}
 }
@@ -621,11 +626,11 @@ static void request(struct input *in, u8 what)
 	requests[id].buf = b;
 	n_requests++;
 	if (what == REQ_WRITE)
-		rv = repl_mirror_write(&mirror, id, op, off, len, b, &sink, now);
+		rv = repl_mirror_write(mirror, id, op, off, len, b, &sink, now);
 	else if (what == REQ_READ)
-		rv = repl_mirror_read(&mirror, id, off, len, &sink, now);
+		rv = repl_mirror_read(mirror, id, off, len, &sink, now);
 	else
-		rv = repl_mirror_flush(&mirror, id, &sink, now);
+		rv = repl_mirror_flush(mirror, id, &sink, now);
 	FUZZ_CHECK(rv == 0 || rv == -EBUSY || rv == -EINVAL || rv == -EIO);
 	if (rv == 0)
 		return;
@@ -641,9 +646,9 @@ static void open_close(void)
 		return;
 	opened = !opened;
 	if (opened)
-		repl_mirror_open(&mirror, &sink, now);
+		repl_mirror_open(mirror, &sink, now);
 	else
-		repl_mirror_close(&mirror, &sink, now);
+		repl_mirror_close(mirror, &sink, now);
 }
 
 /* ---- steps ---- */
@@ -667,7 +672,7 @@ static void step_world(struct input *in, u8 what)
 		break;
 	case 4:
 		copies = b & 0xf;
-		repl_mirror_set_copies(&mirror, copies, &sink, now);
+		repl_mirror_set_copies(mirror, copies, &sink, now);
 		break;
 	case 5:
 		stop();
@@ -678,7 +683,7 @@ static void step_world(struct input *in, u8 what)
 		break;
 	default:
 		now += (b & 0xf0) ? (u64)b * 20 * REPL_MS : (u64)b * REPL_MS;
-		repl_mirror_tick(&mirror, &sink, now);
+		repl_mirror_tick(mirror, &sink, now);
 	}
 }
 
@@ -717,7 +722,7 @@ static void step(struct input *in)
 	case 12:
 	case 13:
 		now += 10 * REPL_MS;
-		repl_mirror_tick(&mirror, &sink, now);
+		repl_mirror_tick(mirror, &sink, now);
 		break;
 	default:
 		step_world(in, low % 8);
@@ -768,8 +773,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		open_close();
 	for (u32 i = 0; i < STEPS && in.left; i++)
 		step(&in);
-	repl_mirror_status(&mirror, &status);
-	repl_mirror_busy(&mirror);
+	repl_mirror_status(mirror, &status);
+	repl_mirror_busy(mirror);
 	stop();
 	return 0;
 }

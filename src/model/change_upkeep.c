@@ -121,7 +121,7 @@ static int look(struct bundle *b, const struct replica *r, struct upkeep_replica
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	look_at_node(b, r, node, u);
-	u->linked = u->writer && is_linked(b, r);
+	u->lives = u->writer && (bundle_writer_is_active(b) || is_linked(b, r));
 	if (u->fate == UPKEEP_STAYS && moves(b, r))
 		u->fate = UPKEEP_LEAVES;
 	json_object_put(node);

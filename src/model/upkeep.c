@@ -224,7 +224,7 @@ static void unname(const struct upkeep_input *in, struct upkeep_plan *p)
 	for (int i = 0; i < in->n; i++) {
 		const struct upkeep_replica *r = &in->replica[i];
 
-		if (!r->writer || r->deleting || r->open || r->linked || !is_overdue(in, r) ||
+		if (!r->writer || r->deleting || r->open || r->lives || !is_overdue(in, r) ||
 		    !is_needless(in, i))
 			continue;
 		p->what = UPKEEP_UNNAME;

@@ -56,7 +56,7 @@ struct repl_disk {
 };
 
 /* So many briefs are of use for volumes of these sizes: one for each page of the epoch map, up to
- * REPL_BRIEFS_MAX (140 bytes for 60 MiB); 0: all pages are kept whole anyway. */
+ * REPL_BRIEFS_MAX (132 bytes for 60 MiB); 0: all pages are kept whole anyway. */
 #define REPL_BRIEFS_MAX 17480u /* of 1 TiB: 2.3 MiB */
 u32 repl_briefs(const u64 size[REPL_VOLUMES_MAX]);
 static inline size_t repl_mirror_bytes(u32 n_briefs)

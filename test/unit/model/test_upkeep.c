@@ -112,9 +112,9 @@ Test(upkeep, a_dead_writer_that_stays_away_is_named_no_more)
 	cr_expect_eq(p.what, UPKEEP_UNNAME);
 	cr_expect_eq(p.which, 1);
 	cr_expect_not(p.calm);
-	in.replica[1].linked = true;
+	in.replica[1].lives = true;
 	cr_expect_eq(decide(&in).what, UPKEEP_NOTHING, "others say that it lives");
-	in.replica[1].linked = false;
+	in.replica[1].lives = false;
 	in.replica[1].out_ms = AFTER_MS - 1;
 	in.copies = 1;
 	cr_expect_neq(decide(&in).what, UPKEEP_UNNAME, "it may be back");

@@ -241,23 +241,28 @@ void print_links(struct seq_file *s, struct rvol *r)
 
 void print_hot(struct seq_file *s, struct rvol *r)
 {
+	const struct repl_replica *p;
 	const struct hotlog *h;
-	u32 n[HOTLOG_LEAVING + 1] = { 0 }, pages[MAP_WRITING + 1] = { 0 };
+	u32 n[HOTLOG_LEAVING + 1] = { 0 }, pages[MAP_WRITING + 1] = { 0 }, brief = 0;
 
 	if (!r->mirror || !r->has_copy)
 		return;
-	h = &r->mirror->replica.hot;
+	p = &r->mirror->replica;
+	h = &p->hot;
 	for (u32 i = 0; i < REPL_HOT_MAX; i++)
 		if (h->state[i] <= HOTLOG_LEAVING)
 			n[h->state[i]]++;
 	for (u32 i = 0; i < REPL_MAP_CACHE; i++)
-		if (r->mirror->replica.map[i].state <= MAP_WRITING)
-			pages[r->mirror->replica.map[i].state]++;
+		if (p->map[i].state <= MAP_WRITING)
+			pages[p->map[i].state]++;
+	for (u32 i = 0; i < p->n_briefs; i++)
+		brief += p->brief[i].page != 0;
 	seq_printf(s, "hot=%u adding=%u leaving=%u free=%u of %u extents%s\n", n[HOTLOG_HOT],
 		   n[HOTLOG_ADDING], n[HOTLOG_LEAVING], n[HOTLOG_FREE], REPL_HOT_MAX,
-		   r->mirror->replica.hot_short ? ", room is short" : "");
+		   p->hot_short ? ", room is short" : "");
 	seq_printf(s, "generation=%llu copy=%d\n", h->generation, h->copy);
-	seq_printf(s, "map pages valid=%u reading=%u writing=%u free=%u damaged=%u\n",
+	seq_printf(s,
+		   "map pages valid=%u reading=%u writing=%u free=%u damaged=%u brief=%u of %u\n",
 		   pages[MAP_VALID], pages[MAP_READING], pages[MAP_WRITING], pages[MAP_FREE],
-		   r->mirror->replica.bad_pages);
+		   p->bad_pages, brief, p->n_briefs);
 }

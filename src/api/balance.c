@@ -70,19 +70,14 @@ static int step(struct mutation *m, struct change_env *env, struct txn *t, struc
 
 	if (rv < 0)
 		return rv;
+	if (!txn_is_empty(t) && why[0])
+		log_info("api", "balance: %s", why);
 	mutation_done(m, RC_MODIFIED, "%s", why[0] ? why : "Nothing to do.");
 	return 0;
-}
-
-static void say_step(struct mutation *m)
-{
-	if (m->wrote && !m->repeated)
-		log_info("api", "balance: %s", m->what);
-	mutation_reply(m);
 }
 
 void balance_step(struct api_call *c)
 {
 	if (call_object(c))
-		mutate(c, 200, step, say_step);
+		mutate(c, 200, step, NULL);
 }

@@ -12,9 +12,9 @@ from zfs import BEGIN, zfs_lab
 # state; pools of different size are made of these; the last two are to extend them
 DISKS = [Disk(256), Disk(64), Disk(128), Disk(128)]
 SIZE_MIB = 79  # with its metadata less than twice the smaller pool, which is all it promises
-# ZFS keeps 128 MiB for itself, or half of a smaller pool; the last one is to extend the smaller
+# the last one is to extend the smaller pool
 ZFS_DISKS = [Disk(256), Disk(256), Disk(256)]
-ZFS_SIZE_MIB = 160
+ZFS_SIZE_MIB = 224
 FILL = "dd if=/dev/urandom of=%s bs=64k count=%d conv=fsync %s"
 
 
@@ -68,7 +68,7 @@ class LargeZfsTaker(ZfsTaker, LargeTaker):
 def smaller_pool(rig, n1, n2):
     """The pool of one copy runs full: the application notices nothing, the status says it in words,
     and with more space the copy is back."""
-    n1.guest.run(FILL % (n1.device("db"), 16 * n1.size, "oflag=direct"), 300)
+    n1.guest.run(FILL % (n1.device("db"), 16 * n1.size, "oflag=direct"), 600)
     wait_for(lambda: re.search("n2: no space left in pool ssd", n1.resource("db")["reason"]), 60,
              "the status says why")
     rig.check(n1.resource("db")["in_sync"] == 1, "not out of the set")

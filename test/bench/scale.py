@@ -27,6 +27,7 @@ VOTERS = 5          # CONSENSUS_VOTERS_MAX: the simulated nodes are not asked to
 SIZE_KIB = 1024
 GROUP = "scale"
 IDLE_S = 20
+LOOKS_PER_S = 100   # of upkeep
 TRIES = 60
 LISTS = ["/v1/view/resources", "/v1/view/resources?limit=100", "/v1/resource-definitions",
          "/v1/resource-definitions?with_volume_definitions=true", "/v1/sds/status",
@@ -125,10 +126,12 @@ def starts(cluster):
     serving(real[0], "/v1/view/resources?limit=1")
     say("all %d start at once on this machine: a list comes" % len(real),
         "%.2f s" % (time.monotonic() - begun))
+    return begun
 
 
-def idle(leader):
-    time.sleep(5)
+def idle(leader, looked):
+    """looked: when a new leader has looked through all copies"""
+    time.sleep(max(5, looked - time.monotonic()))
     before, begun = cpu_s(leader), time.monotonic()
     time.sleep(IDLE_S)
     share = (cpu_s(leader) - before) / (time.monotonic() - begun)
@@ -136,7 +139,7 @@ def idle(leader):
 
 
 def passes(leader):
-    """An upkeep pass begins with every change; 100 resources in a second"""
+    """An upkeep pass begins with a change that concerns all"""
     leader.http("PUT", "/v1/resource-groups/" + GROUP, {"description": str(time.time())})
     before = cpu_s(leader)
     time.sleep(10)
@@ -153,7 +156,7 @@ def settled(cluster, count):
 
 
 def measure(cluster, count):
-    starts(cluster)
+    looked = starts(cluster) + count / LOOKS_PER_S + 10
     leader = cluster.leader()
     settled(cluster, count)
     say("RSS of the leader, before any list", "%.0f MiB (%.0f of it anonymous)" %
@@ -161,7 +164,7 @@ def measure(cluster, count):
     lists(leader)
     say("RSS of the leader, after them", "%.0f MiB (%.0f of it anonymous), at most %.0f" %
         rss_mib(leader))
-    idle(leader)
+    idle(leader, looked)
     passes(leader)
     say("    and is it the leader that it was in the beginning", leader.is_leader())
 

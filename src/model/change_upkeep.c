@@ -121,7 +121,7 @@ static int look(struct bundle *b, const struct replica *r, struct upkeep_replica
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	look_at_node(b, r, node, u);
-	u->lives = u->writer && (bundle_writer_is_active(b) || is_linked(b, r));
+	u->lives = u->writer && u->out_ms >= 0 && (bundle_writer_is_active(b) || is_linked(b, r));
 	if (u->fate == UPKEEP_STAYS && moves(b, r))
 		u->fate = UPKEEP_LEAVES;
 	json_object_put(node);
@@ -174,7 +174,8 @@ static int add_copy(struct bundle *b, const struct upkeep_input *in, struct upke
 	return rv;
 }
 
-static int remove_replica(struct bundle *b, struct upkeep_plan *plan)
+/* The replica goes, or the record names it as writer no more. */
+static int let_go(struct bundle *b, struct upkeep_plan *plan)
 {
 	struct replica *r = &b->replica[plan->which];
 	struct err err;
@@ -182,20 +183,8 @@ static int remove_replica(struct bundle *b, struct upkeep_plan *plan)
 
 	rv = bundle_check_heard(b, &err);
 	if (rv == 0)
-		rv = place_leave(b, r, &err);
-	if (rv == -E_IN_USE || rv == -EAGAIN)
-		return refuse(plan, "", &err);
-	return rv;
-}
-
-static int unname(struct bundle *b, struct upkeep_plan *plan)
-{
-	struct err err;
-	int rv;
-
-	rv = bundle_check_heard(b, &err);
-	if (rv == 0)
-		rv = place_retire(b, &b->replica[plan->which], &err);
+		rv = plan->what == UPKEEP_REMOVE ? place_leave(b, r, &err)
+						 : place_retire(b, r, &err);
 	if (rv == -E_IN_USE || rv == -EAGAIN)
 		return refuse(plan, "", &err);
 	return rv;
@@ -263,9 +252,8 @@ static int act(struct bundle *b, struct upkeep_input *in, struct upkeep_plan *pl
 	case UPKEEP_ADD:
 		return add_or_draw(b, in, plan);
 	case UPKEEP_REMOVE:
-		return remove_replica(b, plan);
 	case UPKEEP_UNNAME:
-		return unname(b, plan);
+		return let_go(b, plan);
 	case UPKEEP_NOTE:
 		return note(b, in, plan);
 	case UPKEEP_DISK:

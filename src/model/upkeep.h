@@ -49,7 +49,7 @@ struct upkeep_replica {
 	int64_t out_ms; /* for so long its node does not answer or it is in quarantine; -1: it is
 			 * not so */
 	bool writer;    /* the record's */
-	bool lives;     /* such a one serves, or some other node has a link to it that is up */
+	bool lives;     /* such a one that is out serves, or another node's link to it is up */
 	/* a copy: since then (wall clock) it has the disk that it got because the volume was in use
 	 * there; 0: it has been placed */
 	int64_t drawn_ms;

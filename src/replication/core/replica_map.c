@@ -18,7 +18,7 @@ u32 repl_briefs(const u64 size[REPL_VOLUMES_MAX])
 	u64 pages = 0;
 
 	for (u32 v = 0; v < REPL_VOLUMES_MAX; v++)
-		pages += (meta_regions(size[v]) + REPL_STAMPS_PER_PAGE - 1) / REPL_STAMPS_PER_PAGE;
+		pages += meta_map_pages(size[v]);
 	return pages <= REPL_MAP_CACHE ? 0 : (u32)PORT_MIN(pages, REPL_BRIEFS_MAX);
 }
 

@@ -746,6 +746,7 @@ int daemon_run(const struct config *config)
 	log_init(config->log_level);
 	crash_watch();
 	process_raise_files();
+	process_precede();
 	rand_bytes(&d->boot, sizeof(d->boot));
 	if (uv_loop_init(&d->loop) < 0) {
 		log_error("daemon", "cannot make an event loop");

@@ -50,7 +50,8 @@ MEMORY = "memory"   # a word for --only
 WARM = 2500     # the hot log has room for 1000 extents, DRBD's activity log for 1237
 
 ON_RAM = [
-    Pattern("4 KiB write, QD1", "randwrite", 1),
+    # fio's beginning is half a percent of the usual time
+    Pattern("4 KiB write, QD1", "randwrite", 1, times=4),
     Pattern("4 KiB write, QD8", "randwrite", 8),
     Pattern("4 KiB write, QD32", "randwrite", 32),
     Pattern("4 KiB write, QD32/8", "randwrite", 32, 8),

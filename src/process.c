@@ -4,14 +4,10 @@
  */
 #include "process.h"
 
-#include <linux/sched.h>
-#include <linux/sched/types.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define MALLOC_MAP_BYTES (256 << 10)  /* a block from here on is a mapping of its own */
 #define MALLOC_KEEP_BYTES (512 << 10) /* free at the end of a heap that is kept */
@@ -35,16 +31,7 @@ void process_raise_files(void)
 
 void process_precede(void)
 {
-	const struct sched_attr attr = {
-		.size = sizeof(attr),
-		.sched_policy = SCHED_NORMAL,
-		/* Else other threads and all programs that are run would inherit it. */
-		.sched_flags = SCHED_FLAG_RESET_ON_FORK,
-		.sched_nice = PROCESS_NICE,
-	};
-
-	/* Not sched_setscheduler(): systemd's RestrictRealtime= takes that flag for a policy. */
-	syscall(SYS_sched_setattr, 0, &attr, 0);
+	setpriority(PRIO_PROCESS, 0, PROCESS_NICE);
 }
 
 void process_prepare(void)

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,6 +100,20 @@ static char **make_env(void)
 	return env;
 }
 
+/* A program inherits this thread's niceness, so it is an ordinary one meanwhile. */
+static int spawn_ordinary(pid_t *pid, const char *program, const posix_spawn_file_actions_t *files,
+			  const posix_spawnattr_t *attr, const char *const argv[], char **env)
+{
+	int own = getpriority(PRIO_PROCESS, 0), rv;
+
+	if (own < 0)
+		setpriority(PRIO_PROCESS, 0, 0);
+	rv = -posix_spawn(pid, program, files, attr, (char *const *)argv, env);
+	if (own < 0)
+		setpriority(PRIO_PROCESS, 0, own);
+	return rv;
+}
+
 static int spawn(struct proc *p, const char *const argv[], int in, int out, int errout)
 {
 	posix_spawn_file_actions_t files;
@@ -123,7 +138,7 @@ static int spawn(struct proc *p, const char *const argv[], int in, int out, int 
 						POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
-	rv = -posix_spawn(&p->pid, program, &files, &attr, (char *const *)argv, env);
+	rv = spawn_ordinary(&p->pid, program, &files, &attr, argv, env);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
 	free(env);

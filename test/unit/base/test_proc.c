@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -71,6 +72,15 @@ Test(proc, environment)
 	unsetenv("PATH");
 	run(SH("echo $LC_ALL; command -v sleep >/dev/null && echo path"), 5000);
 	cr_expect_str_eq(out, "C\npath\n");
+}
+
+Test(proc, goes_before_nobody)
+{
+	if (setpriority(PRIO_PROCESS, 0, -20) < 0)
+		cr_skip_test("who tests may not go first");
+	run(SH("nice"), 5000); /* says its own */
+	cr_expect_str_eq(out, "0\n");
+	cr_expect_eq(getpriority(PRIO_PROCESS, 0), -20);
 }
 
 Test(proc, missing_program)

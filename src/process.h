@@ -14,8 +14,9 @@
 void process_prepare(void);
 /* As many open files as are allowed, up to PROCESS_FILES_MAX. With fewer it runs too. */
 void process_raise_files(void);
-/* The calling thread, and all that it makes from now on, go before applications, where that is allowed:
- * a node that is too busy to say that it lives is taken for dead. Programs it runs (base/proc.h) do not. */
+/* The calling thread, and all that it makes from now on, go before applications, where that is
+ * allowed: a node that is too busy to say that it lives is taken for dead. Programs it runs
+ * (base/proc.h) do not. */
 void process_precede(void);
 /* Heaps give back what is free. */
 void process_trim(void);

@@ -3,8 +3,8 @@
  * proc.h - runs a program as a killable child with a deadline. Blocking: called
  * from worker threads. Output is collected up to a limit. Used by storage
  * backends. The child sees LC_ALL=C, has no descriptors of ours, reads from
- * /dev/null, and goes before nobody, whatever the caller's niceness. At the deadline its process group gets SIGTERM, two seconds later
- * SIGKILL.
+ * /dev/null, and goes before nobody, whatever the caller's niceness. At the
+ * deadline its process group gets SIGTERM, two seconds later SIGKILL.
  */
 #ifndef SDSD_BASE_PROC_H
 #define SDSD_BASE_PROC_H

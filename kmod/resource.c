@@ -135,13 +135,18 @@ static void set_ticking(struct rvol *r)
 	}
 }
 
-static void close_if_quiet(struct rvol *r)
+/* What is asked from here on is refused: another node may be the writer. */
+static void close(struct rvol *r)
 {
-	if (!r->close_wanted || r->mirror->writer.n_requests > 0 || !list_empty(&r->waiting))
-		return;
 	r->close_wanted = r->opened = false;
 	repl_mirror_close(r->mirror, &r->sink, r->now);
 	r->changed = true;
+}
+
+static void close_if_quiet(struct rvol *r)
+{
+	if (r->close_wanted && r->mirror->writer.n_requests == 0 && list_empty(&r->waiting))
+		close(r);
 }
 
 static u64 acked_elsewhere(const struct repl_writer *w)
@@ -559,8 +564,10 @@ int rvol_end(struct rvol *r, bool force, const char **ret_why)
 		return 0;
 	}
 	/* all others may serve at once when this node says that it has stopped */
-	if (r->opened && rvol_live(r) && r->mirror->writer.n_requests == 0)
-		repl_mirror_close(r->mirror, &r->sink, r->now);
+	if (r->opened && rvol_live(r) && r->mirror->writer.n_requests == 0) {
+		ios_fail_waiting(r);
+		close(r);
+	}
 	rvol_leave(r); /* it is sent */
 
 	rvol_enter(r);

@@ -35,14 +35,18 @@ def kmod_lab(rig, ram=4, ram_kib=65536, plain=True, **wishes):
     return lab
 
 
-def status(guest):
+def status_of(text):
     """What `rvolctl status` says: {slot: {key: value}}; numbers of the volumes are left out."""
     found = {}
-    for line in guest.run("rvolctl status").out.splitlines():
+    for line in text.splitlines():
         if not line.startswith(" "):
             pairs = dict(re.findall(r'(\w+)=("[^"]*"|\S+)', line))
             found[int(pairs["slot"])] = pairs
     return found
+
+
+def status(guest):
+    return status_of(guest.run("rvolctl status").out)
 
 
 def in_sync(guest, mask):

@@ -195,6 +195,7 @@ struct memory {
 	uint32_t id;
 	uint64_t lost_ns;  /* unreachable since; 0: reachable */
 	uint64_t spare_ns; /* a step with it failed: not tried as a voter before this time */
+	int failures;      /* of steps with it, since the last one that did not fail */
 };
 
 struct members {
@@ -238,6 +239,25 @@ static struct memory *memory_of(struct members *m, uint32_t id)
 	return &m->memory[m->n++];
 }
 
+int members_penalty_ms(int failures)
+{
+	int ms = MEMBERS_PENALTY_MS;
+
+	while (--failures > 0 && ms < MEMBERS_PENALTY_MAX_MS)
+		ms *= 2;
+	return ms < MEMBERS_PENALTY_MAX_MS ? ms : MEMBERS_PENALTY_MAX_MS;
+}
+
+static void note_failure(struct members *m, int status)
+{
+	struct memory *memory = memory_of(m, m->who);
+	int ms = members_penalty_ms(++memory->failures);
+
+	log_warn("raft", "peer=%u membership change failed: %s; again after %d s", m->who,
+		 err_name(status), ms / 1000);
+	memory->spare_ns = clock_boot_ns() + (uint64_t)ms * 1000000;
+}
+
 static void on_step(int status, void *arg)
 {
 	struct members *m = arg;
@@ -247,10 +267,10 @@ static void on_step(int status, void *arg)
 		free(m);
 		return;
 	}
-	if (status < 0) {
-		log_warn("raft", "peer=%u membership change failed: %s", m->who, err_name(status));
-		memory_of(m, m->who)->spare_ns = clock_boot_ns() + MEMBERS_PENALTY_MS * 1000000ull;
-	}
+	if (status < 0)
+		note_failure(m, status);
+	else
+		memory_of(m, m->who)->failures = 0;
 }
 
 static void run_step(struct members *m, const struct member_step *s)

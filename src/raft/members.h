@@ -19,8 +19,14 @@
  */
 int members_voters_wanted(int nodes);
 
-#define MEMBERS_GRACE_MS 30000   /* a voter is unreachable for so long before it is replaced */
-#define MEMBERS_PENALTY_MS 60000 /* a node whose step failed is not promoted for so long */
+#define MEMBERS_GRACE_MS 30000 /* a voter is unreachable for so long before it is replaced */
+/* A node whose step failed is not promoted for so long, twice as long each time, up to the second. At
+ * first it is short: without it a new cluster of three may survive no failure. */
+#define MEMBERS_PENALTY_MS 2000
+#define MEMBERS_PENALTY_MAX_MS 60000
+
+/* failures >= 1: in a row, of one node. Pure. */
+int members_penalty_ms(int failures);
 
 /* reachable: for a voter "not missed for longer than the grace time", else "answers now" */
 struct member_wish {

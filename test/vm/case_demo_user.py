@@ -77,6 +77,9 @@ def cluster(rig, count, disk, kinds=None, files=None, make_lab=None, **wishes):
         node.start()
     for node in nodes[:2]:
         node.add_pool(first)
+    # Before that the first one's end is the end of the cluster. Three of four, as its number is odd.
+    wait_for(lambda: first.json("status")["cluster"]["voters"] == (count if count < 4 else 3), 90,
+             "the nodes vote")
     return nodes
 
 

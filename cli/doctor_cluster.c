@@ -18,6 +18,7 @@ static void look_at_quorum(struct doctor *d)
 	json *c = jget(d->status, "cluster");
 	int voters = (int)jget_i64_or(c, "voters", 0);
 	int online = (int)jget_i64_or(c, "voters_online", 0);
+	int wanted = (int)jget_i64_or(c, "voters_wanted", voters);
 
 	if (!jget_bool(c, "quorum", false))
 		doctor_say(d, DOCTOR_FAIL, "quorum", "start sdsd on the nodes that do not answer",
@@ -26,6 +27,10 @@ static void look_at_quorum(struct doctor *d)
 	else if (online < voters)
 		doctor_say(d, DOCTOR_WARN, "quorum", "start sdsd on the nodes that do not answer",
 			   "%d of %d voters answer", online, voters);
+	else if (voters < wanted)
+		doctor_say(d, DOCTOR_WARN, "quorum",
+			   "wait a minute; if it stays so, the leader's log says why (membership)",
+			   "only %d of %d nodes vote so far", voters, wanted);
 	else
 		doctor_say(d, DOCTOR_OK, "quorum", "", "leader %s, %d of %d voters answer",
 			   jget_str(c, "leader", "-"), online, voters);

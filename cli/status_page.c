@@ -108,6 +108,17 @@ static void put_cluster(struct page *p, json *c)
 		     (long long)jget_i64_or(c, "voters", 0));
 }
 
+/* of a new cluster for a moment; longer when nodes do not answer while they are to become voters */
+static void put_few_voters(struct page *p, json *c)
+{
+	long long voters = (long long)jget_i64_or(c, "voters", 0);
+	long long wanted = (long long)jget_i64_or(c, "voters_wanted", voters);
+
+	if (jget_bool(c, "quorum", false) && voters < wanted)
+		line(p, "Only %lld of %lld nodes vote so far: %s", voters, wanted,
+		     voters < 3 ? "changes end with any of them" : "one may fail, not two");
+}
+
 static void put_balance(struct page *p, json *c)
 {
 	const char *note = jget_str(c, "balance", "");
@@ -407,6 +418,7 @@ static void put_volumes(struct page *p, json *resources)
 static bool put_page(struct page *p, json *status, json *local)
 {
 	put_cluster(p, jget(status, "cluster"));
+	put_few_voters(p, jget(status, "cluster"));
 	put_balance(p, jget(status, "cluster"));
 	put_pools(p, jget(status, "full_pools"));
 	put_services(p, jget(status, "services"));

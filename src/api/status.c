@@ -13,6 +13,7 @@
 #include "api/view.h"
 #include "api/view_texts.h"
 #include "base/text.h"
+#include "raft/members.h"
 
 #define STATUS_PATIENCE_MS 1500 /* for the first reports to a new leader */
 
@@ -352,6 +353,7 @@ static json *cluster_line(struct node_status *n, const struct resource_status *r
 	jset_i64(o, "online", n->online);
 	jset_i64(o, "voters", n->voters);
 	jset_i64(o, "voters_online", n->voters_online);
+	jset_i64(o, "voters_wanted", members_voters_wanted((int)json_object_array_length(n->list)));
 	jset_bool(o, "quorum", !n->stale);
 	jset_i64(o, "term", (int64_t)consensus_term(a->config.consensus));
 	jset_i64(o, "applied", (int64_t)store_applied(a->config.store));

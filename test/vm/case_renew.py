@@ -4,7 +4,7 @@ from case_demo_kernel import KernelNode, cluster
 from case_kernel import UserNode, made, same_copies
 from rig import Disk, at_most, wait_for
 
-RECORDS = "SDSD_RENEW_RECORDS=400"
+RECORDS = "SDSD_RENEW_RECORDS=100"     # writes share them
 WRONG = "rules of renewals\\|its next socket\\|after its SWITCH\\|cannot be renewed"
 
 

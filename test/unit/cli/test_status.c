@@ -124,6 +124,31 @@ Test(status, all_is_well_and_there_is_room)
 	       "vol02   safe     2/2      -\n");
 }
 
+static void expect_few_voters(int voters, const char *text)
+{
+	json *doc = cluster(0);
+	struct buf out;
+
+	jset_i64(jget(doc, "cluster"), "voters", voters);
+	jset_i64(jget(doc, "cluster"), "voters_wanted", 5);
+	buf_init(&out, STATUS_PAGE_MAX);
+	status_page(doc, NULL, (struct screen){ 80, 0 }, &out);
+	if (text)
+		cr_expect(strstr((char *)out.data, text), "%s", (char *)out.data);
+	else
+		cr_expect_null(strstr((char *)out.data, "Only"), "%s", (char *)out.data);
+	buf_release(&out);
+	json_object_put(doc);
+}
+
+Test(status, few_voters)
+{
+	expect_few_voters(1, "\nOnly 1 of 5 nodes vote so far: changes end with any of them\n");
+	expect_few_voters(2, "\nOnly 2 of 5 nodes vote so far: changes end with any of them\n");
+	expect_few_voters(3, "\nOnly 3 of 5 nodes vote so far: one may fail, not two\n");
+	expect_few_voters(5, NULL);
+}
+
 Test(status, twenty_volumes_that_are_fine)
 {
 	json *doc = cluster(0);

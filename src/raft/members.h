@@ -20,8 +20,8 @@
 int members_voters_wanted(int nodes);
 
 #define MEMBERS_GRACE_MS 30000 /* a voter is unreachable for so long before it is replaced */
-/* A node whose step failed is not promoted for so long, twice as long each time, up to the second. At
- * first it is short: without it a new cluster of three may survive no failure. */
+/* A node whose step failed is not promoted for so long, twice as long each time, up to the second.
+ * At first it is short: without it a new cluster of three may survive no failure. */
 #define MEMBERS_PENALTY_MS 2000
 #define MEMBERS_PENALTY_MAX_MS 60000
 

@@ -117,6 +117,13 @@ void mutation_what(struct mutation *m, const char *fmt, ...)
 	va_end(ap);
 }
 
+void mutation_say(struct mutation *m, const char *key)
+{
+	if (m->wrote && !m->repeated)
+		log_info("api", "%s=%s %s", key, jget_str(m->call->doc, key, ""), m->what);
+	mutation_reply(m);
+}
+
 static void refuse(struct mutation *m, int code, const struct err *err)
 {
 	struct api_call *c = m->call;

@@ -508,9 +508,7 @@ static int decide(struct mutation *m, struct change_env *env, struct txn *t, str
 
 static void say_decision(struct mutation *m)
 {
-	if (m->wrote && !m->repeated)
-		log_info("api", "%s", m->what);
-	mutation_reply(m);
+	mutation_say(m, "service");
 }
 
 void services_decide(struct api_call *c)

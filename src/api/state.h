@@ -263,6 +263,10 @@ json *mutation_note(struct mutation *m, int64_t code, const char *fmt, ...)
 /* What this is in one sentence, for the history, where the answer does not say it. */
 void mutation_what(struct mutation *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Logs it, once it is committed, as "<key>=<value of the body> <what>", and replies: for the after
+ * functions of what the leader does by itself. */
+void mutation_say(struct mutation *m, const char *key);
+
 /* after functions: replicas.c */
 #define READY_WAIT_MS 15000
 #define FILESYSTEM_WAIT_MS 25000 /* with file systems to be made; less than CARRY_MS */

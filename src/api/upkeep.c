@@ -300,9 +300,7 @@ static int step(struct mutation *m, struct change_env *env, struct txn *t, struc
 
 static void say_step(struct mutation *m)
 {
-	if (m->wrote && !m->repeated)
-		log_info("api", "resource=%s %s", jget_str(m->call->doc, "resource", ""), m->what);
-	mutation_reply(m);
+	mutation_say(m, "resource");
 }
 
 void upkeep_step(struct api_call *c)

@@ -27,7 +27,7 @@ UDEV = ("mkdir -p /run/udev && /lib/systemd/systemd-udevd --daemon && "
 LVM = """--config 'devices { types = ["rvol", 16] filter = ["r|/dev/loop.*|"] }' """
 ON_LOOP = """lvm vgchange -ay --config 'devices { filter = ["a|/dev/loop.*|", "r|.*|"] }' data"""
 LOOKS = """
-for i in $(seq 8); do
+for i in $(seq 4); do
     for d in /dev/rvol[0-9]*; do
         blkid -p $d; wipefs -n $d; lsblk -f $d
         # as udev's rules call it; the activation that may follow is no look
@@ -75,7 +75,7 @@ def case_kernel_looks(rig):
     before = state(n1) + state(n2)
     for node in n1, n2:
         said = node.guest.run(LOOKS, 400).out
-        rig.check(said.split() == ["data"] * 8, "%s: LVM does not see its volume: %s"
+        rig.check(said.split() == ["data"] * 4, "%s: LVM does not see its volume: %s"
                   % (node.name, said))
         seen = node.guest.run("readlink -f /dev/seen/LVM2_member", check=False).out.strip()
         rig.check(seen == device, "%s: udev's name leads to %s" % (node.name, seen))

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/address.h"
 #include "agent/service_host.h"
 
 static const struct service_want up = {
@@ -180,34 +179,4 @@ Test(service_host, units)
 			     rows[i].text);
 		cr_expect_eq(unit, rows[i].unit, "%s", rows[i].text);
 	}
-}
-
-Test(address, gratuitous_arp)
-{
-	static const unsigned char mac[6] = { 1, 2, 3, 4, 5, 6 }, ip[4] = { 10, 0, 0, 5 };
-	static const unsigned char want[ADDRESS_ARP_BYTES] = { 0, 1, 8, 0, 6,  4, 0, 1, 1, 2,
-							       3, 4, 5, 6, 10, 0, 0, 5, 0, 0,
-							       0, 0, 0, 0, 10, 0, 0, 5 };
-	unsigned char got[ADDRESS_ARP_BYTES];
-
-	address_arp(mac, ip, got);
-	cr_expect_eq(memcmp(got, want, sizeof(want)), 0);
-}
-
-Test(address, nowhere)
-{
-	struct service s = { .vip = "203.0.113.77/24" };
-	struct address a;
-	struct err err;
-	bool there = true;
-
-	cr_assert_eq(address_of(&s, &a, &err), 0);
-	cr_expect_eq(a.prefix, 24);
-	cr_expect_eq(address_there(&a, &there, &err), 0);
-	cr_expect_not(there);
-	cr_expect_eq(address_add(&a, &err), -ENODEV);
-	cr_expect(strstr(err.text, "203.0.113.77"), "%s", err.text);
-	snprintf(a.interface, sizeof(a.interface), "nothere0");
-	cr_expect_eq(address_add(&a, &err), -ENODEV);
-	cr_expect_eq(address_remove(&a, &err), 0);
 }

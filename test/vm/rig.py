@@ -51,6 +51,14 @@ def wait_for(condition, timeout=30.0, what="", interval=0.1):
         time.sleep(interval)
 
 
+# What is asked of a guest whose case has failed, and the file that it goes to; twice what the module
+# shows, for what moves and what stands still.
+MODULE = ("mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null; "
+          "[ -d /sys/kernel/debug/rvol ] && grep -r . /sys/kernel/debug/rvol")
+SEEN = [("dmesg", "dmesg"), ("module", MODULE), ("module.later", "sleep 2; " + MODULE),
+        ("status", "[ -d /run/sdsd ] && timeout 10 sdsd status --output json")]
+
+
 class Rig:
     def __init__(self, name, image, folder, sdsd, modules):
         self.name = name
@@ -102,7 +110,7 @@ class Rig:
 
     def save_logs(self):
         for guest in self.alive():
-            for path, command in [("dmesg", "dmesg")] + [(p, "cat '%s'" % p) for p in self.logs]:
+            for path, command in SEEN + [(p, "cat '%s'" % p) for p in self.logs]:
                 try:
                     found = guest.run(command, 20, check=False).raw
                 except (TimeoutError, GuestGone):

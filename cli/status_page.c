@@ -116,7 +116,8 @@ static void put_few_voters(struct page *p, json *c)
 
 	if (jget_bool(c, "quorum", false) && voters < wanted)
 		line(p, "Only %lld of %lld nodes vote so far: %s", voters, wanted,
-		     voters < 3 ? "changes end with any of them" : "one may fail, not two");
+		     voters < 3 ? "if one of those fails, nothing can be changed"
+				: "one may fail, not two");
 }
 
 static void put_balance(struct page *p, json *c)

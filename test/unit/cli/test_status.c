@@ -143,8 +143,12 @@ static void expect_few_voters(int voters, const char *text)
 
 Test(status, few_voters)
 {
-	expect_few_voters(1, "\nOnly 1 of 5 nodes vote so far: changes end with any of them\n");
-	expect_few_voters(2, "\nOnly 2 of 5 nodes vote so far: changes end with any of them\n");
+	expect_few_voters(
+		1,
+		"\nOnly 1 of 5 nodes vote so far: if one of those fails, nothing can be changed\n");
+	expect_few_voters(
+		2,
+		"\nOnly 2 of 5 nodes vote so far: if one of those fails, nothing can be changed\n");
 	expect_few_voters(3, "\nOnly 3 of 5 nodes vote so far: one may fail, not two\n");
 	expect_few_voters(5, NULL);
 }

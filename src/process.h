@@ -16,7 +16,7 @@ void process_prepare(void);
 void process_raise_files(void);
 /* The calling thread, and all that it makes from now on, go before applications, where that is
  * allowed: a node that is too busy to say that it lives is taken for dead. Programs it runs
- * (base/proc.h) do not. */
+ * (base/proc.h) do not, nor does a plane that moves data. */
 void process_precede(void);
 /* Heaps give back what is free. */
 void process_trim(void);

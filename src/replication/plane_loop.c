@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -526,7 +527,9 @@ static void run(void *arg)
 {
 	struct plane *p = arg;
 
-	uv_run(&p->loop, UV_RUN_DEFAULT); /* until stop has closed every handle */
+	if (p->kind->moves_data)
+		setpriority(PRIO_PROCESS, 0, 0); /* of this thread and of its disk workers */
+	uv_run(&p->loop, UV_RUN_DEFAULT);        /* until stop has closed every handle */
 }
 
 static void free_on_main(struct mailbox *m)

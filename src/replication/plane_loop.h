@@ -43,7 +43,8 @@ struct plane_freeze {
 };
 
 struct plane_kind {
-	size_t size; /* of the struct that begins with struct plane */
+	bool moves_data; /* what is written passes its thread, which so goes before nobody */
+	size_t size;     /* of the struct that begins with struct plane */
 	enum disk_engine (*engine)(void);
 	/* Before the thread runs: everything of struct plane is there, loop included. */
 	int (*open)(struct plane *p, struct err *err);

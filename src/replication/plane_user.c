@@ -88,6 +88,7 @@ static void item_thaw(struct plane_item *i, struct plane_freeze *f)
 }
 
 static const struct plane_kind kind = {
+	.moves_data = true,
 	.size = sizeof(struct volume_env),
 	.engine = wanted_engine,
 	.open = user_open,

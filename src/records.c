@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -126,12 +127,7 @@ static void on_timer(uv_timer_t *timer)
 
 static void again(struct request *q)
 {
-	uint64_t ms = RETRY_MIN_MS;
-
-	for (int i = 0; i < q->tries && ms < RETRY_MAX_MS; i++)
-		ms *= 2;
-	q->tries++;
-	uv_timer_start(&q->timer, on_timer, ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS, 0);
+	uv_timer_start(&q->timer, on_timer, backoff_ms(++q->tries, RETRY_MIN_MS, RETRY_MAX_MS), 0);
 }
 
 /* 200 to a reading of the record */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/log.h"
@@ -67,15 +68,6 @@ void run_retry(struct agent *a)
 	agent_each(a, retry_object);
 }
 
-static uint64_t backoff_ms(int tries)
-{
-	uint64_t ms = AGENT_RETRY_MIN_MS;
-
-	while (tries-- > 1 && ms < AGENT_RETRY_MAX_MS)
-		ms *= 2;
-	return ms < AGENT_RETRY_MAX_MS ? ms : AGENT_RETRY_MAX_MS;
-}
-
 /* --- ends of steps ------------------------------------------------------ */
 
 static void step_begin(struct agent_object *o, enum plan_step step, struct agent_volume *v)
@@ -102,7 +94,7 @@ static void note_failure(struct agent_object *o, const char *why)
 	if (why)
 		agent_text_set(error, why);
 	++*tries;
-	*retry_ns = later(o, backoff_ms(*tries));
+	*retry_ns = later(o, backoff_ms(*tries, AGENT_RETRY_MIN_MS, AGENT_RETRY_MAX_MS));
 }
 
 static void note_success(struct agent_object *o)

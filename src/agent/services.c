@@ -21,6 +21,7 @@
 #include <strings.h>
 
 #include "agent/service_host.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -337,15 +338,6 @@ json *services_json(struct agent *a)
 	return list;
 }
 
-static uint64_t backoff(int tries)
-{
-	uint64_t ms = SERVICE_RETRY_MIN_MS;
-
-	for (int i = 1; i < tries && ms < SERVICE_RETRY_MAX_MS; i++)
-		ms *= 2;
-	return (ms < SERVICE_RETRY_MAX_MS ? ms : SERVICE_RETRY_MAX_MS) * MS;
-}
-
 static void say_error(struct agent_service *s, const char *why)
 {
 	if (!s->error || strcmp(s->error, why) != 0)
@@ -358,7 +350,8 @@ static void failed(struct agent_service *s, bool run, const char *why)
 {
 	say_error(s, why);
 	s->tries++;
-	s->retry_ns = clock_boot_ns() + backoff(s->tries);
+	s->retry_ns = clock_boot_ns() +
+		      backoff_ms(s->tries, SERVICE_RETRY_MIN_MS, SERVICE_RETRY_MAX_MS) * MS;
 	if (!run || s->tries < SERVICE_TRIES_MAX || s->gave_up)
 		return;
 	s->gave_up = true;

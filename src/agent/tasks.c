@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/pool_task.h"
@@ -144,16 +145,11 @@ static uint64_t in(uint64_t ms)
 /* why: the sentence; kept until it succeeds */
 static void failed(const struct agent_pool *p, struct agent_task *t, const char *why)
 {
-	uint64_t ms = RETRY_MIN_MS;
-
 	if (!t->error || strcmp(t->error, why) != 0)
 		log_warn("agent", "pool=%s %s failed: %s", p->pool.name,
 			 pool_task_name(t->wanted.kind), why);
 	agent_text_set(&t->error, why);
-	for (int i = 0; i < t->tries && ms < RETRY_MAX_MS; i++)
-		ms *= 2;
-	t->tries++;
-	t->retry_ns = in(ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS);
+	t->retry_ns = in(backoff_ms(++t->tries, RETRY_MIN_MS, RETRY_MAX_MS));
 }
 
 static void goes_on(struct agent_task *t, const char *text)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -239,23 +240,14 @@ static struct memory *memory_of(struct members *m, uint32_t id)
 	return &m->memory[m->n++];
 }
 
-int members_penalty_ms(int failures)
-{
-	int ms = MEMBERS_PENALTY_MS;
-
-	while (--failures > 0 && ms < MEMBERS_PENALTY_MAX_MS)
-		ms *= 2;
-	return ms < MEMBERS_PENALTY_MAX_MS ? ms : MEMBERS_PENALTY_MAX_MS;
-}
-
 static void note_failure(struct members *m, int status)
 {
 	struct memory *memory = memory_of(m, m->who);
-	int ms = members_penalty_ms(++memory->failures);
+	uint64_t ms = backoff_ms(++memory->failures, MEMBERS_PENALTY_MS, MEMBERS_PENALTY_MAX_MS);
 
-	log_warn("raft", "peer=%u membership change failed: %s; again after %d s", m->who,
-		 err_name(status), ms / 1000);
-	memory->spare_ns = clock_boot_ns() + (uint64_t)ms * 1000000;
+	log_warn("raft", "peer=%u membership change failed: %s; again after %llu s", m->who,
+		 err_name(status), (unsigned long long)ms / 1000);
+	memory->spare_ns = clock_boot_ns() + ms * 1000000;
 }
 
 static void on_step(int status, void *arg)

@@ -25,9 +25,6 @@ int members_voters_wanted(int nodes);
 #define MEMBERS_PENALTY_MS 2000
 #define MEMBERS_PENALTY_MAX_MS 60000
 
-/* failures >= 1: in a row, of one node. Pure. */
-int members_penalty_ms(int failures);
-
 /* reachable: for a voter "not missed for longer than the grace time", else "answers now" */
 struct member_wish {
 	uint32_t id;

@@ -3,7 +3,6 @@
 #include "raft/members.h"
 
 #include <criterion/criterion.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,21 +51,6 @@ Test(members, voters_wanted)
 	for (int n = 1; n < (int)(sizeof(want) / sizeof(want[0])); n++)
 		cr_expect_eq(members_voters_wanted(n), want[n], "%d nodes", n);
 	cr_expect_eq(members_voters_wanted(CONSENSUS_SERVERS_MAX), CONSENSUS_VOTERS_MAX);
-}
-
-Test(members, penalty)
-{
-	int before = members_penalty_ms(1);
-
-	cr_expect_eq(before, MEMBERS_PENALTY_MS);
-	for (int i = 2; before < MEMBERS_PENALTY_MAX_MS; i++) {
-		int ms = members_penalty_ms(i);
-
-		cr_assert_gt(ms, before);
-		cr_assert(ms == 2 * before || ms == MEMBERS_PENALTY_MAX_MS);
-		before = ms;
-	}
-	cr_expect_eq(members_penalty_ms(INT_MAX), MEMBERS_PENALTY_MAX_MS);
 }
 
 Test(members, next_step)

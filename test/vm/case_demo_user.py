@@ -77,10 +77,14 @@ def cluster(rig, count, disk, kinds=None, files=None, make_lab=None, **wishes):
         node.start()
     for node in nodes[:2]:
         node.add_pool(first)
-    # Before that the first one's end is the end of the cluster. Three of four, as its number is odd.
-    wait_for(lambda: first.json("status")["cluster"]["voters"] == (count if count < 4 else 3), 90,
-             "the nodes vote")
+    # before that the first one's end is the end of the cluster
+    wait_for(lambda: all_vote(first, count), 90, "the nodes vote")
     return nodes
+
+
+def all_vote(node, count):
+    seen = node.json("status")["cluster"]
+    return seen["nodes"] == count and seen["voters"] == seen["voters_wanted"]
 
 
 def write_and_cut(rig, node):

@@ -27,7 +27,7 @@ UDEV = ("mkdir -p /run/udev && /lib/systemd/systemd-udevd --daemon && "
 LVM = """--config 'devices { types = ["rvol", 16] filter = ["r|/dev/loop.*|"] }' """
 ON_LOOP = """lvm vgchange -ay --config 'devices { filter = ["a|/dev/loop.*|", "r|.*|"] }' data"""
 LOOKS = """
-for i in $(seq 4); do
+for i in $(seq %%d); do
     for d in /dev/rvol[0-9]*; do
         blkid -p $d; wipefs -n $d; lsblk -f $d
         # as udev's rules call it; the activation that may follow is no look
@@ -74,8 +74,8 @@ def case_kernel_looks(rig):
     wait_for(lambda: [s[1] for n in (n1, n2) for s in state(n)] == ["idle"] * 2, 60, "released")
     before = state(n1) + state(n2)
     for node in n1, n2:
-        said = node.guest.run(LOOKS, 400).out
-        rig.check(said.split() == ["data"] * 4, "%s: LVM does not see its volume: %s"
+        said = node.guest.run(LOOKS % 8, 400).out
+        rig.check(said.split() == ["data"] * 8, "%s: LVM does not see its volume: %s"
                   % (node.name, said))
         seen = node.guest.run("readlink -f /dev/seen/LVM2_member", check=False).out.strip()
         rig.check(seen == device, "%s: udev's name leads to %s" % (node.name, seen))
@@ -92,7 +92,7 @@ def case_kernel_looks(rig):
     book = Ledger(rig, nodes)
     writing, load = book.write(n1, "log"), Load(n1, n1.device("log"))
     writing.goes_on()
-    for job in [node.guest.start_job(LOOKS) for node in nodes]:
+    for job in [node.guest.start_job(LOOKS % 4) for node in nodes]:
         job.wait(500)
     writing.goes_on()
     figure(rig, "the longest write beside all that looked was %.2f s" % writing.longest())

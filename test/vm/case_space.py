@@ -26,6 +26,7 @@ FILL = "dd if=/dev/urandom of=%s bs=64k count=%d conv=fsync %s"
 class Taker(Lister, KernelNode):
     devices = ("/dev/vdb",)
     kind, data, size = "lvm-thin", "/dev/mapper/sdsd_ssd-db_00000", SIZE_MIB
+    full, full_seconds = "100 % full", 60
 
     def format(self):
         super().format()
@@ -60,6 +61,8 @@ class LargeTaker(Taker):
 
 class ZfsTaker(Taker):
     kind, data, size = "zfs-thin", "/dev/zvol/sdsd_ssd/db_00000", ZFS_SIZE_MIB
+    # nothing more can be written; ZFS is slow here, and may be catching up when it happens
+    full, full_seconds = "(9[5-9]|100) % full", 180
 
     def mount(self):
         super().mount()
@@ -70,14 +73,12 @@ def smaller_pool(rig, n1, n2):
     """The pool of one copy runs full: the application notices nothing, the status says it in words,
     and with more space the copy is back."""
     n1.guest.run(FILL % (n1.device("db"), 16 * n1.size, "oflag=direct"), 300)
-    # a slow one may be catching up when it happens
-    wait_for(lambda: re.search("n2: no space left in pool ssd", n1.resource("db")["reason"]), 180,
-             "the status says why")
+    wait_for(lambda: re.search("n2: no space left in pool ssd", n1.resource("db")["reason"]),
+             n2.full_seconds, "the status says why")
     rig.check(n1.resource("db")["in_sync"] == 1, "not out of the set")
-    full = "(9[5-9]|100) % full"    # nothing more can be written
-    wait_for(lambda: re.search("Pool n2/ssd: " + full, n1.cli("status")), 60,
+    wait_for(lambda: re.search("Pool n2/ssd: " + n2.full, n1.cli("status")), 60,
              "the status names the pool")
-    n1.refused(rig, "volume create more 8M --copies 2", "n2/ssd: .*" + full)
+    n1.refused(rig, "volume create more 8M --copies 2", "n2/ssd: .*" + n2.full)
     crossed = n2.log_lines("pool=ssd its space")
     rig.check(1 <= crossed <= 4, "%d lines about the space of a pool" % crossed)
     # by now it is 40 s until it is tried by itself, which is not to be taken for what is looked for

@@ -27,9 +27,12 @@ struct lower_dev {
 	struct block_device *bdev; /* NULL: not open */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
 	struct file *file;
+#else
+	fmode_t mode;
 #endif
 };
 
+/* exclusively for holder; NULL: beside whoever has it */
 static inline int compat_bdev_open(struct lower_dev *d, const char *path, void *holder)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
@@ -41,12 +44,13 @@ static inline int compat_bdev_open(struct lower_dev *d, const char *path, void *
 	d->file = file;
 	d->bdev = file_bdev(file);
 #else
-	struct block_device *bdev =
-		blkdev_get_by_path(path, FMODE_READ | FMODE_WRITE | FMODE_EXCL, holder);
+	fmode_t mode = FMODE_READ | FMODE_WRITE | (holder ? FMODE_EXCL : 0);
+	struct block_device *bdev = blkdev_get_by_path(path, mode, holder);
 
 	if (IS_ERR(bdev))
 		return PTR_ERR(bdev);
 	d->bdev = bdev;
+	d->mode = mode;
 #endif
 	return 0;
 }
@@ -58,7 +62,7 @@ static inline void compat_bdev_close(struct lower_dev *d)
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
 	bdev_fput(d->file);
 #else
-	blkdev_put(d->bdev, FMODE_READ | FMODE_WRITE | FMODE_EXCL);
+	blkdev_put(d->bdev, d->mode);
 #endif
 	d->bdev = NULL;
 }

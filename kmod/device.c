@@ -95,7 +95,9 @@ static bool take_op(struct rvol_io *io, const struct bio *bio)
 		io->op = REPL_OP_DATA;
 		return true;
 	case REQ_OP_DISCARD:
-		io->op = REPL_OP_TRIM;
+		io->op = repl_discard_op(READ_ONCE(io->vol->r->below_discards),
+					 (u64)bio->bi_iter.bi_sector << SECTOR_SHIFT,
+					 bio->bi_iter.bi_size);
 		return true;
 	case REQ_OP_WRITE_ZEROES:
 		/* both read back as zeros; who does not ask for the space to be kept gives it up */
@@ -395,18 +397,20 @@ static const struct block_device_operations fops = {
 
 /* ---- volumes ---- */
 
-static int open_lower(struct rvol_vol *v, const char *data_path, const char *meta_path,
-		      const char **ret_why)
+static int open_lower(struct rvol_vol *v, const struct rvol_vol_config *c, const char **ret_why)
 {
-	int rv = lower_open(&v->data, data_path, v->copy_size, ret_why);
+	int rv = lower_open(&v->data, c->data_path, v->copy_size, false, ret_why);
 
-	if (rv < 0)
-		return rv;
-	rv = lower_open(&v->meta, meta_path, meta_bytes(v->copy_size), ret_why);
+	if (rv == 0)
+		rv = lower_open(&v->meta, c->meta_path, meta_bytes(v->copy_size), false, ret_why);
+	if (rv == 0 && c->below_path) /* data has it exclusively */
+		rv = lower_open(&v->below, c->below_path, c->below_off + v->copy_size, true,
+				ret_why);
 	if (rv < 0) {
-		lower_close(&v->data);
+		lower_close(v);
 		return rv;
 	}
+	v->below_off = c->below_off;
 	v->has_lower = true;
 	v->block_bytes = max_t(u32, v->block_bytes, bdev_logical_block_size(v->data.bdev));
 	return 0;
@@ -435,10 +439,7 @@ static void give_minor(struct rvol_vol *v)
 void vol_free(struct rvol_vol *v)
 {
 	give_minor(v);
-	if (v->has_lower) {
-		lower_close(&v->data);
-		lower_close(&v->meta);
-	}
+	lower_close(v);
 	kfree(v);
 }
 
@@ -476,7 +477,7 @@ int vol_add(struct rvol *r, const struct rvol_vol_config *c, const char **ret_wh
 	v->block_bytes = c->block_bytes;
 	rv = take_minor(v, ret_why);
 	if (rv == 0 && c->data_path)
-		rv = open_lower(v, c->data_path, c->meta_path, ret_why);
+		rv = open_lower(v, c, ret_why);
 	if (rv < 0) {
 		vol_free(v);
 		return rv;

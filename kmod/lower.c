@@ -57,14 +57,14 @@ static bool is_ours(const char *path)
 	return lookup_bdev(path, &dev) == 0 && MAJOR(dev) == device_major();
 }
 
-int lower_open(struct lower_dev *d, const char *path, u64 bytes, const char **ret_why)
+int lower_open(struct lower_dev *d, const char *path, u64 bytes, bool shared, const char **ret_why)
 {
 	int rv;
 
 	*ret_why = "a device of it is a volume of this module";
 	if (is_ours(path))
 		return -ELOOP;
-	rv = compat_bdev_open(d, path, d);
+	rv = compat_bdev_open(d, path, shared ? NULL : d);
 
 	*ret_why = rv == -EBUSY ? "a device of it is mounted or used by another program"
 				: "a device of it cannot be opened";
@@ -85,9 +85,11 @@ close:
 	return rv;
 }
 
-void lower_close(struct lower_dev *d)
+void lower_close(struct rvol_vol *v)
 {
-	compat_bdev_close(d);
+	compat_bdev_close(&v->below);
+	compat_bdev_close(&v->data);
+	compat_bdev_close(&v->meta);
 }
 
 /* ---- answers ---- */
@@ -315,19 +317,38 @@ static void collect(struct lower_op *op)
 	bio_list_add(&op->r->lower, &op->bio);
 }
 
-/* Both ops read back as zeros: all copies must be alike, whatever their devices can. */
+/* in sectors, of a TRIM; 0: zeros are written */
+static u32 trim_unit(const struct rvol_vol *v)
+{
+	return v->below.bdev ? 0 : v->discard_bytes >> SECTOR_SHIFT;
+}
+
+/* A daemon that does not know of it has not said what the copy lies on: it fails, and is attached
+ * anew. */
+static int discard_below(const struct rvol_vol *v, sector_t at, u32 n)
+{
+	if (!v->below.bdev)
+		return -EOPNOTSUPP;
+	return trim_range(v->below.bdev, (v->below_off >> SECTOR_SHIFT) + at, n,
+			  v->discard_bytes >> SECTOR_SHIFT);
+}
+
+/* All copies must be alike, whatever their devices can: ZERO and TRIM read back as zeros, DISCARD
+ * as what zeros below are. */
 static void on_zero(struct work_struct *work)
 {
 	struct lower_op *op = container_of(work, struct lower_op, zero);
-	struct block_device *bdev = op->v->data.bdev;
+	const struct rvol_vol *v = op->v;
 	sector_t at = op->bio.bi_iter.bi_sector;
-	u32 n = op->len >> SECTOR_SHIFT, unit = op->v->discard_bytes >> SECTOR_SHIFT;
+	u32 n = op->len >> SECTOR_SHIFT;
 	unsigned int flags = op->op == REPL_OP_ZERO ? BLKDEV_ZERO_NOUNMAP : 0;
 
-	if (op->op == REPL_OP_TRIM && unit)
-		answer(op, trim_range(bdev, at, n, unit));
+	if (op->op == REPL_OP_DISCARD)
+		answer(op, discard_below(v, at, n));
+	else if (op->op == REPL_OP_TRIM && trim_unit(v))
+		answer(op, trim_range(v->data.bdev, at, n, trim_unit(v)));
 	else
-		answer(op, blkdev_issue_zeroout(bdev, at, n, GFP_NOIO, flags));
+		answer(op, blkdev_issue_zeroout(v->data.bdev, at, n, GFP_NOIO, flags));
 }
 
 static void zero(struct rvol_vol *v, const struct repl_effect *e, u8 how)
@@ -343,7 +364,7 @@ static void zero(struct rvol_vol *v, const struct repl_effect *e, u8 how)
  * can be had. What an application writes is written. */
 static u8 how_to_write(const struct rvol_vol *v, const struct repl_effect *e)
 {
-	if (!v->discard_bytes || e->id >> 32 != DISK_PULL || !e->shared)
+	if (!trim_unit(v) || e->id >> 32 != DISK_PULL || !e->shared)
 		return e->op;
 	if (e->op == REPL_OP_DATA && !buf_is_zeros(buf_of(e->buf), e->buf_off, e->len))
 		return e->op;
@@ -609,8 +630,7 @@ void lower_on_close(struct work_struct *work)
 		if (!v || !v->has_lower)
 			continue;
 		v->has_lower = false;
-		lower_close(&v->data);
-		lower_close(&v->meta);
+		lower_close(v);
 	}
 	rvol_put(r);
 }

@@ -57,6 +57,9 @@ const struct nla_policy order_policy[RVOL_A_MAX + 1] = {
 	[RVOL_A_RENEW_AT] = NLA_POLICY_MIN(NLA_U64, 1),
 	[RVOL_A_DISCARD] = NLA_POLICY_MIN(NLA_U32, REPL_SECTOR),
 	[RVOL_A_BLOCK] = NLA_POLICY_RANGE(NLA_U32, REPL_SECTOR, REPL_META_PAGE),
+	[RVOL_A_BELOW_PATH] = { .type = NLA_NUL_STRING, .len = RVOL_PATH_MAX - 1 },
+	[RVOL_A_BELOW_OFF] = NLA_POLICY_FULL_RANGE(NLA_U64, &any_size),
+	[RVOL_A_BELOW_DISCARDS] = NLA_POLICY_MAX(NLA_U8, 1),
 	/* no row, refused: what only the module says */
 };
 static_assert(RVOL_AHEAD_MAX >= U16_MAX - NLA_HDRLEN, "the length of AHEAD needs a check");
@@ -217,6 +220,23 @@ static int get_block(struct genl_info *info, u32 *ret, const char **ret_why)
 	return 0;
 }
 
+/* without the attributes *c is as it was */
+static int get_below(struct genl_info *info, struct rvol_vol_config *c, const char **ret_why)
+{
+	int given = !!get(info, RVOL_A_BELOW_PATH) + !!get(info, RVOL_A_BELOW_OFF);
+
+	if (!given)
+		return 0;
+	if (given != 2 || !get(info, RVOL_A_DATA_PATH)) {
+		*ret_why = "an encrypted copy needs DATA_PATH, BELOW_PATH and BELOW_OFF";
+		return -EINVAL;
+	}
+	c->below_off = nla_get_u64(get(info, RVOL_A_BELOW_OFF));
+	if (c->below_off % REPL_DISCARD_BYTES)
+		return wrong(info, RVOL_A_BELOW_OFF, "the offset is no multiple of 4096", ret_why);
+	return get_path(info, RVOL_A_BELOW_PATH, &c->below_path, ret_why);
+}
+
 static int on_volume_add(struct rvol *r, struct genl_info *info, const char **ret_why)
 {
 	int given = !!get(info, RVOL_A_DATA_PATH) + !!get(info, RVOL_A_META_PATH) +
@@ -242,7 +262,8 @@ static int on_volume_add(struct rvol *r, struct genl_info *info, const char **re
 		      (rv = get_size(info, RVOL_A_COPY_SIZE, &c.copy_size, ret_why)) < 0))
 		return rv;
 	if ((rv = get_discard(info, &c.discard_bytes, ret_why)) < 0 ||
-	    (rv = get_block(info, &c.block_bytes, ret_why)) < 0)
+	    (rv = get_block(info, &c.block_bytes, ret_why)) < 0 ||
+	    (rv = get_below(info, &c, ret_why)) < 0)
 		return rv;
 	return vol_add(r, &c, ret_why);
 }
@@ -331,6 +352,8 @@ static int on_resource_set(struct rvol *r, struct genl_info *info, u64 now, cons
 		r->handover = nla_get_u8(get(info, RVOL_A_HANDOVER));
 	if (get(info, RVOL_A_COPY_WRITES))
 		WRITE_ONCE(r->copy_writes, nla_get_u8(get(info, RVOL_A_COPY_WRITES)));
+	if (get(info, RVOL_A_BELOW_DISCARDS))
+		WRITE_ONCE(r->below_discards, nla_get_u8(get(info, RVOL_A_BELOW_DISCARDS)));
 	if (get(info, RVOL_A_READ_POLICY))
 		repl_mirror_set_read_policy(r->mirror, nla_get_u8(get(info, RVOL_A_READ_POLICY)));
 	if (get(info, RVOL_A_COPIES)) {
@@ -439,13 +462,15 @@ static const struct command {
 	},
 	[RVOL_CMD_RESOURCE_SET] = {
 		.needs = A(UUID),
-		.takes = A(COPIES) | A(READ_POLICY) | A(HANDOVER) | A(COPY_WRITES),
+		.takes = A(COPIES) | A(READ_POLICY) | A(HANDOVER) | A(COPY_WRITES) |
+			 A(BELOW_DISCARDS),
 		.inside = on_resource_set,
 	},
 	[RVOL_CMD_RESOURCE_DEL] = { A(UUID), A(FORCE), .on = on_resource_del },
 	[RVOL_CMD_VOLUME_ADD] = {
 		.needs = A(UUID) | A(NUMBER) | A(MINOR) | A(SIZE),
-		.takes = A(DATA_PATH) | A(META_PATH) | A(COPY_SIZE) | A(DISCARD) | A(BLOCK),
+		.takes = A(DATA_PATH) | A(META_PATH) | A(COPY_SIZE) | A(DISCARD) | A(BLOCK) |
+			 A(BELOW_PATH) | A(BELOW_OFF),
 		.on = on_volume_add,
 	},
 	[RVOL_CMD_VOLUME_GROW] = { A(UUID) | A(NUMBER) | A(COPY_SIZE), .on = on_volume_grow },

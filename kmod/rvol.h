@@ -143,6 +143,8 @@ struct rvol_vol_config {
 	u64 size, copy_size;
 	const char *data_path, *meta_path; /* borrowed; NULL: no copy here */
 	u32 discard_bytes;
+	const char *below_path; /* borrowed; NULL: the copy is not encrypted */
+	u64 below_off;
 	u32 block_bytes; /* at least; REPL_SECTOR or REPL_META_PAGE */
 };
 
@@ -154,12 +156,15 @@ struct rvol_vol {
 	bool added;           /* the gendisk is visible */
 	u64 size;             /* as shown; bytes */
 	u64 copy_size;
-	u32 discard_bytes; /* unit of a lower device that gives space back; 0: zeros are written */
-	u32 block_bytes;   /* logical block */
+	/* unit of a lower device, or of below, that gives space back; 0: zeros are written */
+	u32 discard_bytes;
+	u32 block_bytes; /* logical block */
 	u32 opens;
 	bool writing; /* opened for writing since it was closed last; kernels do not tell whose
 		       * open is released, so the role is kept until the last of all is */
 	struct lower_dev data, meta;
+	struct lower_dev below; /* of an encrypted copy: what data lies on; else not open */
+	u64 below_off;          /* bytes: where the content of data begins there */
 	bool has_lower;
 	bool data_written, meta_written; /* ended since the flush that was begun last */
 	u64 n_reads, n_writes, n_flushes, n_lower_flushes;
@@ -294,6 +299,7 @@ struct rvol {
 	bool only_copy;                /* serving, and no other copy is told of what is written */
 	bool no_learner;               /* serving, and all that are told are waited for */
 	u8 copy_writes;                /* enum rvol_copy */
+	bool below_discards;           /* REPL_OP_DISCARD is what an application's discard is */
 	struct task_struct *submitter; /* of bios in rvol_leave(): it looks at answers itself */
 	atomic_t n_lower;              /* operations of lower devices under way */
 	struct list_head lower_ops;    /* those of the core, oldest first; r->lock */
@@ -424,14 +430,16 @@ void vols_settle(struct rvol *r);  /* entered: sizes */
 void vol_submit_long(struct bio *bio);
 void vol_info(const struct rvol_vol *v, struct rvol_volume *ret);
 
-/* trim.c: in a worker. n sectors read as zeros; whole units of `unit` sectors are given back */
+/* trim.c: in a worker. n sectors read as zeros; whole units of `unit` sectors are given back, none
+ * when that is 0 */
 int trim_range(struct block_device *bdev, sector_t at, u32 n, u32 unit);
 
 /* lower.c */
 int lower_init(void);
 void lower_exit(void);
-int lower_open(struct lower_dev *d, const char *path, u64 bytes, const char **ret_why);
-void lower_close(struct lower_dev *d);
+/* exclusively; shared: beside whoever has it */
+int lower_open(struct lower_dev *d, const char *path, u64 bytes, bool shared, const char **ret_why);
+void lower_close(struct rvol_vol *v);
 void lower_effect(struct rvol *r, const struct repl_effect *e); /* entered */
 void lower_answers(struct rvol *r, u64 now);                    /* entered: what has ended */
 void lower_submit(struct bio_list *list);                       /* not entered */

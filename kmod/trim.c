@@ -75,11 +75,14 @@ static int look_and_write(const struct look *l, struct block_device *bdev, secto
 
 int trim_range(struct block_device *bdev, sector_t at, u32 n, u32 unit)
 {
-	sector_t end = at + n;
-	sector_t first = div_u64(at + unit - 1, unit) * unit, last = div_u64(end, unit) * unit;
+	sector_t end = at + n, first = end, last = end;
 	struct look l;
 	int rv;
 
+	if (unit) {
+		first = div_u64(at + unit - 1, unit) * unit;
+		last = div_u64(end, unit) * unit;
+	}
 	if (first < last)
 		(void)blkdev_issue_discard(bdev, first, last - first, GFP_NOIO);
 	else

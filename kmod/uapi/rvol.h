@@ -50,7 +50,7 @@ enum rvol_cmd {
 	 * written next goes to the other copy). The volumes it is to begin with follow by
 	 * VOLUME_ADD, then BOOT. -EEXIST: there already. */
 	RVOL_CMD_RESOURCE_ADD,
-	/* UUID and any of COPIES, READ_POLICY, HANDOVER, COPY_WRITES */
+	/* UUID and any of COPIES, READ_POLICY, HANDOVER, COPY_WRITES, BELOW_DISCARDS */
 	RVOL_CMD_RESOURCE_SET,
 	/* UUID, FORCE (flag). Without FORCE -EBUSY while a volume is open. With it, requests end
 	 * with an error at once; what the devices have not answered yet keeps a small remainder
@@ -61,7 +61,10 @@ enum rvol_cmd {
 	 * exclusively. Before BOOT, or for a volume that is new later. With DISCARD too, of a copy:
 	 * what the data device is told to discard, in whole units of so many bytes, reads as zeros
 	 * for good, or is as it was (a thin pool); without it zeros are written. With BLOCK the
-	 * device's logical block is that, whatever the copy's is; not less than the copy's. */
+	 * device's logical block is that, whatever the copy's is; not less than the copy's. With
+	 * BELOW_PATH and BELOW_OFF the data device is a layer that encrypts, over that device, and
+	 * its content begins there: what it lies on becomes zeros where an application discards
+	 * while BELOW_DISCARDS is set, and DISCARD is of it, without a part in anything else. */
 	RVOL_CMD_VOLUME_ADD,
 	/* UUID, NUMBER, COPY_SIZE: the own copy has grown, its label says so */
 	RVOL_CMD_VOLUME_GROW,
@@ -110,48 +113,51 @@ enum rvol_cmd {
 enum rvol_attr {
 	RVOL_A_UNSPEC,
 	RVOL_A_PAD,
-	RVOL_A_UUID,        /* binary, 16 */
-	RVOL_A_NAME,        /* string */
-	RVOL_A_SELF,        /* u8, slot */
-	RVOL_A_COPIES,      /* u32, mask of slots */
-	RVOL_A_NODE,        /* u32 */
-	RVOL_A_BOOT,        /* u64 */
-	RVOL_A_TAG_COUNTER, /* u32 */
-	RVOL_A_SEED,        /* u64 */
-	RVOL_A_READ_POLICY, /* u8 */
-	RVOL_A_HANDOVER,    /* u8, 0 or 1 */
-	RVOL_A_COPY_WRITES, /* u8, enum rvol_copy */
-	RVOL_A_STATE_PAGE,  /* binary, 4096 */
-	RVOL_A_STATE_COPY,  /* u8, 0 or 1 */
-	RVOL_A_HOT_PAGE,    /* binary, 4096 */
-	RVOL_A_HOT_COPY,    /* u8, 0 or 1 */
-	RVOL_A_FORCE,       /* flag */
-	RVOL_A_NUMBER,      /* u8, of a volume */
-	RVOL_A_MINOR,       /* u32 */
-	RVOL_A_SIZE,        /* u64, bytes */
-	RVOL_A_COPY_SIZE,   /* u64, bytes */
-	RVOL_A_DATA_PATH,   /* string */
-	RVOL_A_META_PATH,   /* string */
-	RVOL_A_RECORD,      /* binary, struct rvol_record */
-	RVOL_A_TOKEN,       /* u64 */
-	RVOL_A_ACCEPTED,    /* u8 */
-	RVOL_A_LINK,        /* u32, number */
-	RVOL_A_SLOT,        /* u8, of the other side */
-	RVOL_A_FD,          /* s32 */
-	RVOL_A_TLS,         /* flag */
-	RVOL_A_PLAIN,       /* flag */
-	RVOL_A_AHEAD,       /* binary, at most RVOL_AHEAD_MAX */
-	RVOL_A_ON,          /* u8 */
-	RVOL_A_EVENT,       /* u64, goes up by one with each event of the resource */
-	RVOL_A_STATUS,      /* binary, struct rvol_status */
-	RVOL_A_VOLUME,      /* binary, struct rvol_volume; one for each volume */
-	RVOL_A_DEADLINE_MS, /* u32 */
-	RVOL_A_PURPOSE,     /* u8, enum rvol_purpose */
-	RVOL_A_RENEW,       /* u32, not 0 */
-	RVOL_A_RENEW_AT,    /* u64, records */
-	RVOL_A_LINK_INFO,   /* binary, struct rvol_link_info; one for each link, not in a dump */
-	RVOL_A_DISCARD,     /* u32, bytes: a multiple of 512 */
-	RVOL_A_BLOCK,       /* u32, bytes: 512 or 4096 */
+	RVOL_A_UUID,           /* binary, 16 */
+	RVOL_A_NAME,           /* string */
+	RVOL_A_SELF,           /* u8, slot */
+	RVOL_A_COPIES,         /* u32, mask of slots */
+	RVOL_A_NODE,           /* u32 */
+	RVOL_A_BOOT,           /* u64 */
+	RVOL_A_TAG_COUNTER,    /* u32 */
+	RVOL_A_SEED,           /* u64 */
+	RVOL_A_READ_POLICY,    /* u8 */
+	RVOL_A_HANDOVER,       /* u8, 0 or 1 */
+	RVOL_A_COPY_WRITES,    /* u8, enum rvol_copy */
+	RVOL_A_STATE_PAGE,     /* binary, 4096 */
+	RVOL_A_STATE_COPY,     /* u8, 0 or 1 */
+	RVOL_A_HOT_PAGE,       /* binary, 4096 */
+	RVOL_A_HOT_COPY,       /* u8, 0 or 1 */
+	RVOL_A_FORCE,          /* flag */
+	RVOL_A_NUMBER,         /* u8, of a volume */
+	RVOL_A_MINOR,          /* u32 */
+	RVOL_A_SIZE,           /* u64, bytes */
+	RVOL_A_COPY_SIZE,      /* u64, bytes */
+	RVOL_A_DATA_PATH,      /* string */
+	RVOL_A_META_PATH,      /* string */
+	RVOL_A_RECORD,         /* binary, struct rvol_record */
+	RVOL_A_TOKEN,          /* u64 */
+	RVOL_A_ACCEPTED,       /* u8 */
+	RVOL_A_LINK,           /* u32, number */
+	RVOL_A_SLOT,           /* u8, of the other side */
+	RVOL_A_FD,             /* s32 */
+	RVOL_A_TLS,            /* flag */
+	RVOL_A_PLAIN,          /* flag */
+	RVOL_A_AHEAD,          /* binary, at most RVOL_AHEAD_MAX */
+	RVOL_A_ON,             /* u8 */
+	RVOL_A_EVENT,          /* u64, goes up by one with each event of the resource */
+	RVOL_A_STATUS,         /* binary, struct rvol_status */
+	RVOL_A_VOLUME,         /* binary, struct rvol_volume; one for each volume */
+	RVOL_A_DEADLINE_MS,    /* u32 */
+	RVOL_A_PURPOSE,        /* u8, enum rvol_purpose */
+	RVOL_A_RENEW,          /* u32, not 0 */
+	RVOL_A_RENEW_AT,       /* u64, records */
+	RVOL_A_LINK_INFO,      /* binary, struct rvol_link_info; one for each link, not in a dump */
+	RVOL_A_DISCARD,        /* u32, bytes: a multiple of 512 */
+	RVOL_A_BLOCK,          /* u32, bytes: 512 or 4096 */
+	RVOL_A_BELOW_PATH,     /* string */
+	RVOL_A_BELOW_OFF,      /* u64, bytes: a multiple of 4096 */
+	RVOL_A_BELOW_DISCARDS, /* u8, 0 or 1 */
 	RVOL_A_COUNT
 };
 #define RVOL_A_MAX (RVOL_A_COUNT - 1)

@@ -187,6 +187,7 @@ static void fill_plane(struct agent *a, const struct bundle *b, const struct rep
 	r->read_policy = read[b->policy.read];
 	r->handover = b->policy.handover;
 	r->copy_writes = copy[b->policy.copy_writes];
+	r->below_discards = b->policy.luks_discards && b->resource.encrypted;
 	text_uuid_parse(own->uuid, r->replica_uuid);
 	for (int i = 0; i < b->n; i++) {
 		struct plane_peer *peer = &r->peer[b->replica[i].slot];
@@ -287,6 +288,8 @@ static int give_volume(const struct agent_object *o, const struct agent_volume *
 		return 0;
 	agent_text_set(&ret->data_path, v->data_path);
 	agent_text_set(&ret->meta_path, v->meta_path);
+	agent_text_set(&ret->below_path, v->below_path);
+	ret->below_off = v->below_off;
 	return 0;
 }
 

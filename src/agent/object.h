@@ -93,8 +93,11 @@ struct agent_volume {
 	struct plan_volume plan;
 	bool plane;                  /* the plane was given it */
 	char *data_path, *meta_path; /* while plan.files */
-	uint32_t discard_bytes;      /* while plan.files; of storage_paths */
-	char *error;                 /* of its last failed step, or NULL */
+	/* while plan.files; of storage_paths */
+	uint32_t discard_bytes;
+	char *below_path; /* or NULL */
+	uint64_t below_off;
+	char *error; /* of its last failed step, or NULL */
 	int tries;
 	uint64_t retry_ns;     /* no step of it before; 0: any time */
 	uint64_t reported_ns;  /* reported until then */

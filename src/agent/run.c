@@ -145,6 +145,8 @@ static void take_paths(struct agent_volume *v, const struct storage_paths *paths
 	agent_text_set(&v->meta_path, paths->meta);
 	v->have_bytes = paths->size_bytes;
 	v->discard_bytes = paths->discard_bytes;
+	agent_text_set(&v->below_path, paths->below[0] ? paths->below : NULL);
+	v->below_off = paths->below_off;
 	v->plan.files = true;
 	v->allocated_ns = 0;
 }

@@ -71,6 +71,7 @@ static void forget_files(struct agent_volume *v)
 	v->tries = 0;
 	agent_text_set(&v->data_path, NULL);
 	agent_text_set(&v->meta_path, NULL);
+	agent_text_set(&v->below_path, NULL);
 	agent_text_set(&v->error, NULL);
 }
 
@@ -108,6 +109,7 @@ static void volume_free(struct agent_volume *v)
 {
 	free(v->data_path);
 	free(v->meta_path);
+	free(v->below_path);
 	free(v->error);
 	free(v);
 }

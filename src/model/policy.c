@@ -126,6 +126,7 @@ static const struct meaning {
 	{ POLICY_NVME, is_on_off, "on and off", 0, 0 },
 	{ POLICY_BALANCE, is_on_off, "on and off", 0, 0 },
 	{ POLICY_COPY, is_copy, "always, direct and never", 0, 0 },
+	{ POLICY_LUKS_DISCARDS, is_on_off, "on and off", 0, 0 },
 	{ POLICY_FREEZE, is_freeze, "milliseconds", FREEZE_MS_MIN, FREEZE_MS_MAX },
 	{ POLICY_REBUILD, is_after, "off and times such as 30s, 60m, 2d", 0, 0 },
 	{ POLICY_DISKFUL, is_after, "off and times such as 30s, 60m, 2d", 0, 0 },
@@ -248,6 +249,7 @@ struct policy policy_of(const struct props_chain *c, json *connections)
 		.handover = handover_of(c, connections),
 		.copy_writes =
 			(enum copy_writes)or_else(nearest(c, POLICY_COPY, copy_of), COPY_ALWAYS),
+		.luks_discards = nearest(c, POLICY_LUKS_DISCARDS, on_off) == 1,
 		.freeze_ms = or_else(nearest(c, POLICY_FREEZE, freeze_ms_of), FREEZE_MS_DEFAULT),
 		.snapshot_every_s = every_of(c, POLICY_SNAPSHOT_EVERY, schedule_parse_every),
 		.snapshot_keep = or_else(nearest(c, POLICY_SNAPSHOT_KEEP, schedule_parse_keep),

@@ -6,6 +6,8 @@
  *   sds/handover      on, off (default): a second node may open it for a moment
  *   sds/copy-writes   always (default), direct, never: what the kernel plane
  *                     copies before it is written
+ *   sds/luks-discards off (default), on: what an application discards on an encrypted
+ *                     volume is told to what is under the layer (docs/storage.md#discards)
  *   sds/freeze-ms     100 to 10000 (default 2000): for how long a snapshot may hold
  *                     writes back at most
  *   sds/snapshot-every  off (default), or a time such as 15m, 1h, 7d: a snapshot is taken
@@ -38,6 +40,7 @@
 #define POLICY_READ "sds/read-policy"
 #define POLICY_HANDOVER "sds/handover"
 #define POLICY_COPY "sds/copy-writes"
+#define POLICY_LUKS_DISCARDS "sds/luks-discards"
 #define POLICY_FREEZE "sds/freeze-ms"
 #define POLICY_SNAPSHOT_EVERY "sds/snapshot-every"
 #define POLICY_SNAPSHOT_KEEP "sds/snapshot-keep"
@@ -69,6 +72,7 @@ struct policy {
 	enum read_policy read;
 	bool handover;
 	enum copy_writes copy_writes;
+	bool luks_discards; /* what it is told to discard, if it is encrypted, gives space back */
 	int freeze_ms;
 	int64_t snapshot_every_s; /* 0: never */
 	int snapshot_keep;

@@ -99,18 +99,26 @@ void disk_init(struct disk *d, struct disk_pool *pool,
 	       void (*done)(struct disk_job *job, void *owner), void *owner)
 {
 	*d = (struct disk){
-		.pool = pool, .done = done, .owner = owner, .data_fd = -1, .meta_fd = -1
+		.pool = pool,
+		.done = done,
+		.owner = owner,
+		.data_fd = -1,
+		.meta_fd = -1,
+		.below_fd = -1,
+		.direct_fd = -1,
 	};
 	d->now_turn.run = on_now_turn;
 }
 
 void disk_close(struct disk *d)
 {
-	if (d->data_fd >= 0)
-		close(d->data_fd);
-	if (d->meta_fd >= 0)
-		close(d->meta_fd);
-	d->data_fd = d->meta_fd = -1;
+	int *const fds[] = { &d->data_fd, &d->meta_fd, &d->below_fd, &d->direct_fd };
+
+	for (size_t i = 0; i < PORT_ARRAY_SIZE(fds); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
 }
 
 void disk_release(struct disk *d)
@@ -171,6 +179,27 @@ int disk_open(struct disk *d, const char *data_path, const char *meta_path, u64 
 	return rv;
 }
 
+static int open_direct(const char *path, int *ret_fd, struct err *err)
+{
+	*ret_fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	return *ret_fd < 0 ? err_set(err, -errno, "cannot open %s past the page cache: %s", path,
+				     err_name(-errno))
+			   : 0;
+}
+
+int disk_open_below(struct disk *d, const char *data_path, const char *path, u64 off,
+		    struct err *err)
+{
+	int rv = open_direct(path, &d->below_fd, err);
+
+	if (rv == 0)
+		rv = open_direct(data_path, &d->direct_fd, err);
+	if (rv < 0)
+		disk_close(d);
+	d->below_off = off;
+	return rv;
+}
+
 struct disk_job *disk_job_new(struct disk *d, enum disk_job_kind kind, bool meta_page)
 {
 	struct disk_job *job = d->free;
@@ -225,10 +254,10 @@ void disk_submit(struct disk_job *job)
 {
 	struct disk *d = job->disk;
 	bool alone = d->jobs++ == 0 && d->pool->both;
-	bool trims = job->kind == DISK_JOB_WRITE && disk_trims(d, job->op);
+	bool steps = job->kind == DISK_JOB_WRITE && disk_in_steps(d, job->op);
 
 	if (read_now(job))
 		return;
-	if (alone || trims || !d->pool->ring || !disk_ring_submit(d->pool->ring, job))
+	if (alone || steps || !d->pool->ring || !disk_ring_submit(d->pool->ring, job))
 		disk_threads_submit(job);
 }

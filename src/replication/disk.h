@@ -36,8 +36,10 @@ enum disk_engine disk_pool_engine(const struct disk_pool *pool);
 void disk_pool_free(struct disk_pool *pool, void (*closed)(void *arg), void *arg);
 
 enum disk_job_kind {
-	DISK_JOB_READ,  /* fills buf */
-	DISK_JOB_WRITE, /* op DATA: from buf + buf_off; ZERO, TRIM: reads as zeros afterwards */
+	DISK_JOB_READ, /* fills buf */
+	/* op DATA: from buf + buf_off; ZERO, TRIM: reads as zeros afterwards; DISCARD: what is
+	 * under the layer becomes zeros, -EOPNOTSUPP without disk_open_below() */
+	DISK_JOB_WRITE,
 	DISK_JOB_FLUSH,
 	DISK_JOB_META_WRITE, /* page, fua */
 	DISK_JOB_META_READ,  /* fills page */
@@ -69,7 +71,10 @@ struct disk { /* embedded in its owner */
 	void (*done)(struct disk_job *job, void *owner);
 	void *owner;
 	int data_fd, meta_fd; /* -1: not open */
-	u32 jobs;             /* submitted and not done; loop's thread */
+	/* what the layer lies on, where content begins there, and the layer past the page cache */
+	int below_fd, direct_fd;
+	u64 below_off;
+	u32 jobs; /* submitted and not done; loop's thread */
 	struct disk_job *free;
 	/* A discard of whole units of so many bytes gives space back, and what it has given back
 	 * reads as zeros for good; 0: TRIM is as good as the device's or file's own zeros. Set by
@@ -105,6 +110,10 @@ void disk_release(struct disk *d); /* no jobs; closes the files */
  * size_bytes. */
 int disk_open(struct disk *d, const char *data_path, const char *meta_path, u64 size_bytes,
 	      struct err *err);
+/* data_path, which is open, is a layer that encrypts, over path, and its content begins at off
+ * there. */
+int disk_open_below(struct disk *d, const char *data_path, const char *path, u64 off,
+		    struct err *err);
 int disk_check_size(const struct disk *d, const char *data_path, u64 size_bytes, struct err *err);
 void disk_close(struct disk *d); /* the files; no job is using them */
 /* A job to be filled; with a page when meta_page. NULL on no memory */

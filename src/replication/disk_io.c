@@ -14,7 +14,7 @@
 #define ZEROS_BYTES 65536u
 #define LOOK_BYTES 65536u
 
-static const u8 zeros[ZEROS_BYTES];
+static const u8 zeros[ZEROS_BYTES] __attribute__((aligned(REPL_DISCARD_BYTES)));
 
 static int write_all(int fd, const u8 *data, u32 len, u64 off)
 {
@@ -147,6 +147,31 @@ static int zero_range(const struct disk *d, u8 op, u64 off, u32 len)
 	return rv;
 }
 
+/* What is under the layer becomes zeros, and what the page cache has of the layer is what that
+ * reads as. Nothing of the range may be on its way from there meanwhile. Space that was given back
+ * would be taken again by the write: so none is. */
+static int discard_below(const struct disk *d, u64 off, u32 len)
+{
+	static _Thread_local u8 noise[LOOK_BYTES] __attribute__((aligned(REPL_DISCARD_BYTES)));
+	int rv = 0;
+
+	if (d->below_fd < 0)
+		return -EOPNOTSUPP;
+	if (sync_file_range(d->data_fd, (off_t)off, len,
+			    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				    SYNC_FILE_RANGE_WAIT_AFTER) < 0)
+		return -errno;
+	for (u32 part; rv == 0 && len; off += part, len -= part) {
+		part = PORT_MIN(len, LOOK_BYTES);
+		rv = write_all(d->below_fd, zeros, part, d->below_off + off);
+		if (rv == 0)
+			rv = read_all(d->direct_fd, noise, part, off);
+		if (rv == 0)
+			rv = write_all(d->data_fd, noise, part, off);
+	}
+	return rv;
+}
+
 static int sync_data(int fd)
 {
 	int rv;
@@ -182,6 +207,8 @@ int disk_perform(const struct disk_job *job)
 	case DISK_JOB_READ:
 		return read_all(d->data_fd, job->buf->data, job->len, job->off);
 	case DISK_JOB_WRITE:
+		if (job->op == REPL_OP_DISCARD)
+			return discard_below(d, job->off, job->len);
 		if (job->op != REPL_OP_DATA)
 			return zero_range(d, job->op, job->off, job->len);
 		return write_all(d->data_fd, job->buf->data + job->buf_off, job->len, job->off);

@@ -59,6 +59,11 @@ static inline bool disk_trims(const struct disk *d, u8 op)
 {
 	return op == REPL_OP_TRIM && d->discard_bytes;
 }
+/* It takes some calls, one after the other. */
+static inline bool disk_in_steps(const struct disk *d, u8 op)
+{
+	return op == REPL_OP_DISCARD || disk_trims(d, op);
+}
 
 /* disk_threads.c */
 int disk_threads_start(struct disk_pool *pool);

@@ -90,6 +90,10 @@ static int add_volume(struct kernel_job *j, const struct plane_volume *spec, u64
 	if (spec->discard_bytes)
 		q.with |= KERNEL_WITH(DISCARD);
 	q.discard = spec->discard_bytes;
+	if (spec->below_path)
+		q.with |= KERNEL_WITH(BELOW_PATH) | KERNEL_WITH(BELOW_OFF);
+	q.below_path = spec->below_path;
+	q.below_off = spec->below_off;
 	rv = ask(j, &q);
 	devices_close(&d);
 	return rv;

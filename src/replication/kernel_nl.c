@@ -294,6 +294,9 @@ static const struct field {
 	[RVOL_A_RENEW_AT] = FIELD(FIELD_U64, renew_at),
 	[RVOL_A_DISCARD] = FIELD(FIELD_U32, discard),
 	[RVOL_A_BLOCK] = FIELD(FIELD_U32, block),
+	[RVOL_A_BELOW_PATH] = FIELD(FIELD_TEXT, below_path),
+	[RVOL_A_BELOW_OFF] = FIELD(FIELD_U64, below_off),
+	[RVOL_A_BELOW_DISCARDS] = FIELD(FIELD_U8, below_discards),
 };
 
 static int put_field(struct nl_msg *msg, int attr, const struct kernel_request *q)

@@ -21,20 +21,23 @@
 /* of kernel_request.with */
 #define KERNEL_WITH(attr) (1ull << RVOL_A_##attr)
 /* not said to an older module that does not know them: it does without */
-#define KERNEL_MAY_LACK KERNEL_WITH(DISCARD)
+#define KERNEL_MAY_LACK                                                            \
+	(KERNEL_WITH(DISCARD) | KERNEL_WITH(BELOW_PATH) | KERNEL_WITH(BELOW_OFF) | \
+	 KERNEL_WITH(BELOW_DISCARDS))
 
 /* One command; the attributes that count are those of the mask. Pointers are borrowed. */
 struct kernel_request {
 	enum rvol_cmd cmd;
 	u8 uuid[RVOL_UUID_BYTES]; /* always */
 	u64 with;
-	const char *name, *data_path, *meta_path;
-	u8 self, slot, number, read_policy, handover, copy_writes, accepted, on, purpose;
+	const char *name, *data_path, *meta_path, *below_path;
+	u8 self, slot, number, read_policy, handover, copy_writes, below_discards, accepted, on,
+		purpose;
 	u8 state_copy, hot_copy;
 	const u8 *state_page, *hot_page; /* RVOL_META_PAGE bytes each */
 	u32 copies, node, tag_counter, minor, link, renew;
 	u32 deadline_ms, discard, block;
-	u64 boot, seed, size, copy_size, token, renew_at;
+	u64 boot, seed, size, copy_size, below_off, token, renew_at;
 	struct rvol_record record;
 	int fd;
 	const u8 *ahead;

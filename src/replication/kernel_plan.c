@@ -121,7 +121,7 @@ static bool options_differ(const struct plane_resource *r, const struct kernel_v
 {
 	return !l->options_set || l->copies != kernel_copies(r, v) ||
 	       l->read_policy != r->read_policy || l->handover != r->handover ||
-	       l->copy_writes != r->copy_writes;
+	       l->copy_writes != r->copy_writes || l->below_discards != r->below_discards;
 }
 
 static bool may_heal(const struct plane_resource *r, const struct kernel_local *l)

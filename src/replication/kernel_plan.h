@@ -58,6 +58,7 @@ struct kernel_local {
 	enum plane_read_policy read_policy;
 	bool handover;
 	enum plane_copy_writes copy_writes;
+	bool below_discards;
 	bool knocked;   /* a copy that is out of sync waits at our door */
 	u64 heal_at;    /* not before */
 	u64 release_at; /* not before, when only the record is to be put right; 0: not planned */

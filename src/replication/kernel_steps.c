@@ -108,11 +108,12 @@ void kernel_set_options(struct kernel_resource *k)
 	struct err err = { 0 };
 
 	q.with = KERNEL_WITH(COPIES) | KERNEL_WITH(READ_POLICY) | KERNEL_WITH(HANDOVER) |
-		 KERNEL_WITH(COPY_WRITES);
+		 KERNEL_WITH(COPY_WRITES) | KERNEL_WITH(BELOW_DISCARDS);
 	q.copies = kernel_copies(&k->r, &k->view);
 	q.read_policy = (u8)k->r.read_policy;
 	q.handover = k->r.handover;
 	q.copy_writes = (u8)k->r.copy_writes;
+	q.below_discards = k->r.below_discards;
 	k->l.known = false;
 	if (kernel_ask_module(k, &q, &err) < 0) {
 		kernel_failed(k, "its options are not taken", err.text);
@@ -123,6 +124,7 @@ void kernel_set_options(struct kernel_resource *k)
 	k->l.read_policy = k->r.read_policy;
 	k->l.handover = k->r.handover;
 	k->l.copy_writes = k->r.copy_writes;
+	k->l.below_discards = k->r.below_discards;
 }
 
 void kernel_heal(struct kernel_resource *k, bool on, u64 now)

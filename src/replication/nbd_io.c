@@ -230,7 +230,7 @@ static int submit_piece(struct nbd_request *r, u32 len)
 	case NBD_CMD_WRITE:
 		return ops->write(n->c.owner, id, REPL_OP_DATA, off, len, r->data[r->pieces]);
 	case NBD_CMD_TRIM:
-		return ops->write(n->c.owner, id, REPL_OP_TRIM, off, len, NULL);
+		return ops->write(n->c.owner, id, REPL_OP_DISCARD, off, len, NULL);
 	default: /* both read as zeros afterwards; only ZERO keeps the space */
 		return ops->write(n->c.owner, id,
 				  r->flags & NBD_CMD_FLAG_NO_HOLE ? REPL_OP_ZERO : REPL_OP_TRIM,

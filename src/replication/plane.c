@@ -37,6 +37,7 @@ void plane_resource_copy(struct plane_resource *dst, const struct plane_resource
 		dst->volume[i] = src->volume[i];
 		dst->volume[i].data_path = copy_text(src->volume[i].data_path);
 		dst->volume[i].meta_path = copy_text(src->volume[i].meta_path);
+		dst->volume[i].below_path = copy_text(src->volume[i].below_path);
 		dst->volume[i].socket_path = copy_text(src->volume[i].socket_path);
 	}
 }
@@ -46,6 +47,7 @@ void plane_resource_release(struct plane_resource *r)
 	for (int i = 0; i < r->n_volumes; i++) {
 		free(r->volume[i].data_path);
 		free(r->volume[i].meta_path);
+		free(r->volume[i].below_path);
 		free(r->volume[i].socket_path);
 	}
 	free(r->volume);

@@ -57,7 +57,11 @@ struct plane_volume { /* its strings belong to the plane_resource it is in */
 	uint64_t size_bytes;
 	/* of the own copy, at least of that size; both NULL when diskless */
 	char *data_path, *meta_path;
-	uint32_t discard_bytes; /* as storage_paths says, of the own copy */
+	uint32_t discard_bytes; /* as storage_paths says, of the own copy, or of below_path */
+	/* What the own copy's layer lies on and where content begins there, when it is encrypted:
+	 * that is what a discard of below_discards makes zeros. NULL: it is not encrypted. */
+	char *below_path;
+	uint64_t below_off;
 	/* All that is read or written is whole blocks of so many bytes, on every node alike, as a
 	 * copy can do no others: 4096. 0: 512, or what the own copy says. */
 	uint32_t block_bytes;
@@ -81,6 +85,9 @@ struct plane_resource {
 	enum plane_read_policy read_policy;
 	bool handover; /* a second node may open it for a moment, for a live migration */
 	enum plane_copy_writes copy_writes;
+	/* What the application discards is told to what is under the encrypting layer, on all
+	 * copies (docs/storage.md#discards). */
+	bool below_discards;
 	/* Another one than before: there is more space for the copy here. One that has failed for
 	 * lack of it is tried again at once. */
 	uint32_t room;

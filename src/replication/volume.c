@@ -217,6 +217,7 @@ static void take_peers(struct volume *v, const struct plane_resource *r)
 	v->r.writer = r->writer;
 	v->r.read_policy = r->read_policy;
 	v->r.handover = r->handover;
+	v->r.below_discards = r->below_discards;
 	if (!v->mirror)
 		return;
 	repl_mirror_set_read_policy(v->mirror, (enum repl_read_policy)r->read_policy);

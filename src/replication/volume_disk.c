@@ -57,10 +57,15 @@ static int open_part(struct volume_call *c, struct disk *d, const struct plane_v
 	int rv = 0;
 
 	if (d->data_fd < 0) { /* it has no other jobs */
-		d->discard_bytes = spec->discard_bytes;
+		d->discard_bytes = spec->below_path ? 0 : spec->discard_bytes;
 		rv = check_free(spec->data_path, &c->err);
 	}
-	return rv < 0 ? rv : attach_open(d, &c->r, spec, &c->size[spec->number], &c->err);
+	if (rv == 0)
+		rv = attach_open(d, &c->r, spec, &c->size[spec->number], &c->err);
+	if (rv == 0 && spec->below_path && d->below_fd < 0)
+		rv = disk_open_below(d, spec->data_path, spec->below_path, spec->below_off,
+				     &c->err);
+	return rv;
 }
 
 static int work(void *arg)

@@ -109,6 +109,8 @@ static int on_write(void *owner, u64 id, u8 op, u64 off, u32 len, struct payload
 	if (freeze_on(v))
 		return -EAGAIN;
 	now = volume_enter(v);
+	if (op == REPL_OP_DISCARD)
+		op = repl_discard_op(v->r.below_discards, off, len);
 	rv = repl_mirror_write(v->mirror, id_of(p, id) | ID_WRITES, op,
 			       REPL_ADDRESS(p->number, off), len, payload_handle(data), &v->sink,
 			       now);

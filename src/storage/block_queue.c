@@ -9,6 +9,8 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define SECTOR 512u
@@ -37,6 +39,15 @@ uint32_t block_queue_discard(unsigned int major, unsigned int minor)
 	if (limit(major, minor, "discard_max_bytes") == 0)
 		return 0;
 	return bytes <= UINT32_MAX && bytes % SECTOR == 0 ? (uint32_t)bytes : 0;
+}
+
+uint32_t block_queue_discard_at(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
+		return 0;
+	return block_queue_discard(major(st.st_rdev), minor(st.st_rdev));
 }
 
 int block_queue_size(const char *path, uint64_t *ret)

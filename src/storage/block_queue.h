@@ -11,6 +11,7 @@
 /* What a discard gives back at once, in bytes: a multiple of 512; 0: the device takes none, or is
  * not there. */
 uint32_t block_queue_discard(unsigned int major, unsigned int minor);
+uint32_t block_queue_discard_at(const char *path); /* of the device of that path */
 /* bytes; -errno */
 int block_queue_size(const char *path, uint64_t *ret);
 

@@ -162,6 +162,14 @@ static void loop_direct(const char *volume, const char *device)
 	close(fd);
 }
 
+int luks_below(const char *volume, char *ret_path, size_t len, struct err *err)
+{
+	if (find_lower(volume, ret_path, len) == 0)
+		return 0;
+	return err_set(err, -ENOENT, "encryption of %s: cannot tell what the mapping lies on",
+		       volume);
+}
+
 /* --- the header --------------------------------------------------------- */
 
 static int begin(const char *device, const char *volume, struct crypt_device **ret, struct err *err)

@@ -26,6 +26,8 @@ enum luks_header {
  * does not open with it. */
 int luks_open(const char *device, const char *volume, const uint8_t *key, enum luks_header header,
 	      char ret_path[LUKS_PATH_MAX], struct err *err);
+/* The block device that the open mapping lies on: of a file its loop device. */
+int luks_below(const char *volume, char *ret_path, size_t len, struct err *err);
 /* The open mapping becomes as large as its device is now. */
 int luks_fit(const char *device, const char *volume, struct err *err);
 /* Zeros from content offset from to to, as they are read through the mapping; durable. */

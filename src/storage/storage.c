@@ -14,9 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "storage/block_queue.h"
 #include "storage/cache.h"
 #include "storage/cached.h"
 #include "storage/file.h"
@@ -237,14 +239,20 @@ static void add_header(struct job *j)
 /* the backend's data device in j->paths becomes the open mapping over it */
 static int open_layer(struct job *j, enum luks_header header)
 {
+	struct stat st;
+	bool is_file = stat(j->paths.data, &st) == 0 && S_ISREG(st.st_mode);
 	char path[LUKS_PATH_MAX];
 	int rv;
 
 	rv = luks_open(j->paths.data, j->volume.name, j->volume.has_key ? j->volume.key : NULL,
 		       header, path, &j->err);
-	if (rv == 0)
-		snprintf(j->paths.data, sizeof(j->paths.data), "%s", path);
-	j->paths.discard_bytes = 0; /* the mapping passes none on */
+	if (rv < 0)
+		return rv;
+	snprintf(j->paths.data, sizeof(j->paths.data), "%s", path);
+	rv = luks_below(j->volume.name, j->paths.below, sizeof(j->paths.below), &j->err);
+	if (rv == 0 && is_file) /* a hole in it is zeros */
+		j->paths.discard_bytes = block_queue_discard_at(j->paths.below);
+	j->paths.below_off = LUKS_HEADER_BYTES;
 	return rv;
 }
 

@@ -97,8 +97,12 @@ struct storage_paths {
 	uint64_t size_bytes; /* what the pair is good for: at least that long is the data */
 	/* A discard of the data gives back whole units of so many bytes, which read as zeros from
 	 * then on, for good; what it does not give back is as it was. 0: nothing is known of
-	 * discards. */
+	 * discards. When it is encrypted: of below. */
 	uint32_t discard_bytes;
+	/* Of an encrypted one: the device under the layer that data is, and where the content of
+	 * data begins there. "": it is not encrypted. */
+	char below[STORAGE_PATH_MAX];
+	uint64_t below_off;
 	/* From backends to the front door: this range of data is to be made zero, then the call is
 	 * to be made again, with v->zeroed_*. Equal: none, it is finished. */
 	uint64_t zero_from, zero_to;

@@ -116,12 +116,3 @@ uint64_t zfs_node_bytes(const char *path)
 
 	return block_queue_size(path, &bytes) < 0 ? 0 : bytes;
 }
-
-uint32_t zfs_node_discard(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return 0;
-	return block_queue_discard(major(st.st_rdev), minor(st.st_rdev));
-}

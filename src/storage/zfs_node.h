@@ -21,7 +21,5 @@ int zfs_node_wait(const char *dataset, char ret[ZFS_NODE_MAX]);
 int zfs_node_gone(const char *dataset);
 /* how long it is; 0: nobody knows */
 uint64_t zfs_node_bytes(const char *path);
-/* what a discard gives back at once; 0: nothing is known */
-uint32_t zfs_node_discard(const char *path);
 
 #endif

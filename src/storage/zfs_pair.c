@@ -33,6 +33,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "storage/block_queue.h"
 #include "storage/step.h"
 #include "storage/zfs_snapshot.h"
 
@@ -195,7 +196,7 @@ static void give(const struct zfs_pair *q, uint64_t size, struct storage_paths *
 {
 	*ret = q->paths;
 	ret->size_bytes = size;
-	ret->discard_bytes = zfs_node_discard(q->paths.data);
+	ret->discard_bytes = block_queue_discard_at(q->paths.data);
 }
 
 /* --- locate --------------------------------------------------------------- */

@@ -64,8 +64,9 @@ void do_disk(struct sim_world *w, u8 node, const struct repl_effect *e, enum sim
 
 u32 disk_value(struct sim_world *w, const struct sim_event *e, u32 i)
 {
-	return e->op == REPL_OP_DATA ? sim_payload(w, e->buf)->block[e->buf_off / SIM_BLOCK + i]
-				     : 0;
+	if (e->op == REPL_OP_DATA)
+		return sim_payload(w, e->buf)->block[e->buf_off / SIM_BLOCK + i];
+	return e->op == REPL_OP_DISCARD ? SIM_NOISE : 0;
 }
 
 void node_add_disk(struct sim_world *w, u8 n, bool alike)

@@ -36,7 +36,9 @@ int app_submit(struct sim_world *w, u8 n, u32 slot, u8 op)
 	q->served_else = watch_served_else(w, n);
 	node->burst = 0;
 	if (q->kind == SIM_WRITE) {
-		q->value = op == REPL_OP_ZERO ? 0 : ++w->next_value;
+		q->value = op == REPL_OP_ZERO      ? 0
+			   : op == REPL_OP_DISCARD ? SIM_NOISE
+						   : ++w->next_value;
 		q->buf = sim_payload_new(w, q->n);
 		for (u32 i = 0; i < q->n; i++)
 			sim_payload(w, q->buf)->block[i] = q->value;
@@ -70,6 +72,14 @@ static bool served(const struct sim_world *w, u8 n, const struct sim_request *q)
 	       repl_mirror_size(w->node[n].mirror, REPL_ADDRESS_VOLUME(address));
 }
 
+static u8 some_op(struct sim_world *w)
+{
+	static const u8 rare[] = { REPL_OP_ZERO, REPL_OP_DISCARD };
+	u64 pick = sim_random(w, 16);
+
+	return pick < PORT_ARRAY_SIZE(rare) ? rare[pick] : REPL_OP_DATA;
+}
+
 /* Reads have slots of their own: they go on while writes wait for a copy that is lost. */
 static void app_request(struct sim_world *w, u8 n)
 {
@@ -88,7 +98,7 @@ static void app_request(struct sim_world *w, u8 n)
 	if (!served(w, n, q))
 		return;
 	q->kind = pick < w->mix_write ? SIM_WRITE : reads ? SIM_READ : SIM_FLUSH;
-	app_submit(w, n, slot, sim_random(w, 8) ? REPL_OP_DATA : REPL_OP_ZERO);
+	app_submit(w, n, slot, some_op(w));
 }
 
 static void app_step(struct sim_world *w, u8 n)

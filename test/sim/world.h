@@ -122,6 +122,7 @@ struct sim_disk {
 /* stamps of a disk that was never compared with another are REPL_STAMP_UNKNOWN,
  * its blocks this */
 #define SIM_GARBAGE 0xdeadbeefu
+#define SIM_NOISE 0xd15ca2deu /* what was discarded under a layer that encrypts, on all copies */
 
 struct sim_payload {
 	u32 refs, n;

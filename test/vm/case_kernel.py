@@ -18,7 +18,7 @@ def made(rig, nodes, size="64M"):
     wait_for(lambda: nodes[0].knows_device("db"), 30, "the device is there")
     # A first open takes a slow kernel longer than the 15 s that one may; then it goes on from there.
     if rig.image.kernel.slowness > 1:
-        nodes[0].guest.run("until : <>%s; do sleep 1; done 2>/dev/null" % nodes[0].device("db"), 60)
+        nodes[0].guest.run("until (: <>%s); do sleep 1; done 2>/dev/null" % nodes[0].device("db"), 60)
 
 
 def same_copies(rig, nodes):

@@ -109,7 +109,10 @@ class Kernel:
         self.patience, self.memory, self.slowness = (4, 2, 10) if name == "debug" else (1, 1, 1)
         self.beside = "6.1" if name == "debug" else None
         # It stops at the first complaint; lockdep's do not stop it, the console has them.
-        self.words = "panic_on_warn=1 oops=panic" if name == "debug" else ""
+        # RCU before all else: what waits for it (io_destroy, a snapshot) waited for minutes beside a
+        # daemon and workers that go before it, on a CPU that the checks keep busy
+        self.words = ("panic_on_warn=1 oops=panic rcutree.use_softirq=0 rcutree.kthread_prio=1"
+                      if name == "debug" else "")
 
 
 def unpack_kernel(path):

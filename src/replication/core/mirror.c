@@ -229,11 +229,11 @@ u64 repl_mirror_size(const struct repl_mirror *m, u32 volume)
 	return volume < REPL_VOLUMES_MAX ? m->writer.size[volume] : 0;
 }
 
-static bool range_ok(const struct repl_mirror *m, u64 off, u32 len, u32 len_max)
+static bool range_ok(const struct repl_mirror *m, u64 off, u32 len, u32 len_max, u32 unit)
 {
 	u64 size = m->writer.size[REPL_ADDRESS_VOLUME(off) % REPL_VOLUMES_MAX];
 
-	return len && len <= len_max && !(off % REPL_SECTOR) && !(len % REPL_SECTOR) &&
+	return len && len <= len_max && !(off % unit) && !(len % unit) &&
 	       REPL_ADDRESS_VOLUME(off) < REPL_VOLUMES_MAX && REPL_ADDRESS_OFF(off) < size &&
 	       len <= size - REPL_ADDRESS_OFF(off) &&
 	       off / REPL_EXTENT_BYTES == (off + len - 1) / REPL_EXTENT_BYTES;
@@ -245,7 +245,8 @@ int repl_mirror_write(struct repl_mirror *m, u64 id, u8 op, u64 off, u32 len, re
 	int rc;
 
 	if (op >= REPL_OPS ||
-	    !range_ok(m, off, len, op == REPL_OP_DATA ? REPL_WRITE_MAX : REPL_EXTENT_BYTES))
+	    !range_ok(m, off, len, op == REPL_OP_DATA ? REPL_WRITE_MAX : REPL_EXTENT_BYTES,
+		      repl_op_unit(op)))
 		return -EINVAL;
 	m->out = out;
 	rc = repl_writer_submit(&m->writer, REQ_WRITE, id, op, off, len, buf, now);
@@ -258,7 +259,7 @@ int repl_mirror_read(struct repl_mirror *m, u64 id, u64 off, u32 len, struct rep
 {
 	int rc;
 
-	if (!range_ok(m, off, len, REPL_WRITE_MAX))
+	if (!range_ok(m, off, len, REPL_WRITE_MAX, REPL_SECTOR))
 		return -EINVAL;
 	m->out = out;
 	rc = repl_writer_submit(&m->writer, REQ_READ, id, 0, off, len, 0, now);

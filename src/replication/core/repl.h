@@ -23,6 +23,7 @@
 #define REPL_REQUESTS_MAX 512     /* requests of the application, waiting or under way */
 #define REPL_WRITE_MAX (1u << 20) /* payload bytes of a write or a read */
 #define REPL_SECTOR 512u
+#define REPL_DISCARD_BYTES 4096u
 #define REPL_REGION_BYTES 65536u     /* unit of the epoch map */
 #define REPL_EXTENT_BYTES (4u << 20) /* unit of the hot log; no request crosses an extent's end */
 #define REPL_REGIONS_PER_EXTENT (REPL_EXTENT_BYTES / REPL_REGION_BYTES)
@@ -83,7 +84,26 @@ enum repl_read_policy {
 	REPL_READ_POLICIES
 };
 
-enum repl_op { REPL_OP_DATA, REPL_OP_ZERO, REPL_OP_TRIM, REPL_OPS };
+enum repl_op {
+	REPL_OP_DATA,
+	REPL_OP_ZERO,
+	REPL_OP_TRIM, /* reads back as zeros, and takes no space where that can be had */
+	/* Of an encrypted volume: what is under the layer becomes zeros, and takes no space where
+	 * that can be had. It reads back as the same noise on all copies. Whole blocks of
+	 * REPL_DISCARD_BYTES. */
+	REPL_OP_DISCARD,
+	REPL_OPS
+};
+static inline u32 repl_op_unit(u8 op)
+{
+	return op == REPL_OP_DISCARD ? REPL_DISCARD_BYTES : REPL_SECTOR;
+}
+/* What an application's discard of that range is. below: it is to reach what is under an encrypting
+ * layer (docs/storage.md#discards). */
+static inline u8 repl_discard_op(bool below, u64 off, u32 len)
+{
+	return below && (off | len) % REPL_DISCARD_BYTES == 0 ? REPL_OP_DISCARD : REPL_OP_TRIM;
+}
 
 enum repl_kind {
 	REPL_MSG_NONE,

@@ -229,9 +229,9 @@ void wire_put(u8 out[WIRE_HEADER], const struct repl_msg *m)
 	cursor_put(&c, shared_crc32c(0, out, WIRE_HEADER - 4), 4);
 }
 
-static bool range_ok(const struct repl_msg *m, u32 len_max)
+static bool range_ok(const struct repl_msg *m, u32 len_max, u32 unit)
 {
-	return m->len && m->len <= len_max && !(m->len % REPL_SECTOR) && !(m->off % REPL_SECTOR) &&
+	return m->len && m->len <= len_max && !(m->len % unit) && !(m->off % unit) &&
 	       REPL_ADDRESS_VOLUME(m->off) < REPL_VOLUMES_MAX &&
 	       m->off / REPL_EXTENT_BYTES == (m->off + m->len - 1) / REPL_EXTENT_BYTES;
 }
@@ -244,10 +244,10 @@ static bool shape_ok(const struct repl_msg *m)
 		if (m->seq > WIRE_SEQ_MAX)
 			return false;
 		if (m->op == REPL_OP_DATA)
-			return range_ok(m, REPL_WRITE_MAX) && m->payload_len == m->len;
-		return range_ok(m, REPL_EXTENT_BYTES) && !m->payload_len;
+			return range_ok(m, REPL_WRITE_MAX, REPL_SECTOR) && m->payload_len == m->len;
+		return range_ok(m, REPL_EXTENT_BYTES, repl_op_unit(m->op)) && !m->payload_len;
 	case REPL_MSG_READ:
-		return range_ok(m, REPL_WRITE_MAX) && !m->payload_len;
+		return range_ok(m, REPL_WRITE_MAX, REPL_SECTOR) && !m->payload_len;
 	case REPL_MSG_READ_DATA:
 		return m->len <= REPL_WRITE_MAX && m->payload_len == (m->reason ? 0 : m->len);
 	case REPL_MSG_DATA:
@@ -255,7 +255,7 @@ static bool shape_ok(const struct repl_msg *m)
 			return m->count == 1 && m->payload_len &&
 			       m->payload_len <= REPL_REGION_BYTES &&
 			       !(m->payload_len % REPL_SECTOR);
-		return m->count == 1 && !m->payload_len;
+		return m->op == REPL_OP_ZERO && m->count == 1 && !m->payload_len;
 	case REPL_MSG_PULL:
 	case REPL_MSG_SAME:
 	case REPL_MSG_DIFFER:

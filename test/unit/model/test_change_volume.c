@@ -422,6 +422,24 @@ Test(change_volume, what_is_copied)
 	}
 }
 
+Test(change_volume, what_is_discarded_under_encryption)
+{
+	json *on = world_json("{\"sds/luks-discards\":\"on\"}");
+	json *off = world_json("{\"sds/luks-discards\":\"off\"}");
+	json *odd = world_json("{\"sds/luks-discards\":\"yes\"}");
+	struct err err;
+
+	cr_expect_not(of(NULL, NULL, NULL).luks_discards, "it tells which blocks are in use");
+	cr_expect(of(on, off, NULL).luks_discards);
+	cr_expect(of(NULL, on, NULL).luks_discards);
+	cr_expect_not(of(off, on, NULL).luks_discards);
+	cr_expect_eq(policy_check("resource db", on, &err), 0);
+	cr_expect_eq(policy_check("resource db", odd, &err), -E_BAD_PROP);
+	json_object_put(on);
+	json_object_put(off);
+	json_object_put(odd);
+}
+
 Test(change_volume, how_long_it_freezes_and_how_often)
 {
 	static const struct {

@@ -45,7 +45,7 @@ struct fake {
 	u32 full_at;        /* so many under way: -EBUSY; 0 never */
 	bool hold;          /* complete nothing */
 	int fail;           /* status of everything */
-	u32 opens, closes, writes, reads, flushes, zeros, trims, under_way, busy, held;
+	u32 opens, closes, writes, reads, flushes, zeros, trims, discards, under_way, busy, held;
 	u32 longest;  /* piece */
 	bool crossed; /* a piece crossed an extent's end */
 };
@@ -146,6 +146,7 @@ static int fake_write(void *owner, u64 id, u8 op, u64 off, u32 len, struct paylo
 		f->writes += op == REPL_OP_DATA;
 		f->zeros += op == REPL_OP_ZERO;
 		f->trims += op == REPL_OP_TRIM;
+		f->discards += op == REPL_OP_DISCARD;
 		if (op == REPL_OP_DATA && !f->fail)
 			memcpy(f->mem + off, data->data, len);
 		else if (!f->fail)

@@ -365,6 +365,37 @@ BOTH(trim_of_a_disk_that_gives_space_back)
 	disk_release(&d);
 }
 
+/* The layer of a test is the file itself, a page further up: what is not read back from it would be
+ * seen. */
+BOTH(discard_below_a_layer)
+{
+	struct payload *p = payload_new(&account, SIZE_BYTES);
+	u8 *back = malloc(SIZE_BYTES);
+	struct err err;
+	struct disk d;
+
+	open_disk(&d, NULL);
+	memset(p->data, 9, SIZE_BYTES);
+	cr_assert_eq(run_job(&d, DISK_JOB_WRITE, REPL_OP_DATA, 0, SIZE_BYTES, p), 0);
+	cr_expect_eq(run_job(&d, DISK_JOB_WRITE, REPL_OP_DISCARD, 0, 4096, NULL), -EOPNOTSUPP,
+		     "nobody has said what it lies on");
+	cr_expect_eq(disk_open_below(&d, data_path, "/nowhere", 0, &err), -ENOENT);
+	cr_expect_eq(d.data_fd, -1, "all is closed");
+	disk_release(&d);
+	open_disk(&d, NULL);
+	cr_assert_eq(disk_open_below(&d, data_path, data_path, 8192, &err), 0, "%s", err.text);
+	cr_expect_eq(run_job(&d, DISK_JOB_WRITE, REPL_OP_DISCARD, 65536, 262144, NULL), 0);
+	cr_assert_eq(pread(d.data_fd, back, SIZE_BYTES, 0), SIZE_BYTES);
+	/* zeros went to 8 KiB behind, and what was read at the place itself was written there */
+	for (u32 i = 0; i < SIZE_BYTES; i++) {
+		bool zero = i >= 65536 + 8192 && i < 65536 + 262144 + 8192;
+
+		cr_assert_eq(back[i], zero ? 0 : 9, "byte %u", i);
+	}
+	free(back);
+	disk_release(&d);
+}
+
 BOTH(meta_pages)
 {
 	struct disk_job *job;

@@ -221,6 +221,8 @@ Test(writer, requests_that_are_no_requests)
 		{ "past the end", REPL_OP_DATA, SIZE, 512 },
 		{ "no such volume", REPL_OP_DATA, REPL_ADDRESS(1, 0), 512 },
 		{ "not even a number of one", REPL_OP_DATA, REPL_ADDRESS(16, 0), 512 },
+		{ "a discard, not aligned", REPL_OP_DISCARD, 512, 4096 },
+		{ "a discard of half a block", REPL_OP_DISCARD, 0, 2048 },
 		{ "over the end", REPL_OP_DATA, SIZE - 512, 1024 },
 		{ "wraps", REPL_OP_DATA, ~0ull - 511, 1024 },
 		{ "crosses an extent", REPL_OP_ZERO, REPL_EXTENT_BYTES - 512, 1024 },

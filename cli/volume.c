@@ -19,25 +19,26 @@
 #include "cli/verbs.h"
 #include "cli/verify.h"
 
-#define CREATE_ARGS                                                                            \
-	"<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--write-cache POOL[:SIZE]]" \
-	" [--nvme] [--explain] [--wait]"
+#define CREATE_ARGS                                                                  \
+	"<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--luks-discards]" \
+	" [--write-cache POOL[:SIZE]] [--nvme] [--explain] [--wait]"
 #define ADOPT_ARGS "<node> </dev/vg/lv> [--name NAME] [--group GROUP]"
 #define ADD_ARGS "<name> <size> [--volume N]"
 #define GROW_ARGS "<name> <size> [--volume N]"
 #define DELETE_ARGS "<name>... | <name> --volume N"
 #define CLONE_ARGS "<name> <new name> [--group GROUP]"
-#define CREATE_SPECS 6 /* beside those of rules */
+#define CREATE_SPECS 7 /* beside those of rules */
 #define CLONE_PAUSE_NS 300000000
 #define NUMBER_MAX 65535 /* the daemon knows the real one */
 #define GROUP_DEFAULT "DfltRscGrp"
 #define CACHE_POOL_PROP "Writecache/PoolName" /* LINSTOR's words */
 #define CACHE_SIZE_PROP "Writecache/Size"
+#define LUKS_DISCARDS_PROP "sds/luks-discards"
 
 struct create_options {
 	struct rules_options rules;
 	const char *group, *cache;
-	bool encrypt, nvme, explain, wait;
+	bool encrypt, luks_discards, nvme, explain, wait;
 };
 
 static int filter_of(const struct create_options *o, json *filter, struct err *err)
@@ -107,9 +108,13 @@ static int create(int argc, char **argv)
 {
 	struct create_options o = { .group = GROUP_DEFAULT };
 	struct option_spec specs[RULES_SPECS + CREATE_SPECS] = {
-		{ "--group", &o.group, NULL },       { "--encrypt", NULL, &o.encrypt },
-		{ "--write-cache", &o.cache, NULL }, { "--nvme", NULL, &o.nvme },
-		{ "--explain", NULL, &o.explain },   { "--wait", NULL, &o.wait }
+		{ "--group", &o.group, NULL },
+		{ "--encrypt", NULL, &o.encrypt },
+		{ "--write-cache", &o.cache, NULL },
+		{ "--nvme", NULL, &o.nvme },
+		{ "--explain", NULL, &o.explain },
+		{ "--wait", NULL, &o.wait },
+		{ "--luks-discards", NULL, &o.luks_discards }
 	};
 	json *body, *sizes, *filter, *doc, *props = NULL;
 	const char *words[2];
@@ -124,8 +129,10 @@ static int create(int argc, char **argv)
 	if (rv != CLI_OK)
 		return rv;
 	filter = json_object_new_object();
-	if (o.cache)
+	if (o.cache || o.luks_discards)
 		props = json_object_new_object();
+	if (o.luks_discards)
+		jset_str(props, LUKS_DISCARDS_PROP, "on");
 	if (text_parse_size_kib(words[1], &size_kib, &err) < 0 || filter_of(&o, filter, &err) < 0 ||
 	    (o.cache && cache_props(o.cache, props, &err) < 0)) {
 		json_object_put(filter);
@@ -571,6 +578,8 @@ const struct cli_verb volume_verbs[] = {
 	  "  <size>         10G, 512MiB, 1.5T ...\n" RULES_HELP
 	  "  --group GROUP  resource group that it is made from (default " GROUP_DEFAULT ")\n"
 	  "  --encrypt      LUKS under each copy; see sdsd encryption\n"
+	  "  --luks-discards  what is discarded of it gives space back to thin pools, and shows\n"
+	  "                 who has a disk which blocks are in use\n"
 	  "  --write-cache POOL[:SIZE]  what is written goes to this LVM pool of the node\n"
 	  "                 first: 2G, or 10% of the volume (5%)\n"
 	  "  --explain      only shows whether copies could go to each pool, and why not\n"

@@ -152,7 +152,7 @@ static int zero_range(const struct disk *d, u8 op, u64 off, u32 len)
  * would be taken again by the write: so none is. */
 static int discard_below(const struct disk *d, u64 off, u32 len)
 {
-	static _Thread_local u8 noise[LOOK_BYTES] __attribute__((aligned(REPL_DISCARD_BYTES)));
+	u8 noise[LOOK_BYTES] __attribute__((aligned(REPL_DISCARD_BYTES)));
 	int rv = 0;
 
 	if (d->below_fd < 0)

@@ -207,3 +207,95 @@ def case_discard_zfs(rig):
     """The kernel module on volumes of ZFS."""
     discards(rig, ZfsKernel, case_demo_kernel.cluster, [Disk(256), Disk(512)],
              make_lab=functools.partial(zfs_lab, rig))
+
+
+class LuksKernel(ThinKernel):
+    data = "/dev/mapper/sdsd-db_00000"
+    under = Thin.data
+
+    def format(self):
+        super().format()
+        self.guest.run("modprobe -a dm_crypt aesni_intel 2>/dev/null; modprobe dm_crypt")
+
+    def mapped(self):
+        return int(self.guest.run("dmsetup status " + self.under).out.split()[3]) * 512
+
+
+class LuksUser(LuksKernel):
+    """What is in a page cache of its own has to go with it: the space stays."""
+    plane = "user"
+    words = "--plane user"
+
+    def opened(self):
+        self.open("db", "/dev/nbd0")
+        return "/dev/nbd0"
+
+    def closed(self):
+        self.guest.run("nbd-client -d /dev/nbd0")
+
+
+def all_alike(rig, nodes, what):
+    nodes[0].guest.run("sync")
+    nodes[0].cli("volume verify db", 300)
+    sums = {n.sum(0, 64 * MIB) for n in nodes}
+    rig.check(len(sums) == 1, "%s: the copies differ" % what)
+
+
+def trimmed(n1, device):
+    """what fstrim has told since the last mount it does not tell again"""
+    n1.guest.run("mkdir -p /vol && mount %s /vol && fstrim /vol && sync && umount /vol && sync"
+                 % device, 240)
+
+
+def luks_ranges(rig, nodes, device):
+    """A discard of whole blocks is the same noise everywhere, one of half a block and zeros are zeros."""
+    n1 = nodes[0]
+    n1.guest.run((PATTERN + " | dd of=%s bs=64k seek=%d oflag=direct iflag=fullblock 2>/dev/null; sync")
+                 % (4 * MIB, device, PART // 65536), 120)
+    n1.guest.run("blkdiscard -o %d -l %d %s && blkdiscard -o %d -l 1024 %s && blkdiscard -z -o %d -l %d %s"
+                 % (PART, MIB + 8192, device, PART + 2 * MIB + 512, device, PART + 3 * MIB, 65536, device),
+                 60)
+    n1.guest.run("head -c %d /dev/zero >/tmp/want" % 65536)
+    zeros = n1.guest.run("sha256sum </tmp/want").out.split()[0]
+    for n in nodes:
+        rig.check(n.sum(PART + 3 * MIB, 65536) == zeros, "%s: no zeros" % n.name)
+        rig.check(n.sum(PART, 65536) != zeros, "%s: it was written through the layer" % n.name)
+    half = n1.guest.run("dd if=%s bs=512 skip=%d count=4 iflag=direct 2>/dev/null | xxd -p -c 512 | cut -c1-8"
+                        % (device, (PART + 2 * MIB) // 512)).out.split()
+    rig.check(half == ["ffffffff", "00000000", "00000000", "ffffffff"], "of half a block: %s" % half)
+
+
+@at_most(1500)
+def case_discard_luks(rig):
+    """Encrypted volumes: zeros through the layer, and with sds/luks-discards zeros under it, which the
+    module's copies give back. A copy in user space beside them."""
+    nodes = case_demo_kernel.cluster(rig, 3, DISKS, [LuksKernel, LuksKernel, LuksUser])
+    n1, n2, n3 = nodes
+    n3.add_pool(n1)
+    n1.guest.run("sdsd encryption create-passphrase --file -", 60, stdin=b"of the discards\n")
+    for node in nodes:
+        node.made("ssd")
+    n1.cli("volume create db 64M --copies 3 --encrypt")
+    mapped(nodes)
+    device = n1.opened()
+    n1.guest.run("mkfs.ext4 -q -E nodiscard %s && mkdir -p /vol && mount %s /vol && "
+                 "dd if=/dev/urandom of=/vol/file bs=1M count=32 conv=fsync 2>/dev/null && rm /vol/file && "
+                 "umount /vol && sync" % (device, device), 240)
+    full = mapped(nodes)
+    rig.check(min(full) >= 32 * MIB, "32 MiB take %s" % full)
+    trimmed(n1, device)
+    rig.check(min(mapped(nodes)) >= 32 * MIB, "without the property space came back")
+    all_alike(rig, nodes, "zeros through the layer")
+    set_property(rig, n1, "db", "sds/luks-discards", "on")
+    wait_for(lambda: trimmed(n1, device) or max(mapped((n1, n2))) < 16 * MIB, 120, "space came back")
+    print("     discard_luks: with a file %d, after fstrim %s MiB"
+          % (max(full) // MIB, [m // MIB for m in mapped(nodes)]))
+    all_alike(rig, nodes, "zeros under the layer")
+    n1.guest.run("e2fsck -fn %s" % device, 120)
+    luks_ranges(rig, nodes, device)
+    all_alike(rig, nodes, "single ranges")
+    n1.closed()
+    device = n3.opened()
+    luks_ranges(rig, (n3, n1, n2), device)
+    n3.closed()
+    all_alike(rig, nodes, "single ranges, written in user space")

@@ -85,6 +85,7 @@ static void submit_io(struct rvol *r, struct rvol_io *io)
 	rvol_put(r);
 }
 
+/* at and left are set */
 static bool take_op(struct rvol_io *io, const struct bio *bio)
 {
 	switch (bio_op(bio)) {
@@ -95,9 +96,7 @@ static bool take_op(struct rvol_io *io, const struct bio *bio)
 		io->op = REPL_OP_DATA;
 		return true;
 	case REQ_OP_DISCARD:
-		io->op = repl_discard_op(READ_ONCE(io->vol->r->below_discards),
-					 (u64)bio->bi_iter.bi_sector << SECTOR_SHIFT,
-					 bio->bi_iter.bi_size);
+		io->op = repl_discard_op(READ_ONCE(io->vol->r->below_discards), &io->at, &io->left);
 		return true;
 	case REQ_OP_WRITE_ZEROES:
 		/* both read back as zeros; who does not ask for the space to be kept gives it up */
@@ -150,10 +149,10 @@ static blk_status_t fill_io(struct rvol_io *io, struct rvol_vol *v, struct bio *
 	memset(io, 0, offsetof(struct rvol_io, plug));
 	io->vol = v;
 	io->bio = bio;
-	if (!take_op(io, bio))
-		return BLK_STS_NOTSUPP;
 	io->at = bio->bi_iter.bi_sector << SECTOR_SHIFT;
 	io->left = bio->bi_iter.bi_size;
+	if (!take_op(io, bio))
+		return BLK_STS_NOTSUPP;
 	io->todo = (io->left ? IO_RANGE : 0) | (bio->bi_opf & REQ_PREFLUSH ? IO_PREFLUSH : 0) |
 		   (bio->bi_opf & REQ_FUA ? IO_POSTFLUSH : 0);
 	if (io->left && !io->read && io->op == REPL_OP_DATA)

@@ -101,7 +101,7 @@ static int on_write(void *owner, u64 id, u8 op, u64 off, u32 len, struct payload
 {
 	struct volume_part *p = owner;
 	struct volume *v = p->whole;
-	u64 now;
+	u64 now, left = len;
 	int rv;
 
 	if (!volume_up(v))
@@ -110,10 +110,10 @@ static int on_write(void *owner, u64 id, u8 op, u64 off, u32 len, struct payload
 		return -EAGAIN;
 	now = volume_enter(v);
 	if (op == REPL_OP_DISCARD)
-		op = repl_discard_op(v->r.below_discards, off, len);
+		op = repl_discard_op(v->r.below_discards, &off, &left);
 	rv = repl_mirror_write(v->mirror, id_of(p, id) | ID_WRITES, op,
-			       REPL_ADDRESS(p->number, off), len, payload_handle(data), &v->sink,
-			       now);
+			       REPL_ADDRESS(p->number, off), (u32)left, payload_handle(data),
+			       &v->sink, now);
 	v->freeze.writing += rv == 0;
 	v->io.writes += rv == 0;
 	v->io.written_bytes += rv == 0 ? len : 0;

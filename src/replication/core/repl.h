@@ -98,11 +98,19 @@ static inline u32 repl_op_unit(u8 op)
 {
 	return op == REPL_OP_DISCARD ? REPL_DISCARD_BYTES : REPL_SECTOR;
 }
-/* What an application's discard of that range is. below: it is to reach what is under an encrypting
- * layer (docs/storage.md#discards). */
-static inline u8 repl_discard_op(bool below, u64 off, u32 len)
+/* What an application's discard of *off, *len is. below: it is to reach what is under an encrypting
+ * layer (docs/storage.md#discards), in whole blocks: the range becomes those, and the rest stays as
+ * it is, on all copies. */
+static inline u8 repl_discard_op(bool below, u64 *off, u64 *len)
 {
-	return below && (off | len) % REPL_DISCARD_BYTES == 0 ? REPL_OP_DISCARD : REPL_OP_TRIM;
+	u64 from = *off + (REPL_DISCARD_BYTES - *off % REPL_DISCARD_BYTES) % REPL_DISCARD_BYTES;
+	u64 to = *off + *len - (*off + *len) % REPL_DISCARD_BYTES;
+
+	if (!below || from >= to)
+		return REPL_OP_TRIM;
+	*off = from;
+	*len = to - from;
+	return REPL_OP_DISCARD;
 }
 
 enum repl_kind {

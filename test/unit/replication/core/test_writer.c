@@ -204,6 +204,33 @@ Test(writer, the_tables_have_an_end)
 	cr_expect_eq(repl_mirror_flush(&m, 999, &sink, NOW), 0);
 }
 
+Test(writer, what_a_discard_is)
+{
+	static const struct {
+		u64 off, len;
+		u8 op;
+		u64 from, to;
+	} rows[] = {
+		{ 0, 4096, REPL_OP_DISCARD, 0, 4096 },
+		{ 4096, 65536, REPL_OP_DISCARD, 4096, 69632 },
+		{ 1024, 65536, REPL_OP_DISCARD, 4096, 65536 },
+		{ 3584, 4608, REPL_OP_DISCARD, 4096, 8192 },
+		{ 512, 4096, REPL_OP_TRIM, 512, 4608 }, /* no whole block */
+		{ 512, 7168, REPL_OP_TRIM, 512, 7680 },
+		{ 4096, 512, REPL_OP_TRIM, 4096, 4608 },
+	};
+
+	for (size_t i = 0; i < PORT_ARRAY_SIZE(rows); i++) {
+		u64 off = rows[i].off, len = rows[i].len;
+
+		cr_expect_eq(repl_discard_op(false, &off, &len), REPL_OP_TRIM, "row %zu", i);
+		cr_expect(off == rows[i].off && len == rows[i].len, "row %zu", i);
+		cr_expect_eq(repl_discard_op(true, &off, &len), rows[i].op, "row %zu", i);
+		cr_expect_eq(off, rows[i].from, "row %zu", i);
+		cr_expect_eq(off + len, rows[i].to, "row %zu", i);
+	}
+}
+
 Test(writer, requests_that_are_no_requests)
 {
 	static const struct {

@@ -249,16 +249,16 @@ def luks_ranges(rig, nodes, device):
     n1 = nodes[0]
     n1.guest.run((PATTERN + " | dd of=%s bs=64k seek=%d oflag=direct iflag=fullblock 2>/dev/null; sync")
                  % (4 * MIB, device, PART // 65536), 120)
-    n1.guest.run("blkdiscard -o %d -l %d %s" % (PART + 64 * 1024 - 512, MIB + 8192, device), 60)
+    n1.guest.run("blkdiscard -o %d -l %d %s" % (PART + 2 * CHUNK - 512, MIB + 8192, device), 60)
     n1.guest.run("blkdiscard -o %d -l 1024 %s && blkdiscard -z -o %d -l %d %s"
                  % (PART + 2 * MIB + 512, device, PART + 3 * MIB, 65536, device), 60)
     n1.guest.run("head -c %d /dev/zero >/tmp/want" % 65536)
     zeros = n1.guest.run("sha256sum </tmp/want").out.split()[0]
     written = n1.guest.run((PATTERN + " | sha256sum") % 65536).out.split()[0]
     for n in nodes:
-        rig.check(n.sum(PART + 3 * MIB, 65536) == zeros, "%s: no zeros" % n.name)
-        rig.check(n.sum(PART + 65536, 65536) not in (zeros, written), "%s: it is no noise" % n.name)
-        rig.check(n.sum(PART, 65536) == written, "%s: half a block was discarded" % n.name)
+        rig.check(n.sum(PART + 3 * MIB, CHUNK) == zeros, "%s: no zeros" % n.name)
+        rig.check(n.sum(PART + 2 * CHUNK, CHUNK) not in (zeros, written), "%s: it is no noise" % n.name)
+        rig.check(n.sum(PART, CHUNK) == written, "%s: more was discarded" % n.name)
     n1.guest.run((PATTERN + " >/tmp/want; dd if=/dev/zero of=/tmp/want bs=512 seek=1 count=2 conv=notrunc "
                   "2>/dev/null") % 2048)
     n1.guest.run("dd if=%s of=/tmp/half bs=512 skip=%d count=4 iflag=direct 2>/dev/null; "

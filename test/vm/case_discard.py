@@ -71,13 +71,17 @@ class ThinZfs(Thin):
                                   ).out)
 
 
-class ThinUser(Thin, Node):
+class ByNbd:
     def opened(self):
         self.open("db", "/dev/nbd0")
         return "/dev/nbd0"
 
     def closed(self):
         self.guest.run("nbd-client -d /dev/nbd0")
+
+
+class ThinUser(ByNbd, Thin, Node):
+    pass
 
 
 class ThinKernel(Thin, KernelNode):
@@ -224,17 +228,10 @@ class LuksKernel(ThinKernel):
         return int(self.guest.run("dmsetup status " + self.under).out.split()[3]) * 512
 
 
-class LuksUser(LuksKernel):
+class LuksUser(ByNbd, LuksKernel):
     """What is in a page cache of its own has to go with it: the space stays."""
     plane = "user"
     words = "--plane user"
-
-    def opened(self):
-        self.open("db", "/dev/nbd0")
-        return "/dev/nbd0"
-
-    def closed(self):
-        self.guest.run("nbd-client -d /dev/nbd0")
 
 
 def trimmed(n1, device):

@@ -8,7 +8,7 @@ import case_demo_user
 from case_demo_kernel import KernelNode
 from case_demo_user import Node
 from case_disks import Lister
-from case_kernel import set_property
+from case_kernel import UserNode, set_property
 from rig import Disk, at_most, wait_for
 from zfs import BEGIN, zfs_lab
 
@@ -23,7 +23,7 @@ PATTERN = "tr '\\0' '\\377' </dev/zero | head -c %d"
 
 class Thin(Lister):
     kind = "lvm-thin"
-    data = "/dev/mapper/sdsd_ssd-db_00000"
+    data = thin = "/dev/mapper/sdsd_ssd-db_00000"       # of the copy, and where it is in the pool
     before = "/dev/mapper/sdsd_ssd-db_00000_before"     # its snapshot
     show, hide = ("lvchange -q %s sdsd_ssd/db_00000_before 2>/dev/null" % how
                   for how in ("-ay -K", "-an"))
@@ -45,7 +45,7 @@ class Thin(Lister):
 
     def mapped(self):
         """bytes that the data takes in its pool, as the kernel says"""
-        return int(self.guest.run("dmsetup status " + self.data).out.split()[3]) * 512
+        return int(self.guest.run("dmsetup status " + self.thin).out.split()[3]) * 512
 
     def sum(self, offset=0, length=SIZE, device=None):
         return self.guest.run("dd if=%s bs=64k iflag=direct skip=%d count=%d 2>/dev/null | sha256sum"
@@ -139,11 +139,21 @@ def want_of(n1, holes):
     return n1.guest.run("sha256sum </tmp/want").out.split()[0]
 
 
+def written(n1, device):
+    """4 MiB of 0xff at PART"""
+    n1.guest.run((PATTERN + " | dd of=%s bs=64k seek=%d oflag=direct iflag=fullblock 2>/dev/null; sync")
+                 % (4 * MIB, device, PART // 65536), 120)
+
+
+def zeros(n1, length):
+    """the sum of so many"""
+    return n1.guest.run("head -c %d /dev/zero | sha256sum" % length).out.split()[0]
+
+
 def ranges(rig, nodes, device):
     """Parts of chunks, whole ones, and both: zeros exactly there."""
     n1 = nodes[0]
-    n1.guest.run((PATTERN + " | dd of=%s bs=64k seek=%d oflag=direct iflag=fullblock 2>/dev/null; sync")
-                 % (4 * MIB, device, PART // 65536), 120)
+    written(n1, device)
     holes = [(4096, 8192),                                  # inside of a chunk
              (3 * CHUNK - 4096, 8192),                      # of two, none whole
              (8 * CHUNK - 4096, CHUNK + 8192),              # one whole and both neighbours
@@ -168,10 +178,9 @@ def snapshot(rig, nodes, device):
     held = n1.sum(PART, 4 * MIB)
     n1.guest.run("blkdiscard -o %d -l %d %s" % (PART - 4096, 4 * MIB + 8192, device), 60)
     mapped(nodes)
-    n1.guest.run("head -c %d /dev/zero >/tmp/want" % (4 * MIB))
-    zeros = n1.guest.run("sha256sum </tmp/want").out.split()[0]
+    empty = zeros(n1, 4 * MIB)
     for n in nodes:
-        rig.check(n.sum(PART, 4 * MIB) == zeros, "%s: no zeros" % n.name)
+        rig.check(n.sum(PART, 4 * MIB) == empty, "%s: no zeros" % n.name)
         n.guest.run(n.show)
         rig.check(n.sum(PART, 4 * MIB, n.before) == held, "%s: the snapshot has changed" % n.name)
         n.guest.run(n.hide)
@@ -218,20 +227,14 @@ def case_discard_zfs(rig):
 class LuksKernel(ThinKernel):
     size = 64 * MIB
     data = "/dev/mapper/sdsd-db_00000"
-    under = Thin.data
 
     def format(self):
         super().format()
-        self.guest.run("modprobe -a dm_crypt aesni_intel 2>/dev/null; modprobe dm_crypt")
-
-    def mapped(self):
-        return int(self.guest.run("dmsetup status " + self.under).out.split()[3]) * 512
+        self.guest.run("modprobe dm_crypt")
 
 
-class LuksUser(ByNbd, LuksKernel):
+class LuksUser(ByNbd, UserNode, LuksKernel):
     """What is in a page cache of its own has to go with it: the space stays."""
-    plane = "user"
-    words = "--plane user"
 
 
 def trimmed(n1, device):
@@ -244,18 +247,16 @@ def luks_ranges(rig, nodes, device):
     """A discard of whole blocks is the same noise everywhere, of others the whole blocks; one of half a
     block and zeros are zeros."""
     n1 = nodes[0]
-    n1.guest.run((PATTERN + " | dd of=%s bs=64k seek=%d oflag=direct iflag=fullblock 2>/dev/null; sync")
-                 % (4 * MIB, device, PART // 65536), 120)
+    written(n1, device)
     n1.guest.run("blkdiscard -o %d -l %d %s" % (PART + 2 * CHUNK - 512, MIB + 8192, device), 60)
     n1.guest.run("blkdiscard -o %d -l 1024 %s && blkdiscard -z -o %d -l %d %s"
                  % (PART + 2 * MIB + 512, device, PART + 3 * MIB, 65536, device), 60)
-    n1.guest.run("head -c %d /dev/zero >/tmp/want" % 65536)
-    zeros = n1.guest.run("sha256sum </tmp/want").out.split()[0]
-    written = n1.guest.run((PATTERN + " | sha256sum") % 65536).out.split()[0]
+    empty = zeros(n1, CHUNK)
+    full = n1.guest.run((PATTERN + " | sha256sum") % CHUNK).out.split()[0]
     for n in nodes:
-        rig.check(n.sum(PART + 3 * MIB, CHUNK) == zeros, "%s: no zeros" % n.name)
-        rig.check(n.sum(PART + 2 * CHUNK, CHUNK) not in (zeros, written), "%s: it is no noise" % n.name)
-        rig.check(n.sum(PART, CHUNK) == written, "%s: more was discarded" % n.name)
+        rig.check(n.sum(PART + 3 * MIB, CHUNK) == empty, "%s: no zeros" % n.name)
+        rig.check(n.sum(PART + 2 * CHUNK, CHUNK) not in (empty, full), "%s: it is no noise" % n.name)
+        rig.check(n.sum(PART, CHUNK) == full, "%s: more was discarded" % n.name)
     n1.guest.run((PATTERN + " >/tmp/want; dd if=/dev/zero of=/tmp/want bs=512 seek=1 count=2 conv=notrunc "
                   "2>/dev/null") % 2048)
     n1.guest.run("dd if=%s of=/tmp/half bs=512 skip=%d count=4 iflag=direct 2>/dev/null; "

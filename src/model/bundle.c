@@ -339,6 +339,10 @@ bool bundle_writer_is_active(struct bundle *b)
 
 int bundle_check_closed(struct bundle *b, struct err *err)
 {
+	int rv = bundle_check_heard(b, err);
+
+	if (rv < 0)
+		return rv;
 	for (int i = 0; i < b->n; i++) {
 		if (bundle_is_open_on(b, b->replica[i].node))
 			return err_set(err, -E_IN_USE,
@@ -353,7 +357,7 @@ int bundle_check_unused(struct bundle *b, struct err *err)
 	const struct replica *writer;
 	int rv;
 
-	if ((rv = bundle_check_heard(b, err)) < 0 || (rv = bundle_check_closed(b, err)) < 0)
+	if ((rv = bundle_check_closed(b, err)) < 0)
 		return rv;
 	if (!bundle_writer_is_active(b))
 		return 0;

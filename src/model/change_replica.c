@@ -240,7 +240,7 @@ static void want_no_more(struct bundle *b, const struct replica *r)
 /* The only replica goes: what is left is a definition without copies, as before the first one. */
 static int delete_last(struct bundle *b, struct replica *r, struct err *err)
 {
-	int rv = bundle_check_unused(b, err);
+	int rv = bundle_check_closed(b, err);
 
 	if (rv == 0)
 		rv = bundle_drop_replica(b, r, err);

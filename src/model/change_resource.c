@@ -121,8 +121,6 @@ static int delete_in(struct bundle *b, struct err *err)
 
 	rv = change_service_none_of(b->env, b->t, b->resource.name, -1, err);
 	if (rv == 0)
-		rv = bundle_check_heard(b, err);
-	if (rv == 0)
 		rv = bundle_check_closed(b, err);
 	if (rv == 0)
 		rv = bundle_drop_all(b, err);
@@ -195,7 +193,7 @@ int change_resource_truncate(struct change_env *env, struct txn *t, const char *
 	} else if (rv == 0 && b.n > 0) {
 		rv = change_service_none_of(env, t, b.resource.name, -1, err);
 		if (rv == 0)
-			rv = bundle_check_unused(&b, err);
+			rv = bundle_check_closed(&b, err);
 		if (rv == 0)
 			rv = bundle_drop_replicas(&b, err);
 		if (rv == 0)

@@ -95,13 +95,28 @@ static int look_at_present(const char *key, json *doc, uint64_t revision, void *
 		       p->resource, jget_str(doc, "name", "?"));
 }
 
-/* of the name nothing is there, none is under way, and there are not too many */
-static int check_new(struct bundle *b, const char *name, struct err *err)
+/* none of b is being taken; *ret_n: how many it has, then */
+static int check_none_under_way(struct bundle *b, int *ret_n, struct err *err)
 {
 	struct present p = { .resource = b->resource.name, .err = err };
 	char key[STORE_KEY_MAX], low[NAME_MAX_LEN + 1];
-	json *doc;
 	int rv;
+
+	name_key(b->resource.name, low);
+	snprintf(key, sizeof(key), "snapshot/%s/", low);
+	rv = txn_list(b->t, b->env->store, key, look_at_present, &p);
+	if (rv < 0 && rv != -E_IN_USE)
+		err_set(err, rv, "%s: %s", key, err_name(rv));
+	*ret_n = p.n;
+	return rv;
+}
+
+/* of the name nothing is there, none is under way, and there are not too many */
+static int check_new(struct bundle *b, const char *name, struct err *err)
+{
+	char key[STORE_KEY_MAX];
+	json *doc;
+	int rv, n;
 
 	snapshot_key(b->resource.name, name, key, sizeof(key));
 	rv = txn_get(b->t, b->env->store, key, &doc);
@@ -114,15 +129,11 @@ static int check_new(struct bundle *b, const char *name, struct err *err)
 	}
 	if (rv != -E_NOT_FOUND)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
-	name_key(b->resource.name, low);
-	snprintf(key, sizeof(key), "snapshot/%s/", low);
-	rv = txn_list(b->t, b->env->store, key, look_at_present, &p);
-	if (rv == 0 && p.n >= SNAPSHOTS_PER_RESOURCE_MAX)
+	rv = check_none_under_way(b, &n, err);
+	if (rv == 0 && n >= SNAPSHOTS_PER_RESOURCE_MAX)
 		rv = err_set(err, -E_INVALID,
 			     "resource %s: has %d snapshots, which is the limit; delete some first",
-			     b->resource.name, p.n);
-	else if (rv < 0 && rv != -E_IN_USE)
-		err_set(err, rv, "%s: %s", key, err_name(rv));
+			     b->resource.name, n);
 	return rv;
 }
 
@@ -572,11 +583,13 @@ int change_snapshot_rollback(struct change_env *env, struct txn *t, const char *
 {
 	struct snapshot s;
 	struct bundle b;
-	int rv = load_both(env, t, resource, name, resource, &s, &b, err);
+	int n, rv = load_both(env, t, resource, name, resource, &s, &b, err);
 
 	if (rv < 0)
 		return rv;
-	rv = bundle_check_unused(&b, err);
+	rv = bundle_check_closed(&b, err);
+	if (rv == 0)
+		rv = check_none_under_way(&b, &n, err);
 	if (rv == 0 && !b.record_doc)
 		rv = err_set(err, -E_INVALID, "resource %s: has no copies to roll back; restore it",
 			     b.resource.name);

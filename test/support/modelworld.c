@@ -205,15 +205,21 @@ void world_report_ours(struct world *w, const char *node, const char *pool, int6
 	report(w, text);
 }
 
-void world_report_open(struct world *w, const char *node, const char *resource, bool open)
+void world_report_replica(struct world *w, const char *node, const char *resource,
+			  const char *fields)
 {
 	char text[512];
 
 	snprintf(text, sizeof(text),
 		 "{\"node\":\"%s\",\"pools\":{\"ssd\":{\"free_kib\":%lld,\"total_kib\":%lld}},"
-		 "\"replicas\":{\"%s\":{\"state\":\"up\",\"open\":%s}}}",
-		 node, 100 * GIB, 100 * GIB, resource, open ? "true" : "false");
+		 "\"replicas\":{\"%s\":{\"state\":\"up\",%s}}}",
+		 node, 100 * GIB, 100 * GIB, resource, fields);
 	report(w, text);
+}
+
+void world_report_open(struct world *w, const char *node, const char *resource, bool open)
+{
+	world_report_replica(w, node, resource, open ? "\"open\":true" : "\"open\":false");
 }
 
 void world_fill(struct world *w, int n)
@@ -242,6 +248,33 @@ json *world_doc(struct world *w, const char *key)
 
 	cr_assert(rv == 0 || rv == -E_NOT_FOUND, "%s: %d", key, rv);
 	return rv == 0 ? doc : NULL;
+}
+
+struct record world_record(struct world *w, const char *name)
+{
+	struct record r = { 0 };
+	char key[STORE_KEY_MAX];
+	json *doc;
+
+	record_key(name, key, sizeof(key));
+	doc = world_doc(w, key);
+	cr_assert_eq(record_parse(doc, &r, &w->err), 0, "%s: %s", key, w->err.text);
+	json_object_put(doc);
+	return r;
+}
+
+void world_put_record(struct world *w, const char *name, int writer, uint32_t in_sync)
+{
+	struct record r = { 7, writer, in_sync, { 1, 1, 1 } };
+	struct txn *t = world_txn();
+	char key[STORE_KEY_MAX];
+	json *doc;
+
+	record_key(name, key, sizeof(key));
+	doc = world_doc(w, key);
+	record_write(doc, &r);
+	txn_put(t, key, doc);
+	cr_assert_eq(world_apply(w, t), TXN_APPLIED);
 }
 
 struct resource world_resource(struct world *w, const char *name)

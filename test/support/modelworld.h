@@ -55,7 +55,10 @@ void world_report(struct world *w, const char *node, const char *pool, int64_t f
 /* the same, of a thick pool of which our copies take so much */
 void world_report_ours(struct world *w, const char *node, const char *pool, int64_t free_kib,
 		       int64_t total_kib, int64_t ours_kib);
-/* as world_report of pool "ssd", 100 GiB free, with the resource open or not */
+/* as world_report of pool "ssd", 100 GiB free, with these fields of the resource's replica */
+void world_report_replica(struct world *w, const char *node, const char *resource,
+			  const char *fields);
+/* the same, open or not */
 void world_report_open(struct world *w, const char *node, const char *resource, bool open);
 json *world_json(const char *text); /* owned */
 /* the object of text with one field set to a JSON value, or left out (value NULL); owned */
@@ -64,6 +67,9 @@ json *world_with(const char *text, const char *field, const char *value);
 const char *world_long(char c, int n);
 json *world_doc(struct world *w, const char *key);                 /* owned; NULL: missing */
 struct resource world_resource(struct world *w, const char *name); /* it is there */
+struct record world_record(struct world *w, const char *name);     /* it is there */
+/* epoch 7, of that writer (WRITER_NONE: none) and set, instead of the one that is there */
+void world_put_record(struct world *w, const char *name, int writer, uint32_t in_sync);
 int world_count(struct world *w, const char *prefix);
 /* promises, placed documents, minors and slots agree with the replicas; aborts the test if not */
 void world_check(struct world *w);

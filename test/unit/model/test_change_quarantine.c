@@ -27,27 +27,6 @@ static struct replica replica(struct world *w, const char *node)
 	return r;
 }
 
-static struct record record(struct world *w)
-{
-	struct record r;
-	json *doc = world_doc(w, "record/db");
-
-	cr_assert_eq(record_parse(doc, &r, NULL), 0);
-	json_object_put(doc);
-	return r;
-}
-
-static void put_record(struct world *w, int writer, uint32_t in_sync)
-{
-	struct record r = { 7, writer, in_sync, { 1, 1, 1 } };
-	struct txn *t = world_txn();
-	json *doc = world_doc(w, "record/db");
-
-	record_write(doc, &r);
-	txn_put(t, "record/db", doc);
-	cr_assert_eq(world_apply(w, t), TXN_APPLIED);
-}
-
 /* copies on n1 (slot 0), n2, n3, none of them open */
 static void start(struct world *w, int copies, int writer, uint32_t in_sync)
 {
@@ -57,7 +36,7 @@ static void start(struct world *w, int copies, int writer, uint32_t in_sync)
 	world_cluster(w, 4);
 	cr_assert_eq(WORLD(w, change_spawn, NULL, "db", &size, 1, false, NULL, &place), 0, "%s",
 		     w->err.text);
-	put_record(w, writer, in_sync);
+	world_put_record(w, "db", writer, in_sync);
 }
 
 static bool quarantine(struct world *w, const char *node)
@@ -78,7 +57,7 @@ Test(change_quarantine, life)
 	bool was = true;
 
 	start(&w, 3, 0, 5);
-	before = record(&w);
+	before = world_record(&w, "db");
 	cr_expect_eq(WORLD(&w, change_replica_repair, "db", "n2", &was), 0);
 	cr_expect_not(was);
 	cr_expect(quarantine(&w, "n2"), "out of sync");
@@ -88,7 +67,7 @@ Test(change_quarantine, life)
 	cr_expect_not(quarantine(&w, "n1"), "the last one");
 	cr_expect(record_same(&before, &(struct record){ 7, 0, 5, { 1, 1, 1 } }));
 	cr_expect(({
-			  struct record now = record(&w);
+			  struct record now = world_record(&w, "db");
 			  record_same(&before, &now);
 		  }),
 		  "who is in sync is the writer's business");
@@ -148,7 +127,7 @@ Test(change_quarantine, replace)
 	cr_expect_eq(new.made, 0);
 	cr_expect_not(new.quarantined);
 	cr_expect_eq(world_count(&w, "leftover/n2/"), 1);
-	cr_expect_eq(record(&w).epoch, 7, "it was not in the set");
+	cr_expect_eq(world_record(&w, "db").epoch, 7, "it was not in the set");
 	world_check(&w);
 	world_close(&w);
 }
@@ -165,9 +144,9 @@ Test(change_quarantine, replace_of_a_member)
 	cr_expect(world_says(&w, "open on n1"), "%s", w.err.text);
 	world_report_open(&w, "n1", "db", false);
 	cr_assert_eq(WORLD(&w, change_replica_replace, "db", "n1"), 0, "%s", w.err.text);
-	cr_expect_eq(record(&w).epoch, 8);
-	cr_expect_eq(record(&w).writer, WRITER_NONE);
-	cr_expect_eq(record(&w).in_sync, 2);
+	cr_expect_eq(world_record(&w, "db").epoch, 8);
+	cr_expect_eq(world_record(&w, "db").writer, WRITER_NONE);
+	cr_expect_eq(world_record(&w, "db").in_sync, 2);
 	cr_expect_eq(WORLD(&w, change_replica_replace, "db", "n2"), -E_IN_USE,
 		     "the new one has nothing yet");
 	world_check(&w);
@@ -181,8 +160,8 @@ Test(change_quarantine, replace_of_the_last_writer)
 
 	start(&w, 2, 0, 2);
 	cr_assert_eq(WORLD(&w, change_replica_replace, "db", "n1"), 0, "%s", w.err.text);
-	cr_expect_eq(record(&w).epoch, 8);
-	cr_expect_eq(record(&w).writer, WRITER_NONE);
-	cr_expect_eq(record(&w).in_sync, 2);
+	cr_expect_eq(world_record(&w, "db").epoch, 8);
+	cr_expect_eq(world_record(&w, "db").writer, WRITER_NONE);
+	cr_expect_eq(world_record(&w, "db").in_sync, 2);
 	world_close(&w);
 }

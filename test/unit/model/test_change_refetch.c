@@ -26,27 +26,6 @@ static struct replica replica(struct world *w, const char *node)
 	return r;
 }
 
-static struct record record(struct world *w)
-{
-	struct record r;
-	json *doc = world_doc(w, "record/db");
-
-	cr_assert_eq(record_parse(doc, &r, NULL), 0);
-	json_object_put(doc);
-	return r;
-}
-
-static void put_record(struct world *w, uint32_t in_sync)
-{
-	struct record r = { 7, WRITER_NONE, in_sync, { 1, 1, 1 } };
-	struct txn *t = world_txn();
-	json *doc = world_doc(w, "record/db");
-
-	record_write(doc, &r);
-	txn_put(t, "record/db", doc);
-	cr_assert_eq(world_apply(w, t), TXN_APPLIED);
-}
-
 /* copies on n1 (slot 0), n2, n3, none of them open */
 static void start(struct world *w, uint32_t in_sync)
 {
@@ -56,7 +35,7 @@ static void start(struct world *w, uint32_t in_sync)
 	world_cluster(w, 4);
 	cr_assert_eq(WORLD(w, change_spawn, NULL, "db", &size, 1, false, NULL, &place), 0, "%s",
 		     w->err.text);
-	put_record(w, in_sync);
+	world_put_record(w, "db", WRITER_NONE, in_sync);
 }
 
 static int refetch(struct world *w, const char *node, const char *another)
@@ -86,13 +65,13 @@ Test(change_refetch, life)
 	cr_expect(r.inactive && r.refetch.wanted && !r.refetch.whole);
 	cr_expect_eq(r.refetch.n, 1);
 	cr_expect_eq(r.refetch.at[0].region, 9);
-	cr_expect_eq(record(&w).in_sync, 5, "it leaves the set at once: nobody writes");
-	cr_expect_eq(record(&w).epoch, 8);
+	cr_expect_eq(world_record(&w, "db").in_sync, 5, "it leaves the set at once: nobody writes");
+	cr_expect_eq(world_record(&w, "db").epoch, 8);
 	cr_expect_eq(refetch(&w, "n2", NULL), -E_IN_USE, "it is not in sync");
 	cr_expect_eq(refetch(&w, "n3", NULL), -E_IN_USE, "as long as another one is not");
-	put_record(&w, 7);
+	world_put_record(&w, "db", WRITER_NONE, 7);
 	cr_expect_eq(refetched(&w, "n2"), -E_IN_USE, "a member is not made unknown");
-	put_record(&w, 5);
+	world_put_record(&w, "db", WRITER_NONE, 5);
 	cr_expect_eq(WORLD(&w, change_replica_refetched, "db", "n2", "another"), -E_NOT_FOUND);
 	cr_assert_eq(refetched(&w, "n2"), 0);
 	r = replica(&w, "n2");
@@ -120,8 +99,8 @@ Test(change_refetch, who_is_left)
 	cr_expect(world_says(&w, "no copy would be left"), "%s", w.err.text);
 	cr_expect_eq(refetch(&w, "n4", NULL), -E_NOT_FOUND);
 	cr_assert_eq(refetch(&w, "n1", "n3"), 0, "%s", w.err.text);
-	cr_expect_eq(record(&w).in_sync, 2);
-	put_record(&w, 3);
+	cr_expect_eq(world_record(&w, "db").in_sync, 2);
+	world_put_record(&w, "db", WRITER_NONE, 3);
 	cr_assert_eq(refetch(&w, "n1", NULL), -E_IN_USE, "n3 is not back");
 	world_check(&w);
 	world_close(&w);
@@ -136,7 +115,7 @@ Test(change_refetch, taken_back)
 	cr_assert_eq(refetch(&w, "n2", NULL), 0);
 	cr_assert_eq(WORLD(&w, change_replica_active, "db", "n2", true, &was), 0);
 	cr_expect_not(replica(&w, "n2").refetch.wanted, "by hand");
-	put_record(&w, 7);
+	world_put_record(&w, "db", WRITER_NONE, 7);
 	cr_assert_eq(refetch(&w, "n2", NULL), 0);
 	cr_assert_eq(WORLD(&w, change_replica_replace, "db", "n2"), 0, "%s", w.err.text);
 	cr_expect_not(replica(&w, "n2").inactive, "a new copy fetches everything");

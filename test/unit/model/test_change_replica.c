@@ -34,16 +34,6 @@ static struct replica replica(struct world *w, const char *node)
 	return r;
 }
 
-static struct record record(struct world *w)
-{
-	struct record r;
-	json *doc = world_doc(w, "record/db");
-
-	cr_assert_eq(record_parse(doc, &r, NULL), 0);
-	json_object_put(doc);
-	return r;
-}
-
 static int cas(struct world *w, uint32_t epoch, int writer, uint32_t in_sync,
 	       struct record *ret_present)
 {
@@ -99,12 +89,12 @@ Test(change_replica, create)
 	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n9", NULL, false), -E_NOT_FOUND);
 	cr_expect(world_says(&w, "n9: there is no such node"), "%s", w.err.text);
 	cr_assert_eq(WORLD(&w, change_replica_create, "db", "N2", NULL, false), 0);
-	cr_expect_eq(record(&w).in_sync, 1);
-	cr_expect_eq(record(&w).epoch, 1);
+	cr_expect_eq(world_record(&w, "db").in_sync, 1);
+	cr_expect_eq(world_record(&w, "db").epoch, 1);
 	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n2", NULL, false), -E_EXISTS);
 	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n1", "ssd", false), 0);
-	cr_expect_eq(record(&w).in_sync, 1, "a later copy must learn first");
-	cr_expect_eq(record(&w).epoch, 1);
+	cr_expect_eq(world_record(&w, "db").in_sync, 1, "a later copy must learn first");
+	cr_expect_eq(world_record(&w, "db").epoch, 1);
 	cr_assert_eq(WORLD(&w, change_replica_create, "db", "N3", NULL, true), 0);
 	cr_expect_str_eq(replica(&w, "n3").node, "n3");
 	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n3", NULL, false), -E_EXISTS);
@@ -199,7 +189,7 @@ Test(change_replica, last_copy_stays)
 	/* it can go itself, at once */
 	cr_expect_eq(WORLD(&w, change_replica_delete, "db", "n2"), 0);
 	cr_expect_eq(world_count(&w, "leftover/n2/"), 1);
-	cr_expect_eq(record(&w).epoch, 2);
+	cr_expect_eq(world_record(&w, "db").epoch, 2);
 	world_check(&w);
 	world_close(&w);
 }
@@ -217,7 +207,7 @@ Test(change_replica, last_copy_goes_alone)
 	/* what is left can have copies again */
 	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n2", NULL, false), 0, "%s",
 		     w.err.text);
-	cr_expect_eq(record(&w).in_sync, 1);
+	cr_expect_eq(world_record(&w, "db").in_sync, 1);
 	world_check(&w);
 	world_close(&w);
 }
@@ -229,7 +219,7 @@ Test(change_replica, member_leaves_while_nobody_writes)
 
 	start(&w, 3, 7); /* the writer's node reports: not open */
 	cr_assert_eq(WORLD(&w, change_replica_delete, "db", "n2"), 0, "%s", w.err.text);
-	r = record(&w);
+	r = world_record(&w, "db");
 	cr_expect_eq(r.epoch, 3);
 	cr_expect_eq(r.writer, WRITER_NONE);
 	cr_expect_eq(r.in_sync, 5);
@@ -238,7 +228,7 @@ Test(change_replica, member_leaves_while_nobody_writes)
 	/* the slot is free for another node, which is not in the set */
 	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n4", NULL, false), 0);
 	cr_expect_eq(replica(&w, "n4").slot, 1);
-	cr_expect_eq(record(&w).in_sync, 5);
+	cr_expect_eq(world_record(&w, "db").in_sync, 5);
 	world_check(&w);
 	world_close(&w);
 }
@@ -253,7 +243,7 @@ Test(change_replica, member_of_an_active_writer_is_marked)
 	cr_expect(world_says(&w, "open on n1"), "%s", w.err.text);
 	cr_assert_eq(WORLD(&w, change_replica_delete, "db", "n2"), 0, "%s", w.err.text);
 	cr_expect(replica(&w, "n2").deleting);
-	cr_expect_eq(record(&w).epoch, 2);
+	cr_expect_eq(world_record(&w, "db").epoch, 2);
 	cr_expect_eq(WORLD(&w, change_replica_delete, "db", "n2"), 0); /* asked again: the same */
 	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n2", NULL, false), -E_IN_USE);
 	cr_expect(world_says(&w, "being deleted"), "%s", w.err.text);
@@ -270,7 +260,7 @@ Test(change_replica, member_of_an_active_writer_is_marked)
 	cr_assert_eq(WORLD(&w, change_replica_reap, "db"), 0);
 	cr_expect_eq(replica(&w, "n2").slot, -1);
 	cr_expect_eq(world_count(&w, "leftover/n2/"), 1);
-	cr_expect_eq(record(&w).epoch, 3);
+	cr_expect_eq(world_record(&w, "db").epoch, 3);
 	world_check(&w);
 	world_close(&w);
 }
@@ -285,9 +275,9 @@ Test(change_replica, reap_when_the_writer_is_gone)
 	w.env.mono_ms += OBSERVED_STALE_MS;
 	cr_assert_eq(WORLD(&w, change_replica_reap, "db"), 0);
 	cr_expect_eq(replica(&w, "n2").slot, -1);
-	cr_expect_eq(record(&w).epoch, 3);
-	cr_expect_eq(record(&w).in_sync, 1);
-	cr_expect_eq(record(&w).writer, WRITER_NONE);
+	cr_expect_eq(world_record(&w, "db").epoch, 3);
+	cr_expect_eq(world_record(&w, "db").in_sync, 1);
+	cr_expect_eq(world_record(&w, "db").writer, WRITER_NONE);
 	cr_expect_eq(WORLD(&w, change_replica_reap, "none"), -E_NOT_FOUND);
 	struct txn *t = world_txn();
 	cr_expect_eq(change_replica_reap(&w.env, t, "db", &w.err), 0);
@@ -309,7 +299,7 @@ Test(change_replica, reap_leaves_the_last_in_sync)
 	w.env.mono_ms += OBSERVED_STALE_MS;
 	cr_assert_eq(WORLD(&w, change_replica_reap, "db"), 0);
 	cr_expect_eq(replica(&w, "n2").slot, 1);
-	cr_expect_eq(record(&w).in_sync, 2);
+	cr_expect_eq(world_record(&w, "db").in_sync, 2);
 	world_check(&w);
 	world_close(&w);
 }
@@ -328,9 +318,9 @@ Test(change_replica, diskless)
 	cr_assert_eq(WORLD(&w, change_replica_delete, "db", "n4"), 0);
 	cr_expect_eq(world_count(&w, "leftover/"), 0);
 	/* its slot may go to another node, so the record must not name it any more */
-	cr_expect_eq(record(&w).writer, WRITER_NONE);
-	cr_expect_eq(record(&w).epoch, 4);
-	cr_expect_eq(record(&w).in_sync, 3);
+	cr_expect_eq(world_record(&w, "db").writer, WRITER_NONE);
+	cr_expect_eq(world_record(&w, "db").epoch, 4);
+	cr_expect_eq(world_record(&w, "db").in_sync, 3);
 	world_check(&w);
 	world_close(&w);
 }
@@ -373,15 +363,15 @@ Test(change_replica, record_rules)
 	cr_assert_eq(WORLD(&w, change_replica_create, "db", "n4", NULL, false), 0); /* slot 4 */
 	cr_assert_eq(WORLD(&w, change_replica_delete, "db", "n5"), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct record before = record(&w), after;
+		struct record before = world_record(&w, "db"), after;
 		int rv = cas(&w, rows[i].epoch, rows[i].writer, rows[i].in_sync, &present);
 
 		cr_expect_eq(rv, rows[i].rv, "row '%s': %d %s", rows[i].name, rv, w.err.text);
-		after = record(&w);
+		after = world_record(&w, "db");
 		cr_expect(record_same(&present, &before), "row '%s'", rows[i].name);
 		cr_expect_eq(record_same(&after, &before), rv < 0, "row '%s'", rows[i].name);
 	}
-	cr_expect_eq(record(&w).tag.boot, 1ull << 63);
+	cr_expect_eq(world_record(&w, "db").tag.boot, 1ull << 63);
 	cr_expect_eq(WORLD(&w, change_record, "none", "", &next, &present), -E_NOT_FOUND);
 	cr_expect_eq(WORLD(&w, change_record, "db", "00000000-0000-4000-8000-ffffffffffff", &next,
 			   &present),
@@ -408,11 +398,11 @@ Test(change_replica, two_proposals_one_wins)
 	cr_assert_eq(change_record(&w.env, two, "db", uuid, &b, &present, &w.err), 0);
 	cr_expect_eq(world_apply(&w, two), TXN_APPLIED);
 	cr_expect_eq(world_apply(&w, one), TXN_CONFLICT);
-	cr_expect_eq(record(&w).writer, 1);
+	cr_expect_eq(world_record(&w, "db").writer, 1);
 
 	/* a copy goes while the writer takes it in: one of both must lose */
 	for (int first = 0; first < 2; first++) {
-		b = record(&w);
+		b = world_record(&w, "db");
 		cr_expect_eq(b.in_sync, 2);
 		b.epoch++;
 		b.in_sync = 6; /* n3 joins */

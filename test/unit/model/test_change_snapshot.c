@@ -42,19 +42,6 @@ static struct replica replica(struct world *w, const char *name, const char *nod
 	return r;
 }
 
-static struct record record(struct world *w, const char *name)
-{
-	struct record r = { 0 };
-	char key[64];
-	json *doc;
-
-	snprintf(key, sizeof(key), "record/%s", name);
-	doc = world_doc(w, key);
-	cr_assert_eq(record_parse(doc, &r, NULL), 0);
-	json_object_put(doc);
-	return r;
-}
-
 /* the node has made the files of both volumes */
 static void make(struct world *w, const char *node)
 {
@@ -251,7 +238,7 @@ Test(change_snapshot, restored)
 	cr_expect_eq(r.volume[0].size_kib, 10 * GIB);
 	cr_expect_str_eq(r.volume[1].origin.uuid, snapshot(&w, "s1").uuid);
 	cr_expect_str_eq(r.volume[1].origin.resource, "db");
-	rec = record(&w, "new");
+	rec = world_record(&w, "new");
 	cr_expect_eq(rec.epoch, 1);
 	cr_expect_eq(rec.writer, WRITER_NONE);
 	for (int i = 0; i < 2; i++) {
@@ -265,7 +252,7 @@ Test(change_snapshot, restored)
 	cr_assert_eq(WORLD(&w, change_replica_create, "new", "n3", NULL, false), 0, "%s",
 		     w.err.text);
 	cr_expect_not(replica(&w, "new", "n3").born);
-	cr_expect_eq(record(&w, "new").in_sync, rec.in_sync);
+	cr_expect_eq(world_record(&w, "new").in_sync, rec.in_sync);
 	world_check(&w);
 	world_close(&w);
 }
@@ -315,7 +302,9 @@ Test(change_snapshot, rolled_back)
 		world_report_open(&w, node, "db", i == 2);
 	}
 	cr_expect_eq(roll_back(&w), -E_IN_USE, "it is open");
-	world_report_open(&w, "n2", "db", false);
+	/* nor does it wait for a writer that nobody has open but that others copy from */
+	world_report_replica(&w, "n2", "db", "\"open\":false,\"serving\":true");
+	world_put_record(&w, "db", replica(&w, "db", "n2").slot, 7);
 	cr_assert_eq(roll_back(&w), 0, "%s", w.err.text);
 	is = world_resource(&w, "db");
 	after = replica(&w, "db", "n1");
@@ -328,7 +317,7 @@ Test(change_snapshot, rolled_back)
 	cr_expect(after.born && !after.made);
 	cr_expect_not(replica(&w, "db", "n3").born, "it has no snapshot");
 	cr_expect(replica(&w, "db", "n4").diskless);
-	rec = record(&w, "db");
+	rec = world_record(&w, "db");
 	cr_expect_eq(rec.epoch, 1);
 	cr_expect_eq(rec.in_sync, 1u << after.slot | 1u << replica(&w, "db", "n2").slot);
 	cr_expect_eq(world_count(&w, "leftover/n1/"), 2);
@@ -349,6 +338,10 @@ Test(change_snapshot, not_rolled_back)
 	make_all(&w);
 	take(&w, "s1");
 	cr_expect_eq(WORLD(&w, change_snapshot_rollback, "db", "s2"), -E_NOT_FOUND);
+	cr_assert_eq(begin(&w, "s2"), 0);
+	cr_expect_eq(roll_back(&w), -E_IN_USE, "a snapshot is being taken");
+	cr_expect(world_says(&w, "snapshot s2 is being taken"), "%s", w.err.text);
+	cr_assert_eq(taken(&w, "s2", NULL, 0), 0);
 	cr_assert_eq(WORLD(&w, change_volume_create, "db", 2, GIB, NULL, &number), 0);
 	cr_expect_eq(roll_back(&w), -E_INVALID);
 	cr_expect(world_says(&w, "volume 2 is not in snapshot s1"), "%s", w.err.text);

@@ -30,16 +30,6 @@ static struct replica replica(const char *node)
 	return r;
 }
 
-static struct record record(void)
-{
-	struct record r;
-	json *doc = world_doc(&w, "record/db");
-
-	cr_assert_eq(record_parse(doc, &r, NULL), 0);
-	json_object_put(doc);
-	return r;
-}
-
 static int cas(uint32_t epoch, int writer, uint32_t in_sync)
 {
 	struct record next = { epoch, writer, in_sync, { 1, 1, 3 } }, present;
@@ -111,8 +101,8 @@ Test(change_toggle, a_client_gets_a_disk)
 	cr_expect_eq(after.made, 0);
 	cr_expect_eq(after.slot, before.slot);
 	cr_expect_str_eq(after.uuid, before.uuid, "it is the same replica to who has it open");
-	cr_expect_eq(record().in_sync, 3, "it has to learn first");
-	cr_expect_eq(record().epoch, 2);
+	cr_expect_eq(world_record(&w, "db").in_sync, 3, "it has to learn first");
+	cr_expect_eq(world_record(&w, "db").epoch, 2);
 	cr_assert_eq(DISKFUL("n4", "SSD"), 0);
 	cr_expect_not(changed);
 	world_add_pool(&w, "n4", "hdd", POOL_FILE);
@@ -131,8 +121,8 @@ Test(change_toggle, no_disk_before_the_last_one_is_swept)
 	cr_expect(r.diskless);
 	cr_expect_eq(r.made, 0);
 	cr_expect_eq(world_count(&w, "leftover/n2/"), 1);
-	cr_expect_eq(record().in_sync, 1, "nobody writes: it leaves the set at once");
-	cr_expect_eq(record().epoch, 3);
+	cr_expect_eq(world_record(&w, "db").in_sync, 1, "nobody writes: it leaves the set at once");
+	cr_expect_eq(world_record(&w, "db").epoch, 3);
 	cr_expect_eq(DISKFUL("n2", NULL), -E_IN_USE);
 	cr_expect(world_says(&w, "still removing"), "%s", w.err.text);
 	cr_assert_eq(WORLD(&w, change_leftover_done, "n2", r.uuid, 0, ""), 0);
@@ -149,7 +139,7 @@ Test(change_toggle, a_member_leaves_the_set_before_its_disk_goes)
 	cr_assert_eq(DISKLESS("n1"), 0, "%s", w.err.text);
 	cr_expect(replica("n1").deleting && replica("n1").becomes_client);
 	cr_expect_not(replica("n1").diskless, "the writer has not dropped it yet");
-	cr_expect_eq(record().in_sync, 3);
+	cr_expect_eq(world_record(&w, "db").in_sync, 3);
 	cr_expect_eq(DISKFUL("n1", NULL), -E_IN_USE);
 	cr_expect_eq(DISKLESS("n2"), -E_IN_USE, "it is the only one that stays");
 	cr_expect_eq(WORLD(&w, change_replica_delete, "db", "n2"), -E_IN_USE);
@@ -160,8 +150,8 @@ Test(change_toggle, a_member_leaves_the_set_before_its_disk_goes)
 	cr_assert_eq(REAP(), 0);
 	cr_expect(replica("n1").diskless, "open or not");
 	cr_expect_not(replica("n1").deleting);
-	cr_expect_eq(record().writer, 0, "and it goes on writing");
-	cr_expect_eq(record().epoch, 3);
+	cr_expect_eq(world_record(&w, "db").writer, 0, "and it goes on writing");
+	cr_expect_eq(world_record(&w, "db").epoch, 3);
 	cr_expect_eq(world_count(&w, "leftover/n1/"), 1);
 	cr_expect_eq(DISKLESS("n2"), -E_IN_USE);
 	cr_expect(world_says(&w, "the last one"), "%s", w.err.text);
@@ -191,8 +181,8 @@ Test(change_toggle, a_writer_that_has_gone_drops_nobody)
 	cr_assert_eq(DISKLESS("n2"), 0);
 	world_report_open(&w, "n1", "db", false);
 	cr_assert_eq(REAP(), 0);
-	cr_expect_eq(record().in_sync, 1);
-	cr_expect_eq(record().epoch, 3);
+	cr_expect_eq(world_record(&w, "db").in_sync, 1);
+	cr_expect_eq(world_record(&w, "db").epoch, 3);
 	cr_expect(replica("n2").diskless);
 	end();
 }
@@ -218,11 +208,11 @@ Test(change_toggle, a_copy_moves)
 	cr_assert_eq(REAP(), 0);
 	cr_expect_eq(replica("n1").slot, -1);
 	cr_expect_str_eq(replica("n3").migrates, "");
-	cr_expect_eq(record().in_sync, 6);
-	cr_expect_eq(record().epoch, 4);
+	cr_expect_eq(world_record(&w, "db").in_sync, 6);
+	cr_expect_eq(world_record(&w, "db").epoch, 4);
 	cr_expect_eq(world_count(&w, "leftover/n1/"), 1);
 	cr_assert_eq(REAP(), 0);
-	cr_expect_eq(record().epoch, 4, "nothing more to do");
+	cr_expect_eq(world_record(&w, "db").epoch, 4, "nothing more to do");
 	end();
 }
 
@@ -301,7 +291,7 @@ Test(change_toggle, served_or_not)
 	cr_expect_not(changed);
 	cr_assert_eq(ACTIVE("n2", false), 0, "%s", w.err.text);
 	cr_expect(changed && replica("n2").inactive);
-	cr_expect_eq(record().in_sync, 3, "its writer drops it");
+	cr_expect_eq(world_record(&w, "db").in_sync, 3, "its writer drops it");
 	cr_expect_eq(DISKLESS("n1"), -E_IN_USE, "the only one that serves");
 	cr_assert_eq(cas(3, 0, 1), 0);
 	cr_expect_eq(cas(4, 0, 3), -E_INVALID, "it does not come back");
@@ -310,7 +300,7 @@ Test(change_toggle, served_or_not)
 	cr_assert_eq(cas(4, 0, 3), 0);
 	world_report_open(&w, "n1", "db", false);
 	cr_assert_eq(ACTIVE("n2", false), 0);
-	cr_expect_eq(record().in_sync, 1, "nobody writes: at once");
+	cr_expect_eq(world_record(&w, "db").in_sync, 1, "nobody writes: at once");
 	cr_expect_eq(ACTIVE("n1", false), -E_IN_USE);
 	end();
 }
@@ -327,9 +317,10 @@ Test(change_toggle, who_died_as_writer_is_deactivated)
 		cr_assert_eq(WORLD(&w, change_replica_create, "db", "n3", NULL, true), 0);
 		cr_assert_eq(cas(3, rows[i].writer, 1), 0);
 		cr_assert_eq(ACTIVE(rows[i].node, false), 0, "%s", w.err.text);
-		cr_expect_eq(record().writer, WRITER_NONE, "row %zu: nobody else would heal", i);
-		cr_expect_eq(record().epoch, 4);
-		cr_expect_eq(record().in_sync, 1);
+		cr_expect_eq(world_record(&w, "db").writer, WRITER_NONE,
+			     "row %zu: nobody else would heal", i);
+		cr_expect_eq(world_record(&w, "db").epoch, 4);
+		cr_expect_eq(world_record(&w, "db").in_sync, 1);
 		end();
 	}
 }
@@ -346,10 +337,10 @@ Test(change_toggle, only_a_released_record_stays_one)
 	for (size_t i = 0; i < 2; i++) {
 		start(0);
 		cr_assert_eq(cas(3, rows[i].writer, 3), 0);
-		r = record();
+		r = world_record(&w, "db");
 		cr_expect_eq(record_settler(&r), rows[i].writer);
 		cr_assert_eq(ACTIVE("n2", false), 0, "%s", w.err.text);
-		r = record();
+		r = world_record(&w, "db");
 		cr_expect_eq(r.writer, WRITER_NONE);
 		cr_expect_eq(r.in_sync, 1);
 		cr_expect_eq(record_settler(&r), rows[i].settler, "row %zu", i);
@@ -363,9 +354,9 @@ Test(change_toggle, a_record_that_nobody_has_written_stays_so)
 	struct record r;
 
 	spawn();
-	cr_assert_eq(record().epoch, 1);
+	cr_assert_eq(world_record(&w, "db").epoch, 1);
 	cr_assert_eq(ACTIVE("n2", false), 0, "%s", w.err.text);
-	r = record();
+	r = world_record(&w, "db");
 	cr_expect_eq(r.epoch, 2);
 	cr_expect(record_is_released(&r));
 	end();

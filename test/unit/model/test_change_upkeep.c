@@ -63,20 +63,9 @@ static struct upkeep_plan look(struct world *w)
 	return plan;
 }
 
-static void put_record(struct world *w, int writer, uint32_t in_sync)
-{
-	struct record r = { 7, writer, in_sync, { 1, 1, 1 } };
-	struct txn *t = world_txn();
-	json *doc = world_doc(w, "record/db");
-
-	record_write(doc, &r);
-	txn_put(t, "record/db", doc);
-	cr_assert_eq(world_apply(w, t), TXN_APPLIED);
-}
-
 static void put_in_sync(struct world *w, uint32_t in_sync)
 {
-	put_record(w, WRITER_NONE, in_sync);
+	world_put_record(w, "db", WRITER_NONE, in_sync);
 }
 
 static void pass(struct world *w, int64_t ms)
@@ -140,22 +129,12 @@ static void report_link(struct world *w, bool connected)
 	json_object_put(doc);
 }
 
-static struct record record(struct world *w)
-{
-	json *doc = world_doc(w, "record/db");
-	struct record r;
-
-	cr_assert_eq(record_parse(doc, &r, NULL), 0);
-	json_object_put(doc);
-	return r;
-}
-
 Test(change_upkeep, a_dead_writer_that_stays_away)
 {
 	struct world w;
 
 	start(&w);
-	put_record(&w, 1, 1 | 2);
+	world_put_record(&w, "db", 1, 1 | 2);
 	report_but(&w, "");
 	pass(&w, 40000);
 	report_but(&w, "n2");
@@ -166,11 +145,11 @@ Test(change_upkeep, a_dead_writer_that_stays_away)
 	report_but(&w, "n2");
 	report_link(&w, true);
 	cr_expect_eq(look(&w).what, UPKEEP_NOTHING, "n1 hears of it what the leader does not");
-	cr_expect_eq(record(&w).writer, 1);
+	cr_expect_eq(world_record(&w, "db").writer, 1);
 	report_link(&w, false);
 	cr_expect_eq(look(&w).what, UPKEEP_UNNAME);
-	cr_expect_eq(record(&w).writer, WRITER_NONE);
-	cr_expect_eq(record(&w).in_sync, 1, "its copy is not in the set any more");
+	cr_expect_eq(world_record(&w, "db").writer, WRITER_NONE);
+	cr_expect_eq(world_record(&w, "db").in_sync, 1, "its copy is not in the set any more");
 	cr_expect_eq(look(&w).what, UPKEEP_NOTHING);
 	world_check(&w);
 	world_close(&w);

@@ -97,16 +97,6 @@ static void start(struct world *w, const char *group_props)
 		     "%s", w->err.text);
 }
 
-static struct record record(struct world *w)
-{
-	struct record r = { 0 };
-	json *doc = world_doc(w, "record/db");
-
-	cr_assert_eq(record_parse(doc, &r, &w->err), 0);
-	json_object_put(doc);
-	return r;
-}
-
 static int slot_of(struct world *w, const char *node)
 {
 	char key[STORE_KEY_MAX];
@@ -146,7 +136,7 @@ static void made(struct world *w, const char **ret_first, const char **ret_other
 
 static int open_on(struct world *w, const char *node)
 {
-	struct record next = record(w), present;
+	struct record next = world_record(w, "db"), present;
 	json *doc = world_doc(w, "resource/db");
 	char uuid[37];
 

@@ -281,6 +281,13 @@ def roll_back(c):
     w = Writer(n1, "db")
     tap.eq(w.stop(), 0, "and the volume can be written")
     soon("all copies alike", lambda: content(n3, "db_00000") == content(n1, "db_00000"))
+    kept = read_volume(n2, "db")
+    for i in range(3):
+        good("taken of a volume nobody has open", snapshot(n1, "create", "db", "quick%d" % i))
+        good("and gone back to at once", snapshot(n1, "rollback", "db", "quick%d" % i))
+        good("deleted", snapshot(n1, "delete", "db", "quick%d" % i))
+    tap.eq(read_volume(n2, "db"), kept, "it is what it was")
+    c.wait_verdict("db", timeout=60)
 
 
 def faults(c):

@@ -500,8 +500,13 @@ static void on_plane_removed(void *arg)
 	struct agent_object *o = arg;
 
 	o->replica.plane = o->replica.plane_disk = o->replica.open = false;
-	for (int i = 0; i < o->n_volumes; i++)
+	for (int i = 0; i < o->n_volumes; i++) {
 		o->volume[i]->plane = false;
+		/* Before its disk is tried again, it is looked for again: what is over it may have
+		 * to be opened anew (storage/read_cache.h). */
+		if (o->replica.quarantined)
+			o->volume[i]->plan.files = false;
+	}
 	step_end(o, 0, "");
 }
 

@@ -56,8 +56,8 @@ bool bundle_in_set(const struct bundle *b, const struct replica *r); /* as the r
 bool bundle_is_open_on(struct bundle *b, const char *node);
 /* its node reports that it serves or holds the device open; an absent node is not active */
 bool bundle_writer_is_active(struct bundle *b);
-/* -E_IN_USE when any node of the resource reports it open; -EAGAIN as above. Before all of its copies
- * go: what its writer brings to others without being open goes, too. */
+/* -E_IN_USE when any node of the resource reports it open; -EAGAIN as above. Before all of its
+ * copies go: what its writer brings to others without being open goes, too. */
 int bundle_check_closed(struct bundle *b, struct err *err);
 
 /* bundle_volume.c; the copies there are get (or lose) the volume too, and their pools promise it.

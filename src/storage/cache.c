@@ -1,159 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cache.c - see cache.h. The kernel's target takes a cache device whose superblock is zeros for a
- * new one, without a word, and reads of the data device what an unreadable cache device should have
- * had: so all of that is looked at here, before it is opened and after.
- *
- * A cache device: our label in the first block, zeros up to CACHE_HEAD_BYTES, then the kernel's.
+ * cache.c - see cache.h.
  */
 #include "storage/cache.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libdevmapper.h>
-#include <linux/fs.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "storage/block_queue.h"
 #include "storage/dm.h"
 #include "storage/step.h"
 
-#define TARGET "writecache"
-/* Linux 5.14: before, flushes did not reach what had been written past a full cache. */
-#define TARGET_MAJOR 1
-#define TARGET_MINOR 5
 #define SECTOR 512u
-#define LABEL_MAGIC "sdsdwcache"
-#define LABEL_FORMAT 1
-#define SUPERBLOCK_MAGIC 0x23489321u
-#define SUPERBLOCK_VERSION 1u
-#define TABLE_MAX 160
-
-/* --- the bytes ---------------------------------------------------------- */
-
-void cache_label(const struct storage_volume *v, uint8_t out[CACHE_BLOCK])
-{
-	memset(out, 0, CACHE_BLOCK);
-	memcpy(out, LABEL_MAGIC, strlen(LABEL_MAGIC));
-	out[15] = LABEL_FORMAT;
-	memcpy(out + 16, v->owner, 16);
-	memcpy(out + 32, v->volume, 16);
-}
-
-static uint64_t little(const uint8_t *p, int bytes)
-{
-	uint64_t value = 0;
-
-	while (bytes-- > 0)
-		value = value << 8 | p[bytes];
-	return value;
-}
-
-/* magic, version, block size, a gap (32 bit each), number of blocks, sequence (64 bit each) */
-bool cache_superblock_ok(const uint8_t block[CACHE_BLOCK], uint64_t room_bytes)
-{
-	uint64_t blocks = little(block + 16, 8);
-
-	return little(block, 4) == SUPERBLOCK_MAGIC && little(block + 4, 4) == SUPERBLOCK_VERSION &&
-	       little(block + 8, 4) == CACHE_BLOCK && blocks > 0 &&
-	       blocks < room_bytes / CACHE_BLOCK;
-}
-
-/* --- the cache device --------------------------------------------------- */
 
 static int failed(struct err *err, int code, const char *what, const char *volume)
 {
-	return err_set(err, code, "write cache of %s: cannot %s: %s", volume, what, err_name(code));
+	return err_set(err, code, "cache of %s: cannot %s: %s", volume, what, err_name(code));
 }
 
-static int write_at(int fd, const void *data, size_t len, uint64_t at)
-{
-	ssize_t n = pwrite(fd, data, len, (off_t)at);
-
-	return n < 0 ? -errno : (size_t)n == len ? 0 : -EIO;
-}
-
-static int write_head(int fd, const struct storage_volume *v)
-{
-	uint64_t head[2] = { 0, CACHE_HEAD_BYTES + CACHE_BLOCK };
-	uint8_t label[CACHE_BLOCK];
-	int rv;
-
-	if (ioctl(fd, BLKZEROOUT, head) < 0)
-		return -errno;
-	storage_step("cache zeroed");
-	cache_label(v, label);
-	rv = write_at(fd, label, sizeof(label), 0);
-	return rv < 0 ? rv : fsync(fd) < 0 ? -errno : 0;
-}
-
-int cache_format(const struct cache_parts *c, struct err *err)
-{
-	int fd = open(c->cache, O_WRONLY | O_EXCL | O_CLOEXEC), rv;
-
-	if (fd < 0)
-		return failed(err, -errno, "open its device", c->v->name);
-	rv = write_head(fd, c->v);
-	close(fd);
-	storage_step("cache formatted");
-	return rv < 0 ? failed(err, rv, "write to its device", c->v->name) : 0;
-}
-
-static int read_block(int fd, uint64_t at, uint8_t out[CACHE_BLOCK])
-{
-	ssize_t n = pread(fd, out, CACHE_BLOCK, (off_t)at);
-
-	return n < 0 ? -errno : n == CACHE_BLOCK ? 0 : -E_CORRUPT;
-}
-
-/* past the page cache, which may have what was there before the kernel wrote to it */
-static int look(const struct cache_parts *c, uint8_t label[CACHE_BLOCK],
-		uint8_t superblock[CACHE_BLOCK], uint64_t *ret_bytes, struct err *err)
-{
-	int fd = open(c->cache, O_RDONLY | O_CLOEXEC), rv;
-
-	if (fd < 0)
-		return failed(err, -errno, "open its device", c->v->name);
-	ioctl(fd, BLKFLSBUF, 0);
-	rv = ioctl(fd, BLKGETSIZE64, ret_bytes) < 0 ? -errno : read_block(fd, 0, label);
-	if (rv == 0)
-		rv = read_block(fd, CACHE_HEAD_BYTES, superblock);
-	close(fd);
-	return rv < 0 ? failed(err, rv, "read its device", c->v->name) : 0;
-}
-
-static int check(const struct cache_parts *c, enum cache_state state, struct err *err)
-{
-	uint8_t label[CACHE_BLOCK], wanted[CACHE_BLOCK], superblock[CACHE_BLOCK];
-	uint64_t bytes = 0;
-	int rv = look(c, label, superblock, &bytes, err);
-	bool ours;
-
-	if (rv < 0)
-		return rv;
-	cache_label(c->v, wanted);
-	ours = memcmp(label, wanted, sizeof(label)) == 0;
-	if (ours &&
-	    (state == CACHE_NEW || cache_superblock_ok(superblock, bytes - CACHE_HEAD_BYTES)))
-		return 0;
-	return err_set(err, -E_CORRUPT,
-		       "write cache of %s: %s on %s; what was written last is lost with it, so the "
-		       "copy is not used. Replace it by one of the good ones (sdsd volume replace)",
-		       c->v->name,
-		       ours ? "its superblock is damaged" : "it is not this copy's cache",
-		       c->cache);
-}
-
-/* --- the mapping -------------------------------------------------------- */
-
-static void name_of(const char *volume, char out[CACHE_PATH_MAX])
+void cache_name(const char *volume, char out[CACHE_PATH_MAX])
 {
 	snprintf(out, CACHE_PATH_MAX, "sdsd-%.63s.cached", volume);
 }
@@ -168,33 +37,18 @@ bool cache_is_open(const char *volume)
 	char name[CACHE_PATH_MAX];
 	struct dm_device d;
 
-	name_of(volume, name);
+	cache_name(volume, name);
 	return dm_look(name, &d) == 0;
 }
 
-static int device_of(const char *path, unsigned int *ret_major, unsigned int *ret_minor)
+int cache_numbers(const char *path, char out[CACHE_NUMBERS_MAX])
 {
 	struct stat st;
 
 	if (stat(path, &st) < 0)
 		return -errno;
-	*ret_major = major(st.st_rdev);
-	*ret_minor = minor(st.st_rdev);
+	snprintf(out, CACHE_NUMBERS_MAX, "%u:%u", major(st.st_rdev), minor(st.st_rdev));
 	return S_ISBLK(st.st_mode) ? 0 : -ENOTBLK;
-}
-
-static int table_of(const struct cache_parts *c, char out[TABLE_MAX], struct err *err)
-{
-	unsigned int major[2], minor[2];
-	int rv = device_of(c->origin, &major[0], &minor[0]);
-
-	if (rv == 0)
-		rv = device_of(c->cache, &major[1], &minor[1]);
-	if (rv < 0)
-		return failed(err, rv, "find its devices", c->v->name);
-	snprintf(out, TABLE_MAX, "s %u:%u %u:%u %d 2 start_sector %u", major[0], minor[0], major[1],
-		 minor[1], CACHE_BLOCK, CACHE_HEAD_BYTES / SECTOR);
-	return 0;
 }
 
 /* the library's word on what went wrong goes to where it can be shown */
@@ -202,7 +56,7 @@ static void on_log(int level, const char *file, int line, int code, const char *
 {
 }
 
-static int run(int what, const char *name, uint64_t bytes, const char *table)
+int cache_run(int what, const char *name, uint64_t bytes, const char *type, const char *table)
 {
 	struct dm_task *t;
 	int rv = -ENOMEM;
@@ -211,7 +65,7 @@ static int run(int what, const char *name, uint64_t bytes, const char *table)
 	dm_log_with_errno_init(on_log);
 	t = dm_task_create(what);
 	if (t && dm_task_set_name(t, name) &&
-	    (!table || dm_task_add_target(t, 0, bytes / SECTOR, TARGET, table)) &&
+	    (!table || dm_task_add_target(t, 0, bytes / SECTOR, type, table)) &&
 	    (what != DM_DEVICE_REMOVE || dm_task_retry_remove(t)))
 		rv = dm_task_run(t) ? 0 : -dm_task_get_errno(t);
 	if (t)
@@ -221,6 +75,32 @@ static int run(int what, const char *name, uint64_t bytes, const char *table)
 	return rv;
 }
 
+int cache_reach(const char *volume, char ret_path[CACHE_PATH_MAX], struct err *err)
+{
+	char name[CACHE_PATH_MAX];
+	int rv = 0;
+
+	cache_name(volume, name);
+	cache_path(volume, ret_path);
+	if (dm_node(ret_path) < 0) /* who opened it was killed just then */
+		rv = cache_run(DM_DEVICE_MKNODES, name, 0, NULL, NULL);
+	return rv < 0 ? failed(err, rv, "make its device node", volume) : 0;
+}
+
+int cache_sync(const char *volume, struct err *err)
+{
+	char path[CACHE_PATH_MAX];
+	int fd, rv;
+
+	cache_path(volume, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return failed(err, -errno, "open it", volume);
+	rv = fsync(fd) < 0 ? -errno : 0;
+	close(fd);
+	return rv < 0 ? failed(err, rv, "write out what was written through it", volume) : 0;
+}
+
 int cache_close(const char *volume, struct err *err)
 {
 	char name[CACHE_PATH_MAX];
@@ -228,160 +108,9 @@ int cache_close(const char *volume, struct err *err)
 
 	if (!cache_is_open(volume))
 		return 0;
-	name_of(volume, name);
+	cache_name(volume, name);
 	storage_step("cache close");
-	rv = run(DM_DEVICE_REMOVE, name, 0, NULL);
+	rv = cache_run(DM_DEVICE_REMOVE, name, 0, NULL, NULL);
 	storage_step("cache closed");
 	return rv < 0 && rv != -ENXIO ? failed(err, rv, "close it", volume) : 0;
-}
-
-/* "<error> <blocks> <free> ...": 0, or what the kernel gave it up for */
-static int error_of(const char *name)
-{
-	struct dm_target t;
-	int rv = dm_target(name, TARGET, DM_STATE, &t), error = 0;
-
-	if (rv < 0)
-		return rv;
-	if (sscanf(t.words, "%d", &error) != 1)
-		return -EIO;
-	return error > 0 ? -EIO : error;
-}
-
-static int open_new(const struct cache_parts *c, enum cache_state state, const char *name,
-		    struct err *err)
-{
-	char table[TABLE_MAX];
-	struct err ignored;
-	uint64_t bytes = 0;
-	int rv = check(c, state, err);
-
-	if (rv == 0)
-		rv = table_of(c, table, err);
-	if (rv < 0)
-		return rv;
-	rv = block_queue_size(c->origin, &bytes);
-	if (rv < 0)
-		return failed(err, rv, "measure its data device", c->v->name);
-	storage_step("cache open");
-	rv = run(DM_DEVICE_CREATE, name, bytes, table);
-	storage_step("cache opened");
-	if (rv < 0 && !dm_knows(TARGET, 0, 0))
-		return err_set(err, -EOPNOTSUPP,
-			       "write cache of %s: this kernel does not have dm-writecache: "
-			       "modprobe dm-writecache, and a line in /etc/modules-load.d",
-			       c->v->name);
-	if (rv < 0)
-		return failed(err, rv, "open it", c->v->name);
-	if (!dm_knows(TARGET, TARGET_MAJOR, TARGET_MINOR))
-		rv = err_set(err, -EOPNOTSUPP,
-			     "write cache of %s: this kernel's dm-writecache is too old",
-			     c->v->name);
-	else if ((rv = error_of(name)) < 0) /* then it shows what is on the data device */
-		failed(err, rv, "read what it holds", c->v->name);
-	if (rv < 0)
-		cache_close(c->v->name, &ignored);
-	return rv;
-}
-
-/* Of an open one: 0, it is to be used; 1: closed, to be opened anew. */
-static int take_over(const struct cache_parts *c, const char *name, const struct dm_device *d,
-		     struct err *err)
-{
-	char table[TABLE_MAX];
-	struct dm_target t;
-	int rv = table_of(c, table, err);
-
-	if (rv < 0)
-		return rv;
-	if (d->live && dm_target(name, TARGET, DM_TABLE, &t) == 0 && strcmp(t.words, table) == 0) {
-		if (d->suspended && (rv = dm_resume(name)) < 0)
-			return failed(err, rv, "let it go on", c->v->name);
-		rv = error_of(name);
-		if (rv == 0)
-			return 0;
-		if (d->opens > 0)
-			return failed(err, rv, "use it: it has failed and is in use", c->v->name);
-		log_warn("storage", "volume=%s its write cache has failed and is opened anew",
-			 c->v->name);
-	} else if (d->live) {
-		return err_set(err, -E_EXISTS,
-			       "write cache of %s: " DM_NODES
-			       "%s is there already and does not lie "
-			       "on %s and %s: close it (dmsetup remove)",
-			       c->v->name, name, c->origin, c->cache);
-	}
-	rv = cache_close(c->v->name, err);
-	return rv < 0 ? rv : 1;
-}
-
-int cache_open(const struct cache_parts *c, enum cache_state state, char ret_path[CACHE_PATH_MAX],
-	       struct err *err)
-{
-	char name[CACHE_PATH_MAX];
-	struct dm_device d;
-	int rv = 1;
-
-	name_of(c->v->name, name);
-	if (dm_look(name, &d) == 0)
-		rv = take_over(c, name, &d, err);
-	if (rv == 1)
-		rv = open_new(c, state, name, err);
-	if (rv < 0)
-		return rv;
-	cache_path(c->v->name, ret_path);
-	if (dm_node(ret_path) < 0) /* who opened it was killed just then */
-		rv = run(DM_DEVICE_MKNODES, name, 0, NULL);
-	return rv < 0 ? failed(err, rv, "make its device node", c->v->name) : 0;
-}
-
-/* The new table takes over what the old one has committed, which a suspended one has all. */
-int cache_fit(const struct cache_parts *c, struct err *err)
-{
-	char name[CACHE_PATH_MAX], table[TABLE_MAX];
-	struct dm_target t;
-	uint64_t bytes = 0;
-	int rv;
-
-	name_of(c->v->name, name);
-	rv = block_queue_size(c->origin, &bytes);
-	if (rv == 0)
-		rv = dm_target(name, TARGET, DM_TABLE, &t);
-	if (rv < 0)
-		return failed(err, rv, "measure it", c->v->name);
-	if (t.bytes >= bytes)
-		return 0;
-	rv = table_of(c, table, err);
-	if (rv < 0)
-		return rv;
-	storage_step("cache reload");
-	rv = run(DM_DEVICE_RELOAD, name, bytes, table);
-	storage_step("cache reloaded");
-	if (rv == 0)
-		rv = run(DM_DEVICE_RESUME, name, 0, NULL);
-	storage_step("cache resumed");
-	if (rv == 0)
-		rv = error_of(name);
-	return rv < 0 ? failed(err, rv, "enlarge it", c->v->name) : 0;
-}
-
-int cache_empty(const char *volume, struct err *err)
-{
-	char name[CACHE_PATH_MAX], path[CACHE_PATH_MAX];
-	int fd, rv;
-
-	name_of(volume, name);
-	cache_path(volume, path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return failed(err, -errno, "open it", volume);
-	rv = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	storage_step("cache flush");
-	if (rv == 0)
-		rv = dm_message(name, "flush");
-	if (rv == 0)
-		rv = error_of(name);
-	storage_step("cache flushed");
-	return rv < 0 ? failed(err, rv, "write it back to the data device", volume) : 0;
 }

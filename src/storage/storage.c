@@ -595,10 +595,10 @@ static struct job *job_new(enum verb verb, const struct storage_pool *p, storage
 	return j;
 }
 
-/* what a volume with a write cache is handled by: all but its removal, which finds the cache */
+/* what a volume with a cache is handled by: all but its removal, which finds the cache */
 static const struct storage_ops *ops_of(const struct job *j)
 {
-	return j->volume.cache.pool[0] && has_layer_work(j->verb) ? &storage_cached
+	return j->volume.cache.pool[0] && has_layer_work(j->verb) ? cached_ops(&j->volume)
 								  : find_backend(j->pool.kind);
 }
 

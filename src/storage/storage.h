@@ -51,12 +51,13 @@ struct storage_volume {
 	bool has_key;                   /* else only what is open already can be used */
 	uint8_t key[STORAGE_KEY_BYTES]; /* of the volume, on all copies; printed nowhere */
 	bool label_stays;               /* the front door's: only the devices grow for now */
-	/* dm-writecache is over the backend's data device, and under LUKS (docs/storage.md): the
-	 * pool of this node that keeps the cache, an LVM one. Not said for a removal. */
+	/* A cache is over the backend's data device, and under LUKS (docs/storage.md): the pool of
+	 * this node that keeps it, an LVM one. Not said for a removal. */
 	struct storage_cache {
 		char pool[64];    /* "": there is none */
 		char source[128]; /* a volume group */
 		uint64_t bytes;
+		bool reads; /* dm-cache, of what is read; else dm-writecache */
 	} cache;
 	/* The front door's: this range of the data device was made zero since the backend asked for
 	 * it. Equal: none. */

@@ -47,6 +47,7 @@ static void usage(void)
 	      "    --uuid N        the same of the snapshot (1)\n"
 	      "    --key N         encrypted, its key is the bytes from N on; 0: not known\n"
 	      "    --cache GROUP,BYTES   has a write cache in that volume group\n"
+	      "    --reads GROUP,BYTES   has a read cache there\n"
 	      "    --beside KIND,SOURCE   probes this pool, too; says when it answers, and what\n"
 	      "                    the first one is busy with then\n",
 	      stderr);
@@ -170,10 +171,11 @@ static void take_cache(struct storage_volume *v, char *text)
 
 static void parse(struct call *c, int argc, char **argv)
 {
-	static const struct option options[] = { { "size", 1, 0, 's' },   { "taken", 1, 0, 't' },
-						 { "owner", 1, 0, 'o' },  { "uuid", 1, 0, 'u' },
-						 { "beside", 1, 0, 'b' }, { "key", 1, 0, 'k' },
-						 { "cache", 1, 0, 'c' },  { 0 } };
+	static const struct option options[] = {
+		{ "size", 1, 0, 's' },  { "taken", 1, 0, 't' },  { "owner", 1, 0, 'o' },
+		{ "uuid", 1, 0, 'u' },  { "beside", 1, 0, 'b' }, { "key", 1, 0, 'k' },
+		{ "cache", 1, 0, 'c' }, { "reads", 1, 0, 'r' },  { 0 }
+	};
 	int option, owner = 1, uuid = 1;
 
 	c->volume.size_bytes = c->snapshot.size_bytes = 16 << 20;
@@ -194,6 +196,9 @@ static void parse(struct call *c, int argc, char **argv)
 		case 'b':
 			take_beside(c, optarg);
 			break;
+		case 'r':
+			c->volume.cache.reads = true;
+			/* fall through */
 		case 'c':
 			take_cache(&c->volume, optarg);
 			break;

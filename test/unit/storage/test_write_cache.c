@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_cache.c - the first blocks of a write cache: which are taken for one. What the kernel does
- * with them is in test/vm/case_storage_cache.py.
+ * test_write_cache.c - the first blocks of a write cache: which are taken for one. What the kernel
+ * does with them is in test/vm/case_storage_cache.py.
  */
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "storage/cache.h"
+#include "storage/write_cache.h"
 
 #define ROOM (32ull << 20)
 
-Test(cache, labels)
+Test(write_cache, labels)
 {
 	struct storage_volume a = { .owner = { 1 }, .volume = { 2 } }, b = a;
-	uint8_t one[CACHE_BLOCK], other[CACHE_BLOCK];
+	uint8_t one[WRITE_CACHE_BLOCK], other[WRITE_CACHE_BLOCK];
 
-	cache_label(&a, one);
-	cache_label(&b, other);
-	cr_expect_arr_eq(one, other, CACHE_BLOCK);
+	write_cache_label(&a, one);
+	write_cache_label(&b, other);
+	cr_expect_arr_eq(one, other, WRITE_CACHE_BLOCK);
 	cr_expect(memcmp(one, "sdsdwcache", 10) == 0);
 	for (int i = 0; i < 16; i++) {
 		b = a;
 		b.owner[i] ^= 1;
-		cache_label(&b, other);
-		cr_expect_neq(memcmp(one, other, CACHE_BLOCK), 0, "owner %d", i);
+		write_cache_label(&b, other);
+		cr_expect_neq(memcmp(one, other, WRITE_CACHE_BLOCK), 0, "owner %d", i);
 		b = a;
 		b.volume[i] ^= 1;
-		cache_label(&b, other);
-		cr_expect_neq(memcmp(one, other, CACHE_BLOCK), 0, "volume %d", i);
+		write_cache_label(&b, other);
+		cr_expect_neq(memcmp(one, other, WRITE_CACHE_BLOCK), 0, "volume %d", i);
 	}
 }
 
@@ -38,9 +38,9 @@ static void put(uint8_t *at, uint64_t value, int bytes)
 }
 
 /* as Linux 6.1 writes it */
-static void superblock(uint8_t out[CACHE_BLOCK])
+static void superblock(uint8_t out[WRITE_CACHE_BLOCK])
 {
-	memset(out, 0, CACHE_BLOCK);
+	memset(out, 0, WRITE_CACHE_BLOCK);
 	put(out, 0x23489321, 4);
 	put(out + 4, 1, 4);
 	put(out + 8, 4096, 4);
@@ -48,7 +48,7 @@ static void superblock(uint8_t out[CACHE_BLOCK])
 	put(out + 24, 77, 8);
 }
 
-Test(cache, superblocks)
+Test(write_cache, superblocks)
 {
 	static const struct {
 		const char *what;
@@ -67,13 +67,14 @@ Test(cache, superblocks)
 		{ "more", 16, 8, ROOM / 4096, false },
 		{ "many more", 16, 8, UINT64_MAX, false },
 	};
-	uint8_t block[CACHE_BLOCK];
+	uint8_t block[WRITE_CACHE_BLOCK];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		superblock(block);
 		put(block + rows[i].at, rows[i].value, rows[i].bytes);
-		cr_expect_eq(cache_superblock_ok(block, ROOM), rows[i].ok, "%s", rows[i].what);
+		cr_expect_eq(write_cache_superblock_ok(block, ROOM), rows[i].ok, "%s",
+			     rows[i].what);
 	}
 	memset(block, 0, sizeof(block));
-	cr_expect_not(cache_superblock_ok(block, ROOM), "zeros are no cache");
+	cr_expect_not(write_cache_superblock_ok(block, ROOM), "zeros are no cache");
 }

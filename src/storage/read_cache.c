@@ -222,7 +222,7 @@ static int empty(const char *meta)
 	return rv;
 }
 
-/* Over a mapping that is linear. 1: it is there; 0: it cannot be, and the mapping is linear again */
+/* Over a mapping that is linear. 1: it is there; 0: it cannot be, and the mapping is linear */
 static int add_cache(const struct cache_parts *c, const struct tables *t, struct err *why,
 		     struct err *err)
 {

@@ -101,8 +101,5 @@ int check_layers(struct api *a, const char *resource, json *list, struct err *er
 	return err_set(err, -E_BAD_LAYERS,
 		       "resource %s was made without %s, and layers do not change: "
 		       "create another one and copy",
-		       resource,
-		       !layers_has(has, layers & LAYERS_LUKS)   ? "LUKS"
-		       : !layers_has(has, layers & LAYERS_NVME) ? "NVME"
-								: "WRITECACHE");
+		       resource, layers_missing(has, layers));
 }

@@ -95,8 +95,7 @@ json *view_node(struct api *a, json *doc)
 	jset(o, "props", view_props(doc));
 	jset(o, "net_interfaces", view_netifs(&n, doc));
 	jset(o, "storage_providers", providers_of(a, n.name));
-	jset(o, "resource_layers", layers_doc(LAYERS_LUKS_CACHE));
-	view_push(jget(o, "resource_layers"), json_object_new_string(TYPE_NVME));
+	jset(o, "resource_layers", layers_all());
 	jset(o, "unsupported_providers", view_object());
 	jset(o, "unsupported_layers", view_object());
 	jset_str(o, "uuid", n.uuid);

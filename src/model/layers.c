@@ -15,19 +15,21 @@ static const char *name_of(json *one)
 	return json_object_is_type(one, json_type_string) ? json_object_get_string(one) : "";
 }
 
+/* from above to below, as they may be; DRBD and STORAGE need no flag */
+static const struct known {
+	const char *name;
+	enum layers layer;
+} known[] = {
+	{ "DRBD", LAYERS_PLAIN },    { "NVME", LAYERS_NVME },
+	{ "LUKS", LAYERS_LUKS },     { "WRITECACHE", LAYERS_WRITECACHE },
+	{ "STORAGE", LAYERS_PLAIN },
+};
+#define KNOWN (sizeof(known) / sizeof(known[0]))
+
 /* LAYERS_UNSAID: none that we know */
 static enum layers layer_of(const char *name)
 {
-	static const struct {
-		const char *name;
-		enum layers layer;
-	} known[] = { { "nvme", LAYERS_NVME },
-		      { "drbd", LAYERS_PLAIN },
-		      { "luks", LAYERS_LUKS },
-		      { "writecache", LAYERS_CACHE },
-		      { "storage", LAYERS_PLAIN } };
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+	for (size_t i = 0; i < KNOWN; i++) {
 		if (strcasecmp(name, known[i].name) == 0)
 			return known[i].layer;
 	}
@@ -37,23 +39,31 @@ static enum layers layer_of(const char *name)
 /* name is below all of l, and may not be */
 static const char *why_not_below(const char *name, enum layers l)
 {
-	bool drbd = strcasecmp(name, "drbd") == 0, luks = strcasecmp(name, "luks") == 0;
+	static const struct {
+		enum layers above;
+		const char *below, *why;
+	} rows[] = {
+		{ LAYERS_NVME, "DRBD",
+		  "Layers 'NVME' and 'DRBD' do not go together: what NVMe shows to others is not "
+		  "replicated" },
+		{ LAYERS_NVME, "WRITECACHE",
+		  "Layers 'NVME' and 'WRITECACHE' do not go together: use DRBD,WRITECACHE,"
+		  "STORAGE" },
+		{ LAYERS_LUKS, "DRBD",
+		  "Layer 'LUKS' above DRBD is not supported, since every node would need the key "
+		  "of what it only passes on: use DRBD,LUKS,STORAGE" },
+		{ LAYERS_WRITECACHE, "DRBD",
+		  "Layer 'WRITECACHE' above DRBD is not supported, since what it holds would be "
+		  "on one node only: use DRBD,WRITECACHE,STORAGE" },
+		{ LAYERS_WRITECACHE, "LUKS",
+		  "Layer 'WRITECACHE' above LUKS is not supported, since what it holds would not "
+		  "be encrypted: use DRBD,LUKS,WRITECACHE,STORAGE" },
+	};
 
-	if (drbd && layers_has(l, LAYERS_NVME))
-		return "Layers 'NVME' and 'DRBD' do not go together: what NVMe shows to others is "
-		       "not replicated";
-	if (strcasecmp(name, "writecache") == 0 && layers_has(l, LAYERS_NVME))
-		return "Layers 'NVME' and 'WRITECACHE' do not go together: use DRBD,WRITECACHE,"
-		       "STORAGE";
-	if (drbd && layers_has(l, LAYERS_LUKS))
-		return "Layer 'LUKS' above DRBD is not supported, since every node would need the "
-		       "key of what it only passes on: use DRBD,LUKS,STORAGE";
-	if (drbd && layers_has(l, LAYERS_CACHE))
-		return "Layer 'WRITECACHE' above DRBD is not supported, since what it holds would "
-		       "be on one node only: use DRBD,WRITECACHE,STORAGE";
-	if (luks && layers_has(l, LAYERS_CACHE))
-		return "Layer 'WRITECACHE' above LUKS is not supported, since what it holds would "
-		       "not be encrypted: use DRBD,LUKS,WRITECACHE,STORAGE";
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (layers_has(l, rows[i].above) && strcasecmp(name, rows[i].below) == 0)
+			return rows[i].why;
+	}
 	return NULL;
 }
 
@@ -97,17 +107,34 @@ json *layers_doc(enum layers l)
 {
 	json *list = json_object_new_array();
 
-	json_object_array_add(list,
-			      json_object_new_string(layers_has(l, LAYERS_NVME) ? "NVME" : "DRBD"));
-	if (layers_has(l, LAYERS_LUKS))
-		json_object_array_add(list, json_object_new_string("LUKS"));
-	if (layers_has(l, LAYERS_CACHE))
-		json_object_array_add(list, json_object_new_string("WRITECACHE"));
-	json_object_array_add(list, json_object_new_string("STORAGE"));
+	for (size_t i = 0; i < KNOWN; i++) {
+		bool replaced = i == 0 && layers_has(l, LAYERS_NVME);
+
+		if (layers_has(l | LAYERS_PLAIN, known[i].layer) && !replaced)
+			json_object_array_add(list, json_object_new_string(known[i].name));
+	}
+	return list;
+}
+
+json *layers_all(void)
+{
+	json *list = json_object_new_array();
+
+	for (size_t i = 0; i < KNOWN; i++)
+		json_object_array_add(list, json_object_new_string(known[i].name));
 	return list;
 }
 
 bool layers_has(enum layers l, enum layers what)
 {
 	return (l & what) == what;
+}
+
+const char *layers_missing(enum layers l, enum layers wanted)
+{
+	for (size_t i = 0; i < KNOWN; i++) {
+		if (layers_has(wanted, known[i].layer) && !layers_has(l, known[i].layer))
+			return known[i].name;
+	}
+	return NULL;
 }

@@ -17,14 +17,17 @@ enum layers {
 	LAYERS_LUKS = LAYERS_PLAIN | 2,
 	LAYERS_NVME = LAYERS_PLAIN | 4,
 	LAYERS_NVME_LUKS = LAYERS_NVME | LAYERS_LUKS,
-	LAYERS_CACHE = LAYERS_PLAIN | 8,
-	LAYERS_LUKS_CACHE = LAYERS_LUKS | LAYERS_CACHE,
+	LAYERS_WRITECACHE = LAYERS_PLAIN | 8,
+	LAYERS_LUKS_WRITECACHE = LAYERS_LUKS | LAYERS_WRITECACHE,
 };
 
 /* A list of names, or of {"type"}, in any case; NULL and [] say nothing. -E_BAD_LAYERS for layers
  * that we could only ignore. */
 int layers_parse(json *list, enum layers *ret, struct err *err);
 json *layers_doc(enum layers l); /* a new list */
+json *layers_all(void);          /* the same of all that we know, whether they go together or not */
 bool layers_has(enum layers l, enum layers what);
+/* the first of wanted that l is without; NULL: none */
+const char *layers_missing(enum layers l, enum layers wanted);
 
 #endif

@@ -315,13 +315,14 @@ void resource_set_layers(struct resource *r, enum layers layers)
 {
 	r->encrypted = layers_has(layers, LAYERS_LUKS);
 	r->nvme = layers_has(layers, LAYERS_NVME);
-	r->cached = layers_has(layers, LAYERS_CACHE);
+	r->cached = layers_has(layers, LAYERS_WRITECACHE);
 }
 
 enum layers resource_layers(const struct resource *r)
 {
 	return LAYERS_PLAIN | (r->encrypted ? LAYERS_LUKS : LAYERS_PLAIN) |
-	       (r->nvme ? LAYERS_NVME : LAYERS_PLAIN) | (r->cached ? LAYERS_CACHE : LAYERS_PLAIN);
+	       (r->nvme ? LAYERS_NVME : LAYERS_PLAIN) |
+	       (r->cached ? LAYERS_WRITECACHE : LAYERS_PLAIN);
 }
 
 json *resource_doc(const struct resource *r)

@@ -84,9 +84,9 @@ Test(volume_cache, names_of_layers)
 		enum layers layers;
 		const char *says;
 	} rows[] = {
-		{ "[\"DRBD\",\"WRITECACHE\",\"STORAGE\"]", 0, LAYERS_CACHE, "" },
-		{ "[\"drbd\",\"luks\",\"writecache\",\"storage\"]", 0, LAYERS_LUKS_CACHE, "" },
-		{ "[\"WRITECACHE\",\"STORAGE\"]", 0, LAYERS_CACHE, "" },
+		{ "[\"DRBD\",\"WRITECACHE\",\"STORAGE\"]", 0, LAYERS_WRITECACHE, "" },
+		{ "[\"drbd\",\"luks\",\"writecache\",\"storage\"]", 0, LAYERS_LUKS_WRITECACHE, "" },
+		{ "[\"WRITECACHE\",\"STORAGE\"]", 0, LAYERS_WRITECACHE, "" },
 		{ "[\"DRBD\",\"WRITECACHE\",\"LUKS\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID,
 		  "would not be encrypted" },
 		{ "[\"WRITECACHE\",\"DRBD\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID,
@@ -170,13 +170,13 @@ Test(volume_cache, sizes)
 Test(volume_cache, needs_a_pool_and_no_options)
 {
 	reports(4 * GIB);
-	cr_expect_eq(spawn("db", 2, "{}", LAYERS_CACHE), -E_BAD_PROP);
+	cr_expect_eq(spawn("db", 2, "{}", LAYERS_WRITECACHE), -E_BAD_PROP);
 	cr_expect(world_says(&w, VOLUME_CACHE_POOL), "%s", w.err.text);
-	cr_expect_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"a b\"}", LAYERS_CACHE),
+	cr_expect_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"a b\"}", LAYERS_WRITECACHE),
 		     -E_BAD_PROP);
 	cr_expect_eq(spawn("db", 2,
 			   "{\"Writecache/PoolName\":\"ssd\",\"Writecache/Options/jobs\":\"1\"}",
-			   LAYERS_CACHE),
+			   LAYERS_WRITECACHE),
 		     -E_BAD_PROP);
 	cr_expect(world_says(&w, "not supported"), "%s", w.err.text);
 	/* without the layer the properties mean nothing */
@@ -192,7 +192,7 @@ Test(volume_cache, is_promised_and_given_back)
 
 	reports(4 * GIB);
 	cr_assert_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"ssd\",\"Writecache/Size\":\"10%\"}",
-			   LAYERS_CACHE),
+			   LAYERS_WRITECACHE),
 		     0, "%s", w.err.text);
 	r = world_resource(&w, "db");
 	cr_expect(r.cached && !r.encrypted);
@@ -224,17 +224,17 @@ Test(volume_cache, where_copies_go)
 	static const char props[] = "{\"Writecache/PoolName\":\"ssd\",\"Writecache/Size\":\"10%\"}";
 
 	reports(4 * GIB);
-	cr_expect_eq(spawn("db", 3, props, LAYERS_CACHE), -E_NO_NODES);
+	cr_expect_eq(spawn("db", 3, props, LAYERS_WRITECACHE), -E_NO_NODES);
 	cr_expect(world_says(&w, "pool ssd, for the write cache, is LVM_THIN"), "%s", w.err.text);
 	cr_expect(world_says(&w, "n1/ssd: it keeps the write caches"), "%s", w.err.text);
-	cr_expect_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"nvme\"}", LAYERS_CACHE),
+	cr_expect_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"nvme\"}", LAYERS_WRITECACHE),
 		     -E_NO_NODES);
 	cr_expect(world_says(&w, "no pool nvme on this node"), "%s", w.err.text);
 	reports(250 * MIB);
-	cr_expect_eq(spawn("db", 2, props, LAYERS_CACHE), -E_NO_NODES);
+	cr_expect_eq(spawn("db", 2, props, LAYERS_WRITECACHE), -E_NO_NODES);
 	cr_expect(world_says(&w, "pool ssd, for the write cache: "), "%s", w.err.text);
 	reports(4 * GIB);
-	cr_expect_eq(spawn("db", 2, props, LAYERS_CACHE), 0, "%s", w.err.text);
+	cr_expect_eq(spawn("db", 2, props, LAYERS_WRITECACHE), 0, "%s", w.err.text);
 	/* whoever names the place himself */
 	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n3", "hdd", false), -E_NO_NODES);
 	cr_expect(world_says(&w, "LVM"), "%s", w.err.text);
@@ -248,7 +248,7 @@ Test(volume_cache, a_copy_is_in_lvm)
 	world_add_pool(&w, "n4", "files", POOL_FILE);
 	world_add_pool(&w, "n4", "ssd", POOL_LVM);
 	world_report(&w, "n4", "files", 100 * GIB, 100 * GIB);
-	cr_expect_eq(spawn("db", 3, "{\"Writecache/PoolName\":\"ssd\"}", LAYERS_CACHE),
+	cr_expect_eq(spawn("db", 3, "{\"Writecache/PoolName\":\"ssd\"}", LAYERS_WRITECACHE),
 		     -E_NO_NODES);
 	cr_expect(world_says(&w, "n4/files: is FILE: a write cache goes with LVM only"), "%s",
 		  w.err.text);
@@ -261,7 +261,7 @@ Test(volume_cache, layers_stay)
 	json *props = world_json("{\"override_props\":{\"Writecache/PoolName\":\"hdd\"}}");
 
 	reports(4 * GIB);
-	cr_assert_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"ssd\"}", LAYERS_CACHE), 0);
+	cr_assert_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"ssd\"}", LAYERS_WRITECACHE), 0);
 	cr_expect_eq(WORLD(&w, change_resource_modify, "db", body), -E_BAD_LAYERS);
 	cr_expect_eq(WORLD(&w, change_resource_modify, "db", same), 0, "%s", w.err.text);
 	/* what properties say later is for volumes that are added */
@@ -293,7 +293,7 @@ Test(volume_cache, documents)
 	struct resource r;
 
 	reports(4 * GIB);
-	cr_assert_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"ssd\"}", LAYERS_CACHE), 0);
+	cr_assert_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"ssd\"}", LAYERS_WRITECACHE), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct err err = { 0 };
 

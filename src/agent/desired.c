@@ -283,7 +283,8 @@ static int give_volume(const struct agent_object *o, const struct agent_volume *
 	ret->size_bytes = volumes_size(o, v);
 	agent_text_set(&ret->socket_path, path);
 	ret->discard_bytes = v->discard_bytes;
-	ret->block_bytes = v->cache.pool[0] ? STORAGE_BLOCK : 0;
+	/* what dm-writecache can do; dm-cache takes what its devices take */
+	ret->block_bytes = v->cache.pool[0] && !v->cache.reads ? STORAGE_BLOCK : 0;
 	if (volumes_client(o)) /* files that are being made are not to be used yet */
 		return 0;
 	agent_text_set(&ret->data_path, v->data_path);

@@ -545,7 +545,7 @@ static int64_t taken_kib(const struct agent_object *o)
 	return kib;
 }
 
-/* what write caches of a replica take of a pool */
+/* what caches of a replica take of a pool */
 static int64_t caches_kib(const struct agent_object *o, const char *pool)
 {
 	int64_t kib = 0;

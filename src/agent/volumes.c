@@ -186,6 +186,7 @@ static void give_cache(const struct agent_object *o, const struct agent_volume *
 	    p->wanted) /* else it has no source, and the storage refuses with the pool's name */
 		snprintf(ret->cache.source, sizeof(ret->cache.source), "%.127s", p->pool.source);
 	ret->cache.bytes = (uint64_t)v->cache.size_kib * 1024;
+	ret->cache.reads = v->cache.reads;
 }
 
 void volumes_storage(const struct agent_object *o, const struct agent_volume *v,

@@ -16,7 +16,8 @@
 #define TYPE_DRBD "DRBD"
 #define TYPE_NVME "NVME"
 #define TYPE_LUKS "LUKS"
-#define TYPE_CACHE "WRITECACHE"
+#define TYPE_WRITECACHE "WRITECACHE"
+#define TYPE_CACHE "CACHE"
 #define TYPE_STORAGE "STORAGE"
 #define DEVICE_MAX 80 /* of a device's path, with the end */
 #define PEER_SLOTS (REPLICAS_MAX - 1)
@@ -286,6 +287,11 @@ static json *volume_doc(const struct view *v, int k)
 							  : NULL;
 }
 
+static const char *cache_type(const struct view *v)
+{
+	return v->res.reads ? TYPE_CACHE : TYPE_WRITECACHE;
+}
+
 /* with the data of the first of them, which is consumed */
 static json *definition_layers(const struct view *v, json *drbd)
 {
@@ -295,7 +301,7 @@ static json *definition_layers(const struct view *v, json *drbd)
 	if (v->res.encrypted)
 		view_push(layers, typed(TYPE_LUKS, view_object()));
 	if (v->res.cached)
-		view_push(layers, typed(TYPE_CACHE, view_object()));
+		view_push(layers, typed(cache_type(v), view_object()));
 	view_push(layers, typed(TYPE_STORAGE, view_object()));
 	return layers;
 }
@@ -479,16 +485,19 @@ static json *cache_volume(const struct view *v, int i, int k)
 	json *o = low_volume(v, i, k);
 
 	jset_str(o, "device_path_cache", "");
+	if (v->res.reads)
+		jset_str(o, "device_path_meta", "");
 	jset_str(o, "storage_pool_name_cache", v->rep[i].r.diskless ? POOL_DISKLESS : c->pool);
 	return o;
 }
 
 static json *cache_layer(const struct view *v, int i)
 {
-	json *own = view_object();
+	json *own = view_object(), *volumes = volumes_of(v, i, cache_volume);
 
-	jset(own, "writecache_volumes", volumes_of(v, i, cache_volume));
-	return layer(TYPE_CACHE, storage_layer(v, i), "writecache", own);
+	jset(own, v->res.reads ? "cache_volumes" : "writecache_volumes", volumes);
+	return layer(cache_type(v), storage_layer(v, i), v->res.reads ? "cache" : "writecache",
+		     own);
 }
 
 static json *below_luks(const struct view *v, int i)
@@ -669,7 +678,7 @@ json *view_volume(struct api *a, const struct view *v, int i, int k)
 	if (v->res.encrypted)
 		view_push(layers, typed(TYPE_LUKS, luks_volume(v, i, k)));
 	if (v->res.cached)
-		view_push(layers, typed(TYPE_CACHE, cache_volume(v, i, k)));
+		view_push(layers, typed(cache_type(v), cache_volume(v, i, k)));
 	view_push(layers, typed(TYPE_STORAGE, low_volume(v, i, k)));
 	jset_i64(o, "volume_number", v->res.volume[k].number);
 	jset_str(o, "storage_pool_name", rep->r.diskless ? POOL_DISKLESS : rep->r.pool);

@@ -404,6 +404,7 @@ int bundle_promise(struct bundle *b, const char *node, const char *pool, const s
 static int check_cache(struct bundle *b, const char *node, const char *pool, const char *cache,
 		       struct err *err)
 {
+	const char *noun = volume_cache_noun(b->resource.reads);
 	char key[STORE_KEY_MAX];
 	struct pool found;
 	json *doc = NULL;
@@ -415,15 +416,14 @@ static int check_cache(struct bundle *b, const char *node, const char *pool, con
 		rv = pool_parse(doc, &found, err);
 	json_object_put(doc);
 	if (rv == -E_NOT_FOUND)
-		return err_set(err, -E_NO_NODES,
-			       "resource %s: %s has no pool %s for its write cache",
-			       b->resource.name, node, cache);
+		return err_set(err, -E_NO_NODES, "resource %s: %s has no pool %s for its %s",
+			       b->resource.name, node, cache, noun);
 	if (rv < 0)
 		return err_set(err, rv, "%s: %s", key, err_name(rv));
 	if (found.kind == POOL_LVM && strcasecmp(pool, cache) != 0)
 		return 0;
-	return err_set(err, -E_NO_NODES, "resource %s: pool %s/%s cannot keep its write cache: %s",
-		       b->resource.name, node, cache,
+	return err_set(err, -E_NO_NODES, "resource %s: pool %s/%s cannot keep its %s: %s",
+		       b->resource.name, node, cache, noun,
 		       found.kind == POOL_LVM ? "the copy is in it" : "it is not of kind LVM");
 }
 

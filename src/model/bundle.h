@@ -64,7 +64,7 @@ int bundle_check_closed(struct bundle *b, struct err *err);
  * Number and size are the caller's to check. */
 int bundle_add_volume(struct bundle *b, int number, int64_t size_kib, json *props, struct err *err);
 int bundle_grow_volume(struct bundle *b, int number, int64_t size_kib, struct err *err);
-/* What the properties say of the write cache of a volume of v's size; nothing where the resource
+/* What the properties say of the cache of a volume of v's size; nothing where the resource
  * has none. props: the volume's own. what: "volume db/0". -E_BAD_PROP */
 int bundle_cache_of(struct bundle *b, json *props, const char *what, struct volume *v,
 		    struct err *err);
@@ -72,7 +72,7 @@ int bundle_cache_of(struct bundle *b, json *props, const char *what, struct volu
 struct promise;
 int bundle_promise(struct bundle *b, const char *node, const char *pool, const struct promise *more,
 		   struct err *err);
-/* The write cache that v has beside a copy in that pool is promised (1) or given back (-1); nothing
+/* The cache that v has beside a copy in that pool is promised (1) or given back (-1); nothing
  * where it has none. -E_NO_NODES: the node cannot keep it */
 int bundle_promise_cache(struct bundle *b, const char *node, const char *pool,
 			 const struct volume *v, int sign, struct err *err);

@@ -73,7 +73,7 @@ static int promise_more(struct bundle *b, int64_t kib, int64_t extra_kib, struct
 	return 0;
 }
 
-/* the same of the pools that keep the write caches of a volume that comes (1) or goes (-1) */
+/* the same of the pools that keep the caches of a volume that comes (1) or goes (-1) */
 static int promise_caches(struct bundle *b, const struct volume *v, int sign, struct err *err)
 {
 	for (int i = 0; i < b->n; i++) {
@@ -197,7 +197,7 @@ int bundle_cache_of(struct bundle *b, json *props, const char *what, struct volu
 	if (!b->resource.cached)
 		return 0;
 	inherit(b, props, &i);
-	rv = volume_cache_of(&i.chain, what, v->size_kib, &v->cache, err);
+	rv = volume_cache_of(&i.chain, what, b->resource.reads, v->size_kib, &v->cache, err);
 	inherited_release(&i);
 	return rv;
 }

@@ -208,6 +208,7 @@ static int64_t caches_kib(const struct resource *r, const char *pool)
 static bool keeps_cache(const struct candidates *c, int i, const struct resource *r,
 			const char *pool, char out[PLACEMENT_REASON_MAX])
 {
+	const char *noun = volume_cache_noun(r->reads);
 	char why[PLACEMENT_REASON_MAX];
 	int k = 0;
 
@@ -215,17 +216,15 @@ static bool keeps_cache(const struct candidates *c, int i, const struct resource
 			    strcasecmp(c->spot[k].pool, pool) != 0))
 		k++;
 	if (k == c->n)
-		snprintf(out, PLACEMENT_REASON_MAX, "no pool %s on this node, for the write cache",
-			 pool);
+		snprintf(out, PLACEMENT_REASON_MAX, "no pool %s on this node, for the %s", pool,
+			 noun);
 	else if (k == i)
-		snprintf(out, PLACEMENT_REASON_MAX, "it keeps the write caches");
+		snprintf(out, PLACEMENT_REASON_MAX, "it keeps the %ss", noun);
 	else if (c->spot[k].kind != POOL_LVM)
-		snprintf(out, PLACEMENT_REASON_MAX,
-			 "pool %s, for the write cache, is %s: it has to be LVM", pool,
-			 pool_kind_name(c->spot[k].kind));
+		snprintf(out, PLACEMENT_REASON_MAX, "pool %s, for the %s, is %s: it has to be LVM",
+			 pool, noun, pool_kind_name(c->spot[k].kind));
 	else if (!placement_fits(&c->pool[k], caches_kib(r, pool), why))
-		snprintf(out, PLACEMENT_REASON_MAX, "pool %s, for the write cache: %.120s", pool,
-			 why);
+		snprintf(out, PLACEMENT_REASON_MAX, "pool %s, for the %s: %.120s", pool, noun, why);
 	else
 		return true;
 	return false;
@@ -238,8 +237,8 @@ static void judge_cache(struct candidates *c, int i, const struct resource *r)
 	if (!s->pool[0] || !r->cached)
 		return;
 	if (!pool_kind_is_lvm(s->kind))
-		snprintf(s->cache, sizeof(s->cache), "is %s: a write cache goes with LVM only",
-			 pool_kind_name(s->kind));
+		snprintf(s->cache, sizeof(s->cache), "is %s: a %s goes with LVM only",
+			 pool_kind_name(s->kind), volume_cache_noun(r->reads));
 	for (int k = 0; k < r->n_volumes && !s->cache[0]; k++)
 		keeps_cache(c, i, r, r->volume[k].cache.pool, s->cache);
 	c->pool[i].cache = s->cache[0] ? s->cache : NULL;

@@ -14,7 +14,7 @@ struct spot { /* owns the strings of a candidate */
 	char node[NAME_MAX_LEN + 1];
 	char pool[NAME_MAX_LEN + 1]; /* "": the node has no pool */
 	char neighbour[NAME_MAX_LEN + 1];
-	char cache[PLACEMENT_REASON_MAX]; /* why no write cache can be beside it; "": it can */
+	char cache[PLACEMENT_REASON_MAX]; /* why no cache can be beside it; "": it can */
 	enum pool_kind kind;
 	enum pool_task_kind task;
 	const char *closed, *closed_named; /* when a person has named the node */

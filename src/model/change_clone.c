@@ -13,21 +13,13 @@
 
 #define CLONE_PREFIX "clone-"
 
-/* A source whose volumes alone say where their write cache is tells the target by the first of
- * them. */
+/* A source whose volumes alone say where their cache is tells the target by the first of them. */
 static void keep_cache(json *source, json *props)
 {
-	struct volume_cache *c;
 	struct resource r;
-	char bytes[24];
 
-	if (resource_parse(source, &r, NULL) < 0 || !r.cached || r.n_volumes == 0 ||
-	    jget(props, VOLUME_CACHE_POOL))
-		return;
-	c = &r.volume[0].cache;
-	snprintf(bytes, sizeof(bytes), "%lld", (long long)c->size_kib * 1024);
-	jset_str(props, VOLUME_CACHE_POOL, c->pool);
-	jset_str(props, VOLUME_CACHE_SIZE, bytes);
+	if (resource_parse(source, &r, NULL) == 0 && r.cached && r.n_volumes > 0)
+		volume_cache_tell(&r.volume[0].cache, props);
 }
 
 int change_clone_begin(struct change_env *env, struct txn *t, const char *source,

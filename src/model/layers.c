@@ -19,11 +19,9 @@ static const char *name_of(json *one)
 static const struct known {
 	const char *name;
 	enum layers layer;
-} known[] = {
-	{ "DRBD", LAYERS_PLAIN },    { "NVME", LAYERS_NVME },
-	{ "LUKS", LAYERS_LUKS },     { "WRITECACHE", LAYERS_WRITECACHE },
-	{ "STORAGE", LAYERS_PLAIN },
-};
+} known[] = { { "DRBD", LAYERS_PLAIN },  { "NVME", LAYERS_NVME },
+	      { "LUKS", LAYERS_LUKS },   { "WRITECACHE", LAYERS_WRITECACHE },
+	      { "CACHE", LAYERS_CACHE }, { "STORAGE", LAYERS_PLAIN } };
 #define KNOWN (sizeof(known) / sizeof(known[0]))
 
 /* LAYERS_UNSAID: none that we know */
@@ -39,6 +37,8 @@ static enum layers layer_of(const char *name)
 /* name is below all of l, and may not be */
 static const char *why_not_below(const char *name, enum layers l)
 {
+	static const char both_caches[] =
+		"Layers 'WRITECACHE' and 'CACHE' do not go together: use one of them";
 	static const struct {
 		enum layers above;
 		const char *below, *why;
@@ -49,6 +49,8 @@ static const char *why_not_below(const char *name, enum layers l)
 		{ LAYERS_NVME, "WRITECACHE",
 		  "Layers 'NVME' and 'WRITECACHE' do not go together: use DRBD,WRITECACHE,"
 		  "STORAGE" },
+		{ LAYERS_NVME, "CACHE",
+		  "Layers 'NVME' and 'CACHE' do not go together: use DRBD,CACHE,STORAGE" },
 		{ LAYERS_LUKS, "DRBD",
 		  "Layer 'LUKS' above DRBD is not supported, since every node would need the key "
 		  "of what it only passes on: use DRBD,LUKS,STORAGE" },
@@ -58,6 +60,14 @@ static const char *why_not_below(const char *name, enum layers l)
 		{ LAYERS_WRITECACHE, "LUKS",
 		  "Layer 'WRITECACHE' above LUKS is not supported, since what it holds would not "
 		  "be encrypted: use DRBD,LUKS,WRITECACHE,STORAGE" },
+		{ LAYERS_CACHE, "DRBD",
+		  "Layer 'CACHE' above DRBD is not supported, since it would not hear of what "
+		  "other nodes write: use DRBD,CACHE,STORAGE" },
+		{ LAYERS_CACHE, "LUKS",
+		  "Layer 'CACHE' above LUKS is not supported, since what it holds would not be "
+		  "encrypted: use DRBD,LUKS,CACHE,STORAGE" },
+		{ LAYERS_WRITECACHE, "CACHE", both_caches },
+		{ LAYERS_CACHE, "WRITECACHE", both_caches },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * layers.h - what a resource is made of, in LINSTOR's words: DRBD (which stands for the
- * replication) over STORAGE, with LUKS and WRITECACHE between them or not; or NVME over STORAGE,
- * one copy that its clients reach by NVMe over TCP. Chosen when it is created. What is in a write
- * cache is encrypted when the volume is: LUKS is above WRITECACHE.
+ * replication) over STORAGE, with LUKS and one of WRITECACHE and CACHE between them or not; or NVME
+ * over STORAGE, one copy that its clients reach by NVMe over TCP. Chosen when it is created. What is
+ * in a cache is encrypted when the volume is: LUKS is above it.
  */
 #ifndef SDSD_MODEL_LAYERS_H
 #define SDSD_MODEL_LAYERS_H
@@ -19,6 +19,8 @@ enum layers {
 	LAYERS_NVME_LUKS = LAYERS_NVME | LAYERS_LUKS,
 	LAYERS_WRITECACHE = LAYERS_PLAIN | 8,
 	LAYERS_LUKS_WRITECACHE = LAYERS_LUKS | LAYERS_WRITECACHE,
+	LAYERS_CACHE = LAYERS_PLAIN | 16, /* of what is read; never with WRITECACHE */
+	LAYERS_LUKS_CACHE = LAYERS_LUKS | LAYERS_CACHE,
 };
 
 /* A list of names, or of {"type"}, in any case; NULL and [] say nothing. -E_BAD_LAYERS for layers

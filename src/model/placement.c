@@ -31,7 +31,7 @@ static const char *const rule_names[PLACEMENT_RULES] = {
 	[PLACEMENT_NEIGHBOUR] = "not-with",    [PLACEMENT_POOL_LIST] = "pool-list",
 	[PLACEMENT_KIND] = "provider",         [PLACEMENT_FAILED] = "pool-failed",
 	[PLACEMENT_SILENT] = "no-report",      [PLACEMENT_FULL] = "pool-full",
-	[PLACEMENT_ROOM] = "no-room",          [PLACEMENT_CACHE] = "write-cache",
+	[PLACEMENT_ROOM] = "no-room",          [PLACEMENT_CACHE] = "cache",
 	[PLACEMENT_TOGETHER] = "other-copies",
 };
 

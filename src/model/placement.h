@@ -31,12 +31,12 @@ struct placement_pool {          /* one candidate; strings borrowed */
 	enum pool_kind kind;
 	const char *error; /* what its node says is wrong with the pool; NULL or "": nothing */
 	bool online, thin;
-	bool has_replica;      /* the resource has one on this node already */
-	bool has_copy;         /* with a disk, which stays there: counts for the rules */
-	const char *closed;    /* why the node takes nothing new; NULL: it does */
-	const char *neighbour; /* a resource that is there and must not be; NULL: none */
-	const char *cache;     /* why no write cache can be beside a copy here; NULL: it can */
-	json *props;           /* of the node, borrowed; NULL: none */
+	bool has_replica;            /* the resource has one on this node already */
+	bool has_copy;               /* with a disk, which stays there: counts for the rules */
+	const char *closed;          /* why the node takes nothing new; NULL: it does */
+	const char *neighbour;       /* a resource that is there and must not be; NULL: none */
+	const char *cache;           /* why no cache can be beside a copy here; NULL: it can */
+	json *props;                 /* of the node, borrowed; NULL: none */
 	int64_t free_kib, total_kib; /* -1 unknown */
 	int meta_percent;            /* used of a thin pool's own metadata; -1: none, or unknown */
 	int64_t promised_kib;        /* sizes of all replicas placed here, this one not counted */
@@ -76,7 +76,7 @@ enum placement_rule {
 	PLACEMENT_SILENT, /* no report */
 	PLACEMENT_FULL,
 	PLACEMENT_ROOM,
-	PLACEMENT_CACHE,    /* the pool for its write cache */
+	PLACEMENT_CACHE,    /* the pool for its cache */
 	PLACEMENT_TOGETHER, /* not beside the copies that are there or chosen */
 	PLACEMENT_RULES
 };

@@ -161,8 +161,9 @@ static int volumes_parse(json *list, const char *what, struct resource *r, struc
 			return err_set(err, -E_INVALID,
 				       r->cached ? "%s: volume %d has no \"cache\""
 						 : "%s: volume %d has a \"cache\", but there is "
-						   "no WRITECACHE layer",
+						   "no WRITECACHE or CACHE layer",
 				       what, r->volume[i].number);
+		r->volume[i].cache.reads = r->reads;
 		if (r->encrypted != !!r->volume[i].key[0])
 			return err_set(err, -E_INVALID,
 				       r->encrypted ? "%s: volume %d has no \"key\""
@@ -315,14 +316,16 @@ void resource_set_layers(struct resource *r, enum layers layers)
 {
 	r->encrypted = layers_has(layers, LAYERS_LUKS);
 	r->nvme = layers_has(layers, LAYERS_NVME);
-	r->cached = layers_has(layers, LAYERS_WRITECACHE);
+	r->reads = layers_has(layers, LAYERS_CACHE);
+	r->cached = r->reads || layers_has(layers, LAYERS_WRITECACHE);
 }
 
 enum layers resource_layers(const struct resource *r)
 {
+	enum layers cache = r->reads ? LAYERS_CACHE : LAYERS_WRITECACHE;
+
 	return LAYERS_PLAIN | (r->encrypted ? LAYERS_LUKS : LAYERS_PLAIN) |
-	       (r->nvme ? LAYERS_NVME : LAYERS_PLAIN) |
-	       (r->cached ? LAYERS_WRITECACHE : LAYERS_PLAIN);
+	       (r->nvme ? LAYERS_NVME : LAYERS_PLAIN) | (r->cached ? cache : LAYERS_PLAIN);
 }
 
 json *resource_doc(const struct resource *r)

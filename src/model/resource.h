@@ -97,7 +97,8 @@ struct resource {
 	int64_t created_ms;
 	bool encrypted; /* a LUKS layer under each of its copies */
 	bool nvme;      /* not replicated: clients reach its only copy by NVMe over TCP */
-	bool cached;    /* a write cache under each of its copies, below LUKS */
+	bool cached;    /* a cache under each of its copies, below LUKS */
+	bool reads;     /* of what is read (volume_cache.h), where it has one */
 	int copies;     /* it is to have; 0: unsaid */
 	int n_volumes;
 	struct volume volume[VOLUMES_PER_RESOURCE_MAX];

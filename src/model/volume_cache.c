@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * volume_cache.c - the write cache of a volume: what properties say, and its part of the volume's
+ * volume_cache.c - the cache of a volume: what properties say, and its part of the volume's
  * document. Called by the change functions. Pure.
  */
 #include "model/volume_cache.h"
@@ -9,10 +9,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "model/field.h"
 #include "model/limits.h"
+
+/* a property that may be said, since it is so anyway */
+struct given {
+	const char *key;
+	const char *value; /* in any case; NULL: the pool that keeps the cache */
+};
+
+/* What LINSTOR calls a kind of cache. Of the properties that begin with the prefix others than
+ * these are refused. */
+static const struct words {
+	const char *noun, *layer, *target;
+	const char *pool, *size, *prefix;
+	struct given given[3];
+} kinds[] = {
+	[false] = { "write cache", "WRITECACHE", "dm-writecache", "Writecache/PoolName",
+		    "Writecache/Size", "Writecache/Options/" },
+	[true] = { "read cache",
+		   "CACHE",
+		   "dm-cache",
+		   "Cache/CachePool",
+		   "Cache/Cachesize",
+		   "Cache/",
+		   { { "Cache/OpMode", "writethrough" },
+		     { "Cache/Policy", "smq" },
+		     { "Cache/MetaPool", NULL } } },
+};
+
+const char *volume_cache_noun(bool reads)
+{
+	return kinds[reads].noun;
+}
 
 static int64_t round_up(int64_t kib)
 {
@@ -43,8 +75,8 @@ static int parse_size(const char *text, int64_t volume_kib, int64_t *ret_kib)
 	return 0;
 }
 
-static int size_of(const char *text, const char *what, int64_t volume_kib, int64_t *ret_kib,
-		   struct err *err)
+static int size_of(const struct words *w, const char *text, const char *what, int64_t volume_kib,
+		   int64_t *ret_kib, struct err *err)
 {
 	char min[32], max[32];
 
@@ -52,62 +84,102 @@ static int size_of(const char *text, const char *what, int64_t volume_kib, int64
 	    *ret_kib <= VOLUME_CACHE_KIB_MAX)
 		return 0;
 	return err_set(err, -E_BAD_PROP,
-		       "%s: property " VOLUME_CACHE_SIZE
-		       " is \"%.40s\"; possible are bytes, or 1%% to 100%% of the volume, for a "
-		       "write cache of %s to %s",
-		       what, text, text_size_kib(VOLUME_CACHE_KIB_MIN, min, sizeof(min)),
+		       "%s: property %s is \"%.40s\"; possible are bytes, or 1%% to 100%% of the "
+		       "volume, for a %s of %s to %s",
+		       what, w->size, text, w->noun,
+		       text_size_kib(VOLUME_CACHE_KIB_MIN, min, sizeof(min)),
 		       text_size_kib(VOLUME_CACHE_KIB_MAX, max, sizeof(max)));
 }
 
-/* What we could only ignore is refused. */
-static int no_options(const struct props_chain *c, const char *what, struct err *err)
+/* one that has the prefix */
+static int check_option(const struct words *w, const struct props_chain *c, const char *key,
+			const char *pool, const char *what, struct err *err)
 {
-	size_t len = strlen(VOLUME_CACHE_OPTIONS);
+	enum props_level from = 0;
+	const char *value = props_value(c, key, &from); /* the one that counts, wherever key is */
+
+	if (!value)
+		value = "";
+	if (strcmp(key, w->pool) == 0 || strcmp(key, w->size) == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(w->given) / sizeof(w->given[0]); i++) {
+		const struct given *g = &w->given[i];
+		const char *only = g->value ? g->value : pool;
+
+		if (!g->key || strcmp(key, g->key) != 0)
+			continue;
+		if (strcasecmp(value, only) == 0)
+			return 0;
+		return err_set(err, -E_BAD_PROP,
+			       "%s: property %s is \"%.60s\"; possible is \"%s\" only", what, key,
+			       value, only);
+	}
+	return err_set(err, -E_BAD_PROP,
+		       "%s: property %.80s: options of %s are not supported: unset it", what, key,
+		       w->target);
+}
+
+/* What we could only ignore is refused. */
+static int check_options(const struct words *w, const struct props_chain *c, const char *pool,
+			 const char *what, struct err *err)
+{
+	size_t len = strlen(w->prefix);
+	int rv = 0;
 
 	for (int i = 0; i < PROPS_LEVELS; i++) {
 		if (!c->level[i])
 			continue;
 		json_object_object_foreach(c->level[i], key, value)
 		{
-			if (value && strncmp(key, VOLUME_CACHE_OPTIONS, len) == 0)
-				return err_set(err, -E_BAD_PROP,
-					       "%s: property %.80s: options of dm-writecache are "
-					       "not supported: unset it",
-					       what, key);
+			if (rv == 0 && value && strncmp(key, w->prefix, len) == 0)
+				rv = check_option(w, c, key, pool, what, err);
 		}
 	}
-	return 0;
+	return rv;
 }
 
-int volume_cache_of(const struct props_chain *c, const char *what, int64_t size_kib,
+int volume_cache_of(const struct props_chain *c, const char *what, bool reads, int64_t size_kib,
 		    struct volume_cache *ret, struct err *err)
 {
+	const struct words *w = &kinds[reads];
 	enum props_level from = 0;
-	const char *pool = props_value(c, VOLUME_CACHE_POOL, &from), *size;
-	struct volume_cache v = { .pool = "" };
+	const char *pool = props_value(c, w->pool, &from), *size;
+	struct volume_cache v = { .reads = reads };
 	char percent[8];
-	int rv = no_options(c, what, err);
+	int rv;
 
-	if (rv < 0)
-		return rv;
 	if (!pool)
 		return err_set(err, -E_BAD_PROP,
-			       "%s: the layer WRITECACHE needs the property " VOLUME_CACHE_POOL
-			       ", of the volume, its resource or its group: the pool of each node "
-			       "that keeps the cache",
-			       what);
+			       "%s: the layer %s needs the property %s, of the volume, its "
+			       "resource or its group: the pool of each node that keeps the cache",
+			       what, w->layer, w->pool);
 	if (name_check("pool name", pool, POOL_NAME_MIN_LEN, err) < 0) {
-		err_prefix(err, "%s: property " VOLUME_CACHE_POOL, what);
+		err_prefix(err, "%s: property %s", what, w->pool);
 		return err->code = -E_BAD_PROP;
 	}
+	rv = check_options(w, c, pool, what, err);
+	if (rv < 0)
+		return rv;
 	snprintf(v.pool, sizeof(v.pool), "%s", pool);
 	snprintf(percent, sizeof(percent), "%d%%", VOLUME_CACHE_PERCENT);
 	from = 0;
-	size = props_value(c, VOLUME_CACHE_SIZE, &from);
-	rv = size_of(size ? size : percent, what, size_kib, &v.size_kib, err);
+	size = props_value(c, w->size, &from);
+	rv = size_of(w, size ? size : percent, what, size_kib, &v.size_kib, err);
 	if (rv == 0)
 		*ret = v;
 	return rv;
+}
+
+void volume_cache_tell(const struct volume_cache *c, json *props)
+{
+	const struct words *w = &kinds[c->reads];
+	char bytes[24];
+
+	if (jget(props, w->pool))
+		return;
+	snprintf(bytes, sizeof(bytes), "%lld", (long long)c->size_kib * 1024);
+	jset_str(props, w->pool, c->pool);
+	jset_str(props, w->size, bytes);
 }
 
 int volume_cache_parse(json *doc, const char *what, struct volume_cache *ret, struct err *err)

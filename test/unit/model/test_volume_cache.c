@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_volume_cache.c - volumes with a write cache: what properties say of it, where copies go and
- * why not, and what the pools that keep caches promise.
+ * test_volume_cache.c - volumes with a cache of what is written or read: what properties say of it,
+ * where copies go and why not, and what the pools that keep caches promise.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -12,10 +12,14 @@
 #include "support/modelworld.h"
 
 #define MIB 1024ll /* in KiB */
+#define POOL_PROP "Writecache/PoolName"
+#define SIZE_PROP "Writecache/Size"
+#define READ_POOL_PROP "Cache/CachePool"
+#define READ_SIZE_PROP "Cache/Cachesize"
 
 static struct world w;
 
-/* n1 to n3: hdd (LVM) and ssd, which is LVM but on n3 */
+/* n1 to n3: hdd (LVM) and ssd, which is LVM but on n3; thin (LVM_THIN) is reported, too */
 static void setup(void)
 {
 	world_start(&w);
@@ -40,8 +44,10 @@ static void reports(int64_t ssd_free_kib)
 		snprintf(text, sizeof(text),
 			 "{\"node\":\"n%d\",\"pools\":{"
 			 "\"hdd\":{\"free_kib\":%lld,\"total_kib\":%lld,\"ours_kib\":0},"
+			 "\"thin\":{\"free_kib\":%lld,\"total_kib\":%lld},"
 			 "\"ssd\":{\"free_kib\":%lld,\"total_kib\":%lld,\"ours_kib\":0}}}",
-			 i, 100 * GIB, 100 * GIB, (long long)ssd_free_kib, 4 * GIB);
+			 i, 100 * GIB, 100 * GIB, 100 * GIB, 100 * GIB, (long long)ssd_free_kib,
+			 4 * GIB);
 		doc = world_json(text);
 		cr_assert_eq(observed_report(w.observed, doc, w.env.mono_ms, &err), 0, "%s",
 			     err.text);
@@ -93,8 +99,21 @@ Test(volume_cache, names_of_layers)
 		  "on one node only" },
 		{ "[\"NVME\",\"WRITECACHE\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID,
 		  "do not go together" },
-		{ "[\"DRBD\",\"CACHE\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID,
-		  "'CACHE' is not supported" },
+		{ "[\"DRBD\",\"CACHE\",\"STORAGE\"]", 0, LAYERS_CACHE, "" },
+		{ "[\"drbd\",{\"type\":\"luks\"},{\"type\":\"cache\"},\"storage\"]", 0,
+		  LAYERS_LUKS_CACHE, "" },
+		{ "[\"DRBD\",\"CACHE\",\"LUKS\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID,
+		  "Layer 'CACHE' above LUKS" },
+		{ "[\"CACHE\",\"DRBD\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID,
+		  "Layer 'CACHE' above DRBD" },
+		{ "[\"NVME\",\"CACHE\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID,
+		  "'NVME' and 'CACHE' do not go together" },
+		{ "[\"DRBD\",\"WRITECACHE\",\"CACHE\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID,
+		  "'WRITECACHE' and 'CACHE' do not go together" },
+		{ "[\"DRBD\",\"CACHE\",\"WRITECACHE\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID,
+		  "'WRITECACHE' and 'CACHE' do not go together" },
+		{ "[\"DRBD\",\"BCACHE\",\"STORAGE\"]", -E_BAD_LAYERS, LAYERS_UNSAID,
+		  "'BCACHE' is not supported" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -114,6 +133,69 @@ Test(volume_cache, names_of_layers)
 		json_object_put(again);
 		json_object_put(list);
 	}
+}
+
+Test(volume_cache, layers_that_are_missing)
+{
+	static const struct {
+		enum layers has, wanted;
+		const char *missing;
+	} rows[] = {
+		{ LAYERS_LUKS_CACHE, LAYERS_LUKS_CACHE, "" },
+		{ LAYERS_LUKS_CACHE, LAYERS_PLAIN, "" },
+		{ LAYERS_PLAIN, LAYERS_LUKS_CACHE, "LUKS" },
+		{ LAYERS_LUKS, LAYERS_LUKS_CACHE, "CACHE" },
+		{ LAYERS_CACHE, LAYERS_WRITECACHE, "WRITECACHE" },
+		{ LAYERS_WRITECACHE, LAYERS_CACHE, "CACHE" },
+		{ LAYERS_LUKS, LAYERS_NVME_LUKS, "NVME" },
+	};
+	json *all = layers_all();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *missing = layers_missing(rows[i].has, rows[i].wanted);
+
+		cr_expect_str_eq(missing ? missing : "", rows[i].missing, "row %zu", i);
+	}
+	cr_expect_str_eq(json_object_to_json_string_ext(all, 0),
+			 "[\"DRBD\",\"NVME\",\"LUKS\",\"WRITECACHE\",\"CACHE\",\"STORAGE\"]");
+	json_object_put(all);
+}
+
+/* what one property map says for a volume of that size */
+static int cache_of(json *props, bool reads, int64_t volume_kib, struct volume_cache *ret,
+		    struct err *err)
+{
+	struct props_chain c = { .level[PROPS_RESOURCE_GROUP] = props };
+
+	return volume_cache_of(&c, "volume db/0", reads, volume_kib, ret, err);
+}
+
+static void check_size(const char *size, bool reads, int64_t volume_kib, int64_t kib)
+{
+	json *props = json_object_new_object(), *told = json_object_new_object();
+	struct volume_cache v = { .pool = "" }, again = { .pool = "" };
+	struct err err = { 0 };
+	int rv;
+
+	jset_str(props, reads ? READ_POOL_PROP : POOL_PROP, "ssd");
+	if (size)
+		jset_str(props, reads ? READ_SIZE_PROP : SIZE_PROP, size);
+	rv = cache_of(props, reads, volume_kib, &v, &err);
+	cr_expect_eq(rv, kib < 0 ? -E_BAD_PROP : 0, "%s: %s", size ? size : "(none)", err.text);
+	if (rv == 0) {
+		cr_expect_eq(v.size_kib, kib, "%s: %lld", size ? size : "(none)",
+			     (long long)v.size_kib);
+		cr_expect_eq(v.reads, reads);
+		volume_cache_tell(&v, told);
+		cr_expect_eq(cache_of(told, reads, GIB, &again, &err), 0, "%s", err.text);
+		cr_expect_eq(again.size_kib, kib);
+		cr_expect_str_eq(again.pool, "ssd");
+	} else {
+		cr_expect(strstr(err.text, reads ? READ_SIZE_PROP : SIZE_PROP), "%s", err.text);
+		cr_expect(strstr(err.text, volume_cache_noun(reads)), "%s", err.text);
+	}
+	json_object_put(told);
+	json_object_put(props);
 }
 
 Test(volume_cache, sizes)
@@ -147,23 +229,8 @@ Test(volume_cache, sizes)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		json *props = json_object_new_object();
-		struct props_chain c = { { NULL } };
-		struct volume_cache v = { .pool = "" };
-		struct err err = { 0 };
-		int rv;
-
-		jset_str(props, VOLUME_CACHE_POOL, "ssd");
-		if (rows[i].size)
-			jset_str(props, VOLUME_CACHE_SIZE, rows[i].size);
-		c.level[PROPS_RESOURCE_GROUP] = props;
-		rv = volume_cache_of(&c, "volume db/0", rows[i].volume_kib, &v, &err);
-		cr_expect_eq(rv, rows[i].kib < 0 ? -E_BAD_PROP : 0, "%s: %s",
-			     rows[i].size ? rows[i].size : "(none)", err.text);
-		if (rv == 0)
-			cr_expect_eq(v.size_kib, rows[i].kib, "%s: %lld",
-				     rows[i].size ? rows[i].size : "(none)", (long long)v.size_kib);
-		json_object_put(props);
+		check_size(rows[i].size, false, rows[i].volume_kib, rows[i].kib);
+		check_size(rows[i].size, true, rows[i].volume_kib, rows[i].kib);
 	}
 }
 
@@ -171,7 +238,7 @@ Test(volume_cache, needs_a_pool_and_no_options)
 {
 	reports(4 * GIB);
 	cr_expect_eq(spawn("db", 2, "{}", LAYERS_WRITECACHE), -E_BAD_PROP);
-	cr_expect(world_says(&w, VOLUME_CACHE_POOL), "%s", w.err.text);
+	cr_expect(world_says(&w, POOL_PROP), "%s", w.err.text);
 	cr_expect_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"a b\"}", LAYERS_WRITECACHE),
 		     -E_BAD_PROP);
 	cr_expect_eq(spawn("db", 2,
@@ -183,6 +250,63 @@ Test(volume_cache, needs_a_pool_and_no_options)
 	cr_expect_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"ssd\"}", LAYERS_PLAIN), 0, "%s",
 		     w.err.text);
 	cr_expect(!world_resource(&w, "db").cached);
+}
+
+/* of a read cache: what could only be ignored, and what is so anyway */
+Test(volume_cache, options_of_a_read_cache)
+{
+	static const struct {
+		const char *of_group, *of_resource; /* the nearer one counts */
+		int rv;
+		const char *says;
+	} rows[] = {
+		{ "{}", "{}", -E_BAD_PROP, "the layer CACHE needs the property Cache/CachePool" },
+		{ "{\"Writecache/PoolName\":\"ssd\"}", "{}", -E_BAD_PROP, "Cache/CachePool" },
+		{ "{\"Cache/CachePool\":\"a b\"}", "{}", -E_BAD_PROP, "Cache/CachePool" },
+		{ "{}", "{\"Cache/CachePool\":\"ssd\"}", 0, "" },
+		{ "{\"Cache/CachePool\":\"ssd\",\"Cache/Cachesize\":\"10%\"}", "{}", 0, "" },
+		{ "{\"Cache/OpMode\":\"writethrough\"}", "{\"Cache/CachePool\":\"ssd\"}", 0, "" },
+		{ "{\"Cache/OpMode\":\"WriteThrough\"}", "{\"Cache/CachePool\":\"ssd\"}", 0, "" },
+		{ "{\"Cache/OpMode\":\"writeback\"}", "{\"Cache/CachePool\":\"ssd\"}", -E_BAD_PROP,
+		  "Cache/OpMode is \"writeback\"; possible is \"writethrough\" only" },
+		{ "{\"Cache/OpMode\":\"writeback\"}",
+		  "{\"Cache/CachePool\":\"ssd\",\"Cache/OpMode\":\"writethrough\"}", 0, "" },
+		{ "{\"Cache/OpMode\":\"passthrough\"}", "{\"Cache/CachePool\":\"ssd\"}",
+		  -E_BAD_PROP, "possible is" },
+		{ "{\"Cache/OpMode\":\"\"}", "{\"Cache/CachePool\":\"ssd\"}", -E_BAD_PROP,
+		  "possible is" },
+		{ "{\"Cache/Policy\":\"smq\"}", "{\"Cache/CachePool\":\"ssd\"}", 0, "" },
+		{ "{\"Cache/Policy\":\"cleaner\"}", "{\"Cache/CachePool\":\"ssd\"}", -E_BAD_PROP,
+		  "possible is \"smq\" only" },
+		{ "{\"Cache/MetaPool\":\"SSD\"}", "{\"Cache/CachePool\":\"ssd\"}", 0, "" },
+		{ "{\"Cache/MetaPool\":\"nvme\"}", "{\"Cache/CachePool\":\"ssd\"}", -E_BAD_PROP,
+		  "Cache/MetaPool is \"nvme\"; possible is \"ssd\" only" },
+		{ "{\"Cache/CachePool\":\"nvme\",\"Cache/MetaPool\":\"nvme\"}",
+		  "{\"Cache/CachePool\":\"ssd\"}", -E_BAD_PROP, "Cache/MetaPool" },
+		{ "{\"Cache/Metasize\":\"12M\"}", "{\"Cache/CachePool\":\"ssd\"}", -E_BAD_PROP,
+		  "Cache/Metasize: options of dm-cache are not supported: unset it" },
+		{ "{\"Cache/Blocksize\":\"4096\"}", "{\"Cache/CachePool\":\"ssd\"}", -E_BAD_PROP,
+		  "Cache/Blocksize" },
+		{ "{\"Cache/Policy/migration_threshold\":\"1\"}", "{\"Cache/CachePool\":\"ssd\"}",
+		  -E_BAD_PROP, "Cache/Policy/migration_threshold" },
+		/* of the other kind */
+		{ "{\"Writecache/Options/jobs\":\"1\"}", "{\"Cache/CachePool\":\"ssd\"}", 0, "" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json *group = world_json(rows[i].of_group), *own = world_json(rows[i].of_resource);
+		struct props_chain c = { .level[PROPS_RESOURCE_DEFINITION] = own,
+					 .level[PROPS_RESOURCE_GROUP] = group };
+		struct volume_cache v = { .pool = "" };
+		struct err err = { 0 };
+
+		cr_expect_eq(volume_cache_of(&c, "volume db/0", true, GIB, &v, &err), rows[i].rv,
+			     "row %zu: %s", i, err.text);
+		cr_expect(strstr(err.text, rows[i].says), "row %zu: %s", i, err.text);
+		cr_expect_str_eq(v.pool, rows[i].rv == 0 ? "ssd" : "", "row %zu", i);
+		json_object_put(own);
+		json_object_put(group);
+	}
 }
 
 Test(volume_cache, is_promised_and_given_back)
@@ -254,20 +378,110 @@ Test(volume_cache, a_copy_is_in_lvm)
 		  w.err.text);
 }
 
+Test(volume_cache, of_what_is_read)
+{
+	static const char props[] = "{\"Cache/CachePool\":\"ssd\",\"Cache/Cachesize\":\"10%\"}";
+	struct resource r, again;
+	struct err err = { 0 };
+	json *doc;
+
+	reports(4 * GIB);
+	cr_expect_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"ssd\"}", LAYERS_CACHE),
+		     -E_BAD_PROP);
+	cr_expect_eq(spawn("db", 3, props, LAYERS_CACHE), -E_NO_NODES);
+	cr_expect(world_says(&w, "pool ssd, for the read cache, is LVM_THIN"), "%s", w.err.text);
+	cr_expect(world_says(&w, "n1/ssd: it keeps the read caches"), "%s", w.err.text);
+	reports(250 * MIB);
+	cr_expect_eq(spawn("db", 2, props, LAYERS_CACHE), -E_NO_NODES);
+	cr_expect(world_says(&w, "pool ssd, for the read cache: "), "%s", w.err.text);
+	reports(4 * GIB);
+	cr_assert_eq(spawn("db", 2, props, LAYERS_CACHE), 0, "%s", w.err.text);
+	cr_expect_eq(WORLD(&w, change_replica_create, "db", "n3", "hdd", false), -E_NO_NODES);
+	cr_expect(world_says(&w, "pool ssd, for the read cache, is LVM_THIN"), "%s", w.err.text);
+	cr_expect_eq(promised("n1", "ssd"), (104 + 208) * MIB);
+
+	doc = world_doc(&w, "resource/db");
+	cr_assert_eq(resource_parse(doc, &r, &err), 0, "%s", err.text);
+	cr_expect(r.cached && r.reads && r.volume[0].cache.reads && r.volume[1].cache.reads);
+	cr_expect_eq(resource_layers(&r), LAYERS_CACHE);
+	json_object_put(doc);
+	doc = resource_doc(&r);
+	cr_expect_str_eq(json_object_to_json_string_ext(jget(doc, "layers"), 0),
+			 "[\"DRBD\",\"CACHE\",\"STORAGE\"]");
+	cr_assert_eq(resource_parse(doc, &again, &err), 0, "%s", err.text);
+	cr_expect(again.volume[1].cache.reads);
+	cr_expect_str_eq(again.volume[1].cache.pool, "ssd");
+	json_object_put(doc);
+	world_check(&w);
+	for (int i = 1; i <= 2; i++)
+		world_report_open(&w, i == 1 ? "n1" : "n2", "db", false);
+	cr_assert_eq(WORLD(&w, change_resource_delete, "db"), 0, "%s", w.err.text);
+	cr_expect_eq(promised("n1", "ssd") + promised("n2", "ssd"), 0);
+}
+
+/* A clone has a cache as its source has, also where only the source's volume says so. */
+Test(volume_cache, cloned)
+{
+	static const struct {
+		enum layers layers;
+		const char *props, *pool, *size;
+	} rows[] = {
+		{ LAYERS_WRITECACHE, "{\"Writecache/PoolName\":\"ssd\"}", POOL_PROP, SIZE_PROP },
+		{ LAYERS_CACHE, "{\"Cache/CachePool\":\"ssd\"}", READ_POOL_PROP, READ_SIZE_PROP },
+	};
+	char snapshot[NAME_MAX_LEN + 1], source[8], target[8], key[32];
+	struct replica r;
+	int number;
+
+	reports(4 * GIB);
+	world_add_pool(&w, "n1", "thin", POOL_LVM_THIN);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json *props = world_json(rows[i].props), *doc;
+
+		snprintf(source, sizeof(source), "db%zu", i);
+		snprintf(target, sizeof(target), "twin%zu", i);
+		cr_assert_eq(WORLD(&w, change_resource_create, source, "DfltRscGrp", rows[i].layers,
+				   NULL),
+			     0, "%s", w.err.text);
+		cr_assert_eq(WORLD(&w, change_volume_create, source, -1, GIB, props, &number), 0,
+			     "%s", w.err.text);
+		cr_assert_eq(WORLD(&w, change_replica_create, source, "n1", "thin", false), 0, "%s",
+			     w.err.text);
+		snprintf(key, sizeof(key), "replica/%s/n1", source);
+		doc = world_doc(&w, key);
+		cr_assert_eq(replica_parse(doc, &r, NULL), 0);
+		json_object_put(doc);
+		cr_assert_eq(WORLD(&w, change_replica_created, source, "n1", r.uuid, 0, ""), 0,
+			     "%s", w.err.text);
+		cr_assert_eq(WORLD(&w, change_clone_begin, source, target, NULL, NULL, snapshot), 0,
+			     "%s", w.err.text);
+		snprintf(key, sizeof(key), "resource/%s", target);
+		doc = world_doc(&w, key);
+		cr_expect_str_eq(jget_str(jget(doc, "props"), rows[i].pool, ""), "ssd");
+		cr_expect_str_eq(jget_str(jget(doc, "props"), rows[i].size, ""), "54525952");
+		json_object_put(doc);
+		json_object_put(props);
+		cr_expect_eq(world_resource(&w, target).reads, rows[i].layers == LAYERS_CACHE);
+	}
+}
+
 Test(volume_cache, layers_stay)
 {
 	json *body = world_json("{\"layer_stack\":[\"DRBD\",\"STORAGE\"]}");
+	json *other = world_json("{\"layer_stack\":[\"DRBD\",\"CACHE\",\"STORAGE\"]}");
 	json *same = world_json("{\"layer_stack\":[\"DRBD\",\"WRITECACHE\",\"STORAGE\"]}");
 	json *props = world_json("{\"override_props\":{\"Writecache/PoolName\":\"hdd\"}}");
 
 	reports(4 * GIB);
 	cr_assert_eq(spawn("db", 2, "{\"Writecache/PoolName\":\"ssd\"}", LAYERS_WRITECACHE), 0);
 	cr_expect_eq(WORLD(&w, change_resource_modify, "db", body), -E_BAD_LAYERS);
+	cr_expect_eq(WORLD(&w, change_resource_modify, "db", other), -E_BAD_LAYERS);
 	cr_expect_eq(WORLD(&w, change_resource_modify, "db", same), 0, "%s", w.err.text);
 	/* what properties say later is for volumes that are added */
 	cr_expect_eq(WORLD(&w, change_resource_modify, "db", props), 0, "%s", w.err.text);
 	cr_expect_str_eq(world_resource(&w, "db").volume[0].cache.pool, "ssd");
 	json_object_put(body);
+	json_object_put(other);
 	json_object_put(same);
 	json_object_put(props);
 }
@@ -288,6 +502,8 @@ Test(volume_cache, documents)
 		{ "{\"pool\":\"ssd\",\"size_kib\":1}", "[\"DRBD\",\"WRITECACHE\",\"STORAGE\"]",
 		  -E_INVALID },
 		{ "[]", "[\"DRBD\",\"WRITECACHE\",\"STORAGE\"]", -E_INVALID },
+		{ "{\"pool\":\"ssd\",\"size_kib\":16384}", "[\"DRBD\",\"CACHE\",\"STORAGE\"]", 0 },
+		{ NULL, "[\"DRBD\",\"CACHE\",\"STORAGE\"]", -E_INVALID },
 	};
 	json *doc, *volume;
 	struct resource r;
@@ -303,7 +519,7 @@ Test(volume_cache, documents)
 		json_object_object_del(volume, "cache");
 		if (rows[i].cache)
 			jset(volume, "cache", world_json(rows[i].cache));
-		if (strstr(rows[i].layers, "WRITECACHE") == NULL)
+		if (strstr(rows[i].layers, "CACHE") == NULL)
 			json_object_object_del(json_object_array_get_idx(jget(doc, "volumes"), 1),
 					       "cache");
 		cr_expect_eq(resource_parse(doc, &r, &err), rows[i].rv, "row %zu: %s", i, err.text);

@@ -245,3 +245,42 @@ Test(agent_volumes, many_came_and_went_while_away)
 	cr_expect_eq(size_of("db_00001"), 4096 * 1024);
 	cr_expect_eq(files_in(pool_dir), 4);
 }
+
+/* n1 reaches it without a disk; its copy, with a cache, is on n2. What n1's front takes. */
+static uint32_t block_bytes(const char *name, enum layers layers, const char *props)
+{
+	json *doc = world_json(props);
+	int number;
+
+	cr_assert_eq(WORLD(&w, change_resource_create, name, GROUP_DEFAULT, layers, doc), 0, "%s",
+		     w.err.text);
+	json_object_put(doc);
+	cr_assert_eq(WORLD(&w, change_volume_create, name, -1, 4096, NULL, &number), 0, "%s",
+		     w.err.text);
+	cr_assert_eq(WORLD(&w, change_replica_create, name, "n2", "slow", false), 0, "%s",
+		     w.err.text);
+	add_copy(name, "n1", true);
+	cr_assert(until(is_up, name));
+	return find_held(name)->r.volume[0].block_bytes;
+}
+
+Test(agent_volumes, blocks_with_a_cache)
+{
+	static const char pools[] = "{\"node\":\"n2\",\"pools\":{"
+				    "\"slow\":{\"free_kib\":1048576,\"total_kib\":1048576},"
+				    "\"fast\":{\"free_kib\":1048576,\"total_kib\":1048576}}}";
+	struct err err = { 0 };
+	json *doc;
+
+	add_pool("n2", "slow", POOL_LVM, "slow");
+	add_pool("n2", "fast", POOL_LVM, "fast");
+	doc = world_json(pools);
+	cr_assert_eq(observed_report(w.observed, doc, w.env.mono_ms, &err), 0, "%s", err.text);
+	json_object_put(doc);
+	cr_expect_eq(block_bytes("plain", LAYERS_PLAIN, "{}"), 0);
+	cr_expect_eq(block_bytes("written", LAYERS_WRITECACHE,
+				 "{\"Writecache/PoolName\":\"fast\"}"),
+		     4096);
+	cr_expect_eq(block_bytes("read", LAYERS_CACHE, "{\"Cache/CachePool\":\"fast\"}"), 0,
+		     "as without one");
+}

@@ -21,28 +21,42 @@
 
 #define CREATE_ARGS                                                                  \
 	"<name> <size> " RULES_ARGS " [--group GROUP] [--encrypt] [--luks-discards]" \
-	" [--write-cache POOL[:SIZE]] [--nvme] [--explain] [--wait]"
+	" [--write-cache POOL[:SIZE]] [--read-cache POOL[:SIZE]] [--nvme]"           \
+	" [--explain] [--wait]"
 #define ADOPT_ARGS "<node> </dev/vg/lv> [--name NAME] [--group GROUP]"
 #define ADD_ARGS "<name> <size> [--volume N]"
 #define GROW_ARGS "<name> <size> [--volume N]"
 #define DELETE_ARGS "<name>... | <name> --volume N"
 #define CLONE_ARGS "<name> <new name> [--group GROUP]"
-#define CREATE_SPECS 7 /* beside those of rules */
+#define CREATE_SPECS 8 /* beside those of rules */
 #define CLONE_PAUSE_NS 300000000
 #define NUMBER_MAX 65535 /* the daemon knows the real one */
 #define GROUP_DEFAULT "DfltRscGrp"
-#define CACHE_POOL_PROP "Writecache/PoolName" /* LINSTOR's words */
-#define CACHE_SIZE_PROP "Writecache/Size"
 #define LUKS_DISCARDS_PROP "sds/luks-discards"
+
+/* LINSTOR's words for either kind of cache */
+struct cache_words {
+	const char *layer, *pool, *size;
+};
+static const struct cache_words write_cache = { ",writecache", "Writecache/PoolName",
+						"Writecache/Size" };
+static const struct cache_words read_cache = { ",cache", "Cache/CachePool", "Cache/Cachesize" };
 
 struct create_options {
 	struct rules_options rules;
-	const char *group, *cache;
+	const char *group, *write_cache, *read_cache;
 	bool encrypt, luks_discards, nvme, explain, wait;
 };
 
+/* NULL: it is to have none */
+static const struct cache_words *cache_of(const struct create_options *o)
+{
+	return o->write_cache ? &write_cache : o->read_cache ? &read_cache : NULL;
+}
+
 static int filter_of(const struct create_options *o, json *filter, struct err *err)
 {
+	const struct cache_words *cache = cache_of(o);
 	char layers[48];
 	json *nodes;
 	int rv = rules_filter(&o->rules, filter, err);
@@ -52,37 +66,63 @@ static int filter_of(const struct create_options *o, json *filter, struct err *e
 	nodes = jget(filter, "node_name_list");
 	if (nodes && !o->rules.copies) /* whoever names two nodes wants two copies */
 		jset_i64(filter, "place_count", (int64_t)json_object_array_length(nodes));
-	if (o->nvme || o->encrypt || o->cache) {
+	if (o->nvme || o->encrypt || cache) {
 		snprintf(layers, sizeof(layers), "%s%s%s,storage", o->nvme ? "nvme" : "drbd",
-			 o->encrypt ? ",luks" : "", o->cache ? ",writecache" : "");
+			 o->encrypt ? ",luks" : "", cache ? cache->layer : "");
 		jset(filter, "layer_stack", show_split(layers));
 	}
 	return 0;
 }
 
 /* POOL[:SIZE], the size as of a volume or "5%" */
-static int cache_props(const char *cache, json *props, struct err *err)
+static int cache_props(const char *said, const struct cache_words *words, json *props,
+		       struct err *err)
 {
-	const char *size = strchr(cache, ':');
+	const char *size = strchr(said, ':');
 	char pool[128], bytes[32];
 	int64_t kib;
 	int rv;
 
-	snprintf(pool, sizeof(pool), "%.*s", size ? (int)(size - cache) : (int)strlen(cache),
-		 cache);
-	jset_str(props, CACHE_POOL_PROP, pool);
+	snprintf(pool, sizeof(pool), "%.*s", size ? (int)(size - said) : (int)strlen(said), said);
+	jset_str(props, words->pool, pool);
 	if (!size)
 		return 0;
 	if (size[1] && size[strlen(size) - 1] == '%') {
-		jset_str(props, CACHE_SIZE_PROP, size + 1);
+		jset_str(props, words->size, size + 1);
 		return 0;
 	}
 	rv = text_parse_size_kib(size + 1, &kib, err);
 	if (rv < 0)
 		return rv;
 	snprintf(bytes, sizeof(bytes), "%lld", (long long)kib * 1024);
-	jset_str(props, CACHE_SIZE_PROP, bytes);
+	jset_str(props, words->size, bytes);
 	return 0;
+}
+
+/* *ret: NULL when there is nothing to say */
+static int props_of(const struct create_options *o, json **ret, struct err *err)
+{
+	const struct cache_words *cache = cache_of(o);
+	json *props;
+	int rv = 0;
+
+	*ret = NULL;
+	if (o->write_cache && o->read_cache)
+		return err_set(err, -E_INVALID,
+			       "--write-cache and --read-cache do not go together");
+	if (!cache && !o->luks_discards)
+		return 0;
+	props = json_object_new_object();
+	if (o->luks_discards)
+		jset_str(props, LUKS_DISCARDS_PROP, "on");
+	if (cache)
+		rv = cache_props(o->write_cache ? o->write_cache : o->read_cache, cache, props,
+				 err);
+	if (rv == 0)
+		*ret = props;
+	else
+		json_object_put(props);
+	return rv;
 }
 
 /* Says what is there now; the creation itself has succeeded whatever happens here. */
@@ -110,13 +150,14 @@ static int create(int argc, char **argv)
 	struct option_spec specs[RULES_SPECS + CREATE_SPECS] = {
 		{ "--group", &o.group, NULL },
 		{ "--encrypt", NULL, &o.encrypt },
-		{ "--write-cache", &o.cache, NULL },
+		{ "--write-cache", &o.write_cache, NULL },
+		{ "--read-cache", &o.read_cache, NULL },
 		{ "--nvme", NULL, &o.nvme },
 		{ "--explain", NULL, &o.explain },
 		{ "--wait", NULL, &o.wait },
 		{ "--luks-discards", NULL, &o.luks_discards }
 	};
-	json *body, *sizes, *filter, *doc, *props = NULL;
+	json *body, *sizes, *filter, *doc, *props;
 	const char *words[2];
 	char path[512];
 	int64_t size_kib;
@@ -129,14 +170,9 @@ static int create(int argc, char **argv)
 	if (rv != CLI_OK)
 		return rv;
 	filter = json_object_new_object();
-	if (o.cache || o.luks_discards)
-		props = json_object_new_object();
-	if (o.luks_discards)
-		jset_str(props, LUKS_DISCARDS_PROP, "on");
 	if (text_parse_size_kib(words[1], &size_kib, &err) < 0 || filter_of(&o, filter, &err) < 0 ||
-	    (o.cache && cache_props(o.cache, props, &err) < 0)) {
+	    props_of(&o, &props, &err) < 0) {
 		json_object_put(filter);
-		json_object_put(props);
 		return client_fail(CLI_USAGE, "%s", err.text);
 	}
 	sizes = json_object_new_array();
@@ -582,6 +618,7 @@ const struct cli_verb volume_verbs[] = {
 	  "                 who has a disk which blocks are in use\n"
 	  "  --write-cache POOL[:SIZE]  what is written goes to this LVM pool of the node\n"
 	  "                 first: 2G, or 10% of the volume (5%)\n"
+	  "  --read-cache POOL[:SIZE]  what is read often is kept in this LVM pool of the node, too\n"
 	  "  --explain      only shows whether copies could go to each pool, and why not\n"
 	  "  --wait         until all its copies are in sync, an hour at most\n\n"
 	  "Rules that are not given are the group's; without any, two copies.\n\n"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * layers.h - what a resource is made of, in LINSTOR's words: DRBD (which stands for the
- * replication) over STORAGE, with LUKS and one of WRITECACHE and CACHE between them or not; or NVME
- * over STORAGE, one copy that its clients reach by NVMe over TCP. Chosen when it is created. What is
- * in a cache is encrypted when the volume is: LUKS is above it.
+ * replication) over STORAGE, with LUKS and one of WRITECACHE and CACHE between them or not; or
+ * NVME over STORAGE, one copy that its clients reach by NVMe over TCP. Chosen when it is created.
+ * What is in a cache is encrypted when the volume is: LUKS is above it.
  */
 #ifndef SDSD_MODEL_LAYERS_H
 #define SDSD_MODEL_LAYERS_H

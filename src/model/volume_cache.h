@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * volume_cache.h - the cache of each copy of a volume: of what is written, where its resource has the
- * layer WRITECACHE, or of what is read, where it has the layer CACHE; the copy is whole without the
- * latter. LINSTOR's words for it, of the volume, its resource, the resource group or the controller,
- * the nearest one counts:
+ * volume_cache.h - the cache of each copy of a volume: of what is written, where its resource has
+ * the layer WRITECACHE, or of what is read, where it has the layer CACHE; the copy is whole
+ * without the latter. LINSTOR's words for it, of the volume, its resource, the resource group or
+ * the controller, the nearest one counts:
  *   Writecache/PoolName, Cache/CachePool  the pool that keeps it, on every node with a copy; of
  *                                         kind LVM
  *   Writecache/Size, Cache/Cachesize      bytes, or "5%" of the volume (this is what there is

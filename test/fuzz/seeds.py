@@ -190,6 +190,8 @@ def docs():
         {"name": "db", "uuid": UUID, "group": "g1", "created_ms": 5, "volumes": [volume]},
         {"name": "db", "uuid": UUID, "group": "g1", "created_ms": 5, "layers": ["DRBD", "WRITECACHE", "STORAGE"],
          "volumes": [volume, cached]},
+        {"name": "db", "uuid": UUID, "group": "g1", "created_ms": 5, "layers": ["DRBD", "LUKS", "CACHE", "STORAGE"],
+         "volumes": [dict(cached, number=0, key="00ff")]},
         {"epoch": 1, "writer": -1, "in_sync": 3, "tag": tag},
         {"resource": "db", "node": "n1", "uuid": UUID, "slot": 0, "pool": "ssd", "created": True},
         {"place_count": "2", "node_name_list": ["n1"], "storage_pool_list": ["a"],

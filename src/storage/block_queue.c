@@ -50,14 +50,27 @@ uint32_t block_queue_discard_at(const char *path)
 	return block_queue_discard(major(st.st_rdev), minor(st.st_rdev));
 }
 
-int block_queue_size(const char *path, uint64_t *ret)
+static int ask(const char *path, unsigned long request, void *ret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rv = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (ioctl(fd, BLKGETSIZE64, ret) < 0)
+	if (ioctl(fd, request, ret) < 0)
 		rv = -errno;
 	close(fd);
+	return rv;
+}
+
+int block_queue_size(const char *path, uint64_t *ret)
+{
+	return ask(path, BLKGETSIZE64, ret);
+}
+
+int block_queue_sector(const char *path, uint32_t *ret)
+{
+	int bytes = 0, rv = ask(path, BLKSSZGET, &bytes);
+
+	*ret = (uint32_t)bytes;
 	return rv;
 }

@@ -14,5 +14,6 @@ uint32_t block_queue_discard(unsigned int major, unsigned int minor);
 uint32_t block_queue_discard_at(const char *path); /* of the device of that path */
 /* bytes; -errno */
 int block_queue_size(const char *path, uint64_t *ret);
+int block_queue_sector(const char *path, uint32_t *ret); /* what can be written at least */
 
 #endif

@@ -63,7 +63,28 @@ struct tables {
 	char cache[TABLE_MAX]; /* "": there is none */
 };
 
-static int cache_table(const struct cache_parts *c, const char *origin, char out[TABLE_MAX])
+/* What can be written to the data device can be to the cache: the volume's blocks stay as they are,
+ * with a cache and without. */
+static int check_sectors(const struct cache_parts *c, struct err *why)
+{
+	const char *const paths[] = { c->origin, c->cache, c->meta };
+	uint32_t sector[3];
+	int rv = 0;
+
+	for (int i = 0; i < 3 && rv == 0; i++)
+		rv = block_queue_sector(paths[i], &sector[i]);
+	if (rv < 0)
+		return failed(why, rv, "ask for its sectors", c->v->name);
+	if (sector[1] <= sector[0] && sector[2] <= sector[0])
+		return 0;
+	return err_set(why, -E_INVALID,
+		       "read cache of %s: its disk has sectors of %u bytes, that of the data has "
+		       "sectors of %u: choose another pool",
+		       c->v->name, sector[1], sector[0]);
+}
+
+static int cache_table(const struct cache_parts *c, const char *origin, char out[TABLE_MAX],
+		       struct err *why)
 {
 	char cache[CACHE_NUMBERS_MAX], meta[CACHE_NUMBERS_MAX];
 	struct read_cache_share share;
@@ -72,11 +93,11 @@ static int cache_table(const struct cache_parts *c, const char *origin, char out
 	if (rv == 0)
 		rv = cache_numbers(c->meta, meta);
 	if (rv < 0)
-		return rv;
+		return failed(why, rv, "find its devices", c->v->name);
 	read_cache_share(c->v->cache.bytes, &share);
 	snprintf(out, TABLE_MAX, "%s %s %s %llu 1 writethrough smq 0", meta, cache, origin,
 		 (unsigned long long)share.block_bytes / SECTOR);
-	return 0;
+	return check_sectors(c, why);
 }
 
 static int tables_of(const struct cache_parts *c, struct tables *ret, struct err *why,
@@ -92,10 +113,8 @@ static int tables_of(const struct cache_parts *c, struct tables *ret, struct err
 		return failed(err, rv, "find its data device", c->v->name);
 	snprintf(ret->linear, sizeof(ret->linear), "%s 0", origin);
 	ret->cache[0] = 0;
-	if (c->cache && (rv = cache_table(c, origin, ret->cache)) < 0) {
+	if (c->cache && cache_table(c, origin, ret->cache, why) < 0)
 		ret->cache[0] = 0;
-		failed(why, rv, "find its devices", c->v->name);
-	}
 	return 0;
 }
 

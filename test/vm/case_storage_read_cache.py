@@ -136,6 +136,16 @@ def lost(s, made):
     s.guest.run("kill $(cat /tmp/holder)")
 
 
+def larger_sectors(s):
+    """The cache's disk has sectors of 4096 bytes, the data's of 512."""
+    s.guest.run("truncate -s 64M /mnt/large && losetup -b 4096 /dev/loop7 /mnt/large && "
+                "pvcreate -q -y /dev/loop7 && vgcreate -q large /dev/loop7")
+    s.refused("create more_00000 --owner 3 --reads large,%d" % (32 * MIB), "E_INVALID",
+              "its disk has sectors of 4096 bytes")
+    s.ok("remove more_00000 --owner 3")
+    s.guest.run("vgremove -q -y large && losetup -d /dev/loop7")
+
+
 def volume(s):
     made = s.ok("create db_00000")
     s.rig.check(made["size"] == str(16 * MIB), "its size: %s" % made)
@@ -197,7 +207,9 @@ def matrix(s):
 def case_storage_read_cache(rig):
     """With a read cache: each operation on LVM and thin LVM; the cache missing, damaged, another's, its
     group not there while the volume is open."""
-    s = Cached(rig)
+    s = Cached(rig, "LVM")
+    s.guest.run("modprobe loop")
+    larger_sectors(s)
     matrix(s)
     s.refused("create db_00000", "E_INVALID", "has no read cache: it takes one of LVM", kind="FILE")
 

@@ -167,14 +167,16 @@ static int swap(const struct tables *t, const char *type, const char *table)
 	return rv;
 }
 
-/* Somebody has the content open: the mapping, or LUKS on it. */
+/* It goes on, and somebody has the content open: the mapping, or LUKS on it. */
 static bool in_use(const char *volume)
 {
 	char name[CACHE_PATH_MAX];
 	struct dm_device d;
 
 	cache_name(volume, name);
-	return luks_is_open(volume) ? luks_is_used(volume) : dm_look(name, &d) == 0 && d.opens > 0;
+	if (dm_look(name, &d) < 0 || d.suspended)
+		return false;
+	return luks_is_open(volume) ? luks_is_used(volume) : d.opens > 0;
 }
 
 bool read_cache_goes_on(const struct cache_parts *c)
@@ -186,26 +188,34 @@ bool read_cache_goes_on(const struct cache_parts *c)
 	       look_at(&t) == IS_WELL;
 }
 
-static int make_linear(const struct tables *t, enum found found)
+/* One that was left suspended goes on with its new table, whatever was wrong with the old one. */
+static int make_linear(const struct tables *t, enum found found, bool suspended)
 {
+	int rv;
+
 	if (found == NOTHING)
 		return cache_run(DM_DEVICE_CREATE, t->name, t->bytes, LINEAR, t->linear);
-	if (found == IS_OTHER || found == IS_WELL)
+	if (found != IS_LINEAR)
 		return swap(t, LINEAR, t->linear);
 	/* what was loaded when its maker was killed has the cache's devices open */
-	return cache_run(DM_DEVICE_CLEAR, t->name, 0, NULL, NULL);
+	rv = cache_run(DM_DEVICE_CLEAR, t->name, 0, NULL, NULL);
+	return rv == 0 && suspended ? dm_resume(t->name) : rv;
 }
 
 static int make_base(const struct cache_parts *c, const struct tables *t, struct err *err)
 {
+	bool there, suspended = false;
 	enum found found = NOTHING;
 	struct dm_device d;
 	int rv = 0;
 
-	if (dm_look(t->name, &d) == 0 && !d.live)
-		rv = cache_close(c->v->name, err);
-	else if (dm_look(t->name, &d) == 0)
+	there = dm_look(t->name, &d) == 0;
+	if (there && d.live) {
 		found = look_at(t);
+		suspended = d.suspended;
+	} else if (there) {
+		rv = cache_close(c->v->name, err);
+	}
 	if (rv < 0)
 		return rv;
 	if (found == IS_FOREIGN)
@@ -213,10 +223,8 @@ static int make_base(const struct cache_parts *c, const struct tables *t, struct
 			       "read cache of %s: " DM_NODES "%s is there already and does not "
 			       "lie on %s: close it (dmsetup remove)",
 			       c->v->name, t->name, c->origin);
-	if (found != NOTHING && d.suspended && (rv = dm_resume(t->name)) < 0)
-		return failed(err, rv, "let it go on", c->v->name);
 	storage_step("cache open");
-	rv = make_linear(t, found);
+	rv = make_linear(t, found, suspended);
 	storage_step("cache linear");
 	return rv < 0 ? failed(err, rv, "open its data device", c->v->name) : 0;
 }

@@ -22,7 +22,8 @@ class Cached(Storage):
 
     def call(self, words, kind=None, environment="", timeout=300):
         # whoever removes knows of no cache
-        if "--reads" not in words and words.split()[0] in ("create", "locate", "grow", "snapshot", "restore", "allocated"):
+        if "--reads" not in words and words.split()[0] in ("create", "locate", "grow", "snapshot",
+                                                           "restore", "allocated"):
             words += " " + CACHE
         return super().call(words, kind, environment, timeout)
 
@@ -85,7 +86,12 @@ class CachedEncrypted(Cached, Encrypted):
 
 
 def without(s, made):
-    """the cache is away, damaged, another's: the content is there, and a cache that can be is made"""
+    """the cache is left suspended, away, damaged, another's: the content is there, and a cache that can
+    be is made"""
+    s.guest.run("dmsetup suspend " + MAPPING)
+    s.rig.check(s.ok("locate db_00000") == made, "it is found elsewhere")
+    s.caches()
+    s.holds(made["data"], "a", mib=8)
     for piece in PIECES:
         s.close()
         s.guest.run("dd if=/dev/urandom of=%s bs=1M count=4 conv=fsync,notrunc 2>/dev/null"

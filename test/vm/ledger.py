@@ -29,6 +29,11 @@ def slot_of(stream, number, slots):
     return (h ^ (h >> 31)) % slots
 
 
+def slowness(node):
+    """A copy has to be able to catch up beside the writes, whatever the kernel costs."""
+    return node.guest.image.kernel.slowness
+
+
 class Run:
     """What one stream wrote from `first` on without a break."""
 
@@ -115,7 +120,8 @@ class Ledger:
             numbers.append(streams[-1].acked + GAP if streams else 1)
             streams.append(Run(numbers[-1]))
         return Writing(self, node, "exec ledger write %s %d %d %d %s %s" % (
-            node.device(volume), self.streams, self.blocks, pause_ms, "sync" if sync else "",
+            node.device(volume), self.streams, self.blocks, pause_ms * slowness(node),
+            "sync" if sync else "",
             " ".join(map(str, numbers))))
 
     def read(self, node, volume):
@@ -187,7 +193,7 @@ class Load:
             "rm -f {0}.stop; while [ ! -e {0}.stop ]; do fio --name=t --filename={1} --offset={2} "
             "--size={3} --rw=randwrite --bs=4k --direct=1 --ioengine=libaio --iodepth=4 "
             "--verify=crc32c --verify_fatal=1 --rate_iops={4} --output={0}.out || exit 1; done"
-            .format(files, device, offset, size, iops))
+            .format(files, device, offset, size, max(1, iops // slowness(node))))
 
     def end(self, timeout=240):
         self.node.guest.run("touch %s.stop" % self.files)

@@ -228,6 +228,10 @@ void volumes_tidy(struct agent_object *o);
 bool volumes_client(const struct agent_object *o);
 /* The plane is given it: all of it is there, or nothing has to be. */
 bool volumes_usable(const struct agent_object *o, const struct agent_volume *v);
+/* Its disk has failed. A cache of what is read may have what the disk has not, or fail itself: it
+ * is opened anew (storage/read_cache.h). */
+void volumes_doubt(struct agent_volume *v);
+bool volumes_doubted(const struct agent_object *o); /* any of them */
 /* what the plane may use of it */
 uint64_t volumes_size(const struct agent_object *o, const struct agent_volume *v);
 uint64_t volumes_stamp(const struct agent_object *o);

@@ -87,8 +87,12 @@ static void note_plane_error(struct agent_object *o, const struct plane_status *
 /* One that failed too often is told the leader: run.c */
 static void look_at_health(struct agent_object *o, const struct plane_status *s)
 {
+	bool more = s->failures > o->health.told;
 	bool often = health_look(&o->health, s->failures, clock_boot_ns());
 	char complaint[COMPLAINT_MAX];
+
+	for (int i = 0; i < o->n_volumes && more; i++)
+		volumes_doubt(o->volume[i]);
 
 	o->replica.open = s->open;
 	if (s->no_space)
@@ -154,7 +158,7 @@ static void on_status(const struct plane_status *s, void *arg)
 	} else if (o && o->replica.plane) {
 		take_status(o, s);
 		observe_object(o);
-		if (o->replica.failing || o->replica.quarantined)
+		if (o->replica.failing || o->replica.quarantined || volumes_doubted(o))
 			run_advance(o); /* which does nothing while a step is under way */
 	}
 	free(call);

@@ -72,6 +72,18 @@ static enum plan_step volume_next(const struct plan_replica *r, const struct pla
 	return v->small && !r->deleting ? PLAN_GROW : PLAN_IDLE;
 }
 
+/* Before anything else, as the plane tries its disk again by itself, open or not. */
+static bool is_doubted(const struct plan_volume *v, int n, int *ret_volume)
+{
+	for (int i = 0; i < n; i++) {
+		if (!v[i].made || !v[i].files || !v[i].doubted || v[i].failed)
+			continue;
+		*ret_volume = i;
+		return true;
+	}
+	return false;
+}
+
 enum plan_step plan_replica_next(const struct plan_replica *r, const struct plan_volume *v, int n,
 				 int *ret_volume)
 {
@@ -79,6 +91,8 @@ enum plan_step plan_replica_next(const struct plan_replica *r, const struct plan
 
 	if (!r->wanted)
 		return r->plane ? PLAN_PLANE_REMOVE : PLAN_FORGET;
+	if (is_doubted(v, n, ret_volume))
+		return PLAN_LOCATE;
 	if (r->inactive && !r->open)
 		return deactivate(r, v, n, ret_volume);
 	if (r->quarantined)

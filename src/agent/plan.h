@@ -37,6 +37,7 @@ struct plan_volume {        /* of a copy with a disk */
 	bool reported;      /* told a moment ago; the store will follow */
 	bool failed;        /* its last step did, and it is too early to try again */
 	bool leftover_here; /* a leftover of the same file name lies in the same pool */
+	bool doubted;       /* its disk has failed, and what is over it is to be opened anew */
 };
 
 struct plan_replica {

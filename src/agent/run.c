@@ -219,6 +219,8 @@ static void on_located(int status, const struct err *err, const struct storage_p
 
 	if (status == 0)
 		take_paths(o->step_volume, paths);
+	else
+		volumes_doubt(o->step_volume);
 	step_end(o, status, err->text);
 }
 
@@ -302,6 +304,7 @@ static void storage_step(struct agent_object *o, enum plan_step step, struct age
 	p->n_steps++;
 	volumes_storage(o, v, &s);
 	desired_label(o, &s);
+	v->plan.doubted = false; /* by a failure from now on it is again */
 	if (step == PLAN_CREATE)
 		make(a, p, &s, o);
 	else if (step == PLAN_GROW)
@@ -500,13 +503,8 @@ static void on_plane_removed(void *arg)
 	struct agent_object *o = arg;
 
 	o->replica.plane = o->replica.plane_disk = o->replica.open = false;
-	for (int i = 0; i < o->n_volumes; i++) {
+	for (int i = 0; i < o->n_volumes; i++)
 		o->volume[i]->plane = false;
-		/* Before its disk is tried again, it is looked for again: what is over it may have
-		 * to be opened anew (storage/read_cache.h). */
-		if (o->replica.quarantined)
-			o->volume[i]->plan.files = false;
-	}
 	step_end(o, 0, "");
 }
 

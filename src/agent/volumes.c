@@ -66,7 +66,7 @@ static struct agent_volume *find(const struct agent_object *o, const struct volu
 
 static void forget_files(struct agent_volume *v)
 {
-	v->plan.marked = v->plan.files = false;
+	v->plan.marked = v->plan.files = v->plan.doubted = false;
 	v->have_bytes = 0;
 	v->tries = 0;
 	agent_text_set(&v->data_path, NULL);
@@ -147,6 +147,20 @@ bool volumes_client(const struct agent_object *o)
 bool volumes_usable(const struct agent_object *o, const struct agent_volume *v)
 {
 	return v->wanted && (volumes_client(o) || (v->plan.made && v->plan.files));
+}
+
+void volumes_doubt(struct agent_volume *v)
+{
+	v->plan.doubted = v->plan.files && v->cache.pool[0] && v->cache.reads;
+}
+
+bool volumes_doubted(const struct agent_object *o)
+{
+	for (int i = 0; i < o->n_volumes; i++) {
+		if (o->volume[i]->plan.doubted)
+			return true;
+	}
+	return false;
 }
 
 uint64_t volumes_size(const struct agent_object *o, const struct agent_volume *v)

@@ -28,17 +28,21 @@ static const struct words {
 	const char *pool, *size, *prefix;
 	struct given given[3];
 } kinds[] = {
-	[false] = { "write cache", "WRITECACHE", "dm-writecache", "Writecache/PoolName",
-		    "Writecache/Size", "Writecache/Options/" },
-	[true] = { "read cache",
-		   "CACHE",
-		   "dm-cache",
-		   "Cache/CachePool",
-		   "Cache/Cachesize",
-		   "Cache/",
-		   { { "Cache/OpMode", "writethrough" },
-		     { "Cache/Policy", "smq" },
-		     { "Cache/MetaPool", NULL } } },
+	[false] = { .noun = "write cache",
+		    .layer = "WRITECACHE",
+		    .target = "dm-writecache",
+		    .pool = "Writecache/PoolName",
+		    .size = "Writecache/Size",
+		    .prefix = "Writecache/Options/" },
+	[true] = { .noun = "read cache",
+		   .layer = "CACHE",
+		   .target = "dm-cache",
+		   .pool = "Cache/CachePool",
+		   .size = "Cache/Cachesize",
+		   .prefix = "Cache/",
+		   .given = { { "Cache/OpMode", "writethrough" },
+			      { "Cache/Policy", "smq" },
+			      { "Cache/MetaPool", NULL } } },
 };
 
 const char *volume_cache_noun(bool reads)

@@ -16,8 +16,8 @@
 struct cache_parts {
 	const struct storage_volume *v;
 	const char *origin; /* paths of block devices */
-	const char *cache;  /* read_cache.c: NULL, there is none that could be used */
-	const char *meta;   /* read_cache.c only */
+	const char *cache;
+	const char *meta; /* read_cache.c only */
 };
 
 /* Is one of that name there, whatever it lies on? Cheap. */

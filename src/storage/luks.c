@@ -67,15 +67,6 @@ bool luks_is_open(const char *volume)
 	return access(path, F_OK) == 0;
 }
 
-bool luks_is_used(const char *volume)
-{
-	char name[LUKS_PATH_MAX];
-	struct dm_device d;
-
-	name_of(volume, name);
-	return dm_look(name, &d) == 0 && d.opens > 0;
-}
-
 /* --- what a mapping lies on --------------------------------------------- */
 
 /* "/dev/<device under the mapping>"; a LUKS mapping has one */

@@ -36,7 +36,6 @@ int luks_zero(const char *volume, uint64_t from, uint64_t to, struct err *err);
 int luks_sync(const char *volume, struct err *err);
 /* Is a mapping of that name there, whatever it lies on? Cheap. */
 bool luks_is_open(const char *volume);
-bool luks_is_used(const char *volume); /* somebody has the mapping open */
 /* -EBUSY: somebody uses it. Not open, or on another device: fine, nothing is done. */
 int luks_close(const char *device, const char *volume, struct err *err);
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * read_cache.c - see read_cache.h. There is one way to a cache: over a mapping that is linear. So
- * whatever was found, it is made linear first, and one that grows, or whose cache has failed, goes
- * the same way.
+ * read_cache.c - see read_cache.h. There is one way to a cache: over a mapping that is linear.
  */
 #include "storage/read_cache.h"
 
@@ -16,7 +14,6 @@
 #include "base/log.h"
 #include "storage/block_queue.h"
 #include "storage/dm.h"
-#include "storage/luks.h"
 #include "storage/step.h"
 
 #define CACHE "cache"
@@ -59,8 +56,8 @@ static int failed(struct err *err, int code, const char *what, const char *volum
 struct tables {
 	char name[CACHE_PATH_MAX];
 	uint64_t bytes; /* of the data device */
+	char origin[CACHE_NUMBERS_MAX];
 	char linear[TABLE_MAX];
-	char cache[TABLE_MAX]; /* "": there is none */
 };
 
 /* What can be written to the data device can be to the cache: the volume's blocks stay as they are,
@@ -83,7 +80,7 @@ static int check_sectors(const struct cache_parts *c, struct err *why)
 		       c->v->name, sector[1], sector[0]);
 }
 
-static int cache_table(const struct cache_parts *c, const char *origin, char out[TABLE_MAX],
+static int cache_table(const struct cache_parts *c, const struct tables *t, char out[TABLE_MAX],
 		       struct err *why)
 {
 	char cache[CACHE_NUMBERS_MAX], meta[CACHE_NUMBERS_MAX];
@@ -95,37 +92,20 @@ static int cache_table(const struct cache_parts *c, const char *origin, char out
 	if (rv < 0)
 		return failed(why, rv, "find its devices", c->v->name);
 	read_cache_share(c->v->cache.bytes, &share);
-	snprintf(out, TABLE_MAX, "%s %s %s %llu 1 writethrough smq 0", meta, cache, origin,
+	snprintf(out, TABLE_MAX, "%s %s %s %llu 1 writethrough smq 0", meta, cache, t->origin,
 		 (unsigned long long)share.block_bytes / SECTOR);
 	return check_sectors(c, why);
 }
 
-static int tables_of(const struct cache_parts *c, struct tables *ret, struct err *why,
-		     struct err *err)
+static int tables_of(const struct cache_parts *c, struct tables *ret, struct err *err)
 {
-	char origin[CACHE_NUMBERS_MAX];
-	int rv = cache_numbers(c->origin, origin);
+	int rv = cache_numbers(c->origin, ret->origin);
 
 	cache_name(c->v->name, ret->name);
 	if (rv == 0)
 		rv = block_queue_size(c->origin, &ret->bytes);
-	if (rv < 0)
-		return failed(err, rv, "find its data device", c->v->name);
-	snprintf(ret->linear, sizeof(ret->linear), "%s 0", origin);
-	ret->cache[0] = 0;
-	if (c->cache && cache_table(c, origin, ret->cache, why) < 0)
-		ret->cache[0] = 0;
-	return 0;
-}
-
-/* The third word of dm-cache's table is the data device, as is the first of a linear one. */
-static bool lies_on_ours(const struct tables *t, const char *words)
-{
-	char origin[CACHE_NUMBERS_MAX] = "", linear[TABLE_MAX];
-
-	sscanf(words, "%*s %*s %23s", origin);
-	snprintf(linear, sizeof(linear), "%s 0", origin);
-	return strcmp(linear, t->linear) == 0;
+	snprintf(ret->linear, sizeof(ret->linear), "%s 0", ret->origin);
+	return rv < 0 ? failed(err, rv, "find its data device", c->v->name) : 0;
 }
 
 /* --- the mapping ---------------------------------------------------------- */
@@ -134,26 +114,22 @@ enum found {
 	NOTHING,   /* to be made */
 	IS_LINEAR, /* and as long as it has to be */
 	IS_OTHER,  /* over our data device, to be made linear */
-	IS_WELL,   /* with this very cache, and works */
 	IS_FOREIGN,
 };
 
-/* a mapping that was made, perhaps, and has a table */
+/* a mapping that has a table */
 static enum found look_at(const struct tables *t)
 {
-	struct dm_target d, state;
+	char origin[CACHE_NUMBERS_MAX] = "";
+	struct dm_target d;
 
 	if (dm_target(t->name, LINEAR, DM_TABLE, &d) == 0)
 		return strcmp(d.words, t->linear) != 0 ? IS_FOREIGN
 		       : d.bytes == t->bytes           ? IS_LINEAR
 						       : IS_OTHER;
-	if (dm_target(t->name, CACHE, DM_TABLE, &d) < 0 || !lies_on_ours(t, d.words))
-		return IS_FOREIGN;
-	return d.bytes == t->bytes && strcmp(d.words, t->cache) == 0 &&
-			       dm_target(t->name, CACHE, DM_STATE, &state) == 0 &&
-			       read_cache_is_well(state.words)
-		       ? IS_WELL
-		       : IS_OTHER;
+	if (dm_target(t->name, CACHE, DM_TABLE, &d) == 0)
+		sscanf(d.words, "%*s %*s %23s", origin);
+	return strcmp(origin, t->origin) == 0 ? IS_OTHER : IS_FOREIGN;
 }
 
 static int swap(const struct tables *t, const char *type, const char *table)
@@ -165,27 +141,6 @@ static int swap(const struct tables *t, const char *type, const char *table)
 		rv = cache_run(DM_DEVICE_RESUME, t->name, 0, NULL, NULL);
 	storage_step("cache resumed");
 	return rv;
-}
-
-/* It goes on, and somebody has the content open: the mapping, or LUKS on it. */
-static bool in_use(const char *volume)
-{
-	char name[CACHE_PATH_MAX];
-	struct dm_device d;
-
-	cache_name(volume, name);
-	if (dm_look(name, &d) < 0 || d.suspended)
-		return false;
-	return luks_is_open(volume) ? luks_is_used(volume) : d.opens > 0;
-}
-
-bool read_cache_goes_on(const struct cache_parts *c)
-{
-	struct err ignored;
-	struct tables t;
-
-	return in_use(c->v->name) && tables_of(c, &t, &ignored, &ignored) == 0 && t.cache[0] &&
-	       look_at(&t) == IS_WELL;
 }
 
 /* One that was left suspended goes on with its new table, whatever was wrong with the old one. */
@@ -249,47 +204,52 @@ static int empty(const char *meta)
 	return rv;
 }
 
-/* Over a mapping that is linear. 1: it is there; 0: it cannot be, and the mapping is linear */
-static int add_cache(const struct cache_parts *c, const struct tables *t, struct err *why,
-		     struct err *err)
+/* Back from what has failed. */
+static int give_up(const struct cache_parts *c, const struct tables *t, struct err *err)
+{
+	int rv = swap(t, LINEAR, t->linear);
+
+	return rv < 0 ? failed(err, rv, "go on without it", c->v->name) : 0;
+}
+
+int read_cache_open(const struct cache_parts *c, char ret_path[CACHE_PATH_MAX], struct err *err)
+{
+	struct tables t;
+	int rv = tables_of(c, &t, err);
+
+	if (rv == 0)
+		rv = make_base(c, &t, err);
+	return rv < 0 ? rv : cache_reach(c->v->name, ret_path, err);
+}
+
+int read_cache_add(const struct cache_parts *c, struct err *why, struct err *err)
 {
 	struct dm_target state;
-	int rv = empty(c->meta);
+	char table[TABLE_MAX];
+	struct tables t;
+	int rv = tables_of(c, &t, err);
 
+	if (rv < 0)
+		return rv;
+	if (cache_table(c, &t, table, why) < 0)
+		return 0;
+	rv = empty(c->meta);
 	if (rv < 0) {
 		failed(why, rv, "empty it", c->v->name);
 		return 0;
 	}
-	rv = swap(t, CACHE, t->cache);
+	rv = swap(&t, CACHE, table);
 	if (rv == 0 &&
-	    (dm_target(t->name, CACHE, DM_STATE, &state) < 0 || !read_cache_is_well(state.words)))
+	    (dm_target(t.name, CACHE, DM_STATE, &state) < 0 || !read_cache_is_well(state.words)))
 		rv = -EIO;
 	if (rv == 0)
 		return 1;
-	if (!dm_knows(CACHE, 0, 0))
+	if (dm_knows(CACHE, 0, 0))
+		failed(why, rv, "use it", c->v->name);
+	else
 		err_set(why, -EOPNOTSUPP,
 			"read cache of %s: this kernel does not have dm-cache: modprobe "
 			"dm-cache-smq, and a line in /etc/modules-load.d",
 			c->v->name);
-	else
-		failed(why, rv, "use it", c->v->name);
-	rv = swap(t, LINEAR, t->linear);
-	return rv < 0 ? failed(err, rv, "go on without it", c->v->name) : 0;
-}
-
-int read_cache_open(const struct cache_parts *c, char ret_path[CACHE_PATH_MAX], bool *ret_caches,
-		    struct err *why, struct err *err)
-{
-	struct tables t;
-	int rv;
-
-	rv = tables_of(c, &t, why, err);
-	if (rv == 0)
-		rv = make_base(c, &t, err);
-	if (rv == 0 && t.cache[0])
-		rv = add_cache(c, &t, why, err);
-	if (rv < 0)
-		return rv;
-	*ret_caches = rv == 1;
-	return cache_reach(c->v->name, ret_path, err);
+	return give_up(c, &t, err);
 }

@@ -5,9 +5,10 @@
  * docs/storage.md, "Read cache".
  *
  * All that was written is on the data device, so the mapping always goes on, with a cache or
- * without: its table is dm-cache's or a linear one. What is in a cache is never believed once
- * nobody has the content open: it begins empty then. So a device that is damaged, or another one,
- * or one that lacks what a crash has kept from it, is no danger, and needs no label.
+ * without: its table is dm-cache's or a linear one. What is in a cache that was made earlier is
+ * never believed: it begins empty whenever it is opened. So a device that is damaged, or another
+ * one, or one that lacks what a crash or a failed write has kept from it, is no danger, and needs
+ * no label; and data may be written past a mapping that is opened anew before anybody reads it.
  */
 #ifndef SDSD_STORAGE_READ_CACHE_H
 #define SDSD_STORAGE_READ_CACHE_H
@@ -24,15 +25,12 @@ struct read_cache_share {
 /* bytes: at least CACHE_BYTES_MIN */
 void read_cache_share(uint64_t bytes, struct read_cache_share *ret);
 
-/* It is open on these very devices, as long as the data device, works, and somebody has its content
- * open: then what it holds is in step with the data device, as all that was written has gone
- * through it. Cheap. */
-bool read_cache_goes_on(const struct cache_parts *c);
-/* 0: it is open, as long as its data device, and *ret_caches says whether with the cache, which is
- * empty then; if not, and one was given, *why says what is wrong with that. What was open goes on,
- * also if it is in use. -E_EXISTS when what has the name lies on another data device. */
-int read_cache_open(const struct cache_parts *c, char ret_path[CACHE_PATH_MAX], bool *ret_caches,
-		    struct err *why, struct err *err);
+/* It is open, as long as its data device, and has no cache; what was open goes on, also if it is in
+ * use. -E_EXISTS when what has the name lies on another data device. */
+int read_cache_open(const struct cache_parts *c, char ret_path[CACHE_PATH_MAX], struct err *err);
+/* 1: the open one has its cache now, which is empty; 0: as before, and *why says what is wrong with
+ * that; else the mapping does not go on until it is opened again */
+int read_cache_add(const struct cache_parts *c, struct err *why, struct err *err);
 
 /* Of the state that the kernel tells of a cache ("8 72/1024 128 ... rw -"): it works. Pure. */
 bool read_cache_is_well(const char *state);

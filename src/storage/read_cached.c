@@ -33,30 +33,27 @@ static int bring(const struct cached *q, struct err *err)
 	return rv;
 }
 
-/* The pair's data becomes the mapping over it. why->code: 0, or what is wrong with the cache */
+/* The pair's data becomes the mapping over it, at once, and the mapping gets its cache, for which
+ * LVM may be needed. why->code: 0, or what is wrong with the cache */
 static int attach(const struct storage_pool *p, const struct storage_volume *v,
 		  struct storage_paths *paths, struct err *why, struct err *err)
 {
 	struct cache_parts parts = { .v = v, .origin = paths->data };
 	char path[CACHE_PATH_MAX];
-	bool caches = true;
 	struct cached q;
-	int rv;
+	int rv = read_cache_open(&parts, path, err);
 
+	if (rv < 0)
+		return rv;
 	cached_of(&q, p, v);
 	why->code = 0;
 	parts.cache = q.path[CACHED_DATA];
 	parts.meta = q.path[CACHED_META];
-	if (read_cache_goes_on(&parts)) {
-		rv = cache_reach(v->name, path, err);
-	} else {
-		if (cached_look(&q, why) < 0 || bring(&q, why) < 0)
-			parts.cache = NULL;
-		rv = read_cache_open(&parts, path, &caches, why, err);
-	}
+	if (cached_look(&q, why) == 0 && bring(&q, why) == 0)
+		rv = read_cache_add(&parts, why, err);
 	if (rv < 0)
 		return rv;
-	if (!caches)
+	if (rv == 0)
 		log_warn("storage", "volume=%s goes on without its read cache: %s", v->name,
 			 why->text);
 	snprintf(paths->data, sizeof(paths->data), "%s", path);

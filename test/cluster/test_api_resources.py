@@ -229,7 +229,7 @@ def definitions(via):
     refused("an external name beyond the limit", via.http("POST", RD[:-1], {
         "resource_definition": {"external_name": " " * 256}}), 500, 202)
     gone(via, name)
-    for bad in ("NVME", "CACHE", "OPENFLEX", "BCACHE", "nvme"):
+    for bad in ("NVME", "OPENFLEX", "BCACHE", "nvme"):
         refused("layer " + bad, via.http("POST", RD[:-1], {
             "resource_definition": {"name": "lay", "layer_data": [{"type": "DRBD"}, {"type": bad}]}}),
                 500, 225)

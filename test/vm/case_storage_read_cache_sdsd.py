@@ -3,7 +3,7 @@
 in fast."""
 import case_demo_kernel
 from case_kernel_cuts import all_back, figure, safe
-from case_quarantine import SWAP, shown
+from case_quarantine import SWAP
 from case_storage_cache_sdsd import MAPPING, VOLATILE, CacheNode
 from ledger import Ledger
 from rig import at_most, wait_for
@@ -41,8 +41,8 @@ class ReadCacheNode(CacheNode):
 @at_most(1800)
 def case_storage_read_cache_kernel(rig):
     """Made, written, read from the cache, grown, taken over by another sdsd while it is open; the cache's
-    disk fails under writes: the copy is left alone in the end, and repaired it goes on without the cache, and
-    with it when it is there again; after a power cut it begins empty; deleted without a trace."""
+    disk fails under writes: the copy comes back without it, and has one when it is there again; all nodes
+    lose their power; deleted without a trace."""
     n1, n2, n3 = nodes = case_demo_kernel.cluster(rig, 3, VOLATILE, [ReadCacheNode] * 3)
     wait_for(lambda: n1.cli("pool list").count(" ok") == 4, 60, "all pools are seen")
     # on a busy machine it takes longer than the command waits
@@ -63,7 +63,7 @@ def case_storage_read_cache_kernel(rig):
     rig.check(state[1] > 0 and state[2] > 0, "nothing is read from it: %s" % (state,))
     n1.restart()
     wait_for(lambda: n1.log_lines("goes on as it was in the kernel") == 1, 60, "it is found again")
-    rig.check(n1.state()[2] >= state[2], "it was emptied while it was in use")
+    wait_for(lambda: n1.state()[0] == "cache", 60, "it has a cache again")
     writing.goes_on()
     n1.cli("volume grow db 96M")
     wait_for(lambda: n1.guest.run("blockdev --getsize64 " + n1.device("db")).out.strip() ==
@@ -76,12 +76,9 @@ def case_storage_read_cache_kernel(rig):
     rig.expect("I/O error|device-mapper|dm-cache|Buffer I/O|rvol")
     for piece, table in tables.items():
         n2.guest.run(SWAP.format("fast-" + piece, "0 %s error" % table.split()[1]))
-    wait_for(lambda: shown(n1, "n2")[1]["state"] == "quarantined", 300, "n2 is quarantined")
-    writing.goes_on()
-    n1.cli("volume repair db n2")
+    wait_for(lambda: n2.state()[0] == "linear", 120, "n2 goes on without")
     safe(n1)
-    rig.check(n2.state()[0] == "linear", "it still has a cache: %s" % (n2.state(),))
-    rig.check(n2.log_lines("goes on without its read cache") == 1, "nothing is said of it")
+    rig.check(n2.log_lines("goes on without its read cache") > 0, "nothing is said of it")
     writing.goes_on()
     for piece, table in tables.items():
         n2.guest.run(SWAP.format("fast-" + piece, table))

@@ -93,7 +93,6 @@ static void look_at_health(struct agent_object *o, const struct plane_status *s)
 
 	for (int i = 0; i < o->n_volumes && more; i++)
 		volumes_doubt(o->volume[i]);
-
 	o->replica.open = s->open;
 	if (s->no_space)
 		health_forget(&o->health); /* no bad disk: it comes back when the pool is larger */

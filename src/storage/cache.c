@@ -16,6 +16,7 @@
 #include "storage/step.h"
 
 #define SECTOR 512u
+#define NAME "sdsd-%.63s.cached"
 
 static int failed(struct err *err, int code, const char *what, const char *volume)
 {
@@ -24,12 +25,12 @@ static int failed(struct err *err, int code, const char *what, const char *volum
 
 void cache_name(const char *volume, char out[CACHE_PATH_MAX])
 {
-	snprintf(out, CACHE_PATH_MAX, "sdsd-%.63s.cached", volume);
+	snprintf(out, CACHE_PATH_MAX, NAME, volume);
 }
 
 void cache_path(const char *volume, char out[CACHE_PATH_MAX])
 {
-	snprintf(out, CACHE_PATH_MAX, DM_NODES "sdsd-%.63s.cached", volume);
+	snprintf(out, CACHE_PATH_MAX, DM_NODES NAME, volume);
 }
 
 bool cache_is_open(const char *volume)

@@ -12,6 +12,14 @@ MAPPING = "sdsd-db_00000.cached"
 PIECES = (".cache", ".cmeta")
 
 
+def state_of(guest):
+    """(target of db's mapping, blocks in the cache, read hits)"""
+    words = guest.run("dmsetup status " + MAPPING).out.split()
+    if words[2] != "cache":
+        return words[2], 0, 0
+    return words[2], int(words[6].split("/")[0]), int(words[7])
+
+
 class Cached(Storage):
     """Each call is for a volume with a read cache, unless it says of which."""
     head_mib = 0    # on the data device, before the content
@@ -46,11 +54,7 @@ class Cached(Storage):
                        "dmsetup remove --retry " + MAPPING, 60)
 
     def state(self):
-        """(target, blocks in the cache, read hits)"""
-        words = self.guest.run("dmsetup status " + MAPPING).out.split()
-        if words[2] != "cache":
-            return words[2], 0, 0
-        return words[2], int(words[6].split("/")[0]), int(words[7])
+        return state_of(self.guest)
 
     def caches(self, yes=True):
         target = self.state()[0]

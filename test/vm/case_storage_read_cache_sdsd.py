@@ -5,6 +5,7 @@ import case_demo_kernel
 from case_kernel_cuts import all_back, figure, safe
 from case_quarantine import SWAP
 from case_storage_cache_sdsd import MAPPING, VOLATILE, CacheNode
+from case_storage_read_cache import state_of
 from ledger import Ledger
 from rig import at_most, wait_for
 
@@ -17,11 +18,7 @@ class ReadCacheNode(CacheNode):
         super().launch()
 
     def state(self):
-        """(target, blocks in the cache, read hits)"""
-        words = self.guest.run("dmsetup status " + MAPPING).out.split()
-        if words[2] != "cache":
-            return words[2], 0, 0
-        return words[2], int(words[6].split("/")[0]), int(words[7])
+        return state_of(self.guest)
 
     def read_often(self, mib=2):
         for _ in range(40):

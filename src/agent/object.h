@@ -61,6 +61,7 @@ struct agent_pool {
 /* the plane's view of a replica, as last told */
 struct agent_seen {
 	bool up, open, serving;
+	bool waits; /* not up, and nothing has failed */
 	bool no_space;
 	char role[16], mode[16];
 	uint32_t epoch;

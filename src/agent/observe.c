@@ -123,6 +123,7 @@ static void take_status(struct agent_object *o, const struct plane_status *s)
 		return;
 	}
 	seen->up = s->up;
+	seen->waits = s->waits;
 	seen->open = s->open;
 	seen->serving = s->serving;
 	seen->no_space = s->no_space;
@@ -364,7 +365,7 @@ static const char *state_of(const struct agent_object *o)
 		return "inactive";
 	if (o->replica.quarantined)
 		return "quarantined";
-	if (o->error || (o->replica.plane && !o->seen.up && o->plane_error))
+	if (o->error || (o->replica.plane && !o->seen.up && !o->seen.waits && o->plane_error))
 		return "failed";
 	/* what runs goes on when one more volume cannot be made, or one cannot grow */
 	if (!o->replica.plane && volumes_error(o))

@@ -92,7 +92,10 @@ static void explain(const struct verdict_copy *c, struct verdict_result *r)
 		explain_unknown(c, r);
 		break;
 	case COPY_CREATING:
-		say(r->reason, "%s is making its copy", c->node);
+		if (c->error && c->error[0])
+			say(r->reason, "%s is not ready yet: %s", c->node, c->error);
+		else
+			say(r->reason, "%s is making its copy", c->node);
 		say(r->next, "%s goes on by itself", c->node);
 		break;
 	case COPY_FAILED:

@@ -355,19 +355,28 @@ static void status_of_view(const struct plane_resource *r, const struct kernel_v
 	}
 }
 
-/* why it is not as it should be; "" when it is */
-static const char *reason(const struct kernel_view *v, const struct kernel_local *l,
-			  const char *why)
+/* what one that is not there, or no more, waits for; NULL: nothing */
+static const char *phase(const struct kernel_view *v, const struct kernel_local *l)
 {
-	if (l->lost)
-		return "the kernel module rvol is not loaded";
-	if (why[0])
-		return why;
 	if (l->removing)
 		return "ending";
 	if (!l->there || !is(v, RVOL_STATUS_BOOTED))
 		return l->boot_asked ? "waiting for the cluster to tell the resource's epoch"
 				     : "attaching the disk";
+	return NULL;
+}
+
+/* why it is not as it should be; "" when it is. *ret_waits: nothing has failed */
+static const char *reason(const struct kernel_view *v, const struct kernel_local *l,
+			  const char *why, bool *ret_waits)
+{
+	if (l->lost)
+		return "the kernel module rvol is not loaded";
+	if (why[0])
+		return why;
+	*ret_waits = phase(v, l);
+	if (*ret_waits)
+		return phase(v, l);
 	if (is(v, RVOL_STATUS_FAILED))
 		return v->status.reason[0] ? v->status.reason : "fenced by the kernel module";
 	if (kernel_disk_failed(v))
@@ -390,13 +399,13 @@ void kernel_status(const struct plane_resource *r, const struct kernel_view *v,
 		ret->peer[i].mode = "none";
 	if (!l->lost && l->there && is(v, RVOL_STATUS_BOOTED))
 		status_of_view(r, v, l, ret);
-	snprintf(ret->error, sizeof(ret->error), "%.250s", reason(v, l, why));
+	snprintf(ret->error, sizeof(ret->error), "%.250s", reason(v, l, why, &ret->waits));
 }
 
 bool kernel_status_same(const struct plane_status *a, const struct plane_status *b)
 {
 	bool same = a->up == b->up && a->open == b->open && a->serving == b->serving &&
-		    a->failures == b->failures && a->epoch == b->epoch &&
+		    a->waits == b->waits && a->failures == b->failures && a->epoch == b->epoch &&
 		    a->in_sync == b->in_sync && a->regions == b->regions &&
 		    a->synced_regions == b->synced_regions && a->role && b->role &&
 		    strcmp(a->role, b->role) == 0 && strcmp(a->mode, b->mode) == 0 &&

@@ -164,6 +164,7 @@ struct plane_io {
 struct plane_status {
 	bool up;          /* replica attached or client ready */
 	char error[256];  /* why not, "" when fine */
+	bool waits;       /* not up, and nothing has failed: error says what it waits for */
 	bool open;        /* some NBD client is connected here */
 	bool serving;     /* this node is writer and I/O goes on */
 	const char *role; /* "writer" "candidate" "replica" "client" "idle" */

@@ -460,8 +460,10 @@ void volume_status(const struct volume *v, struct plane_status *ret)
 		ret->peer[i].mode = "none";
 	if (v->error[0])
 		snprintf(ret->error, sizeof(ret->error), "%s", v->error);
-	else if (phase[v->state])
+	else if (phase[v->state]) {
 		snprintf(ret->error, sizeof(ret->error), "%s", phase[v->state]);
+		ret->waits = true;
+	}
 	ret->up = volume_up(v) && open_listens(v);
 	ret->open = open_clients(v) > 0;
 	ret->failures = v->failures;

@@ -45,6 +45,7 @@ struct held {
 };
 static struct held held[HELD_MAX]; /* what the plane has */
 static bool plane_breaks;
+static bool plane_attaches;    /* and is not done yet */
 static uint32_t disk_failures; /* of every copy, as the plane tells */
 static bool disk_full;         /* that is why */
 static bool volume_open;       /* every one, here */
@@ -78,15 +79,19 @@ static void on_closed(uv_handle_t *h)
 
 static void tell_status(struct later *l)
 {
-	struct plane_status s = {
-		.up = !plane_breaks, .role = "replica", .mode = "member", .epoch = 1
-	};
+	struct plane_status s = { .up = !plane_breaks && !plane_attaches,
+				  .role = "replica",
+				  .mode = "member",
+				  .epoch = 1 };
 
 	s.failures = disk_failures;
 	s.open = volume_open;
 	s.no_space = disk_full;
 	if (disk_failures)
 		snprintf(s.error, sizeof(s.error), "data write: EIO");
+	if (plane_attaches)
+		snprintf(s.error, sizeof(s.error), "attaching the disk");
+	s.waits = plane_attaches;
 	if (plane_breaks)
 		snprintf(s.error, sizeof(s.error), "metadata is damaged");
 	l->status(find_held(l->name) ? &s : NULL, l->arg);
@@ -440,7 +445,7 @@ static void setup(void)
 	disk_failures = 0;
 	disk_full = false;
 	volume_open = false;
-	plane_breaks = grow_breaks = label_is_old = false;
+	plane_breaks = plane_attaches = grow_breaks = label_is_old = false;
 	snprintf(dir, sizeof(dir), "/tmp/sdsd-test-XXXXXX");
 	cr_assert(mkdtemp(dir));
 	snprintf(pool_dir, sizeof(pool_dir), "%s/pool", dir);

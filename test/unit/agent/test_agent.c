@@ -402,6 +402,23 @@ Test(agent, plane_cannot_attach)
 	cr_expect(until(is_up, "db"));
 }
 
+static bool is_attaching(const void *name)
+{
+	return strcmp(jget_str(replica(name), "error", ""), "attaching the disk") == 0;
+}
+
+Test(agent, plane_has_not_attached_yet)
+{
+	plane_attaches = true;
+	add_resource("db");
+	add_copy("db", "n1", false);
+	cr_assert(until(is_attaching, "db"));
+	cr_expect_str_eq(jget_str(replica("db"), "state", ""), "creating", "nothing has failed");
+	plane_attaches = false;
+	agent_poke(agent, "db");
+	cr_expect(until(is_up, "db"));
+}
+
 Test(agent, socket_path_too_long)
 {
 	agent_down();

@@ -33,6 +33,10 @@
 	{                                                                                       \
 		.node = n, .state = COPY_CREATING, .in_sync = true, .progress = -1, .error = "" \
 	}
+#define STARTING(n, what)                                                                         \
+	{                                                                                         \
+		.node = n, .state = COPY_CREATING, .in_sync = true, .progress = -1, .error = what \
+	}
 #define FAILED(n, why)                                                                         \
 	{                                                                                      \
 		.node = n, .state = COPY_FAILED, .in_sync = true, .progress = -1, .error = why \
@@ -125,6 +129,12 @@ static const struct {
 	  0,
 	  "n1 is making its copy",
 	  "by itself" },
+	{ "starting",
+	  { 0, true, 2, { GOOD("n1"), STARTING("n2", "attaching the disk") } },
+	  VERDICT_AT_RISK,
+	  1,
+	  "n2 is not ready yet: attaching the disk",
+	  "n2 goes on by itself" },
 	{ "failed",
 	  { 0, true, 2, { GOOD("n1"), FAILED("n2", "no space") } },
 	  VERDICT_AT_RISK,

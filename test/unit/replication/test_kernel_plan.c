@@ -476,12 +476,16 @@ Test(kernel_plan, status)
 	cr_expect_str_eq(s.mode, "broken");
 	well();
 	l.there = false;
+	s = told("");
+	cr_expect(!s.up && s.waits, "nothing has failed");
+	cr_expect_str_eq(s.error, "attaching the disk");
 	s = told("no file");
-	cr_expect_not(s.up);
+	cr_expect(!s.up && !s.waits);
 	cr_expect_str_eq(s.role, "idle");
 	cr_expect_str_eq(s.error, "no file");
 	l.lost = true;
 	cr_expect(strstr(told("").error, "not loaded"));
+	cr_expect_not(told("").waits);
 }
 
 Test(kernel_plan, proposals)

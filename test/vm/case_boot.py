@@ -129,7 +129,14 @@ def case_ledger(rig):
     g.restart()
     writing.look()
     book.bring(node)
-    rig.check(book.compare(book.read(node, "vda")) != [], "nothing was lost, or it is not seen")
+    old = book.read(node, "vda")
+    rig.check(book.compare(old) != [], "nothing was lost, or it is not seen")
+    book.begin_again(node, "vda")
+    writing = book.write(node, "vda", sync=True)
+    writing.goes_on(more=100)
+    writing.end()
+    book.judge(node, "vda")
+    rig.check(book.compare(old) != [], "what was there before passes")
 
 
 def case_links(rig):

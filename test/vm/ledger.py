@@ -124,6 +124,16 @@ class Ledger:
             "sync" if sync else "",
             " ".join(map(str, numbers))))
 
+    def begin_again(self, node, volume):
+        """The only copy was on a machine that lost its power, with writes that nobody had flushed: some
+        of them may be gone. All blocks are made empty; the numbers go on."""
+        node.guest.run("dd if=/dev/zero of=%s bs=4k count=%d oflag=direct conv=notrunc,fsync"
+                       % (node.device(volume), self.blocks), 300)
+        for streams in self.runs:
+            last = Run(streams[-1].acked + GAP)
+            last.begun = None
+            streams[:] = [last]
+
     def read(self, node, volume):
         """{block: [number]}, or eight numbers of a block whose sectors differ"""
         found = {}

@@ -3,6 +3,7 @@
 #include "replication/core/brief.h"
 
 #define WORDS (REPL_STAMPS_PER_PAGE / 32)
+#define ALL_REGIONS (~0ull >> (64 - REPL_REGIONS_PER_EXTENT))
 
 struct map_brief *brief_find(struct map_brief *b, u32 n, u32 key)
 {
@@ -29,9 +30,11 @@ static bool admit(struct map_brief *b, u32 stamp)
 	return true;
 }
 
-void brief_change(struct map_brief *b, u32 from, const u32 stamp[REPL_REGIONS_PER_EXTENT])
+void brief_change(struct map_brief *b, u32 from, const u32 stamp[REPL_REGIONS_PER_EXTENT],
+		  u64 changed)
 {
-	for (u32 x = 0; x < REPL_REGIONS_PER_EXTENT; x++) {
+	for (; changed; changed &= changed - 1) {
+		u32 x = (u32)__builtin_ctzll(changed);
 		u32 *word = &b->second[(from + x) / 32], bit = 1u << (from + x) % 32;
 
 		if (stamp[x] != b->stamp[0] && stamp[x] != b->stamp[1] && !admit(b, stamp[x])) {
@@ -56,7 +59,7 @@ void brief_keep(struct map_brief *b, u32 n, u32 key, const u32 stamp[REPL_STAMPS
 	p->page = key + 1;
 	p->stamp[0] = p->stamp[1] = stamp[0];
 	for (u32 from = 0; p->page && from < REPL_STAMPS_PER_PAGE; from += REPL_REGIONS_PER_EXTENT)
-		brief_change(p, from, stamp + from);
+		brief_change(p, from, stamp + from, ALL_REGIONS);
 }
 
 static void fill(u32 to[32], u32 stamp)

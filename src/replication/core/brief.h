@@ -23,9 +23,11 @@ _Static_assert(REPL_REGIONS_PER_EXTENT % 32 == 0, "an extent begins within a wor
 struct map_brief *brief_find(struct map_brief *b, u32 n, u32 key);
 /* Keeps the page, in place of another one perhaps, if it has two stamps at most. */
 void brief_keep(struct map_brief *b, u32 n, u32 key, const u32 stamp[REPL_STAMPS_PER_PAGE]);
-/* The stamps of one extent, whose first region is number `from` of the page, are these now; with a
- * third stamp nothing is kept of the page any more. */
-void brief_change(struct map_brief *b, u32 from, const u32 stamp[REPL_REGIONS_PER_EXTENT]);
+/* The stamps of one extent, whose first region is number `from` of the page, are these now, and
+ * others than before where a bit is set; with a third stamp nothing is kept of the page any more.
+ */
+void brief_change(struct map_brief *b, u32 from, const u32 stamp[REPL_REGIONS_PER_EXTENT],
+		  u64 changed);
 void brief_expand(const struct map_brief *b, u32 stamp[REPL_STAMPS_PER_PAGE]);
 u32 brief_stamp(const struct map_brief *b, u32 at);
 void brief_forget(struct map_brief *b, u32 n); /* all of them */

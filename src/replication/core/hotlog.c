@@ -32,6 +32,21 @@ u32 hotlog_find(const struct hotlog *h, u32 extent)
 	return REPL_HOT_MAX;
 }
 
+static void list_add(struct hotlog *h, u32 slot)
+{
+	h->listed[slot] = (u16)h->n;
+	h->list[h->n++] = h->extent[slot];
+}
+
+/* the last one takes its place */
+static void list_drop(struct hotlog *h, u32 slot)
+{
+	u32 last = h->list[--h->n];
+
+	h->list[h->listed[slot]] = last;
+	h->listed[hotlog_find(h, last)] = h->listed[slot];
+}
+
 void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, u32 n)
 {
 	h->generation = generation;
@@ -42,7 +57,8 @@ void hotlog_init(struct hotlog *h, u64 generation, int copy, const u32 *extent, 
 		h->extent[h->n] = extent[i];
 		h->state[h->n] = HOTLOG_HOT;
 		h->known[h->n] = ~0ull;
-		hash_put(h, h->n++);
+		hash_put(h, h->n);
+		list_add(h, h->n);
 	}
 	h->free_from = h->n;
 }
@@ -75,15 +91,17 @@ void hotlog_stamp_set(struct hotlog *h, u32 at, u32 region, u32 stamp)
 	h->known[at] |= 1ull << x;
 }
 
-bool hotlog_merge(const struct hotlog *h, u32 at, u32 stamp[REPL_REGIONS_PER_EXTENT])
+u64 hotlog_merge(const struct hotlog *h, u32 at, u32 stamp[REPL_REGIONS_PER_EXTENT])
 {
-	bool other = false;
+	u64 other = 0;
 
-	for (u32 x = 0; h->known[at] && x < REPL_REGIONS_PER_EXTENT; x++) {
-		if (!(h->known[at] >> x & 1) || stamp[x] == h->stamp[at][x])
+	for (u64 known = h->known[at]; known; known &= known - 1) {
+		u32 x = (u32)__builtin_ctzll(known);
+
+		if (stamp[x] == h->stamp[at][x])
 			continue;
 		stamp[x] = h->stamp[at][x];
-		other = true;
+		other |= 1ull << x;
 	}
 	return other;
 }
@@ -101,7 +119,7 @@ bool hotlog_add(struct hotlog *h, u32 extent)
 	h->state[s] = HOTLOG_ADDING;
 	h->used[s] = ++h->clock;
 	h->known[s] = 0;
-	h->n++;
+	list_add(h, s);
 	h->adding[h->n_adding++] = (u16)s;
 	hash_put(h, s);
 	return true;
@@ -175,7 +193,7 @@ void hotlog_drop_leaving(struct hotlog *h)
 		if (h->state[s] == HOTLOG_LEAVING) {
 			h->state[s] = HOTLOG_FREE;
 			h->free_from = PORT_MIN(h->free_from, s);
-			h->n--;
+			list_drop(h, s);
 		}
 	if (h->n != n)
 		hash_rebuild(h);
@@ -183,15 +201,10 @@ void hotlog_drop_leaving(struct hotlog *h)
 
 void hotlog_page(struct hotlog *h, u8 page[REPL_META_PAGE])
 {
-	u32 n = 0;
-
-	for (u32 s = 0; n < h->n; s++)
-		if (h->state[s] != HOTLOG_FREE)
-			h->list[n++] = h->extent[s];
 	h->n_in_page = h->n_adding;
 	h->generation++;
 	h->copy = !h->copy;
-	meta_put_hot(page, h->generation, h->list, n);
+	meta_put_hot(page, h->generation, h->list, h->n);
 }
 
 void hotlog_durable(struct hotlog *h)

@@ -36,7 +36,8 @@ struct hotlog {
 	u64 known[REPL_HOT_MAX];  /* bit x: stamp[][x] is it; else what the map's page says */
 	u64 used[REPL_HOT_MAX];   /* clock of the last touch, for choosing victims */
 	u16 hash[HOTLOG_HASH];    /* slot + 1; open addressing */
-	u32 list[REPL_HOT_MAX];   /* scratch of hotlog_page(): a kernel's stack has no room */
+	u32 list[REPL_HOT_MAX];   /* the n extents that are not free, as the page names them */
+	u16 listed[REPL_HOT_MAX]; /* where in the list the extent of each place is */
 	u32 free_from;            /* no place before it is free */
 	u16 adding[REPL_HOT_MAX]; /* places of what is ADDING, in that order */
 	u32 n;                    /* not free */
@@ -56,8 +57,8 @@ u32 hotlog_find(const struct hotlog *h, u32 extent);
 /* the stamp of a region of the extent at this place; false: the page of the map says it */
 bool hotlog_stamp(const struct hotlog *h, u32 at, u32 region, u32 *ret);
 void hotlog_stamp_set(struct hotlog *h, u32 at, u32 region, u32 stamp);
-/* brings the extent's stamps of a page up to date; true: they were others */
-bool hotlog_merge(const struct hotlog *h, u32 at, u32 stamp[REPL_REGIONS_PER_EXTENT]);
+/* brings the extent's stamps of a page up to date; bit x: that one was another */
+u64 hotlog_merge(const struct hotlog *h, u32 at, u32 stamp[REPL_REGIONS_PER_EXTENT]);
 /* asks for an extent that is FREE; false: the table is full, victims must leave first */
 bool hotlog_add(struct hotlog *h, u32 extent);
 /* fewer than HOTLOG_ROOM places are free */

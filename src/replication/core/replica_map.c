@@ -28,6 +28,13 @@ u32 map_key(u32 extent)
 	       extent % EXTENTS_PER_VOLUME / EXTENTS_PER_PAGE;
 }
 
+/* the first of the page's extents */
+static u32 extent_of(u32 key)
+{
+	return key / PAGES_PER_VOLUME * EXTENTS_PER_VOLUME +
+	       key % PAGES_PER_VOLUME * EXTENTS_PER_PAGE;
+}
+
 /* where the extent's stamps begin in its page */
 static u32 place_in_page(u32 extent)
 {
@@ -246,21 +253,22 @@ void map_want(struct repl_replica *r, u32 extent)
 		page_of(r, map_key(extent));
 }
 
-/* brings the page up to date with its extents that are leaving, from this victim on; true: it
- * differs from the disk */
+/* Brings the page up to date with all its extents that are hot; true: it differs from the disk.
+ * Those that stay are unknown after a crash, whatever it says (R14), but when they leave it may
+ * say their stamps already. One that is ADDING has none. */
 static bool merge(struct repl_replica *r, struct replica_page *p)
 {
 	struct map_brief *b = brief_find(r->brief, r->n_briefs, p->key);
+	u32 first = extent_of(p->key);
 	bool differs = p->differs;
 
-	for (u32 i = r->victim_at; i < r->n_victims && map_key(r->victim[i]) == p->key; i++) {
-		u32 from = place_in_page(r->victim[i]), at;
+	for (u32 i = 0; i < EXTENTS_PER_PAGE; i++) {
+		u32 from = i * REPL_REGIONS_PER_EXTENT, at = hotlog_find(&r->hot, first + i);
+		u64 changed = at < REPL_HOT_MAX ? hotlog_merge(&r->hot, at, p->stamp + from) : 0;
 
-		if (!leaves(r, r->victim[i], &at) || !hotlog_merge(&r->hot, at, p->stamp + from))
-			continue;
-		if (b)
-			brief_change(b, from, p->stamp + from);
-		differs = true;
+		if (b && changed)
+			brief_change(b, from, p->stamp + from, changed);
+		differs |= changed != 0;
 	}
 	return differs;
 }

@@ -44,11 +44,14 @@ static void change(u32 key, u32 from, u32 n, u32 stamp)
 {
 	struct map_brief *p = brief_find(b, N, key);
 	u32 extent = from / EXTENT * EXTENT;
+	u64 changed = 0;
 
-	for (u32 x = from; x < from + n; x++)
+	for (u32 x = from; x < from + n; x++) {
 		page[x] = stamp;
+		changed |= 1ull << x % EXTENT;
+	}
 	cr_assert(p);
-	brief_change(p, extent, page + extent);
+	brief_change(p, extent, page + extent, changed);
 }
 
 Test(brief, one_stamp_or_two)

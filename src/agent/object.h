@@ -98,6 +98,7 @@ struct agent_volume {
 	uint32_t discard_bytes;
 	char *below_path; /* or NULL */
 	uint64_t below_off;
+	char *note;  /* what is to be known though it works (its read cache is missing), or NULL */
 	char *error; /* of its last failed step, or NULL */
 	int tries;
 	uint64_t retry_ns;     /* no step of it before; 0: any time */
@@ -244,6 +245,10 @@ void volumes_snapshot(const char *resource, int number, const char *snapshot, co
 		      uint64_t size_bytes, struct storage_snapshot *ret);
 /* The first error of a volume, or NULL */
 const char *volumes_error(const struct agent_object *o);
+/* why it goes on without its read cache; "": it does not */
+void volumes_note_cache(struct agent_volume *v, const char *why);
+/* The first note of a volume, or NULL */
+const char *volumes_note(const struct agent_object *o);
 void volumes_nbd(const struct agent_object *o, int number, char *out, size_t len);
 uint64_t volumes_hash(uint64_t h, const void *data, size_t len);
 

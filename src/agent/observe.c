@@ -410,7 +410,7 @@ static json *volume_json(const struct agent_object *o, const struct agent_volume
 
 	jset_str(j, "state", volume_state(o, v));
 	jset_str(j, "uuid", v->uuid);
-	jset_str(j, "error", v->error ? v->error : "");
+	jset_str(j, "error", v->error ? v->error : v->note ? v->note : "");
 	if (volumes_usable(o, v))
 		jset_i64(j, "size_kib", (int64_t)(volumes_size(o, v) / 1024));
 	if (v->allocated_kib >= 0)
@@ -445,10 +445,11 @@ static json *volumes_json(const struct agent_object *o, int64_t *ret_kib)
 /* what is wrong with it, and of one in quarantine what to do; "" nothing */
 static void say_error(const struct agent_object *o, char *out, size_t len)
 {
-	const char *volume_error = volumes_error(o);
+	const char *volume_error = volumes_error(o), *note = volumes_note(o);
 	const char *error = o->error         ? o->error
 			    : volume_error   ? volume_error
 			    : o->plane_error ? o->plane_error
+			    : note           ? note
 					     : "";
 
 	if (o->replica.quarantined)

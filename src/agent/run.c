@@ -147,6 +147,7 @@ static void take_paths(struct agent_volume *v, const struct storage_paths *paths
 	v->discard_bytes = paths->discard_bytes;
 	agent_text_set(&v->below_path, paths->below[0] ? paths->below : NULL);
 	v->below_off = paths->below_off;
+	volumes_note_cache(v, paths->no_cache);
 	v->plan.files = true;
 	v->allocated_ns = 0;
 }

@@ -110,6 +110,7 @@ static void volume_free(struct agent_volume *v)
 	free(v->data_path);
 	free(v->meta_path);
 	free(v->below_path);
+	free(v->note);
 	free(v->error);
 	free(v);
 }
@@ -234,6 +235,24 @@ const char *volumes_error(const struct agent_object *o)
 	for (int i = 0; i < o->n_volumes; i++) {
 		if (o->volume[i]->wanted && o->volume[i]->error)
 			return o->volume[i]->error;
+	}
+	return NULL;
+}
+
+void volumes_note_cache(struct agent_volume *v, const char *why)
+{
+	char text[ERR_TEXT_MAX + 128];
+
+	snprintf(text, sizeof(text),
+		 "works without its read cache, which is tried again when sdsd starts: %s", why);
+	agent_text_set(&v->note, why[0] ? text : NULL);
+}
+
+const char *volumes_note(const struct agent_object *o)
+{
+	for (int i = 0; i < o->n_volumes; i++) {
+		if (o->volume[i]->wanted && o->volume[i]->note)
+			return o->volume[i]->note;
 	}
 	return NULL;
 }

@@ -53,9 +53,11 @@ static int attach(const struct storage_pool *p, const struct storage_volume *v,
 		rv = read_cache_add(&parts, why, err);
 	if (rv < 0)
 		return rv;
-	if (rv == 0)
+	if (rv == 0) {
 		log_warn("storage", "volume=%s goes on without its read cache: %s", v->name,
 			 why->text);
+		snprintf(paths->no_cache, sizeof(paths->no_cache), "%s", why->text);
+	}
 	snprintf(paths->data, sizeof(paths->data), "%s", path);
 	/* dm-cache passes a discard on, and answers reads with what it held before */
 	paths->discard_bytes = 0;

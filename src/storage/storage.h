@@ -104,6 +104,8 @@ struct storage_paths {
 	 * data begins there. "": it is not encrypted. */
 	char below[STORAGE_PATH_MAX];
 	uint64_t below_off;
+	/* Why it goes on without its read cache. "": it has what it is to have. */
+	char no_cache[ERR_TEXT_MAX];
 	/* From backends to the front door: this range of data is to be made zero, then the call is
 	 * to be made again, with v->zeroed_*. Equal: none, it is finished. */
 	uint64_t zero_from, zero_to;

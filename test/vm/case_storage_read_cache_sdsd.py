@@ -76,6 +76,7 @@ def case_storage_read_cache_kernel(rig):
     wait_for(lambda: n2.state()[0] == "linear", 120, "n2 goes on without")
     safe(n1)
     rig.check(n2.log_lines("goes on without its read cache") > 0, "nothing is said of it")
+    rig.check("n2: works without its read cache" in n1.cli("why db"), n1.cli("why db"))
     writing.goes_on()
     for piece, table in tables.items():
         n2.guest.run(SWAP.format("fast-" + piece, table))
@@ -83,6 +84,7 @@ def case_storage_read_cache_kernel(rig):
     safe(n1)
     writing.goes_on()
     wait_for(lambda: n2.state()[0] == "cache", 60, "it has a cache again")
+    wait_for(lambda: "read cache" not in n1.cli("why db"), 60, "nothing is said of it any more")
 
     for node in nodes:
         node.guest.kill()

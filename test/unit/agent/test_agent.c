@@ -402,6 +402,27 @@ Test(agent, plane_cannot_attach)
 	cr_expect(until(is_up, "db"));
 }
 
+Test(agent, a_read_cache_that_is_missing_is_told)
+{
+	struct agent_object *o;
+
+	add_resource("db");
+	add_copy("db", "n1", false);
+	cr_assert(until(is_up, "db"));
+	o = agent_object_find(agent, AGENT_REPLICA, "db", jget_str(replica("db"), "uuid", ""),
+			      NULL);
+	cr_assert(o);
+	volumes_note_cache(o->volume[0], "its disk is gone");
+	observe_object(o);
+	pump(300);
+	cr_expect(strstr(jget_str(replica("db"), "error", ""), "without its read cache"));
+	cr_expect_str_eq(jget_str(replica("db"), "state", ""), "up");
+	volumes_note_cache(o->volume[0], "");
+	observe_object(o);
+	pump(300);
+	cr_expect_str_eq(jget_str(replica("db"), "error", ""), "");
+}
+
 static bool is_attaching(const void *name)
 {
 	return strcmp(jget_str(replica(name), "error", ""), "attaching the disk") == 0;

@@ -262,7 +262,8 @@ static bool merge(struct repl_replica *r, struct replica_page *p)
 	u32 first = extent_of(p->key);
 	bool differs = p->differs;
 
-	for (u32 i = 0; i < EXTENTS_PER_PAGE; i++) {
+	/* the last page of a volume has room for more than there are */
+	for (u32 i = 0; i < EXTENTS_PER_PAGE && map_key(first + i) == p->key; i++) {
 		u32 from = i * REPL_REGIONS_PER_EXTENT, at = hotlog_find(&r->hot, first + i);
 		u64 changed = at < REPL_HOT_MAX ? hotlog_merge(&r->hot, at, p->stamp + from) : 0;
 

@@ -442,3 +442,51 @@ Test(mirror, what_cannot_be_is_seen)
 	BROKEN(writer.members, 0);
 	BROKEN(writer.lost, 4);
 }
+
+/* a hot extent with one stamp that its page may not have */
+static void make_hot(struct hotlog *h, u32 extent, u32 stamped)
+{
+	u8 page[REPL_META_PAGE];
+	u32 at;
+
+	cr_assert(hotlog_add(h, extent));
+	hotlog_page(h, page);
+	hotlog_durable(h);
+	at = hotlog_find(h, extent);
+	hotlog_stamp_set(h, at, extent * REPL_REGIONS_PER_EXTENT, stamped);
+}
+
+/* volume 0 is as large as can be, and the last of its extents leaves; others of the volume and the
+ * first one of volume 1 stay */
+Test(mirror, a_page_that_is_written_says_what_its_hot_extents_are)
+{
+	const u32 end = REPL_REGIONS_PER_VOLUME / REPL_REGIONS_PER_EXTENT, last_one = end - 1;
+	struct repl_replica *r = &m.replica;
+	struct repl_effect e = { .page = r->page };
+	u32 key = map_key(last_one), said[REPL_STAMPS_PER_PAGE], seen, place;
+
+	serve();
+	r->size[0] = REPL_VOLUME_BYTES_MAX;
+	r->size[1] = REPL_EXTENT_BYTES;
+	make_hot(&r->hot, last_one, 7);
+	hotlog_unmark(&r->hot);
+	cr_assert_eq(hotlog_pick(&r->hot), 1);
+	make_hot(&r->hot, last_one - 1, 8);
+	make_hot(&r->hot, end, 9);
+	cr_assert_eq(map_key(last_one - 1), key);
+	cr_assert_neq(map_key(end), key);
+	r->victim[0] = last_one;
+	r->n_victims = 1;
+	r->victim_at = 0;
+	r->map[0] = (struct replica_page){ .key = key, .state = MAP_VALID };
+	cr_assert_eq(map_write(r, &e), MAP_WRITE_READY);
+	cr_assert_eq(meta_get_map(r->page, key, &seen, said), 0);
+	place = last_one * REPL_REGIONS_PER_EXTENT % REPL_REGIONS_PER_VOLUME % REPL_STAMPS_PER_PAGE;
+	cr_expect_eq(said[place], 7, "it leaves");
+	cr_expect_eq(said[place - REPL_REGIONS_PER_EXTENT], 8, "it stays");
+	cr_expect_eq(said[place + REPL_REGIONS_PER_EXTENT], 0, "it is of the next volume");
+	map_written(r);
+	r->victim[0] = last_one - 1;
+	r->hot.state[hotlog_find(&r->hot, last_one - 1)] = HOTLOG_LEAVING;
+	cr_expect_eq(map_write(r, &e), MAP_WRITE_SAME, "its page says so already");
+}

@@ -30,8 +30,9 @@ def slot_of(stream, number, slots):
 
 
 def slowness(node):
-    """A copy has to be able to catch up beside the writes, whatever the kernel costs."""
-    return node.guest.image.kernel.slowness
+    """A copy has to be able to catch up beside the writes, whatever the kernel under test costs, also
+    when another one of the lab writes."""
+    return node.guest.lab.image.kernel.slowness
 
 
 class Run:

@@ -370,13 +370,15 @@ static const char *phase(const struct kernel_view *v, const struct kernel_local 
 static const char *reason(const struct kernel_view *v, const struct kernel_local *l,
 			  const char *why, bool *ret_waits)
 {
+	const char *awaited = phase(v, l);
+
 	if (l->lost)
 		return "the kernel module rvol is not loaded";
 	if (why[0])
 		return why;
-	*ret_waits = phase(v, l);
-	if (*ret_waits)
-		return phase(v, l);
+	*ret_waits = awaited;
+	if (awaited)
+		return awaited;
 	if (is(v, RVOL_STATUS_FAILED))
 		return v->status.reason[0] ? v->status.reason : "fenced by the kernel module";
 	if (kernel_disk_failed(v))

@@ -250,8 +250,7 @@ Test(hotlog, what_was_found_on_the_disk_is_hot)
 	cr_expect_eq(on_page(), 3);
 }
 
-/* Against a plain model: no extent is lost or doubled, whatever the hash chains do. */
-/* it names each of these, and each once */
+/* the page names each of these, and each once */
 static void expect_on_page(const u8 in[4096])
 {
 	u8 seen[4096] = { 0 };
@@ -263,6 +262,7 @@ static void expect_on_page(const u8 in[4096])
 	cr_assert_arr_eq(seen, in, sizeof(seen));
 }
 
+/* Against a plain model: no extent is lost or doubled, whatever the hash chains do. */
 Test(hotlog, many_comings_and_goings)
 {
 	static u8 in[4096];
